@@ -1,0 +1,1 @@
+//! The case folder: manifest, segments, commits, locks, verification.

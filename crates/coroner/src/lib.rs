@@ -1,0 +1,1 @@
+//! The façade: open a case, ask it.

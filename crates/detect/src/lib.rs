@@ -1,0 +1,1 @@
+//! Detectors, findings, witnesses, claims.

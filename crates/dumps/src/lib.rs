@@ -1,0 +1,1 @@
+//! Database evidence as typed rows.

@@ -1,0 +1,1 @@
+//! Bytes: walking, decoding, hashing, offsets.

@@ -1,0 +1,1 @@
+//! Hash look-ups and the search language.

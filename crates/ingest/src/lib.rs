@@ -1,0 +1,1 @@
+//! The pipeline that drives evidence into a case.

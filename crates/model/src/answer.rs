@@ -1,0 +1,87 @@
+//! The answer table: what every verb hands to `report` for eyes and machines.
+
+use serde_json::Value;
+
+/// One cell of an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell {
+    /// Nothing known.
+    Null,
+    /// Truth.
+    Bool(bool),
+    /// Whole number.
+    I64(i64),
+    /// Number.
+    F64(f64),
+    /// Text; may come from evidence and is escaped where it is shown.
+    Text(String),
+    /// Microseconds since 1970 UTC.
+    Utc(i64),
+    /// Civil microseconds of unknown zone: shown without `Z`.
+    Civil(i64),
+    /// Bytes, shown as `0x…`.
+    Bytes(Vec<u8>),
+    /// A nested value; shown as compact JSON in tables.
+    Json(Value),
+}
+
+/// A column of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerColumn {
+    /// Snake case, unit last.
+    pub name: String,
+    /// The type as machines are told it, for example `i64`, `text`, `timestamp_utc`.
+    pub type_name: String,
+}
+
+/// A table of answers in a stated order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answer {
+    /// Columns.
+    pub columns: Vec<AnswerColumn>,
+    /// Rows; each has one cell per column.
+    pub rows: Vec<Vec<Cell>>,
+}
+
+impl Answer {
+    /// Returns an empty answer with these columns, given as `(name, type)`.
+    pub fn new(columns: &[(&str, &str)]) -> Answer {
+        Answer {
+            columns: columns
+                .iter()
+                .map(|(name, type_name)| AnswerColumn {
+                    name: (*name).to_owned(),
+                    type_name: (*type_name).to_owned(),
+                })
+                .collect(),
+            rows: Vec::new(),
+        }
+    }
+}
+
+impl Cell {
+    /// Returns the cell as JSON: instants as RFC 3339 text, bytes as `0x…` text.
+    pub fn to_json(&self) -> Value {
+        match self {
+            Cell::Null => Value::Null,
+            Cell::Bool(value) => Value::from(*value),
+            Cell::I64(value) => Value::from(*value),
+            Cell::F64(value) => {
+                serde_json::Number::from_f64(*value).map_or(Value::Null, Value::Number)
+            }
+            Cell::Text(text) => Value::from(text.as_str()),
+            Cell::Utc(us) => Value::from(crate::time::format_utc(*us)),
+            Cell::Civil(us) => Value::from(crate::time::format_civil(*us)),
+            Cell::Bytes(bytes) => Value::from(hex(bytes)),
+            Cell::Json(value) => value.clone(),
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::from("0x"), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,30 @@
+//! The words everybody shares: spans and references, stamps and levels, records, rejects and
+//! observations, typed column batches, answer tables.
+//!
+//! This crate must never know an engine (Arrow, Polars, DataFusion, tantivy) nor do any I/O: it is
+//! what the rooms of the house say to each other, and nothing else.
+
+mod answer;
+mod batch;
+mod level;
+mod observation;
+mod record;
+mod reference;
+mod stamp;
+mod table;
+mod text;
+pub mod time;
+
+pub use answer::{Answer, AnswerColumn, Cell};
+pub use batch::{Batch, Bitmap, Column, ColumnData, ColumnType, StrColumn};
+pub use level::Level;
+pub use observation::{
+    ObsColumn, ObsKind, ObsValue, Observation, observation_kind, observation_kinds,
+};
+pub use record::{
+    Field, FieldValue, Position, Record, RecordSink, Reject, Span, WrapperFact, write_fields_json,
+};
+pub use reference::{RefError, Reference, SourceId};
+pub use stamp::{Stamp, StampDate, StampZone};
+pub use table::{RowFilter, TableError, TableInfo, TableSource};
+pub use text::{escape_control, write_json_string};

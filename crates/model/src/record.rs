@@ -1,0 +1,229 @@
+//! Records, rejects and the sink that receives them.
+
+use crate::{Level, Observation, Stamp, text::write_json_string};
+
+/// Where a stretch of evidence lies, in decoded bytes and physical lines of its source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Span {
+    /// Offset of the first byte.
+    pub byte: u64,
+    /// Number of bytes, the closing line feed included.
+    pub length: u64,
+    /// First physical line, counted from 1.
+    pub line: u64,
+    /// Number of physical lines.
+    pub lines: u64,
+}
+
+/// A point in a source: where the next byte lies and which line it is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Position {
+    /// Decoded bytes before it.
+    pub byte: u64,
+    /// Its physical line, counted from 1.
+    pub line: u64,
+}
+
+impl Position {
+    /// The start of a source.
+    pub const START: Position = Position { byte: 0, line: 1 };
+}
+
+/// The value of a field as the line prints it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldValue<'a> {
+    /// Text with outer quotes removed.
+    Text(&'a [u8]),
+    /// A JSON token as written (number, boolean, null, array, object); it keeps its type.
+    Json(&'a [u8]),
+}
+
+impl<'a> FieldValue<'a> {
+    /// Returns the bytes as printed.
+    pub fn bytes(self) -> &'a [u8] {
+        match self {
+            FieldValue::Text(bytes) | FieldValue::Json(bytes) => bytes,
+        }
+    }
+}
+
+/// One `key=value` of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// The key as printed.
+    pub key: &'a [u8],
+    /// The value.
+    pub value: FieldValue<'a>,
+}
+
+/// What one layer of wrapping (docker, journald …) said about a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrapperFact<'a> {
+    /// One of the kinds of contract §4, for example `journald-short`.
+    pub kind: &'static str,
+    /// The wrapper's own time.
+    pub stamp: Option<Stamp>,
+    /// Other facts in the wrapper's words, for example `("host", "node-1")`; values as printed.
+    pub facts: &'a [(&'static str, &'a [u8])],
+}
+
+/// What one program said once. Borrowed: valid only while the sink looks at it.
+#[derive(Clone, Debug)]
+pub struct Record<'a> {
+    /// The physical lines it spans.
+    pub span: Span,
+    /// The time the line writes; `None` if it writes none.
+    pub stamp: Option<Stamp>,
+    /// The format's name (the definition file's stem).
+    pub format: &'a str,
+    /// The client, or "" if the format belongs to none.
+    pub client: &'a str,
+    /// Prefix, module, target or topics.
+    pub component: Option<&'a [u8]>,
+    /// Severity on the common scale.
+    pub level: Option<Level>,
+    /// Severity as printed.
+    pub level_raw: &'a [u8],
+    /// The message without fields; several lines are joined by line feeds.
+    pub message: &'a [u8],
+    /// Fields in printed order; a key may repeat.
+    pub fields: &'a [Field<'a>],
+    /// Layers of wrapping, outermost first.
+    pub wrapper: &'a [WrapperFact<'a>],
+    /// The catalogue's name for this message, for example `clock.reported_offset`.
+    pub kind: Option<&'a str>,
+    /// What the record means.
+    pub observations: &'a [Observation<'a>],
+    /// Role of the program, where the line tells: `beacon`, `validator`, `slasher`, `server`, `prover` …
+    pub role: Option<&'a str>,
+}
+
+impl<'a> Record<'a> {
+    /// Returns the first field with this key.
+    pub fn field(&self, key: &str) -> Option<FieldValue<'a>> {
+        self.fields
+            .iter()
+            .find(|field| field.key == key.as_bytes())
+            .map(|field| field.value)
+    }
+}
+
+/// Why a stretch of evidence is no record. The text is stable: reports count by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reject {
+    /// No definition claims the line.
+    Unrecognised,
+    /// A line longer than the limit; the bytes stay in the evidence store.
+    LineTooLong,
+    /// A record of more lines or bytes than the limit: the lines beyond it.
+    RecordTooLong,
+    /// The line has NUL or other bytes that no text log holds.
+    Binary,
+    /// Looks like JSON but is not.
+    BrokenJson,
+    /// Two formats claim the line with equal right.
+    Ambiguous,
+    /// The last line of a source that ends without line feed and may still grow.
+    Unfinished,
+}
+
+impl Reject {
+    /// All reasons, in a fixed order.
+    pub const ALL: [Reject; 7] = [
+        Reject::Unrecognised,
+        Reject::LineTooLong,
+        Reject::RecordTooLong,
+        Reject::Binary,
+        Reject::BrokenJson,
+        Reject::Ambiguous,
+        Reject::Unfinished,
+    ];
+
+    /// Returns the reason as people read it.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Reject::Unrecognised => "no format recognises this line",
+            Reject::LineTooLong => "line longer than the limit",
+            Reject::RecordTooLong => "record longer than the limit",
+            Reject::Binary => "binary data",
+            Reject::BrokenJson => "broken JSON",
+            Reject::Ambiguous => "claimed by two formats",
+            Reject::Unfinished => "last line is not finished",
+        }
+    }
+}
+
+/// Receives what is in one source, in file order. Together the spans tile the source.
+pub trait RecordSink {
+    /// What stops the run.
+    type Error;
+
+    /// Takes a record.
+    fn record(&mut self, record: &Record<'_>) -> Result<(), Self::Error>;
+
+    /// Takes what no record came from. Required: nothing is lost silently.
+    fn rejected(&mut self, span: Span, why: Reject) -> Result<(), Self::Error>;
+
+    /// Takes a later chunk (docker 16 KiB, CRI part) of the record that began on line `of`.
+    fn continued(&mut self, span: Span, of: u64) -> Result<(), Self::Error> {
+        let _ = (span, of);
+        Ok(())
+    }
+
+    /// Takes blank lines, byte order marks, headers: bytes that frame evidence but say nothing.
+    fn framing(&mut self, span: Span, what: &'static str) -> Result<(), Self::Error> {
+        let _ = (span, what);
+        Ok(())
+    }
+}
+
+/// Appends fields as one JSON object. A repeated key becomes `key#2`, `key#3` … (contract §4).
+pub fn write_fields_json(fields: &[Field<'_>], out: &mut Vec<u8>) {
+    out.push(b'{');
+    for (index, field) in fields.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        let earlier = fields[..index]
+            .iter()
+            .filter(|other| other.key == field.key)
+            .count();
+        if earlier == 0 {
+            write_json_string(field.key, out);
+        } else {
+            let mut key = field.key.to_vec();
+            key.extend_from_slice(format!("#{}", earlier + 1).as_bytes());
+            write_json_string(&key, out);
+        }
+        out.push(b':');
+        match field.value {
+            FieldValue::Text(text) => write_json_string(text, out),
+            FieldValue::Json(token) => out.extend_from_slice(token),
+        }
+    }
+    out.push(b'}');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeated_keys_are_numbered() {
+        let field = |key: &'static str, value| Field {
+            key: key.as_bytes(),
+            value,
+        };
+        let fields = [
+            field("service", FieldValue::Text(b"val_mon")),
+            field("n", FieldValue::Json(b"12")),
+            field("service", FieldValue::Text(b"beacon")),
+        ];
+        let mut out = Vec::new();
+        write_fields_json(&fields, &mut out);
+        assert_eq!(
+            out,
+            br##"{"service":"val_mon","n":12,"service#2":"beacon"}"##
+        );
+    }
+}

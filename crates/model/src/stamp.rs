@@ -1,0 +1,159 @@
+//! A time as a line writes it: possibly without year, date or zone.
+
+use crate::time::{MICROS_PER_DAY, civil_from_days, days_in_month, format_offset};
+
+/// The date part of a stamp, as far as the line knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StampDate {
+    /// Days since 1970-01-01 of the written date.
+    Full(i32),
+    /// Month and day, no year (`Mar 27`).
+    NoYear {
+        /// 1 to 12.
+        month: u8,
+        /// 1 to 31.
+        day: u8,
+    },
+    /// No date at all.
+    None,
+}
+
+/// The zone a stamp writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StampZone {
+    /// None: to be solved.
+    None,
+    /// `Z`.
+    Utc,
+    /// Seconds east of UTC, as `+02:00` is written.
+    Offset(i32),
+}
+
+/// A time as a line writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Stamp {
+    /// The date.
+    pub date: StampDate,
+    /// Nanoseconds since midnight of the written wall clock.
+    pub nanos_of_day: u64,
+    /// How many fraction digits were written, 0 to 9.
+    pub fraction_digits: u8,
+    /// The written zone.
+    pub zone: StampZone,
+}
+
+impl Stamp {
+    /// Returns civil microseconds as written, without applying any zone; `None` unless the date is
+    /// full.
+    pub fn civil_us(&self) -> Option<i64> {
+        match self.date {
+            StampDate::Full(days) => Some(i64::from(days) * MICROS_PER_DAY + self.micros_of_day()),
+            _ => None,
+        }
+    }
+
+    /// Returns civil microseconds with the year supplied from outside; `None` if the stamp has no
+    /// date or that date does not exist in `year` (29 February).
+    pub fn civil_us_in_year(&self, year: i32) -> Option<i64> {
+        match self.date {
+            StampDate::Full(_) => self.civil_us(),
+            StampDate::NoYear { month, day } if day <= days_in_month(year, month) => Some(
+                i64::from(crate::time::days_from_civil(year, month, day)) * MICROS_PER_DAY
+                    + self.micros_of_day(),
+            ),
+            _ => None,
+        }
+    }
+
+    /// Returns UTC microseconds where the line writes date and zone itself.
+    pub fn utc_us(&self) -> Option<i64> {
+        Some(self.civil_us()? - i64::from(self.zone_seconds()?) * 1_000_000)
+    }
+
+    /// Returns the written zone in seconds east of UTC.
+    pub fn zone_seconds(&self) -> Option<i32> {
+        match self.zone {
+            StampZone::None => None,
+            StampZone::Utc => Some(0),
+            StampZone::Offset(seconds) => Some(seconds),
+        }
+    }
+
+    /// Returns microseconds since midnight of the written wall clock.
+    pub fn micros_of_day(&self) -> i64 {
+        (self.nanos_of_day / 1000) as i64
+    }
+}
+
+impl std::fmt::Display for Stamp {
+    /// ISO 8601 exactly as far as the line knows it (contract §4): `2020-08-14T10:52:08`,
+    /// `--08-14T10:52:08.123`, `T10:52:08.123`, with the written offset or `Z`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.date {
+            StampDate::Full(days) => {
+                let (year, month, day) = civil_from_days(days);
+                write!(f, "{year:04}-{month:02}-{day:02}")?;
+            }
+            StampDate::NoYear { month, day } => write!(f, "--{month:02}-{day:02}")?,
+            StampDate::None => {}
+        }
+        let seconds = self.nanos_of_day / 1_000_000_000;
+        write!(
+            f,
+            "T{:02}:{:02}:{:02}",
+            seconds / 3600,
+            seconds / 60 % 60,
+            seconds % 60
+        )?;
+        if self.fraction_digits > 0 {
+            let digits = usize::from(self.fraction_digits.min(9));
+            let nanos = format!("{:09}", self.nanos_of_day % 1_000_000_000);
+            write!(f, ".{}", &nanos[..digits])?;
+        }
+        match self.zone {
+            StampZone::None => Ok(()),
+            StampZone::Utc => f.write_str("Z"),
+            StampZone::Offset(seconds) => f.write_str(&format_offset(seconds)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stamps_print_as_far_as_they_know() {
+        let time = (10 * 3600 + 52 * 60 + 8) * 1_000_000_000 + 123_000_000;
+        let mut stamp = Stamp {
+            date: StampDate::NoYear { month: 8, day: 14 },
+            nanos_of_day: time,
+            fraction_digits: 3,
+            zone: StampZone::None,
+        };
+        assert_eq!(stamp.to_string(), "--08-14T10:52:08.123");
+        assert_eq!(stamp.civil_us(), None);
+        stamp.date = StampDate::None;
+        assert_eq!(stamp.to_string(), "T10:52:08.123");
+        stamp.date = StampDate::Full(crate::time::days_from_civil(2020, 8, 14));
+        stamp.fraction_digits = 0;
+        stamp.zone = StampZone::Offset(-7 * 3600);
+        assert_eq!(stamp.to_string(), "2020-08-14T10:52:08-07:00");
+        assert_eq!(
+            stamp.utc_us().map(crate::time::format_utc),
+            Some("2020-08-14T17:52:08.123000Z".into())
+        );
+    }
+
+    #[test]
+    fn february_29_needs_a_leap_year() {
+        let stamp = Stamp {
+            date: StampDate::NoYear { month: 2, day: 29 },
+            nanos_of_day: 0,
+            fraction_digits: 0,
+            zone: StampZone::None,
+        };
+        assert!(stamp.civil_us_in_year(2024).is_some());
+        assert!(stamp.civil_us_in_year(2023).is_none());
+    }
+}

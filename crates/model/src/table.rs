@@ -1,0 +1,113 @@
+//! Database tables as analyses see them, wherever the rows lie: a dump file or a case.
+
+use crate::{Batch, ColumnType};
+
+/// A table that evidence holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableInfo {
+    /// The snapshot's name.
+    pub snapshot: String,
+    /// Schema in the database; `public` where the evidence does not say.
+    pub schema: String,
+    /// Table name.
+    pub name: String,
+    /// First 12 hex digits of the source's sha256, for references.
+    pub source: String,
+    /// Columns in file order.
+    pub columns: Vec<(String, ColumnType)>,
+    /// Primary key columns; empty if there is none or the evidence does not say.
+    pub primary_key: Vec<String>,
+    /// Whether types were inferred from values rather than read from CREATE TABLE.
+    pub types_inferred: bool,
+}
+
+impl TableInfo {
+    /// Returns the reference of a row: `<source>:<schema>.<table>#<key>`, or `#@<ordinal>` where the
+    /// key is unknown or not among the batch's columns. `ordinal` counts the table's rows from 1.
+    pub fn row_reference(&self, batch: &Batch, row: usize, ordinal: Option<i64>) -> String {
+        let mut key = String::new();
+        for name in &self.primary_key {
+            let value = batch.column(name).and_then(|column| match column.i64(row) {
+                Some(number) => Some(number.to_string()),
+                None => column
+                    .bytes(row)
+                    .map(|bytes| String::from_utf8_lossy(bytes).into_owned()),
+            });
+            match value {
+                Some(value) => {
+                    if !key.is_empty() {
+                        key.push(',');
+                    }
+                    key.push_str(&value);
+                }
+                None => {
+                    key.clear();
+                    break;
+                }
+            }
+        }
+        if key.is_empty() {
+            key = format!("@{}", ordinal.unwrap_or(row as i64 + 1));
+        }
+        format!("{}:{}.{}#{key}", self.source, self.schema, self.name)
+    }
+}
+
+/// Which rows of a table are wanted.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RowFilter {
+    /// All.
+    All,
+    /// Rows whose whole-number column holds one of the values (sorted).
+    I64In(String, Vec<i64>),
+    /// Rows whose text or bytes column holds one of the values.
+    BytesIn(String, Vec<Vec<u8>>),
+}
+
+/// Why rows could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// No such table; the text lists what there is.
+    #[error("no table `{table}` in the evidence (tables: {known})")]
+    NoTable {
+        /// What was asked for.
+        table: String,
+        /// What is there.
+        known: String,
+    },
+    /// Several snapshots have the table.
+    #[error("table `{table}` is in several snapshots ({candidates}): choose one with --snapshot")]
+    Ambiguous {
+        /// What was asked for.
+        table: String,
+        /// The snapshots.
+        candidates: String,
+    },
+    /// Reading failed.
+    #[error("cannot read table `{table}`")]
+    Read {
+        /// Which table.
+        table: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Rows of database tables, by key where wanted.
+pub trait TableSource {
+    /// Returns the tables of the chosen snapshots.
+    fn tables(&self) -> Vec<TableInfo>;
+
+    /// Reads the named columns (those that exist; others are left out) of the rows that pass
+    /// `filter`. The batch ends with an `i64` column `#` holding each row's ordinal, counted from 1.
+    ///
+    /// # Errors
+    /// [`TableError::NoTable`] if no chosen snapshot has the table.
+    fn read(&self, table: &str, columns: &[&str], filter: &RowFilter) -> Result<Batch, TableError>;
+
+    /// Returns what could not be read, located, so that answers can say they rest on damaged tables.
+    fn damage(&self) -> Vec<String> {
+        Vec::new()
+    }
+}

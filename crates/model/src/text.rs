@@ -1,0 +1,105 @@
+//! Turning evidence bytes into text that is safe to store and to show.
+
+/// Appends `bytes` to `out` as a JSON string, quotes included.
+///
+/// Invalid UTF-8 becomes U+FFFD; control characters are escaped as JSON demands. The original bytes
+/// stay in the evidence store, so nothing is lost by this.
+pub fn write_json_string(bytes: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    for chunk in bytes.utf8_chunks() {
+        let valid = chunk.valid().as_bytes();
+        let mut from = 0;
+        for (at, &byte) in valid.iter().enumerate() {
+            let escape: &[u8] = match byte {
+                b'"' => b"\\\"",
+                b'\\' => b"\\\\",
+                b'\n' => b"\\n",
+                b'\r' => b"\\r",
+                b'\t' => b"\\t",
+                0..=0x1f => {
+                    out.extend_from_slice(&valid[from..at]);
+                    const HEX: &[u8; 16] = b"0123456789abcdef";
+                    out.extend_from_slice(b"\\u00");
+                    out.push(HEX[usize::from(byte >> 4)]);
+                    out.push(HEX[usize::from(byte & 15)]);
+                    from = at + 1;
+                    continue;
+                }
+                _ => continue,
+            };
+            out.extend_from_slice(&valid[from..at]);
+            out.extend_from_slice(escape);
+            from = at + 1;
+        }
+        out.extend_from_slice(&valid[from..]);
+        if !chunk.invalid().is_empty() {
+            out.extend_from_slice("\u{fffd}".as_bytes());
+        }
+    }
+    out.push(b'"');
+}
+
+/// Returns `text` with control characters, invalid UTF-8 and direction overrides shown as escapes
+/// (`\x1b`, `\u{202e}`), so that evidence can't drive a terminal. Tabs and line feeds are escaped too.
+pub fn escape_control(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\n' => out.push_str("\\n"),
+                '\r' => out.push_str("\\r"),
+                '\t' => out.push_str("\\t"),
+                c if (c as u32) < 0x20 || c as u32 == 0x7f => {
+                    let _ = write!(out, "\\x{:02x}", c as u32);
+                }
+                '\u{80}'..='\u{9f}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}'
+                | '\u{feff}' => {
+                    let _ = write!(out, "\\u{{{:x}}}", c as u32);
+                }
+                c => out.push(c),
+            }
+        }
+        for byte in chunk.invalid() {
+            let _ = write!(out, "\\x{byte:02x}");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_strings_are_what_serde_reads_back() {
+        for text in [
+            "",
+            "plain",
+            "q\"uo\\te",
+            "tab\tnl\ncr\r",
+            "\u{1b}[31m",
+            "汉字",
+            "\u{0}\u{1f}",
+        ] {
+            let mut out = Vec::new();
+            write_json_string(text.as_bytes(), &mut out);
+            let back: String = serde_json::from_slice(&out).expect("valid JSON");
+            assert_eq!(back, text);
+        }
+        let mut out = Vec::new();
+        write_json_string(b"a\xffb", &mut out);
+        assert_eq!(out, "\"a\u{fffd}b\"".as_bytes());
+    }
+
+    #[test]
+    fn escapes_cannot_reach_a_terminal() {
+        assert_eq!(
+            escape_control(b"\x1b[31mred\x9b\xe2\x80\xae"),
+            "\\x1b[31mred\\x9b\\u{202e}"
+        );
+    }
+}

@@ -1,0 +1,235 @@
+//! Time as everyone here keeps it: microseconds since 1970-01-01T00:00:00 UTC in an `i64`.
+//!
+//! Civil microseconds are the same count for a wall clock whose zone is not (yet) known.
+
+/// Microseconds in a second.
+pub const MICROS_PER_SECOND: i64 = 1_000_000;
+/// Microseconds in a day.
+pub const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
+
+/// Returns days since 1970-01-01 of a proleptic Gregorian date.
+///
+/// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `days_from_civil`.
+pub fn days_from_civil(year: i32, month: u8, day: u8) -> i32 {
+    let y = if month <= 2 { year - 1 } else { year };
+    let era = y.div_euclid(400);
+    let yoe = y.rem_euclid(400);
+    let mp = (i32::from(month) + 9) % 12;
+    let doy = (153 * mp + 2) / 5 + i32::from(day) - 1;
+    let doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
+    era * 146_097 + doe - 719_468
+}
+
+/// Returns `(year, month, day)` of days since 1970-01-01: the inverse of [`days_from_civil`].
+pub fn civil_from_days(days: i32) -> (i32, u8, u8) {
+    let z = i64::from(days) + 719_468;
+    let era = z.div_euclid(146_097);
+    let doe = z.rem_euclid(146_097);
+    let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
+    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    let mp = (5 * doy + 2) / 153;
+    let day = (doy - (153 * mp + 2) / 5 + 1) as u8;
+    let month = if mp < 10 { mp + 3 } else { mp - 9 } as u8;
+    let year = yoe + era * 400 + i64::from(month <= 2);
+    (year as i32, month, day)
+}
+
+/// Returns the number of days in a month; 0 for a month that is none.
+pub fn days_in_month(year: i32, month: u8) -> u8 {
+    match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        _ => 0,
+    }
+}
+
+/// Formats microseconds as `2020-08-14T17:31:02.000000Z` (contract §1: RFC 3339 UTC with `Z`).
+pub fn format_utc(us: i64) -> String {
+    let mut text = format_civil(us);
+    text.push('Z');
+    text
+}
+
+/// Formats microseconds as `2020-08-14T17:31:02.000000`: a civil time, or one of unknown zone.
+pub fn format_civil(us: i64) -> String {
+    let days = us.div_euclid(MICROS_PER_DAY);
+    let rest = us.rem_euclid(MICROS_PER_DAY);
+    let (year, month, day) = civil_from_days(days as i32);
+    let seconds = rest / MICROS_PER_SECOND;
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:06}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60,
+        rest % MICROS_PER_SECOND
+    )
+}
+
+/// Formats microseconds as `2020-08-14T17:31:02Z`, for people: the fraction only when there is one.
+pub fn format_utc_short(us: i64) -> String {
+    let mut text = format_civil(us);
+    let trimmed = text.trim_end_matches('0').trim_end_matches('.').len();
+    // Zeros of the fraction go, zeros of the seconds stay.
+    text.truncate(trimmed.max("2020-08-14T17:31:02".len()));
+    text.push('Z');
+    text
+}
+
+/// Formats a zone offset in seconds as `+00:00`, `-07:00` or `+05:30`.
+pub fn format_offset(seconds: i32) -> String {
+    let sign = if seconds < 0 { '-' } else { '+' };
+    let s = seconds.unsigned_abs();
+    if s % 60 == 0 {
+        format!("{sign}{:02}:{:02}", s / 3600, s / 60 % 60)
+    } else {
+        format!("{sign}{:02}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
+    }
+}
+
+/// Reads `2020-08-14T17:31:02.5Z`, `… +02:00` or (with `None` as zone) a time without zone; `T` or a
+/// blank may stand between date and time, the fraction may have up to 9 digits.
+///
+/// Returns microseconds as written and the written zone offset in seconds, if any.
+pub fn parse_civil(text: &str) -> Option<(i64, Option<i32>)> {
+    let b = text.as_bytes();
+    let number = |range: std::ops::Range<usize>| -> Option<i64> {
+        let digits = b.get(range)?;
+        digits.iter().try_fold(0i64, |n, d| {
+            d.is_ascii_digit().then(|| n * 10 + i64::from(d - b'0'))
+        })
+    };
+    if b.get(4) != Some(&b'-') || b.get(7) != Some(&b'-') {
+        return None;
+    }
+    let (year, month, day) = (
+        number(0..4)? as i32,
+        number(5..7)? as u8,
+        number(8..10)? as u8,
+    );
+    if day == 0 || day > days_in_month(year, month) {
+        return None;
+    }
+    let midnight = i64::from(days_from_civil(year, month, day)) * MICROS_PER_DAY;
+    if b.len() == 10 {
+        return Some((midnight, None));
+    }
+    if !matches!(b[10], b'T' | b't' | b' ') {
+        return None;
+    }
+    let (hour, minute) = (number(11..13)?, number(14..16)?);
+    if b[13] != b':' || hour > 23 || minute > 59 {
+        return None;
+    }
+    let mut at = 16;
+    let mut second = 0;
+    if b.get(16) == Some(&b':') {
+        second = number(17..19)?;
+        at = 19;
+    }
+    if second > 60 {
+        return None;
+    }
+    let mut micros = 0;
+    if b.get(at) == Some(&b'.') || b.get(at) == Some(&b',') {
+        at += 1;
+        let start = at;
+        while at < b.len() && b[at].is_ascii_digit() && at - start < 9 {
+            if at - start < 6 {
+                micros = micros * 10 + i64::from(b[at] - b'0');
+            }
+            at += 1;
+        }
+        if at == start {
+            return None;
+        }
+        for _ in (at - start)..6 {
+            micros *= 10;
+        }
+    }
+    let us = midnight + ((hour * 60 + minute) * 60 + second) * MICROS_PER_SECOND + micros;
+    let zone = text[at..].trim_start();
+    if zone.is_empty() {
+        return Some((us, None));
+    }
+    Some((us, Some(parse_offset(zone)?)))
+}
+
+/// Reads `Z`, `+02:00`, `+0200`, `-07` or `UTC` as seconds east of UTC.
+pub fn parse_offset(text: &str) -> Option<i32> {
+    if matches!(text, "Z" | "z" | "UTC" | "GMT") {
+        return Some(0);
+    }
+    let b = text.as_bytes();
+    let sign = match b.first()? {
+        b'+' => 1,
+        b'-' => -1,
+        _ => return None,
+    };
+    let digits: Vec<i32> = b[1..]
+        .iter()
+        .filter(|c| **c != b':')
+        .map(|c| c.is_ascii_digit().then(|| i32::from(c - b'0')))
+        .collect::<Option<_>>()?;
+    let (hours, minutes) = match digits.as_slice() {
+        [h1, h2] => (h1 * 10 + h2, 0),
+        [h1, h2, m1, m2] => (h1 * 10 + h2, m1 * 10 + m2),
+        _ => return None,
+    };
+    (hours <= 18 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
+}
+
+/// Reads an RFC 3339 time with a zone as UTC microseconds.
+pub fn parse_utc(text: &str) -> Option<i64> {
+    let (us, zone) = parse_civil(text)?;
+    Some(us - i64::from(zone?) * MICROS_PER_SECOND)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_agree_with_known_days() {
+        // Worked cases: 2000-03-01 is day 11017, 1970-01-01 is day 0, 1969-12-31 is day -1.
+        for (date, days) in [
+            ((2000, 3, 1), 11_017),
+            ((1970, 1, 1), 0),
+            ((1969, 12, 31), -1),
+            ((2020, 2, 29), 18_321),
+        ] {
+            assert_eq!(days_from_civil(date.0, date.1, date.2), days);
+            assert_eq!(civil_from_days(days), date);
+        }
+        for days in (-800_000..800_000).step_by(97) {
+            let (y, m, d) = civil_from_days(days);
+            assert_eq!(days_from_civil(y, m, d), days);
+        }
+    }
+
+    #[test]
+    fn medalla_genesis_reads_and_prints() {
+        // 1596546008 is 2020-08-04T13:00:08Z (domain/consensus.md §1).
+        let us = 1_596_546_008 * MICROS_PER_SECOND;
+        assert_eq!(format_utc(us), "2020-08-04T13:00:08.000000Z");
+        assert_eq!(format_utc_short(us), "2020-08-04T13:00:08Z");
+        assert_eq!(format_utc_short(us + 500_000), "2020-08-04T13:00:08.5Z");
+        assert_eq!(
+            format_utc_short(1_596_546_000 * MICROS_PER_SECOND),
+            "2020-08-04T13:00:00Z"
+        );
+        assert_eq!(parse_utc("2020-08-04 06:00:08 -0700"), Some(us));
+        assert_eq!(parse_utc("2020-08-04T13:00:08Z"), Some(us));
+        assert_eq!(
+            parse_civil("2020-08-04T13:00:08.123456789"),
+            Some((us + 123_456, None))
+        );
+        assert_eq!(
+            parse_civil("2020-08-04 13:00"),
+            Some((us - 8_000_000, None))
+        );
+        assert_eq!(parse_civil("2021-02-29"), None);
+        assert_eq!(format_offset(-7 * 3600), "-07:00");
+    }
+}

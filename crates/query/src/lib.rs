@@ -1,0 +1,1 @@
+//! Named SQL queries and the engine that runs them.

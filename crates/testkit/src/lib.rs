@@ -1,0 +1,1 @@
+//! Golden comparison and incident simulators.
