@@ -1,11 +1,27 @@
 //! Turning evidence bytes into text that is safe to store and to show.
 
+/// Bytes that stand for themselves in a JSON string: printable ASCII but quote and backslash.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0x20;
+    while byte < 0x7f {
+        plain[byte] = byte != b'"' as usize && byte != b'\\' as usize;
+        byte += 1;
+    }
+    plain
+};
+
 /// Appends `bytes` to `out` as a JSON string, quotes included.
 ///
 /// Invalid UTF-8 becomes U+FFFD; control characters are escaped as JSON demands. The original bytes
 /// stay in the evidence store, so nothing is lost by this.
 pub fn write_json_string(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
+    if bytes.iter().all(|byte| PLAIN[usize::from(*byte)]) {
+        out.extend_from_slice(bytes);
+        out.push(b'"');
+        return;
+    }
     for chunk in bytes.utf8_chunks() {
         let valid = chunk.valid().as_bytes();
         let mut from = 0;
