@@ -1,0 +1,143 @@
+//! Column builders for the hot path: no allocation per value once a block's words are known.
+
+use model::{Column, ColumnData, ColumnType, StrColumn};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// A multiply-rotate hash for short words. Evidence could be made to collide; a block holds at most
+/// 4 MiB of it, so the worst case stays small.
+#[derive(Default)]
+pub(crate) struct WordHasher(u64);
+
+impl Hasher for WordHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        let mut chunks = bytes.chunks_exact(8);
+        for chunk in &mut chunks {
+            self.mix(u64::from_le_bytes(chunk.try_into().expect("eight bytes")));
+        }
+        let mut rest = [0; 8];
+        rest[..chunks.remainder().len()].copy_from_slice(chunks.remainder());
+        self.mix(u64::from_le_bytes(rest) ^ (bytes.len() as u64) << 56);
+    }
+
+    fn write_usize(&mut self, n: usize) {
+        self.mix(n as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 29
+    }
+}
+
+impl WordHasher {
+    #[inline]
+    fn mix(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+type Words = HashMap<Box<[u8]>, i32, BuildHasherDefault<WordHasher>>;
+
+/// Builds a dictionary column of words that repeat.
+#[derive(Default)]
+pub(crate) struct DictBuilder {
+    codes: Vec<i32>,
+    values: StrColumn,
+    words: Words,
+    any_null: bool,
+    last: i32,
+}
+
+/// The code of a row without a value.
+const NULL: i32 = -1;
+
+impl DictBuilder {
+    /// Appends a word.
+    #[inline]
+    pub(crate) fn push(&mut self, word: &[u8]) {
+        let code = self.code(word);
+        self.codes.push(code);
+    }
+
+    /// Appends a word or nothing.
+    #[inline]
+    pub(crate) fn push_opt(&mut self, word: Option<&[u8]>) {
+        match word {
+            Some(word) => self.push(word),
+            None => {
+                self.any_null = true;
+                self.codes.push(NULL);
+            }
+        }
+    }
+
+    fn code(&mut self, word: &[u8]) -> i32 {
+        if self.last < self.values.len() as i32 && self.values.get(self.last as usize) == word {
+            return self.last;
+        }
+        let code = match self.words.get(word) {
+            Some(&code) => code,
+            None => {
+                let code = self.values.len() as i32;
+                self.values.push_lossy(word);
+                self.words.insert(word.into(), code);
+                code
+            }
+        };
+        self.last = code;
+        code
+    }
+
+    /// Returns the value of a row.
+    pub(crate) fn get(&self, row: usize) -> Option<&[u8]> {
+        match self.codes[row] {
+            NULL => None,
+            code => Some(self.values.get(code as usize)),
+        }
+    }
+
+    /// Returns the code of a row, `-1` for none: equal codes are equal words within one builder.
+    pub(crate) fn code_at(&self, row: usize) -> i32 {
+        self.codes[row]
+    }
+
+    /// Ends the column.
+    pub(crate) fn finish(mut self, name: &str) -> Column {
+        if !self.any_null {
+            return Column {
+                name: name.to_owned(),
+                column_type: ColumnType::Dict,
+                data: ColumnData::Dict { codes: self.codes, values: self.values },
+                valid: None,
+            };
+        }
+        let mut valid = model::Bitmap::default();
+        for code in &mut self.codes {
+            valid.push(*code != NULL);
+            *code = (*code).max(0);
+        }
+        if self.values.is_empty() {
+            self.values.push(b"");
+        }
+        Column {
+            name: name.to_owned(),
+            column_type: ColumnType::Dict,
+            data: ColumnData::Dict { codes: self.codes, values: self.values },
+            valid: Some(valid),
+        }
+    }
+}
+
+/// Returns a column of whole numbers that are all there.
+pub(crate) fn i64_column(name: &str, values: Vec<i64>) -> Column {
+    Column { name: name.to_owned(), column_type: ColumnType::I64, data: ColumnData::I64(values), valid: None }
+}
+
+/// Returns a column of optional whole numbers or instants.
+pub(crate) fn opt_i64_column(name: &str, column_type: ColumnType, values: &[Option<i64>]) -> Column {
+    let mut column = Column::new(name, column_type);
+    for value in values {
+        column.push_opt_i64(*value);
+    }
+    column
+}

@@ -1,0 +1,75 @@
+//! What the caller decides about an ingest, and how it hears of progress.
+
+use std::path::PathBuf;
+
+/// Options of [`crate::ingest`] and [`crate::parse`]. What changes records is part of a throw-away
+/// case's key.
+#[derive(Clone, Debug, Default)]
+pub struct IngestOptions {
+    /// Node name for every source of this run (`--node`).
+    pub node: Option<String>,
+    /// Zone of stamps that write none, in seconds east of UTC (`--zone`).
+    pub zone_seconds: Option<i32>,
+    /// Year of stamps that write none (`--year`).
+    pub year: Option<i32>,
+    /// Only this format may claim lines (`--log-format`).
+    pub log_format: Option<String>,
+    /// Snapshot name for a dump (`--as`).
+    pub as_name: Option<String>,
+    /// Network name or config file (`--network`).
+    pub network: Option<String>,
+    /// Look, report, write nothing (`--dry-run`).
+    pub dry_run: bool,
+    /// Copy dumps into the case (`--keep-dumps`).
+    pub keep_dumps: bool,
+    /// Parser threads; 0 is one per core.
+    pub threads: usize,
+    /// Users' own formats, as (stem, text).
+    pub formats_overlay: Vec<(String, String)>,
+    /// Who runs this and how, for the custody log.
+    pub custody: Option<Custody>,
+}
+
+/// Facts for the custody log: what the library can't know itself.
+#[derive(Clone, Debug)]
+pub struct Custody {
+    /// When, in microseconds since 1970 UTC.
+    pub at_us: i64,
+    /// By whom.
+    pub by: String,
+    /// The command line.
+    pub command: String,
+}
+
+/// Something to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A file or folder.
+    Path(PathBuf),
+    /// Standard input.
+    Stdin,
+}
+
+/// Hears how far a run is. All methods have empty defaults.
+pub trait Progress {
+    /// A source begins; `bytes` is its size on disk where known.
+    fn source(&mut self, path: &str, bytes: Option<u64>) {
+        let _ = (path, bytes);
+    }
+
+    /// More decoded bytes were read.
+    fn read(&mut self, bytes: u64) {
+        let _ = bytes;
+    }
+
+    /// Whether to stop at the next safe point (Ctrl-C): what was committed stays, the rest is left out.
+    fn stop(&self) -> bool {
+        false
+    }
+}
+
+/// Says nothing.
+#[derive(Debug, Default)]
+pub struct Quiet;
+
+impl Progress for Quiet {}

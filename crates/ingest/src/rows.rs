@@ -1,0 +1,282 @@
+//! The rows of one block: the sink that turns records into columns.
+//!
+//! A block is parsed on any thread. What needs to know what came before (process, piece, solved time,
+//! order) is left to [`crate::assemble`]; everything else is finished here.
+
+use crate::columns::DictBuilder;
+use model::{
+    Clue, Column, ColumnType, FieldValue, Level, ObsValue, Record, RecordSink, Reject, Span, Stamp,
+    observation_kinds, write_fields_json, write_json_string,
+};
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+/// Rows of one block, in line order.
+pub(crate) struct BlockRows {
+    /// Number of records.
+    pub(crate) records: usize,
+    /// What each record's line wrote as its time.
+    pub(crate) stamps: Vec<Option<Stamp>>,
+    /// The innermost wrapper stamp of each record; empty if no record of the block has one.
+    pub(crate) wrapper_stamps: Vec<Option<Stamp>>,
+    /// Level as `Level as u8`, 255 for none.
+    pub(crate) levels: Vec<u8>,
+    pub(crate) component: DictBuilder,
+    pub(crate) message: DictBuilder,
+    pub(crate) kind: DictBuilder,
+    pub(crate) client: DictBuilder,
+    pub(crate) format: DictBuilder,
+    pub(crate) role: DictBuilder,
+    pub(crate) host: DictBuilder,
+    pub(crate) fields: Column,
+    pub(crate) wrapper: Column,
+    pub(crate) slot: Column,
+    pub(crate) epoch: Column,
+    pub(crate) validator: Column,
+    pub(crate) root: Column,
+    pub(crate) line: Vec<i64>,
+    pub(crate) lines: Vec<i64>,
+    pub(crate) byte: Vec<i64>,
+    pub(crate) length: Vec<i64>,
+    /// Clues to the time, by record.
+    pub(crate) clues: Vec<(u32, Clue)>,
+    /// Versions told by start lines, by record.
+    pub(crate) versions: Vec<(u32, String)>,
+    /// Records that begin a process.
+    pub(crate) starts: Vec<u32>,
+    /// Observations by kind.
+    pub(crate) observations: BTreeMap<usize, ObsRows>,
+    /// Rejects.
+    pub(crate) rejects: Vec<(Span, Reject)>,
+    /// Physical lines that continue a record, frame or are blank.
+    pub(crate) continuation_lines: u64,
+    pub(crate) framing_lines: u64,
+    /// Wrapper kinds seen.
+    pub(crate) wrappers: Vec<&'static str>,
+    scratch: Vec<u8>,
+}
+
+/// Observations of one kind.
+pub(crate) struct ObsRows {
+    /// The record each came from, as row of the block.
+    pub(crate) record: Vec<u32>,
+    pub(crate) slot: Column,
+    /// The kind's own columns.
+    pub(crate) own: Vec<Column>,
+}
+
+impl BlockRows {
+    pub(crate) fn new() -> BlockRows {
+        BlockRows {
+            records: 0,
+            stamps: Vec::new(),
+            wrapper_stamps: Vec::new(),
+            levels: Vec::new(),
+            component: DictBuilder::default(),
+            message: DictBuilder::default(),
+            kind: DictBuilder::default(),
+            client: DictBuilder::default(),
+            format: DictBuilder::default(),
+            role: DictBuilder::default(),
+            host: DictBuilder::default(),
+            fields: Column::new("fields", ColumnType::Json),
+            wrapper: Column::new("wrapper", ColumnType::Json),
+            slot: Column::new("slot", ColumnType::I64),
+            epoch: Column::new("epoch", ColumnType::I64),
+            validator: Column::new("validator", ColumnType::Text),
+            root: Column::new("root", ColumnType::Text),
+            line: Vec::new(),
+            lines: Vec::new(),
+            byte: Vec::new(),
+            length: Vec::new(),
+            clues: Vec::new(),
+            versions: Vec::new(),
+            starts: Vec::new(),
+            observations: BTreeMap::new(),
+            rejects: Vec::new(),
+            continuation_lines: 0,
+            framing_lines: 0,
+            wrappers: Vec::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    fn push_wrappers(&mut self, record: &Record<'_>) {
+        if record.wrapper.is_empty() {
+            self.wrapper.push_null();
+            self.host.push_opt(None);
+            if !self.wrapper_stamps.is_empty() {
+                self.wrapper_stamps.push(None);
+            }
+            return;
+        }
+        self.scratch.clear();
+        write_wrappers_json(record.wrapper, &mut self.scratch);
+        self.wrapper.push_bytes(&self.scratch);
+        for layer in record.wrapper {
+            if !self.wrappers.contains(&layer.kind) {
+                self.wrappers.push(layer.kind);
+            }
+        }
+        let host = record.wrapper.iter().rev().find_map(|layer| {
+            ["pod", "host", "container", "service"].into_iter().find_map(|wanted| {
+                layer.facts.iter().find(|(key, _)| *key == wanted).map(|(_, value)| *value)
+            })
+        });
+        self.host.push_opt(host);
+        let stamp = record.wrapper.iter().rev().find_map(|layer| layer.stamp);
+        if stamp.is_some() || !self.wrapper_stamps.is_empty() {
+            self.wrapper_stamps.resize(self.records, None);
+            self.wrapper_stamps.push(stamp);
+        }
+    }
+
+    fn push_observations(&mut self, record: &Record<'_>) {
+        for observation in record.observations {
+            let kind = &observation_kinds()[observation.kind];
+            let rows = self.observations.entry(observation.kind).or_insert_with(|| ObsRows {
+                record: Vec::new(),
+                slot: Column::new("slot", ColumnType::I64),
+                own: kind
+                    .columns
+                    .iter()
+                    .map(|column| Column::new(column.name.as_str(), column.column_type))
+                    .collect(),
+            });
+            rows.record.push(self.records as u32);
+            rows.slot.push_opt_i64(observation.slot);
+            for (column, value) in rows.own.iter_mut().zip(&observation.values) {
+                match (column.column_type, value) {
+                    (_, None) => column.push_null(),
+                    (ColumnType::I64, Some(ObsValue::I64(value))) => column.push_i64(*value),
+                    (ColumnType::F64, Some(ObsValue::F64(value))) => column.push_f64(*value),
+                    (ColumnType::F64, Some(ObsValue::I64(value))) => column.push_f64(*value as f64),
+                    (ColumnType::Bool, Some(ObsValue::Bool(value))) => column.push_bool(*value),
+                    (ColumnType::Text, Some(ObsValue::Text(value))) => column.push_text(value),
+                    (ColumnType::Text, Some(ObsValue::I64(value))) => {
+                        column.push_text(value.to_string().as_bytes());
+                    }
+                    // A value of the wrong type says nothing; the record itself keeps it as printed.
+                    _ => column.push_null(),
+                }
+            }
+        }
+        if let Some(kind) = record.kind
+            && let Some(what) = kind.strip_prefix("lifecycle.")
+        {
+            if what == "start" {
+                self.starts.push(self.records as u32);
+            }
+            if let Some(version) = record.field("version") {
+                let text = String::from_utf8_lossy(version.bytes());
+                self.versions.push((self.records as u32, text.into_owned()));
+            }
+        }
+    }
+
+    /// Promotes slot, epoch, validator and root to typed columns.
+    fn push_promoted(&mut self, record: &Record<'_>) {
+        let (mut slot, mut epoch, mut validator, mut root) = (None, None, None, None);
+        for field in record.fields {
+            match field.key {
+                b"slot" | b"Slot" | b"blockSlot" => slot = slot.or_else(|| whole(field.value)),
+                b"epoch" | b"Epoch" => epoch = epoch.or_else(|| whole(field.value)),
+                b"pubKey" | b"pubkey" | b"validatorIndex" | b"validator" => {
+                    validator = validator.or(Some(field.value.bytes()));
+                }
+                b"blockRoot" | b"root" | b"block" | b"BeaconBlockRoot" | b"beaconBlockRoot" => {
+                    root = root.or(Some(field.value.bytes()));
+                }
+                _ => {}
+            }
+        }
+        self.slot.push_opt_i64(
+            slot.or_else(|| record.observations.iter().find_map(|observation| observation.slot)),
+        );
+        self.epoch.push_opt_i64(epoch);
+        for (column, value) in [(&mut self.validator, validator), (&mut self.root, root)] {
+            match value {
+                Some(value) if !value.is_empty() => column.push_text(value),
+                _ => column.push_null(),
+            }
+        }
+    }
+}
+
+/// Appends wrapper layers as a JSON array, outermost first (contract §4).
+pub(crate) fn write_wrappers_json(layers: &[model::WrapperFact<'_>], out: &mut Vec<u8>) {
+    out.push(b'[');
+    for (index, layer) in layers.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(b"{\"kind\":");
+        write_json_string(layer.kind.as_bytes(), out);
+        if let Some(stamp) = layer.stamp {
+            out.extend_from_slice(b",\"stamp\":");
+            write_json_string(stamp.to_string().as_bytes(), out);
+        }
+        for (key, value) in layer.facts {
+            out.push(b',');
+            write_json_string(key.as_bytes(), out);
+            out.push(b':');
+            write_json_string(value, out);
+        }
+        out.push(b'}');
+    }
+    out.push(b']');
+}
+
+fn whole(value: FieldValue<'_>) -> Option<i64> {
+    std::str::from_utf8(value.bytes()).ok()?.parse().ok()
+}
+
+impl RecordSink for BlockRows {
+    type Error = Infallible;
+
+    fn record(&mut self, record: &Record<'_>) -> Result<(), Infallible> {
+        self.stamps.push(record.stamp);
+        self.push_wrappers(record);
+        self.levels.push(record.level.map_or(255, |level: Level| level as u8));
+        self.component.push_opt(record.component);
+        self.message.push(record.message);
+        self.kind.push_opt(record.kind.map(str::as_bytes));
+        self.client.push(record.client.as_bytes());
+        self.format.push(record.format.as_bytes());
+        self.role.push_opt(record.role.map(str::as_bytes));
+        if record.fields.is_empty() {
+            self.fields.push_null();
+        } else {
+            self.scratch.clear();
+            write_fields_json(record.fields, &mut self.scratch);
+            self.fields.push_bytes(&self.scratch);
+        }
+        self.push_promoted(record);
+        self.push_observations(record);
+        for clue in record.clues {
+            self.clues.push((self.records as u32, *clue));
+        }
+        self.line.push(record.span.line as i64);
+        self.lines.push(record.span.lines as i64);
+        self.byte.push(record.span.byte as i64);
+        self.length.push(record.span.length as i64);
+        self.continuation_lines += record.span.lines.saturating_sub(1);
+        self.records += 1;
+        Ok(())
+    }
+
+    fn rejected(&mut self, span: Span, why: Reject) -> Result<(), Infallible> {
+        self.rejects.push((span, why));
+        Ok(())
+    }
+
+    fn continued(&mut self, span: Span, _of: u64) -> Result<(), Infallible> {
+        self.continuation_lines += span.lines;
+        Ok(())
+    }
+
+    fn framing(&mut self, span: Span, _what: &'static str) -> Result<(), Infallible> {
+        self.framing_lines += span.lines;
+        Ok(())
+    }
+}
