@@ -22,7 +22,8 @@ pub use observation::{
     ObsColumn, ObsKind, ObsValue, Observation, observation_kind, observation_kinds,
 };
 pub use record::{
-    Field, FieldValue, Position, Record, RecordSink, Reject, Span, WrapperFact, write_fields_json,
+    Clue, Field, FieldValue, Position, Record, RecordSink, Reject, Span, WrapperFact,
+    write_fields_json,
 };
 pub use reference::{RefError, Reference, SourceId};
 pub use stamp::{Stamp, StampDate, StampZone};

@@ -67,6 +67,31 @@ pub struct WrapperFact<'a> {
     pub facts: &'a [(&'static str, &'a [u8])],
 }
 
+/// What a line tells about the true time of its stamp: how years and zones become known
+/// (foundations.md §2). Formats read clues, the solver of `ingest` weighs them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Clue {
+    /// An object of this slot was received: the true time is not before the slot's start. During
+    /// a sync objects are old, so only the lower envelope of many means anything.
+    ReceivedSlot(i64),
+    /// The node's own idea of the current slot.
+    WallSlot {
+        /// The slot.
+        slot: i64,
+        /// How far into the slot the node thought it was; the middle of a slot where the line does
+        /// not say.
+        phase_us: i64,
+        /// Whether the client may have bent this clock away from the stamp clock (Prysm with
+        /// Roughtime): then it can't tell a skew from a zone.
+        bendable: bool,
+    },
+    /// A field holds an absolute time close to now, read from the clock that also writes the stamp.
+    Absolute {
+        /// Microseconds since 1970 UTC.
+        utc_us: i64,
+    },
+}
+
 /// What one program said once. Borrowed: valid only while the sink looks at it.
 #[derive(Clone, Debug)]
 pub struct Record<'a> {
@@ -94,6 +119,8 @@ pub struct Record<'a> {
     pub kind: Option<&'a str>,
     /// What the record means.
     pub observations: &'a [Observation<'a>],
+    /// Clues to the year, date and zone of the stamp.
+    pub clues: &'a [Clue],
     /// Role of the program, where the line tells: `beacon`, `validator`, `slasher`, `server`, `prover` …
     pub role: Option<&'a str>,
 }
