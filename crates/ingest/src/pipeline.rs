@@ -1,0 +1,199 @@
+//! One source through the stages: read and hash, cut into blocks, parse on several threads, hand over
+//! in order. Memory is bounded by the number of blocks under way, whatever the size of the source.
+
+use crate::rows::BlockRows;
+use evidence::{Blocks, Piece};
+use formats::Catalogue;
+use model::{Position, Span};
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+
+/// Bytes of a block. Record cuts depend on it, so it is part of the parser's behaviour.
+pub(crate) const BLOCK_BYTES: usize = 4 << 20;
+/// Longer lines become located rejects.
+pub(crate) const LINE_LIMIT_BYTES: usize = 1 << 20;
+
+/// What comes out, in the order of the source.
+pub(crate) enum Parsed {
+    /// The rows of a block.
+    Rows(Box<BlockRows>),
+    /// A line over the limit.
+    LongLine(Span),
+}
+
+/// CPU nanoseconds spent in each stage, summed over threads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StageTimes {
+    /// Reading, decoding, hashing and finding cuts.
+    pub read_hash_ns: u64,
+    /// Compressing raw text into the evidence store.
+    pub evidence_ns: u64,
+    /// Framing, parsing and building columns.
+    pub parse_build_ns: u64,
+    /// Order, time, Parquet.
+    pub write_ns: u64,
+}
+
+impl StageTimes {
+    /// Adds another source's times.
+    pub fn add(&mut self, other: StageTimes) {
+        self.read_hash_ns += other.read_hash_ns;
+        self.evidence_ns += other.evidence_ns;
+        self.parse_build_ns += other.parse_build_ns;
+        self.write_ns += other.write_ns;
+    }
+}
+
+/// Returns the CPU time of the calling thread in nanoseconds.
+pub(crate) fn thread_cpu_ns() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// Why a source stopped short.
+pub(crate) enum Stop<E> {
+    /// Reading failed.
+    Read(io::Error),
+    /// The consumer failed.
+    Consume(E),
+}
+
+struct Job {
+    index: usize,
+    bytes: Vec<u8>,
+    at: Position,
+}
+
+/// Reads `reader` to its end. `tap` sees every byte read once, on the reading thread; `consume` gets the
+/// parsed blocks in order, on the calling thread. Returns the reader for its closing facts.
+pub(crate) fn run<R: Read + Send, E: Send>(
+    reader: R,
+    start: Position,
+    catalogue: &Catalogue,
+    threads: usize,
+    tap: &mut (dyn FnMut(&[u8]) -> io::Result<()> + Send),
+    consume: &mut dyn FnMut(Parsed) -> Result<(), E>,
+    times: &mut StageTimes,
+) -> Result<R, Stop<E>> {
+    let workers = threads.max(1);
+    let (job_sender, job_receiver) = sync_channel::<Job>(workers + 1);
+    let job_receiver = Arc::new(Mutex::new(job_receiver));
+    let (done_sender, done_receiver) = sync_channel::<(usize, Parsed)>(workers + 1);
+    let (spare_sender, spare_receiver) = channel::<Vec<u8>>();
+    std::thread::scope(|scope| {
+        let reading = {
+            let done_sender = done_sender.clone();
+            scope.spawn(move || {
+                read(reader, start, catalogue, tap, &job_sender, &done_sender, &spare_receiver)
+            })
+        };
+        let mut parsing = Vec::new();
+        for _ in 0..workers {
+            let jobs = Arc::clone(&job_receiver);
+            let (done, spare) = (done_sender.clone(), spare_sender.clone());
+            parsing.push(scope.spawn(move || parse(catalogue, &jobs, &done, &spare)));
+        }
+        // Only the parsers hold the receiver: when they are gone, the reader's next send fails.
+        drop(job_receiver);
+        drop(done_sender);
+        let consumed = in_order(&done_receiver, consume, times);
+        // A consumer that failed stops the others by closing their way out.
+        drop(done_receiver);
+        for thread in parsing {
+            times.parse_build_ns += thread.join().expect("a parser does not panic");
+        }
+        let (read, read_ns, tap_ns) = reading.join().expect("the reader does not panic");
+        times.read_hash_ns += read_ns;
+        times.evidence_ns += tap_ns;
+        consumed.map_err(Stop::Consume)?;
+        read.map_err(Stop::Read)
+    })
+}
+
+fn in_order<E>(
+    done: &Receiver<(usize, Parsed)>,
+    consume: &mut dyn FnMut(Parsed) -> Result<(), E>,
+    times: &mut StageTimes,
+) -> Result<(), E> {
+    let from = thread_cpu_ns();
+    let mut early: BTreeMap<usize, Parsed> = BTreeMap::new();
+    let mut next = 0;
+    for (index, parsed) in done {
+        early.insert(index, parsed);
+        while let Some(parsed) = early.remove(&next) {
+            next += 1;
+            consume(parsed)?;
+        }
+    }
+    times.write_ns += thread_cpu_ns() - from;
+    Ok(())
+}
+
+type ReadEnd<R> = (io::Result<R>, u64, u64);
+
+fn read<R: Read>(
+    reader: R,
+    start: Position,
+    catalogue: &Catalogue,
+    tap: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    jobs: &SyncSender<Job>,
+    done: &SyncSender<(usize, Parsed)>,
+    spare: &Receiver<Vec<u8>>,
+) -> ReadEnd<R> {
+    let from = thread_cpu_ns();
+    let mut tap_ns = 0;
+    let mut tap_error = None;
+    let mut parser = catalogue.parser();
+    let mut blocks = Blocks::starting_at(reader, start, BLOCK_BYTES, LINE_LIMIT_BYTES);
+    let mut index = 0;
+    let result = loop {
+        while let Ok(buffer) = spare.try_recv() {
+            blocks.recycle(buffer);
+        }
+        let piece = blocks.next(&mut |block| parser.cut_point(block), &mut |bytes| {
+            if tap_error.is_none() {
+                let from = thread_cpu_ns();
+                tap_error = tap(bytes).err();
+                tap_ns += thread_cpu_ns() - from;
+            }
+        });
+        if let Some(error) = tap_error.take() {
+            break Err(error);
+        }
+        let sent = match piece {
+            Err(error) => break Err(error),
+            Ok(None) => break Ok(()),
+            Ok(Some(Piece::Block { bytes, at })) => jobs.send(Job { index, bytes, at }).is_ok(),
+            Ok(Some(Piece::LongLine { span })) => done.send((index, Parsed::LongLine(span))).is_ok(),
+        };
+        if !sent {
+            break Ok(()); // The consumer failed and says so itself.
+        }
+        index += 1;
+    };
+    let total = thread_cpu_ns() - from;
+    (result.map(|()| blocks.into_inner()), total - tap_ns, tap_ns)
+}
+
+fn parse(
+    catalogue: &Catalogue,
+    jobs: &Mutex<Receiver<Job>>,
+    done: &SyncSender<(usize, Parsed)>,
+    spare: &Sender<Vec<u8>>,
+) -> u64 {
+    let from = thread_cpu_ns();
+    let mut parser = catalogue.parser();
+    loop {
+        let job = jobs.lock().expect("no parser panics while it waits").recv();
+        let Ok(Job { index, bytes, at }) = job else { break };
+        let mut rows = Box::new(BlockRows::new());
+        let Ok(()) = parser.parse_block(&bytes, at, rows.as_mut());
+        let _ = spare.send(bytes);
+        if done.send((index, Parsed::Rows(rows))).is_err() {
+            break;
+        }
+    }
+    thread_cpu_ns() - from
+}
