@@ -1,0 +1,100 @@
+//! What a source looks like from its first bytes, before anybody tries to read it.
+
+/// The kind of content a source begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// No byte at all.
+    Empty,
+    /// Lines of text, possibly with odd bytes in them.
+    Text,
+    /// Not text; the word says what it seems to be, for a message to people.
+    Binary(&'static str),
+}
+
+/// Beginnings of files that are no text, and what to call them.
+const MAGIC: &[(&[u8], &str)] = &[
+    (b"\x7fELF", "an ELF program"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"%PDF-", "a PDF document"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"\xfd7zXZ\x00", "an xz archive"),
+    (b"BZh", "a bzip2 archive"),
+    (b"\x04\x22\x4d\x18", "lz4 data"),
+    (b"\x1f\x8b", "gzip data inside gzip or zstd"),
+    (b"\x28\xb5\x2f\xfd", "zstd data inside gzip or zstd"),
+    (b"SQLite format 3\x00", "an SQLite database"),
+    (
+        b"PGDMP",
+        "a pg_dump archive in custom format (restore it to plain SQL with pg_restore -f)",
+    ),
+    (b"PAR1", "a Parquet file"),
+    (b"LPKSHHRH", "a systemd journal (export it with journalctl)"),
+    (b"\xff\xfe", "UTF-16 text"),
+    (b"\xfe\xff", "UTF-16 text"),
+    (b"\xca\xfe\xba\xbe", "a Java class or Mach-O program"),
+];
+
+impl Content {
+    /// Looks at the first bytes of a decoded stream (a few KiB are enough).
+    ///
+    /// A text log may hold NUL bytes after a crash of its machine, so a few of them, or a run of
+    /// them in one place, do not make it binary: a tenth of control bytes does.
+    ///
+    /// ```
+    /// use evidence::Content;
+    /// assert_eq!(Content::sniff(b""), Content::Empty);
+    /// assert_eq!(Content::sniff(b"time=\"2020-08-14\"\n\0\0"), Content::Text);
+    /// assert_eq!(Content::sniff(b"\x7fELF\x02"), Content::Binary("an ELF program"));
+    /// ```
+    pub fn sniff(head: &[u8]) -> Content {
+        if head.is_empty() {
+            return Content::Empty;
+        }
+        if let Some((_, what)) = MAGIC.iter().find(|(magic, _)| head.starts_with(magic)) {
+            return Content::Binary(what);
+        }
+        if head.get(257..262) == Some(b"ustar".as_slice()) {
+            return Content::Binary("a tar archive");
+        }
+        // A run of NULs is a hole left by a crash; it counts as one odd byte.
+        let mut odd = 0;
+        let mut previous = 1;
+        for &byte in head {
+            let control = byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r' | 0x0c | 0x1b);
+            if control && !(byte == 0 && previous == 0) {
+                odd += 1;
+            }
+            previous = byte;
+        }
+        if head.iter().all(|&byte| byte == 0) || (odd > 4 && odd * 10 > head.len()) {
+            return Content::Binary("binary data");
+        }
+        Content::Text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logs_with_holes_stay_text() {
+        let mut log = b"[2020-08-14 17:31:02]  INFO node: started\n".to_vec();
+        log.extend_from_slice(&[0; 4000]);
+        log.extend_from_slice(b"[2020-08-14 17:35:02]  INFO node: started\n");
+        assert_eq!(Content::sniff(&log), Content::Text);
+    }
+
+    #[test]
+    fn noise_is_binary() {
+        let noise: Vec<u8> = (0..4096u32).map(|n| (n * 7 + n / 3) as u8).collect();
+        assert_eq!(Content::sniff(&noise), Content::Binary("binary data"));
+        assert_eq!(Content::sniff(&[0; 512]), Content::Binary("binary data"));
+        let mut utf16 = vec![0xff, 0xfe];
+        utf16.extend_from_slice(b"a\0b\0");
+        assert_eq!(Content::sniff(&utf16), Content::Binary("UTF-16 text"));
+    }
+}

@@ -1,0 +1,407 @@
+//! One source as a stream of decoded bytes, hashed on the way.
+
+use crate::{
+    container::{RawInput, Step},
+    gzip::{self, Gzip},
+    walk::{EvidenceError, STDIN, special},
+    zst::{self, Zstd},
+};
+use sha2::{Digest, Sha256};
+use std::{
+    fmt,
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+/// Reads are cut to this size, so that bytes are hashed while they are still in the cache.
+const STEP: usize = 256 * 1024;
+
+/// A sha256; prints as 64 hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digest256(pub [u8; 32]);
+
+impl fmt::Display for Digest256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Digest256 {
+    /// Returns the first 12 hex digits: a source's name in references.
+    pub fn short(&self) -> String {
+        let mut text = self.to_string();
+        text.truncate(12);
+        text
+    }
+}
+
+pub(crate) fn digest(hasher: Sha256) -> Digest256 {
+    Digest256(hasher.finalize().into())
+}
+
+/// What the decoded bytes were packed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContainerKind {
+    /// gzip.
+    Gzip,
+    /// zstd.
+    Zstd,
+}
+
+impl ContainerKind {
+    /// Returns the name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ContainerKind::Gzip => "gzip",
+            ContainerKind::Zstd => "zstd",
+        }
+    }
+}
+
+/// The packed file itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Container {
+    /// What kind.
+    pub kind: ContainerKind,
+    /// Its bytes.
+    pub bytes: u64,
+    /// sha256 of them.
+    pub sha256: Digest256,
+}
+
+/// How the reading of a source ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// Everything was read.
+    Complete,
+    /// The reader was dropped before the end: counts and hashes are those of a prefix.
+    Unfinished,
+    /// The container ended before its content did.
+    Truncated,
+    /// Something in it was wrong, or could not be read.
+    Damaged,
+}
+
+impl Status {
+    /// Returns the word that manifests and reports use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::Complete => "complete",
+            Status::Unfinished => "unfinished",
+            Status::Truncated => "truncated",
+            Status::Damaged => "damaged",
+        }
+    }
+}
+
+/// What is known of a source once it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFacts {
+    /// The name it was opened by.
+    pub name: String,
+    /// Decoded bytes.
+    pub bytes: u64,
+    /// sha256 of the decoded bytes.
+    pub sha256: Digest256,
+    /// What it was packed in, if in anything.
+    pub container: Option<Container>,
+    /// sha256 of the first n decoded bytes, for each n that was asked for and reached.
+    pub prefixes: Vec<(u64, Digest256)>,
+    /// How it ended.
+    pub status: Status,
+    /// What was wrong, each with the count of decoded bytes before it.
+    pub problems: Vec<(u64, String)>,
+}
+
+enum Decoder {
+    Plain,
+    Gzip(Box<Gzip>),
+    Zstd(Box<Zstd>),
+}
+
+/// A source as decoded bytes: plain, gzip or zstd by its magic bytes, never by its name.
+///
+/// Damage is no `Err`: what can be decoded is delivered, then comes the end, and
+/// [`SourceReader::finish`] says where and what. One layer is unpacked: gzip inside gzip stays gzip,
+/// and [`Content::sniff`](crate::Content::sniff) says so.
+pub struct SourceReader {
+    name: String,
+    raw: RawInput,
+    decoder: Decoder,
+    hasher: Sha256,
+    bytes: u64,
+    decoded: u64,
+    /// Decoded but not delivered: what was peeked at.
+    peeked: Vec<u8>,
+    peeked_at: usize,
+    ended: bool,
+    status: Status,
+    problems: Vec<(u64, String)>,
+    /// Lengths still to be reached, the next one last.
+    wanted: Vec<u64>,
+    prefixes: Vec<(u64, Digest256)>,
+}
+
+impl SourceReader {
+    /// Opens a file, or standard input if the path is [`STDIN`].
+    ///
+    /// # Errors
+    /// If it cannot be opened, is no file, or not even its first byte can be read.
+    pub fn open(path: &Path) -> Result<SourceReader, EvidenceError> {
+        let failed = |source| EvidenceError::Open {
+            path: PathBuf::from(path),
+            source,
+        };
+        if path.as_os_str() == STDIN {
+            return SourceReader::stdin();
+        }
+        let meta = fs::metadata(path).map_err(failed)?;
+        if let Some(what) = special(meta.file_type()) {
+            return Err(EvidenceError::NotAFile {
+                path: PathBuf::from(path),
+                what,
+            });
+        }
+        let file = File::open(path).map_err(failed)?;
+        let name = model::escape_control(path.as_os_str().as_encoded_bytes());
+        SourceReader::from_reader(Box::new(file), name).map_err(failed)
+    }
+
+    /// Opens standard input; only one may exist at a time.
+    ///
+    /// # Errors
+    /// If not even its first byte can be read.
+    pub fn stdin() -> Result<SourceReader, EvidenceError> {
+        SourceReader::from_reader(Box::new(io::stdin()), STDIN).map_err(|source| {
+            EvidenceError::Open {
+                path: PathBuf::from(STDIN),
+                source,
+            }
+        })
+    }
+
+    /// Reads from anything.
+    ///
+    /// # Errors
+    /// If not even the first byte can be read.
+    pub fn from_reader(
+        reader: Box<dyn Read + Send>,
+        name: impl Into<String>,
+    ) -> io::Result<SourceReader> {
+        let mut raw = RawInput::new(reader)?;
+        let head = raw.window();
+        let decoder = if head.starts_with(gzip::MAGIC) {
+            Decoder::Gzip(Box::new(Gzip::new()))
+        } else if zst::is_frame(head) {
+            Decoder::Zstd(Box::new(Zstd::new()?))
+        } else {
+            Decoder::Plain
+        };
+        if !matches!(decoder, Decoder::Plain) {
+            raw.hash();
+        }
+        Ok(SourceReader {
+            name: name.into(),
+            raw,
+            decoder,
+            hasher: Sha256::new(),
+            bytes: 0,
+            decoded: 0,
+            peeked: Vec::new(),
+            peeked_at: 0,
+            ended: false,
+            status: Status::Unfinished,
+            problems: Vec::new(),
+            wanted: Vec::new(),
+            prefixes: Vec::new(),
+        })
+    }
+
+    /// Returns the name it was opened by.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns what it is packed in.
+    pub fn container(&self) -> Option<ContainerKind> {
+        match self.decoder {
+            Decoder::Plain => None,
+            Decoder::Gzip(_) => Some(ContainerKind::Gzip),
+            Decoder::Zstd(_) => Some(ContainerKind::Zstd),
+        }
+    }
+
+    /// Asks for the sha256 of the first n decoded bytes, for each n. Lengths already passed are
+    /// ignored; ask before reading.
+    pub fn check_prefixes(&mut self, lengths: &[u64]) {
+        self.wanted
+            .extend(lengths.iter().filter(|length| **length >= self.bytes));
+        self.wanted.sort_unstable_by(|a, b| b.cmp(a));
+        self.wanted.dedup();
+        self.note_prefixes();
+    }
+
+    /// Returns the prefix digests reached so far.
+    pub fn prefixes(&self) -> &[(u64, Digest256)] {
+        &self.prefixes
+    }
+
+    /// Returns how many decoded bytes were delivered.
+    pub fn position(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Returns the first `bytes` of what comes next without taking them; fewer at the end.
+    pub fn peek(&mut self, bytes: usize) -> &[u8] {
+        if self.peeked_at > 0 {
+            self.peeked.drain(..self.peeked_at);
+            self.peeked_at = 0;
+        }
+        while self.peeked.len() < bytes && !self.ended {
+            let have = self.peeked.len();
+            self.peeked.resize(bytes, 0);
+            let mut peeked = std::mem::take(&mut self.peeked);
+            let got = self.decode(&mut peeked[have..]);
+            peeked.truncate(have + got);
+            self.peeked = peeked;
+        }
+        &self.peeked[..bytes.min(self.peeked.len())]
+    }
+
+    /// Passes over decoded bytes (they are hashed all the same); returns how many there were.
+    pub fn skip(&mut self, bytes: u64) -> u64 {
+        let mut scratch = vec![0; STEP];
+        let mut skipped = 0;
+        while skipped < bytes {
+            let want = usize::try_from(bytes - skipped).map_or(STEP, |left| left.min(STEP));
+            match self.deliver(&mut scratch[..want]) {
+                0 => break,
+                got => skipped += got as u64,
+            }
+        }
+        skipped
+    }
+
+    /// Returns what is known now. After the end of a damaged container the rest of its bytes is
+    /// read, so that its hash is that of the whole file.
+    pub fn finish(mut self) -> SourceFacts {
+        if self.ended {
+            self.raw.drain();
+        }
+        let kind = self.container();
+        let (bytes, sha256) = self.raw.facts();
+        SourceFacts {
+            name: self.name,
+            bytes: self.bytes,
+            sha256: digest(self.hasher),
+            container: kind.zip(sha256).map(|(kind, sha256)| Container {
+                kind,
+                bytes,
+                sha256,
+            }),
+            prefixes: self.prefixes,
+            status: self.status,
+            problems: self.problems,
+        }
+    }
+
+    fn note_prefixes(&mut self) {
+        while self.wanted.last() == Some(&self.bytes) {
+            self.wanted.pop();
+            self.prefixes
+                .push((self.bytes, digest(self.hasher.clone())));
+        }
+    }
+
+    /// Decodes into `out`; 0 means the end, whatever its reason.
+    fn decode(&mut self, out: &mut [u8]) -> usize {
+        if out.is_empty() {
+            return 0;
+        }
+        while !self.ended {
+            let step = match &mut self.decoder {
+                Decoder::Plain => match self.raw.read_plain(out) {
+                    0 => Step::End,
+                    bytes => Step::Bytes(bytes),
+                },
+                Decoder::Gzip(gzip) => gzip.step(&mut self.raw, out),
+                Decoder::Zstd(zstd) => zstd.step(&mut self.raw, out),
+            };
+            let (status, what) = match step {
+                Step::Bytes(bytes) => {
+                    self.decoded += bytes as u64;
+                    return bytes;
+                }
+                Step::End => (Status::Complete, None),
+                Step::Truncated(what) => (Status::Truncated, Some(what)),
+                Step::Damaged(what) => (Status::Damaged, Some(what)),
+                Step::Doubt(what) => {
+                    self.problems.push((self.decoded, what));
+                    self.status = Status::Damaged;
+                    continue;
+                }
+            };
+            self.ended = true;
+            let unreadable = self.raw.take_error();
+            self.status = match (self.status, &unreadable) {
+                (Status::Damaged, _) | (_, Some(_)) => Status::Damaged,
+                _ => status,
+            };
+            if let Some(error) = unreadable {
+                let what = format!("cannot read on: {error}");
+                self.problems.push((self.decoded, what));
+            } else if let Some(what) = what {
+                self.problems.push((self.decoded, what));
+            }
+        }
+        0
+    }
+
+    /// Hands over decoded bytes and hashes them, stopping at each wanted prefix.
+    fn deliver(&mut self, out: &mut [u8]) -> usize {
+        let mut limit = out.len().min(STEP);
+        if let Some(&next) = self.wanted.last() {
+            limit = usize::try_from(next - self.bytes).map_or(limit, |left| limit.min(left));
+        }
+        let out = &mut out[..limit];
+        let bytes = if self.peeked_at < self.peeked.len() {
+            let bytes = out.len().min(self.peeked.len() - self.peeked_at);
+            out[..bytes].copy_from_slice(&self.peeked[self.peeked_at..self.peeked_at + bytes]);
+            self.peeked_at += bytes;
+            if self.peeked_at == self.peeked.len() {
+                self.peeked = Vec::new();
+                self.peeked_at = 0;
+            }
+            bytes
+        } else {
+            self.decode(out)
+        };
+        self.hasher.update(&out[..bytes]);
+        self.bytes += bytes as u64;
+        self.note_prefixes();
+        bytes
+    }
+}
+
+impl Read for SourceReader {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        Ok(self.deliver(out))
+    }
+}
+
+impl fmt::Debug for SourceReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SourceReader")
+            .field("name", &self.name)
+            .field("bytes", &self.bytes)
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
+}

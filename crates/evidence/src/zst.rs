@@ -1,0 +1,84 @@
+//! zstd, RFC 8878: any number of frames and skippable frames.
+//!
+//! The decoder is fed exactly what it asks for, so that one call decodes at most one block: a call
+//! that fails reports nothing of what it had decoded before.
+
+use crate::container::{RawInput, Step};
+use std::io;
+use zstd::stream::raw::{DParameter, Decoder, Operation};
+
+/// The largest window accepted: 128 MiB, what `zstd` itself accepts without `--long`.
+const WINDOW_LOG_MAX: u32 = 27;
+
+/// Bytes of a frame that say how long its header is.
+const FRAME_START: usize = 5;
+
+pub(crate) struct Zstd {
+    decoder: Decoder<'static>,
+    wanted: usize,
+    ended: bool,
+}
+
+/// Whether these bytes begin a frame or a skippable frame.
+pub(crate) fn is_frame(head: &[u8]) -> bool {
+    head.starts_with(b"\x28\xb5\x2f\xfd") || matches!(head, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
+}
+
+impl Zstd {
+    pub(crate) fn new() -> io::Result<Zstd> {
+        let mut decoder = Decoder::new()?;
+        decoder.set_parameter(DParameter::WindowLogMax(WINDOW_LOG_MAX))?;
+        Ok(Zstd {
+            decoder,
+            wanted: FRAME_START,
+            ended: false,
+        })
+    }
+
+    pub(crate) fn step(&mut self, raw: &mut RawInput, out: &mut [u8]) -> Step {
+        if self.ended {
+            return Step::End;
+        }
+        loop {
+            let input = raw.fill();
+            let at_end = input.is_empty();
+            if self.wanted == 0 {
+                // Between frames.
+                if at_end {
+                    self.ended = true;
+                    return Step::End;
+                }
+                self.wanted = FRAME_START;
+                if let Err(error) = self.decoder.reinit() {
+                    self.ended = true;
+                    return Step::Damaged(format!("zstd cannot start the next frame: {error}"));
+                }
+                continue;
+            }
+            let input = &input[..input.len().min(self.wanted)];
+            match self.decoder.run_on_buffers(input, out) {
+                Ok(status) => {
+                    raw.consume(status.bytes_read);
+                    self.wanted = status.remaining;
+                    if status.bytes_written > 0 {
+                        return Step::Bytes(status.bytes_written);
+                    }
+                    if at_end && status.remaining > 0 {
+                        self.ended = true;
+                        return Step::Truncated(format!(
+                            "zstd data ends early, at container byte {}",
+                            raw.offset()
+                        ));
+                    }
+                }
+                Err(error) => {
+                    self.ended = true;
+                    return Step::Damaged(format!(
+                        "zstd data is damaged near container byte {}: {error}",
+                        raw.offset()
+                    ));
+                }
+            }
+        }
+    }
+}
