@@ -1,1 +1,58 @@
-//! The case folder: manifest, segments, commits, locks, verification.
+//! The case folder: manifest, Parquet segments, evidence store, commits, locks, verification.
+//!
+//! Owns everything that lies inside a case and the one engine that writes it (Arrow and Parquet). It
+//! must never know what a line means (`formats`) nor SQL (`query`): rows come as [`model::Batch`] and
+//! leave as such.
+//!
+//! # Writing
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let (batch, records_of_source) = (model::Batch::default(), case::Source::default());
+//! let mut writer = case::CaseWriter::open_or_create("medalla.case".as_ref())?;
+//! let mut tx = writer.begin();
+//! let mut evidence = tx.evidence("beacon.log", 0)?;       // any key: the digest is not known yet
+//! let mut rows = tx.rows(&case::TableId::Records, "beacon.log")?;
+//! evidence.write(b"...")?;                                // from its own thread, if wanted
+//! rows.push(batch)?;                                      // from its own thread, if wanted
+//! let (evidence, rows) = (evidence.finish()?, rows.finish()?);
+//! let digest = "0123456789ab";                            // now it is
+//! tx.adopt_evidence(evidence, digest)?;
+//! tx.adopt_rows(rows, digest, 1_000_000)?;
+//! tx.manifest_mut().sources.push(records_of_source);      // with digest, bytes, parser …
+//! tx.commit()?;
+//! # Ok(()) }
+//! ```
+//! The digest of a source is needed only when its rows are adopted. The column `source` is filled by
+//! the case: leave it out or push it as an empty Dict column at its place. Rows of one source are
+//! pushed in line order; the case sorts, cuts and merges them. Column types of a table should not
+//! change from batch to batch.
+//!
+//! # How the digest gets into segments that were written before it was known
+//! Rows of small sources wait in a spool until the commit. A large source's segments are encoded while
+//! it is read, with a random placeholder of the digest's length in the (uncompressed) `source` column;
+//! when the source is adopted the placeholder is overwritten in place, in the column's dictionary
+//! pages and in the statistics of the footer, counted, and read back.
+
+mod columns;
+mod disk;
+mod error;
+mod evidence;
+mod manifest;
+mod read;
+mod rows;
+mod table_id;
+mod verify;
+mod writer;
+
+pub use error::CaseError;
+pub use evidence::{EvidenceWriter, PendingEvidence};
+pub use manifest::{
+    Alternative, Anchor, AnchorKind, Container, EvidencePart, FORMAT_VERSION, Manifest, Node,
+    Override, Piece, Problem, Process, Resume, Segment, Snapshot, SnapshotTable, Source,
+    SourceKind, SourceStatus,
+};
+pub use read::{Case, CaseTables};
+pub use rows::{RowWriter, Run};
+pub use table_id::{TableId, TableIdError};
+pub use verify::{VerifyProblem, VerifyReport};
+pub use writer::{CaseWriter, CustodyEntry, Transaction};

@@ -35,6 +35,24 @@ pub struct Bitmap {
 }
 
 impl Bitmap {
+    /// Takes bits in Arrow's layout.
+    ///
+    /// # Panics
+    /// If `bytes` is too short for `len` bits.
+    pub fn from_bytes(mut bytes: Vec<u8>, len: usize) -> Bitmap {
+        assert!(bytes.len() * 8 >= len, "a byte for every eight bits");
+        bytes.truncate(len.div_ceil(8));
+        if let (Some(last), true) = (bytes.last_mut(), len & 7 != 0) {
+            *last &= (1 << (len & 7)) - 1;
+        }
+        let set: usize = bytes.iter().map(|byte| byte.count_ones() as usize).sum();
+        Bitmap {
+            bytes,
+            len,
+            unset: len - set,
+        }
+    }
+
     /// Appends a bit.
     #[inline]
     pub fn push(&mut self, set: bool) {

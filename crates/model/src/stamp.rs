@@ -3,7 +3,8 @@
 use crate::time::{MICROS_PER_DAY, civil_from_days, days_in_month, format_offset};
 
 /// The date part of a stamp, as far as the line knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum StampDate {
     /// Days since 1970-01-01 of the written date.
     Full(i32),
@@ -19,7 +20,8 @@ pub enum StampDate {
 }
 
 /// The zone a stamp writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum StampZone {
     /// None: to be solved.
     None,
@@ -30,7 +32,7 @@ pub enum StampZone {
 }
 
 /// A time as a line writes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Stamp {
     /// The date.
     pub date: StampDate,

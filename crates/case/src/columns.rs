@@ -1,0 +1,1 @@
+//! Rows between [`Batch`] and Arrow.

@@ -1,0 +1,477 @@
+//! `case.json`: what a case holds.
+//!
+//! Nothing here has a wall-clock time: two cases of the same evidence have the same manifest up to
+//! the numbers of sources and processes, whatever the order of ingest. When and by whom is in
+//! `custody.jsonl`.
+
+use crate::TableId;
+use model::{ColumnType, Stamp};
+use std::collections::BTreeMap;
+
+/// The version of the case format that this program writes. Older ones are read, newer ones refused.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// What a case holds.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Manifest {
+    /// Version of the case format.
+    pub format_version: u32,
+    /// Name and version of the program that wrote last.
+    #[serde(default)]
+    pub tool: String,
+    /// Sources by number.
+    #[serde(default)]
+    pub sources: Vec<Source>,
+    /// Processes by number.
+    #[serde(default)]
+    pub processes: Vec<Process>,
+    /// Nodes by name.
+    #[serde(default)]
+    pub nodes: Vec<Node>,
+    /// Snapshots of databases by name.
+    #[serde(default)]
+    pub snapshots: Vec<Snapshot>,
+    /// Parquet files, in reading order. Kept by the case: what a caller changes here is ignored.
+    #[serde(default)]
+    pub segments: Vec<Segment>,
+    /// What people said against what was found.
+    #[serde(default)]
+    pub overrides: Vec<Override>,
+    /// The number that the next new source gets; numbers of forgotten sources are not used again.
+    #[serde(default = "one")]
+    pub next_source_number: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl Default for Manifest {
+    fn default() -> Self {
+        Manifest {
+            format_version: FORMAT_VERSION,
+            tool: String::new(),
+            sources: Vec::new(),
+            processes: Vec::new(),
+            nodes: Vec::new(),
+            snapshots: Vec::new(),
+            segments: Vec::new(),
+            overrides: Vec::new(),
+            next_source_number: 1,
+        }
+    }
+}
+
+impl Manifest {
+    /// Returns the source with a digest.
+    pub fn source(&self, digest: &str) -> Option<&Source> {
+        self.sources.iter().find(|source| source.digest == digest)
+    }
+
+    /// Returns the source with a digest, to change it.
+    pub fn source_mut(&mut self, digest: &str) -> Option<&mut Source> {
+        self.sources
+            .iter_mut()
+            .find(|source| source.digest == digest)
+    }
+
+    /// Returns the source with a number.
+    pub fn source_by_number(&self, number: u32) -> Option<&Source> {
+        self.sources.iter().find(|source| source.number == number)
+    }
+
+    /// Returns the snapshot with a name.
+    pub fn snapshot(&self, name: &str) -> Option<&Snapshot> {
+        self.snapshots.iter().find(|snapshot| snapshot.name == name)
+    }
+
+    /// Hands out the next source number.
+    pub fn take_source_number(&mut self) -> u32 {
+        let number = self.next_source_number;
+        self.next_source_number += 1;
+        number
+    }
+}
+
+/// What a source is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceKind {
+    /// Log text.
+    #[default]
+    Log,
+    /// Database tables.
+    Dump,
+}
+
+/// How much of a source could be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceStatus {
+    /// All.
+    #[default]
+    Complete,
+    /// It ends too early.
+    Truncated,
+    /// Some of it cannot be decoded.
+    Damaged,
+    /// Nothing was read.
+    Skipped,
+}
+
+/// One decoded byte stream.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Source {
+    /// `S<number>`: given once, never again.
+    pub number: u32,
+    /// First 12 hex digits of the sha256 at first sight: what references carry.
+    pub digest: String,
+    /// Decoded length at first sight.
+    pub first_bytes: u64,
+    /// Sha256 of the decoded bytes now, in hex.
+    pub sha256: String,
+    /// Decoded length now. Decides the layout: 64 MiB and more have segments of their own.
+    pub bytes: u64,
+    /// Where it was found, as shown to people.
+    pub path: String,
+    /// The compressed file or archive around it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<Container>,
+    /// Log or dump.
+    pub kind: SourceKind,
+    /// Records by format.
+    pub formats: BTreeMap<String, u64>,
+    /// The client that wrote most of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// The node it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// Kinds of wrappers, sorted.
+    pub wrappers: Vec<String>,
+    /// Lines.
+    pub lines: u64,
+    /// Records.
+    pub records: u64,
+    /// Lines that continue a record.
+    pub continuation_lines: u64,
+    /// Lines that are framing: blank, headers, brackets.
+    pub framing_lines: u64,
+    /// Rejects by reason.
+    pub rejected: BTreeMap<String, u64>,
+    /// Records without a stamp.
+    pub undated: u64,
+    /// Earliest `ts`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_ts_us: Option<i64>,
+    /// Latest `ts`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_ts_us: Option<i64>,
+    /// Stretches of one year, zone and day count.
+    pub pieces: Vec<Piece>,
+    /// Version of the parser that read it.
+    pub parser: String,
+    /// How much could be read.
+    pub status: SourceStatus,
+    /// Damage, located.
+    pub problems: Vec<Problem>,
+    /// Where the raw bytes lie. Kept by the case when evidence is adopted.
+    pub evidence: Vec<EvidencePart>,
+    /// Where a grown file is read on: the start of the last record, which was not final.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resume: Option<Resume>,
+}
+
+/// The file around a source.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Container {
+    /// `gzip`, `zstd` …
+    pub kind: String,
+    /// Its length.
+    pub bytes: u64,
+    /// Its sha256 in hex.
+    pub sha256: String,
+}
+
+/// A place where a grown source is read on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Resume {
+    /// Decoded byte.
+    pub byte: u64,
+    /// Line that starts there, counted from 1.
+    pub line: u64,
+}
+
+/// A located problem.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Problem {
+    /// Decoded byte.
+    pub byte: u64,
+    /// What is wrong there.
+    pub what: String,
+}
+
+/// A file in `evidence/`: zstd frames of 1 MiB and a seek table, readable with `zstd -d`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct EvidencePart {
+    /// Path relative to the case.
+    pub file: String,
+    /// First decoded byte.
+    pub start: u64,
+    /// Decoded bytes.
+    pub bytes: u64,
+    /// Bytes of the file.
+    pub stored_bytes: u64,
+    /// Frames.
+    pub frames: u64,
+    /// Sha256 of the file in hex.
+    pub sha256: String,
+}
+
+/// A stretch of one process with one year, zone and day count.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Piece {
+    /// Counted per source from 0.
+    pub index: u32,
+    /// The process.
+    pub process: u32,
+    /// First line.
+    pub first_line: u64,
+    /// Last line.
+    pub last_line: u64,
+    /// Seconds east of UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone_seconds: Option<i32>,
+    /// Year of the first record, where lines write none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub year: Option<i32>,
+    /// Days since 1970 of the first record, where lines write no date.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub day: Option<i32>,
+    /// How that became known.
+    pub basis: String,
+    /// How well it fits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub residual_s: Option<f64>,
+    /// What fits as well.
+    pub alternatives: Vec<Alternative>,
+    /// The clues, bounded, enough to solve again.
+    pub anchors: Vec<Anchor>,
+}
+
+/// Another reading of a piece.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Alternative {
+    /// Seconds east of UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone_seconds: Option<i32>,
+    /// Year.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub year: Option<i32>,
+    /// Why it is possible.
+    pub why: String,
+    /// How well it fits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub residual_s: Option<f64>,
+}
+
+/// A clue to a piece's year, zone or day.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Anchor {
+    /// The line that holds it.
+    pub line: u64,
+    /// What the line wrote.
+    pub stamp: Stamp,
+    /// What it says about time.
+    #[serde(flatten)]
+    pub kind: AnchorKind,
+}
+
+/// What a clue says about time.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum AnchorKind {
+    /// The line writes its zone.
+    Written {
+        /// The instant.
+        utc_us: i64,
+    },
+    /// A wrapper around the line has a stamp.
+    Wrapper {
+        /// The wrapper's stamp.
+        wrapper: Stamp,
+    },
+    /// An object of a slot was received: not before the slot's start.
+    Received {
+        /// The slot.
+        slot: i64,
+    },
+    /// The node's own idea of the current slot.
+    WallSlot {
+        /// The slot.
+        slot: i64,
+        /// Microseconds into it.
+        phase_us: i64,
+        /// Whether the client can bend its slot clock.
+        bendable: bool,
+    },
+    /// A field holds an absolute time close to now.
+    WrittenElsewhere {
+        /// The instant.
+        utc_us: i64,
+    },
+}
+
+/// One run of one program.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Process {
+    /// Number in this case.
+    pub number: u32,
+    /// Digest of the source.
+    pub source: String,
+    /// The node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// The client.
+    pub client: String,
+    /// Beacon, validator, server, prover …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// The client's version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The network it is on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// First line.
+    pub first_line: u64,
+    /// Last line.
+    pub last_line: u64,
+}
+
+/// The machine or pod set that processes belong to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Node {
+    /// Name.
+    pub name: String,
+    /// Other names seen for it.
+    pub names: Vec<String>,
+    /// Numbers of its processes.
+    pub processes: Vec<u32>,
+    /// How the name became known.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub basis: String,
+}
+
+/// One dump, paste, API answer or live read of a database.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Snapshot {
+    /// Name.
+    pub name: String,
+    /// Digest of the source.
+    pub source: String,
+    /// Which form of dump.
+    pub kind: String,
+    /// Database name, if the dump says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// Version of the schema, as far as known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema_version: Option<String>,
+    /// The instant it shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of_us: Option<i64>,
+    /// How that instant became known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of_basis: Option<String>,
+    /// Zone of its naive times, in seconds east of UTC, where solved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone_seconds: Option<i32>,
+    /// Tables in dump order.
+    pub tables: Vec<SnapshotTable>,
+}
+
+/// A database table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct SnapshotTable {
+    /// Schema.
+    pub schema: String,
+    /// Name.
+    pub name: String,
+    /// Rows read.
+    pub rows: u64,
+    /// Rows that could not be read.
+    pub damaged_rows: u64,
+    /// Columns in file order.
+    pub columns: Vec<(String, ColumnType)>,
+    /// Primary key; empty if none or unknown.
+    pub primary_key: Vec<String>,
+    /// Whether types were inferred from values.
+    pub types_inferred: bool,
+}
+
+/// A Parquet file.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Segment {
+    /// Path relative to the case; the name holds the content's digest.
+    pub file: String,
+    /// The table.
+    pub table: TableId,
+    /// Whose rows: `~` and the digest bits that small sources share (`~`, `~0`, `~01` …), or the
+    /// digest of one large source, or `#` for a database table.
+    pub bin: String,
+    /// Position among the segments of the same table and bin.
+    pub part: u32,
+    /// Digests of the sources in it, sorted, and their rows.
+    pub sources: Vec<(String, u64)>,
+    /// Rows.
+    pub rows: u64,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Sha256 of the file in hex.
+    pub sha256: String,
+    /// Smallest `line` in it, where the table has lines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_line: Option<u64>,
+    /// Largest `line` in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_line: Option<u64>,
+    /// Earliest `ts_order_us`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_ts_us: Option<i64>,
+    /// Latest `ts_order_us`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_ts_us: Option<i64>,
+    /// Versions of the parsers that wrote its rows, sorted, joined by `,`.
+    pub parser: String,
+}
+
+/// What a person said against what was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Override {
+    /// Digest of the source.
+    pub source: String,
+    /// Node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// Zone as given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// Year.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub year: Option<i32>,
+    /// Log format.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_format: Option<String>,
+    /// Network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+}
