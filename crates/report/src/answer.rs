@@ -134,7 +134,7 @@ mod tests {
         );
         check(
             Format::Md,
-            "| n | n | at |\n| ---: | --- | --- |\n| 7 | =a&lt;b&gt;\\|\\\\x1b | 1970-01-01 00:00:00Z |\n",
+            "| n | n | at |\n| ---: | --- | --- |\n| 7 | \\=a&lt;b&gt;\\|\\\\x1b | 1970-01-01 00:00:00Z |\n",
         );
         check(
             Format::Table,

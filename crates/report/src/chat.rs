@@ -77,7 +77,7 @@ mod tests {
             "😀".repeat(60),
             "``` out".into(),
         ] {
-            let message = fence((0..100).map(|_| line.as_str()));
+            let message = fence((0..400).map(|_| line.as_str()));
             assert!(message.encode_utf16().count() <= LIMIT, "{}", message.len());
             assert!(message.starts_with("```\n") && message.ends_with("\n```\n"));
             assert_eq!(message.matches("```").count(), 2);

@@ -95,6 +95,7 @@ fn grid(
 
 /// `name  value` lines, rows parted by a blank line.
 fn expanded(names: &[String], cells: &[Vec<String>], style: &Style) -> String {
+    let label = names.iter().map(|name| width(name)).max().unwrap_or(0);
     let mut out = String::new();
     for (index, row) in cells.iter().enumerate() {
         if index > 0 {
@@ -106,7 +107,7 @@ fn expanded(names: &[String], cells: &[Vec<String>], style: &Style) -> String {
             .filter(|(_, value)| !value.is_empty())
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
-        out.push_str(&fields(&pairs, style));
+        out.push_str(&aligned(&pairs, label, style));
     }
     out
 }
@@ -114,6 +115,10 @@ fn expanded(names: &[String], cells: &[Vec<String>], style: &Style) -> String {
 /// `name  value` lines; long values are wrapped under themselves.
 pub(crate) fn fields(pairs: &[(&str, &str)], style: &Style) -> String {
     let label = pairs.iter().map(|(name, _)| width(name)).max().unwrap_or(0);
+    aligned(pairs, label, style)
+}
+
+fn aligned(pairs: &[(&str, &str)], label: usize, style: &Style) -> String {
     let label = label.min(style.width / 2);
     let mut out = String::new();
     for (name, value) in pairs {
