@@ -235,12 +235,23 @@ pub struct EvidencePart {
 pub struct Piece {
     /// Counted per source from 0.
     pub index: u32,
-    /// The process.
+    /// The process, as counted within its source.
     pub process: u32,
     /// First line.
     pub first_line: u64,
     /// Last line.
     pub last_line: u64,
+    /// Which of the source's interleaved streams (a pod, a host); "" if it has one.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub stream: String,
+    /// Why it is a piece of its own.
+    pub begins: String,
+    /// First stamp.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first: Option<Stamp>,
+    /// Last stamp.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<Stamp>,
     /// Seconds east of UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zone_seconds: Option<i32>,
@@ -257,6 +268,17 @@ pub struct Piece {
     pub residual_s: Option<f64>,
     /// What fits as well.
     pub alternatives: Vec<Alternative>,
+    /// Zone of the wrapper's stamps, where they write none, in seconds east of UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wrapper_zone_seconds: Option<i32>,
+    /// Year of the wrapper's stamps, where they write none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wrapper_year: Option<i32>,
+    /// The network whose slots fit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// Lines that decided, at most eight.
+    pub used: Vec<u64>,
     /// The clues, bounded, enough to solve again.
     pub anchors: Vec<Anchor>,
 }
@@ -318,6 +340,11 @@ pub enum AnchorKind {
         /// Whether the client can bend its slot clock.
         bendable: bool,
     },
+    /// The node itself says by how much its slot clock is ahead of true time.
+    Skew {
+        /// The difference in microseconds.
+        offset_us: i64,
+    },
     /// A field holds an absolute time close to now.
     WrittenElsewhere {
         /// The instant.
@@ -329,7 +356,7 @@ pub enum AnchorKind {
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct Process {
-    /// Number in this case.
+    /// Number within its source, so that it does not depend on the order of ingest.
     pub number: u32,
     /// Digest of the source.
     pub source: String,
@@ -361,8 +388,8 @@ pub struct Node {
     pub name: String,
     /// Other names seen for it.
     pub names: Vec<String>,
-    /// Numbers of its processes.
-    pub processes: Vec<u32>,
+    /// Its processes, as (digest of the source, number).
+    pub processes: Vec<(String, u32)>,
     /// How the name became known.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub basis: String,

@@ -120,6 +120,64 @@ impl std::fmt::Display for Stamp {
     }
 }
 
+impl std::str::FromStr for Stamp {
+    type Err = ();
+
+    /// Reads what [`Stamp`] prints, and nothing else.
+    fn from_str(text: &str) -> Result<Stamp, ()> {
+        let (date, rest) = text.split_once('T').ok_or(())?;
+        let number = |text: &str| -> Result<u32, ()> {
+            let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+            if digits {
+                text.parse().map_err(|_| ())
+            } else {
+                Err(())
+            }
+        };
+        let date = if date.is_empty() {
+            StampDate::None
+        } else if let Some(date) = date.strip_prefix("--") {
+            let (month, day) = date.split_once('-').ok_or(())?;
+            StampDate::NoYear {
+                month: number(month)? as u8,
+                day: number(day)? as u8,
+            }
+        } else {
+            let (civil, _) = crate::time::parse_civil(date).ok_or(())?;
+            StampDate::Full((civil / MICROS_PER_DAY) as i32 - i32::from(civil % MICROS_PER_DAY < 0))
+        };
+        let end = rest.find(['Z', '+', '-']).unwrap_or(rest.len());
+        let zone = match &rest[end..] {
+            "" => StampZone::None,
+            "Z" => StampZone::Utc,
+            offset => StampZone::Offset(crate::time::parse_offset(offset).ok_or(())?),
+        };
+        let (clock, fraction) = rest[..end].split_once('.').unwrap_or((&rest[..end], ""));
+        let mut parts = clock.split(':');
+        let mut seconds = 0u64;
+        for _ in 0..3 {
+            seconds = seconds * 60 + u64::from(number(parts.next().ok_or(())?)?);
+        }
+        if parts.next().is_some() || fraction.len() > 9 {
+            return Err(());
+        }
+        let mut nanos = if fraction.is_empty() {
+            0
+        } else {
+            u64::from(number(fraction)?)
+        };
+        for _ in fraction.len()..9 {
+            nanos *= 10;
+        }
+        Ok(Stamp {
+            date,
+            nanos_of_day: seconds * 1_000_000_000 + nanos,
+            fraction_digits: fraction.len() as u8,
+            zone,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,6 +192,19 @@ mod tests {
             zone: StampZone::None,
         };
         assert_eq!(stamp.to_string(), "--08-14T10:52:08.123");
+        for text in [
+            "--08-14T10:52:08.123",
+            "T10:52:08",
+            "2020-08-14T10:52:08.5Z",
+            "1969-12-31T23:59:59-07:00",
+        ] {
+            assert_eq!(
+                text.parse::<Stamp>()
+                    .map(|stamp| stamp.to_string())
+                    .as_deref(),
+                Ok(text)
+            );
+        }
         assert_eq!(stamp.civil_us(), None);
         stamp.date = StampDate::None;
         assert_eq!(stamp.to_string(), "T10:52:08.123");
