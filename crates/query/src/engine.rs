@@ -1,0 +1,545 @@
+//! The engine: DataFusion over a case's Parquet files and over batches in memory.
+
+use crate::convert;
+use crate::error::QueryError;
+use crate::header::Query;
+use crate::params::Params;
+use crate::statement::{self, Parsed};
+use crate::tables::{Entry, Rows, TableFiles, TableName, Tables};
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::catalog::{
+    CatalogProvider, MemTable, MemoryCatalogProvider, MemorySchemaProvider, TableProvider,
+};
+use datafusion::common::{Column, DataFusionError, ParamValues, TableReference};
+use datafusion::datasource::file_format::parquet::ParquetFormat;
+use datafusion::datasource::listing::{
+    ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl,
+};
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::functions::encoding::expr_fn::encode;
+use datafusion::functions::expr_fn::{coalesce, concat};
+use datafusion::logical_expr::{Expr, Operator, binary_expr, cast, lit, when};
+use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
+use futures::StreamExt;
+use model::{Answer, AnswerColumn, Batch, Cell, TableInfo};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Planning recurses over the statement; in an unoptimised build that takes more than a thread's
+/// usual 2 MiB. The stack is reserved, not used, until it is needed.
+const STACK_BYTES: usize = 64 << 20;
+
+/// Where tables lie whose name was written without schema; no table of a case can bear this name.
+const BARE: &str = "-";
+
+/// How much an engine may use, and which snapshot bare names mean.
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    /// What sorts, joins and groups may hold; beyond it they spill to temporary files.
+    pub memory_bytes: usize,
+    /// The snapshot that bare table names mean; `None`: any, if only one has the table.
+    pub snapshot: Option<String>,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        EngineOptions {
+            memory_bytes: 1 << 30,
+            snapshot: None,
+        }
+    }
+}
+
+/// An answer, and on what it rests.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outcome {
+    /// The rows.
+    pub answer: Answer,
+    /// Whether there are more rows than the limit let through.
+    pub more: bool,
+    /// Full names of the tables that were read.
+    pub tables: Vec<String>,
+    /// Those of them that hold nothing in this evidence: for `looked_at.missing_kinds`.
+    pub missing: Vec<String>,
+}
+
+/// Answers SQL over the tables of a case, a dump, or both.
+///
+/// One partition and one thread of execution: sums of floating-point numbers, and rows that no
+/// ORDER BY separates, come in the same order on every machine.
+pub struct Engine {
+    tables: Tables,
+    runtime: Arc<RuntimeEnv>,
+}
+
+impl Engine {
+    /// Returns an engine that knows `records`, `rejects` and every `obs.<kind>`, all empty.
+    ///
+    /// # Errors
+    /// [`QueryError::Engine`] if the place for temporary files cannot be made.
+    pub fn new(options: EngineOptions) -> Result<Engine, QueryError> {
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(FairSpillPool::new(options.memory_bytes)))
+            .build_arc()
+            .map_err(QueryError::from_engine)?;
+        Ok(Engine {
+            tables: Tables::new(options.snapshot),
+            runtime,
+        })
+    }
+
+    /// Adds a table that lies in Parquet files; without files a known kind stays empty.
+    pub fn add_table(&mut self, table: TableFiles) {
+        if table.files.is_empty() {
+            return;
+        }
+        self.tables.insert(
+            table.name,
+            Entry {
+                rows: Rows::Files(table.files),
+                source: table.source,
+                primary_key: table.primary_key,
+            },
+        );
+    }
+
+    /// Adds a database's table from memory: how a plain dump is asked.
+    ///
+    /// # Errors
+    /// [`QueryError::Run`] if the batches do not have the columns that `info` tells.
+    pub fn register_batches(
+        &mut self,
+        info: &TableInfo,
+        batches: Vec<Batch>,
+    ) -> Result<(), QueryError> {
+        let columns = info
+            .columns
+            .iter()
+            .map(|(name, column_type)| (name.as_str(), *column_type));
+        let ordinal = batches
+            .iter()
+            .any(|batch| batch.column("#").is_some())
+            .then_some(("#", model::ColumnType::I64));
+        let schema = convert::schema(columns.chain(ordinal));
+        let batches: Result<Vec<_>, _> = batches
+            .into_iter()
+            .map(|batch| convert::record_batch(batch, &schema))
+            .collect();
+        let batches = batches
+            .map_err(|error| QueryError::from_engine(DataFusionError::from(error)))?;
+        self.tables.insert(
+            TableName::Dump {
+                snapshot: info.snapshot.clone(),
+                schema: info.schema.clone(),
+                table: info.name.clone(),
+            },
+            Entry {
+                rows: Rows::Batches(schema, batches),
+                source: Some(info.source.clone()),
+                primary_key: info.primary_key.clone(),
+            },
+        );
+        Ok(())
+    }
+
+    /// Returns all tables, and whether each holds rows.
+    pub fn tables(&self) -> impl Iterator<Item = (&TableName, bool)> {
+        self.tables
+            .iter()
+            .map(|(name, entry)| (name, !matches!(entry.rows, Rows::None(_))))
+    }
+
+    /// Answers a statement that reads.
+    ///
+    /// # Errors
+    /// [`QueryError`]; see [`QueryError::hint`].
+    pub fn sql(&self, sql: &str, params: &Params) -> Result<Answer, QueryError> {
+        Ok(self.run(sql, params, None)?.answer)
+    }
+
+    /// Answers a statement that reads, with at most `limit` rows.
+    ///
+    /// # Errors
+    /// [`QueryError`]; see [`QueryError::hint`].
+    pub fn run(
+        &self,
+        sql: &str,
+        params: &Params,
+        limit: Option<usize>,
+    ) -> Result<Outcome, QueryError> {
+        let limit = limit.unwrap_or(usize::MAX);
+        let mut rows: Vec<Vec<Cell>> = Vec::new();
+        let mut more = false;
+        let mut outcome = self.stream(sql, params, &mut |mut chunk| {
+            rows.append(&mut chunk.rows);
+            if rows.len() > limit {
+                rows.truncate(limit);
+                more = true;
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        })?;
+        outcome.answer.rows = rows;
+        outcome.more = more;
+        Ok(outcome)
+    }
+
+    /// Answers a named query with the parameters as typed (`name`, `value`).
+    ///
+    /// # Errors
+    /// [`QueryError::Needs`] if the evidence lacks tables, and all of [`Engine::sql`].
+    pub fn query(
+        &self,
+        query: &Query,
+        given: &[(String, String)],
+        limit: Option<usize>,
+    ) -> Result<Outcome, QueryError> {
+        let params = query.bind(given)?;
+        let mut missing = Vec::new();
+        for table in &query.needs {
+            match self.tables.resolve(&TableReference::parse_str(table)) {
+                Ok(_) => {}
+                Err(QueryError::NoTable { .. }) => missing.push(table.clone()),
+                Err(other) => return Err(other),
+            }
+        }
+        if !missing.is_empty() {
+            return Err(QueryError::Needs {
+                query: query.name.clone(),
+                missing,
+            });
+        }
+        self.run(&query.sql, &params, limit)
+    }
+
+    /// Answers a statement that reads, some thousand rows at a time, each chunk with its columns
+    /// (the first may be empty of rows, so that the columns are always told). The sink may stop.
+    /// The rows of the returned outcome are empty.
+    ///
+    /// # Errors
+    /// [`QueryError`]; see [`QueryError::hint`].
+    pub fn stream(
+        &self,
+        sql: &str,
+        params: &Params,
+        sink: &mut (dyn FnMut(Answer) -> ControlFlow<()> + Send),
+    ) -> Result<Outcome, QueryError> {
+        let parsed = statement::parse(sql)?;
+        check_placeholders(sql, params)?;
+        let engine_failed = |message: String| QueryError::Engine { message };
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new()
+                .name("query".to_owned())
+                .stack_size(STACK_BYTES)
+                .spawn_scoped(scope, || {
+                    tokio::runtime::Builder::new_current_thread()
+                        .build()
+                        .map_err(|error| engine_failed(error.to_string()))?
+                        .block_on(self.answer(parsed, params, sink))
+                })
+                .map_err(|error| engine_failed(error.to_string()))?;
+            thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+
+    async fn answer(
+        &self,
+        parsed: Parsed,
+        params: &Params,
+        sink: &mut (dyn FnMut(Answer) -> ControlFlow<()> + Send),
+    ) -> Result<Outcome, QueryError> {
+        let context = self.context();
+        let mut outcome = Outcome::default();
+        for reference in parsed.references()? {
+            let (name, entry) = self.tables.resolve(&reference)?;
+            let shown = name.to_string();
+            if outcome.tables.contains(&shown) {
+                // Written in two ways: registered under both.
+            } else {
+                if matches!(entry.rows, Rows::None(_)) {
+                    outcome.missing.push(shown.clone());
+                }
+                outcome.tables.push(shown);
+            }
+            let provider = provider(&context, name, entry)
+                .await
+                .map_err(QueryError::from_engine)?;
+            register(&context, reference, provider).map_err(QueryError::from_engine)?;
+        }
+        match parsed {
+            Parsed::ShowTables => {
+                let mut answer = Answer::new(&[("table", "text"), ("has_rows", "bool")]);
+                answer.rows = self
+                    .tables()
+                    .map(|(name, has_rows)| vec![Cell::Text(name.to_string()), Cell::Bool(has_rows)])
+                    .collect();
+                outcome.answer.columns.clone_from(&answer.columns);
+                let _ = sink(answer);
+            }
+            Parsed::Describe(table) => {
+                let provider = context
+                    .table_provider(table)
+                    .await
+                    .map_err(QueryError::from_engine)?;
+                let mut answer = Answer::new(&[("column", "text"), ("type", "text")]);
+                answer.rows = provider
+                    .schema()
+                    .fields()
+                    .iter()
+                    .map(|field| {
+                        let type_name = convert::type_name(field).to_owned();
+                        vec![Cell::Text(field.name().clone()), Cell::Text(type_name)]
+                    })
+                    .collect();
+                outcome.answer.columns.clone_from(&answer.columns);
+                let _ = sink(answer);
+            }
+            Parsed::Query(statement) => {
+                outcome.answer.columns = execute(&context, *statement, params, sink)
+                    .await
+                    .map_err(QueryError::from_engine)?;
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Returns a fresh context: nothing of one question reaches the next.
+    fn context(&self) -> SessionContext {
+        let config = SessionConfig::new()
+            .with_target_partitions(1)
+            .with_default_catalog_and_schema(BARE, BARE);
+        SessionContext::new_with_config_rt(config, Arc::clone(&self.runtime))
+    }
+}
+
+/// Says which parameters are missing or unknown before anything is planned.
+fn check_placeholders(sql: &str, params: &Params) -> Result<(), QueryError> {
+    let used = statement::placeholders(sql).map_err(|(line, message)| QueryError::Syntax {
+        message: format!("{message} at Line: {line}"),
+    })?;
+    let wrong = |name: &str, what: &str| {
+        Err(QueryError::Param {
+            name: name.to_owned(),
+            what: what.to_owned(),
+        })
+    };
+    for (name, _) in &used {
+        if !params.contains_key(name) {
+            return wrong(name, "missing");
+        }
+    }
+    for name in params.keys() {
+        if !used.iter().any(|(used, _)| used == name) {
+            return wrong(name, "not used by the statement");
+        }
+    }
+    Ok(())
+}
+
+async fn execute(
+    context: &SessionContext,
+    statement: datafusion::sql::parser::Statement,
+    params: &Params,
+    sink: &mut (dyn FnMut(Answer) -> ControlFlow<()> + Send),
+) -> Result<Vec<AnswerColumn>, DataFusionError> {
+    let plan = context.state().statement_to_plan(statement).await?;
+    let values: Vec<(String, datafusion::common::ScalarValue)> = params
+        .iter()
+        .map(|(name, value)| (name.clone(), value.to_scalar()))
+        .collect();
+    let plan = plan.replace_params_with_values(&ParamValues::from(values))?;
+    // The statement was judged when it was read; this judges the plan as well.
+    SQLOptions::new()
+        .with_allow_ddl(false)
+        .with_allow_dml(false)
+        .with_allow_statements(false)
+        .verify_plan(&plan)?;
+    let frame = context.execute_logical_plan(plan).await?;
+    let mut stream = frame.execute_stream().await?;
+    let columns = convert::answer_columns(&stream.schema());
+    let empty = Answer {
+        columns: columns.clone(),
+        rows: Vec::new(),
+    };
+    if sink(empty).is_break() {
+        return Ok(columns);
+    }
+    while let Some(batch) = stream.next().await {
+        let mut chunk = Answer {
+            columns: columns.clone(),
+            rows: Vec::new(),
+        };
+        convert::append_rows(&batch?, &mut chunk.rows)?;
+        if sink(chunk).is_break() {
+            break;
+        }
+    }
+    Ok(columns)
+}
+
+/// Makes a table known under the name that was written.
+fn register(
+    context: &SessionContext,
+    reference: TableReference,
+    provider: Arc<dyn TableProvider>,
+) -> Result<(), DataFusionError> {
+    let catalog_name = reference.catalog().unwrap_or(BARE);
+    let catalog = match context.catalog(catalog_name) {
+        Some(catalog) => catalog,
+        None => {
+            let catalog: Arc<dyn CatalogProvider> = Arc::new(MemoryCatalogProvider::new());
+            context.register_catalog(catalog_name, Arc::clone(&catalog));
+            catalog
+        }
+    };
+    let schema_name = reference.schema().unwrap_or(BARE);
+    if catalog.schema(schema_name).is_none() {
+        catalog.register_schema(schema_name, Arc::new(MemorySchemaProvider::new()))?;
+    }
+    context.register_table(reference, provider)?;
+    Ok(())
+}
+
+/// Returns the rows of a table, with `ref` and without the ordinal.
+async fn provider(
+    context: &SessionContext,
+    name: &TableName,
+    entry: &Entry,
+) -> Result<Arc<dyn TableProvider>, DataFusionError> {
+    let base: Arc<dyn TableProvider> = match &entry.rows {
+        Rows::None(schema) => Arc::new(MemTable::try_new(Arc::clone(schema), vec![vec![]])?),
+        Rows::Batches(schema, batches) => Arc::new(MemTable::try_new(
+            Arc::clone(schema),
+            vec![batches.clone()],
+        )?),
+        Rows::Files(files) => {
+            let options = ListingOptions::new(Arc::new(ParquetFormat::default()))
+                .with_file_extension("");
+            let urls: Result<Vec<_>, _> = files.iter().map(|file| url(file)).collect();
+            let urls = urls?;
+            let mut schemas = Vec::with_capacity(urls.len());
+            for url in &urls {
+                let schema = options.infer_schema(&context.state(), url).await?;
+                schemas.push(schema.as_ref().clone());
+            }
+            let schema = datafusion::arrow::datatypes::Schema::try_merge(schemas)?;
+            let config = ListingTableConfig::new_with_multi_paths(urls)
+                .with_listing_options(options)
+                .with_schema(Arc::new(schema));
+            Arc::new(ListingTable::try_new(config)?)
+        }
+    };
+    let schema = base.schema();
+    let mut columns: Vec<Expr> = schema
+        .fields()
+        .iter()
+        .filter(|field| field.name() != "#")
+        .map(|field| column(field.name()))
+        .collect();
+    if schema.field_with_name("ref").is_err()
+        && let Some(reference) = reference_of_row(name, entry, &schema)?
+    {
+        columns.push(reference.alias("ref"));
+    }
+    Ok(context.read_table(base)?.select(columns)?.into_view())
+}
+
+fn url(file: &Path) -> Result<ListingTableUrl, DataFusionError> {
+    let absolute = std::path::absolute(file)?;
+    let text = absolute.to_str().ok_or_else(|| {
+        DataFusionError::Configuration(format!("{} is not UTF-8", absolute.display()))
+    })?;
+    // As a URL, so that nothing in a path is taken for a pattern.
+    let mut url = String::from("file://");
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
+                url.push(char::from(byte));
+            }
+            other => url.push_str(&format!("%{other:02X}")),
+        }
+    }
+    ListingTableUrl::parse(url)
+}
+
+/// Names a column exactly as it is written.
+fn column(name: &str) -> Expr {
+    Expr::Column(Column::new_unqualified(name))
+}
+
+fn text(expr: Expr) -> Expr {
+    cast(expr, DataType::Utf8)
+}
+
+/// Joins texts; NULL if one of them is.
+fn joined(parts: Vec<Expr>) -> Option<Expr> {
+    parts
+        .into_iter()
+        .reduce(|a, b| binary_expr(a, Operator::StringConcat, b))
+}
+
+/// Returns the permanent reference of a row (foundations §1), as far as its columns tell it.
+fn reference_of_row(
+    name: &TableName,
+    entry: &Entry,
+    schema: &SchemaRef,
+) -> Result<Option<Expr>, DataFusionError> {
+    let has = |name: &str| schema.field_with_name(name).is_ok();
+    let TableName::Dump { schema: db, table, .. } = name else {
+        if !has("source") || !has("line") {
+            return Ok(None);
+        }
+        let start = vec![text(column("source")), lit(":"), text(column("line"))];
+        let Some(line) = joined(start) else {
+            return Ok(None);
+        };
+        if !has("lines") {
+            return Ok(Some(line));
+        }
+        let last = column("line") + column("lines") - lit(1i64);
+        let range = concat(vec![line.clone(), lit("-"), text(last)]);
+        let spans = column("lines").gt(lit(1i64));
+        return Ok(Some(when(spans, range).otherwise(line)?));
+    };
+    let Some(source) = &entry.source else {
+        return Ok(None);
+    };
+    let mut key = Vec::new();
+    for name in &entry.primary_key {
+        let Ok(field) = schema.field_with_name(name) else {
+            key.clear();
+            break;
+        };
+        let value = match field.data_type() {
+            DataType::Int64 | DataType::Timestamp(..) => {
+                text(cast(column(name), DataType::Int64))
+            }
+            DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 => text(column(name)),
+            DataType::Binary | DataType::BinaryView | DataType::LargeBinary => {
+                concat(vec![lit("0x"), encode(column(name), lit("hex"))])
+            }
+            _ => {
+                key.clear();
+                break;
+            }
+        };
+        if !key.is_empty() {
+            key.push(lit(","));
+        }
+        key.push(value);
+    }
+    let ordinal = has("#").then(|| concat(vec![lit("@"), text(column("#"))]));
+    let row = match (joined(key), ordinal) {
+        (Some(key), Some(ordinal)) => coalesce(vec![key, ordinal]),
+        (Some(only), None) | (None, Some(only)) => only,
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(concat(vec![
+        lit(format!("{source}:{db}.{table}#")),
+        row,
+    ])))
+}

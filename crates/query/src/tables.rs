@@ -1,0 +1,266 @@
+//! The tables a question may name, and which one a written name means.
+
+use crate::convert;
+use crate::error::{QueryError, nearest};
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::common::TableReference;
+use model::ColumnType;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+/// The name of a table.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TableName {
+    /// What programs said: `records`.
+    Records,
+    /// Lines that no format claimed: `rejects`.
+    Rejects,
+    /// What records mean: `obs.<kind>`.
+    Obs(String),
+    /// A table of a database: `<snapshot>.<schema>.<table>`.
+    Dump {
+        /// The snapshot's name.
+        snapshot: String,
+        /// Schema in the database.
+        schema: String,
+        /// Table in the database.
+        table: String,
+    },
+}
+
+impl fmt::Display for TableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TableName::Records => f.write_str("records"),
+            TableName::Rejects => f.write_str("rejects"),
+            TableName::Obs(kind) => write!(f, "obs.{kind}"),
+            TableName::Dump {
+                snapshot,
+                schema,
+                table,
+            } => write!(f, "{snapshot}.{schema}.{table}"),
+        }
+    }
+}
+
+/// A table that lies in Parquet files.
+#[derive(Clone, Debug)]
+pub struct TableFiles {
+    /// Its name.
+    pub name: TableName,
+    /// Its files, in row order.
+    pub files: Vec<PathBuf>,
+    /// For a database's table: the source's digest, for references.
+    pub source: Option<String>,
+    /// For a database's table: the columns of its primary key.
+    pub primary_key: Vec<String>,
+}
+
+/// Where a table's rows lie.
+#[derive(Clone, Debug)]
+pub(crate) enum Rows {
+    /// Nowhere: the kind is known, the evidence has none.
+    None(SchemaRef),
+    /// In Parquet files.
+    Files(Vec<PathBuf>),
+    /// In memory.
+    Batches(SchemaRef, Vec<RecordBatch>),
+}
+
+/// A table and how its rows are referred to.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) rows: Rows,
+    pub(crate) source: Option<String>,
+    pub(crate) primary_key: Vec<String>,
+}
+
+/// All tables by name.
+#[derive(Clone, Debug)]
+pub(crate) struct Tables {
+    by_name: BTreeMap<TableName, Entry>,
+    snapshot: Option<String>,
+}
+
+/// Columns of `records` as ingest writes them; used where a case has no record.
+const RECORDS: &[(&str, ColumnType)] = &[
+    ("ts", ColumnType::TimestampUtc),
+    ("ts_us", ColumnType::I64),
+    ("ts_order", ColumnType::TimestampUtc),
+    ("ts_order_us", ColumnType::I64),
+    ("stamp_us", ColumnType::I64),
+    ("wrapper_us", ColumnType::I64),
+    ("ts_clock", ColumnType::Dict),
+    ("ts_basis", ColumnType::Dict),
+    ("level", ColumnType::Dict),
+    ("component", ColumnType::Dict),
+    ("message", ColumnType::Text),
+    ("kind", ColumnType::Dict),
+    ("fields", ColumnType::Json),
+    ("slot", ColumnType::I64),
+    ("epoch", ColumnType::I64),
+    ("validator", ColumnType::Text),
+    ("root", ColumnType::Text),
+    ("network", ColumnType::Dict),
+    ("node", ColumnType::Dict),
+    ("process", ColumnType::I64),
+    ("role", ColumnType::Dict),
+    ("client", ColumnType::Dict),
+    ("version", ColumnType::Dict),
+    ("format", ColumnType::Dict),
+    ("wrapper", ColumnType::Json),
+    ("source", ColumnType::Dict),
+    ("line", ColumnType::I64),
+    ("lines", ColumnType::I64),
+    ("byte", ColumnType::I64),
+    ("length", ColumnType::I64),
+    ("piece", ColumnType::I64),
+];
+
+const REJECTS: &[(&str, ColumnType)] = &[
+    ("source", ColumnType::Dict),
+    ("line", ColumnType::I64),
+    ("lines", ColumnType::I64),
+    ("byte", ColumnType::I64),
+    ("length", ColumnType::I64),
+    ("reason", ColumnType::Dict),
+];
+
+/// Columns that every kind of observation has, before its own.
+const OBS_COMMON: &[&str] = &[
+    "ts", "ts_us", "ts_order", "ts_order_us", "stamp_us", "ts_clock", "ts_basis", "slot", "network",
+    "node", "process", "role", "client", "version", "source", "line",
+];
+
+impl Tables {
+    /// Returns what every case has, empty: records, rejects and each kind of observation.
+    pub(crate) fn new(snapshot: Option<String>) -> Tables {
+        let empty = |columns: &mut dyn Iterator<Item = (&str, ColumnType)>| Entry {
+            rows: Rows::None(convert::schema(columns)),
+            source: None,
+            primary_key: Vec::new(),
+        };
+        let mut by_name = BTreeMap::from([
+            (TableName::Records, empty(&mut RECORDS.iter().copied())),
+            (TableName::Rejects, empty(&mut REJECTS.iter().copied())),
+        ]);
+        for kind in model::observation_kinds() {
+            let common = RECORDS
+                .iter()
+                .copied()
+                .filter(|(name, _)| OBS_COMMON.contains(name));
+            let own = kind
+                .columns
+                .iter()
+                .map(|column| (column.name.as_str(), column.column_type));
+            by_name.insert(
+                TableName::Obs(kind.name.clone()),
+                empty(&mut common.chain(own)),
+            );
+        }
+        Tables { by_name, snapshot }
+    }
+
+    pub(crate) fn insert(&mut self, name: TableName, entry: Entry) {
+        self.by_name.insert(name, entry);
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&TableName, &Entry)> {
+        self.by_name.iter()
+    }
+
+    /// Returns the table that a written name means.
+    ///
+    /// # Errors
+    /// [`QueryError::NoTable`] or [`QueryError::AmbiguousTable`].
+    pub(crate) fn resolve(
+        &self,
+        written: &TableReference,
+    ) -> Result<(&TableName, &Entry), QueryError> {
+        let same = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
+        let own = self.by_name.iter().find(|(name, _)| match (name, written) {
+            (TableName::Records, TableReference::Bare { table }) => &**table == "records",
+            (TableName::Rejects, TableReference::Bare { table }) => &**table == "rejects",
+            (TableName::Obs(kind), TableReference::Partial { schema, table }) => {
+                &**schema == "obs" && **table == **kind
+            }
+            _ => false,
+        });
+        if let Some(found) = own {
+            return Ok(found);
+        }
+        let mut candidates: Vec<(&TableName, &Entry)> = self
+            .by_name
+            .iter()
+            .filter(|(name, _)| {
+                let TableName::Dump {
+                    snapshot,
+                    schema,
+                    table,
+                } = name
+                else {
+                    return false;
+                };
+                let chosen = self
+                    .snapshot
+                    .as_ref()
+                    .is_none_or(|chosen| chosen == snapshot);
+                match written {
+                    TableReference::Bare { table: asked } => chosen && same(asked, table),
+                    TableReference::Partial {
+                        schema: first,
+                        table: asked,
+                    } => {
+                        same(asked, table)
+                            && ((chosen && same(first, schema)) || same(first, snapshot))
+                    }
+                    TableReference::Full {
+                        catalog,
+                        schema: asked_schema,
+                        table: asked,
+                    } => {
+                        same(catalog, snapshot) && same(asked_schema, schema) && same(asked, table)
+                    }
+                }
+            })
+            .collect();
+        // Within one snapshot `public` goes first, as in PostgreSQL's search path.
+        if candidates.len() > 1 {
+            let mut snapshots: Vec<&str> = candidates.iter().map(|c| snapshot(c.0)).collect();
+            snapshots.dedup();
+            if snapshots.len() == 1 {
+                let public = candidates.iter().position(
+                    |(name, _)| matches!(name, TableName::Dump { schema, .. } if schema == "public"),
+                );
+                if let Some(at) = public {
+                    candidates = vec![candidates[at]];
+                }
+            }
+        }
+        match candidates.as_slice() {
+            [found] => Ok(*found),
+            [] => Err(QueryError::NoTable {
+                table: written.to_string(),
+                nearest: self.nearest(&written.to_string()),
+            }),
+            several => Err(QueryError::AmbiguousTable {
+                table: written.to_string(),
+                candidates: several.iter().map(|(name, _)| name.to_string()).collect(),
+            }),
+        }
+    }
+
+    fn nearest(&self, wanted: &str) -> Vec<String> {
+        let names: Vec<String> = self.by_name.keys().map(ToString::to_string).collect();
+        nearest(wanted, names.iter().map(String::as_str), 5)
+    }
+}
+
+fn snapshot(name: &TableName) -> &str {
+    match name {
+        TableName::Dump { snapshot, .. } => snapshot,
+        _ => "",
+    }
+}
