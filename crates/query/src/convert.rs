@@ -98,9 +98,9 @@ fn array(column: Column) -> Result<ArrayRef, ArrowError> {
     Ok(match column.data {
         ColumnData::Bool(values) => Arc::new(BooleanArray::new(BooleanBuffer::from(values), nulls)),
         ColumnData::I64(values) => match column.column_type {
-            ColumnType::TimestampUtc => Arc::new(
-                TimestampMicrosecondArray::new(values.into(), nulls).with_timezone("UTC"),
-            ),
+            ColumnType::TimestampUtc => {
+                Arc::new(TimestampMicrosecondArray::new(values.into(), nulls).with_timezone("UTC"))
+            }
             ColumnType::TimestampCivil => {
                 Arc::new(TimestampMicrosecondArray::new(values.into(), nulls))
             }
@@ -182,7 +182,10 @@ pub(crate) fn type_name(field: &Field) -> &'static str {
 }
 
 fn is_json(field: &Field) -> bool {
-    field.metadata().get(EXTENSION).is_some_and(|name| name == JSON)
+    field
+        .metadata()
+        .get(EXTENSION)
+        .is_some_and(|name| name == JSON)
 }
 
 /// Appends the rows of an Arrow batch.
@@ -269,10 +272,12 @@ fn cells(array: &ArrayRef, json: bool) -> Result<Vec<Cell>, ArrowError> {
         | DataType::FixedSizeList(..)
         | DataType::Struct(_)
         | DataType::Map(..) => (0..array.len())
-            .map(|row| nested(array, row).map(|value| match value {
-                Value::Null => Cell::Null,
-                value => Cell::Json(value),
-            }))
+            .map(|row| {
+                nested(array, row).map(|value| match value {
+                    Value::Null => Cell::Null,
+                    value => Cell::Json(value),
+                })
+            })
             .collect::<Result<_, _>>()?,
         // Decimals, dates, times, durations, intervals: as Arrow prints them.
         _ => (0..array.len())

@@ -6,6 +6,7 @@ use crate::header::Query;
 use crate::params::Params;
 use crate::statement::{self, Parsed};
 use crate::tables::{Entry, Rows, TableFiles, TableName, Tables};
+use case::{Case, TableId};
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::{
     CatalogProvider, MemTable, MemoryCatalogProvider, MemorySchemaProvider, TableProvider,
@@ -90,7 +91,71 @@ impl Engine {
         })
     }
 
-    /// Adds a table that lies in Parquet files; without files a known kind stays empty.
+    /// Returns an engine over the tables of a case.
+    ///
+    /// # Errors
+    /// [`QueryError::Engine`] if the place for temporary files cannot be made.
+    pub fn open(case: &Case, options: EngineOptions) -> Result<Engine, QueryError> {
+        let mut engine = Engine::new(options)?;
+        for id in [TableId::Records, TableId::Rejects] {
+            engine.add_files(case, id, None);
+        }
+        for id in case.tables() {
+            if matches!(id, TableId::Obs(_)) {
+                engine.add_files(case, id, None);
+            }
+        }
+        for snapshot in &case.manifest().snapshots {
+            for table in &snapshot.tables {
+                let columns = table.columns.iter();
+                let name = TableName::Dump {
+                    snapshot: snapshot.name.clone(),
+                    schema: table.schema.clone(),
+                    table: table.name.clone(),
+                };
+                // A table without rows has no file; the manifest knows its columns.
+                let entry = Entry {
+                    rows: Rows::None(convert::schema(
+                        columns.map(|(name, column_type)| (name.as_str(), *column_type)),
+                    )),
+                    source: Some(snapshot.source.clone()),
+                    primary_key: table.primary_key.clone(),
+                };
+                engine.tables.insert(name, entry);
+                let id = TableId::Table {
+                    snapshot: snapshot.name.clone(),
+                    schema: table.schema.clone(),
+                    table: table.name.clone(),
+                };
+                engine.add_files(case, id, Some((&snapshot.source, &table.primary_key)));
+            }
+        }
+        Ok(engine)
+    }
+
+    fn add_files(&mut self, case: &Case, id: TableId, keyed: Option<(&str, &[String])>) {
+        self.add_table(TableFiles {
+            files: case.files(&id),
+            name: match id {
+                TableId::Records => TableName::Records,
+                TableId::Rejects => TableName::Rejects,
+                TableId::Obs(kind) => TableName::Obs(kind),
+                TableId::Table {
+                    snapshot,
+                    schema,
+                    table,
+                } => TableName::Dump {
+                    snapshot,
+                    schema,
+                    table,
+                },
+            },
+            source: keyed.map(|(source, _)| source.to_owned()),
+            primary_key: keyed.map_or(Vec::new(), |(_, key)| key.to_vec()),
+        });
+    }
+
+    /// Adds a table that lies in Parquet files; without files a known one stays empty.
     pub fn add_table(&mut self, table: TableFiles) {
         if table.files.is_empty() {
             return;
@@ -127,8 +192,8 @@ impl Engine {
             .into_iter()
             .map(|batch| convert::record_batch(batch, &schema))
             .collect();
-        let batches = batches
-            .map_err(|error| QueryError::from_engine(DataFusionError::from(error)))?;
+        let batches =
+            batches.map_err(|error| QueryError::from_engine(DataFusionError::from(error)))?;
         self.tables.insert(
             TableName::Dump {
                 snapshot: info.snapshot.clone(),
@@ -275,7 +340,9 @@ impl Engine {
                 let mut answer = Answer::new(&[("table", "text"), ("has_rows", "bool")]);
                 answer.rows = self
                     .tables()
-                    .map(|(name, has_rows)| vec![Cell::Text(name.to_string()), Cell::Bool(has_rows)])
+                    .map(|(name, has_rows)| {
+                        vec![Cell::Text(name.to_string()), Cell::Bool(has_rows)]
+                    })
                     .collect();
                 outcome.answer.columns.clone_from(&answer.columns);
                 let _ = sink(answer);
@@ -417,8 +484,8 @@ async fn provider(
             vec![batches.clone()],
         )?),
         Rows::Files(files) => {
-            let options = ListingOptions::new(Arc::new(ParquetFormat::default()))
-                .with_file_extension("");
+            let options =
+                ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension("");
             let urls: Result<Vec<_>, _> = files.iter().map(|file| url(file)).collect();
             let urls = urls?;
             let mut schemas = Vec::with_capacity(urls.len());
@@ -489,7 +556,10 @@ fn reference_of_row(
     schema: &SchemaRef,
 ) -> Result<Option<Expr>, DataFusionError> {
     let has = |name: &str| schema.field_with_name(name).is_ok();
-    let TableName::Dump { schema: db, table, .. } = name else {
+    let TableName::Dump {
+        schema: db, table, ..
+    } = name
+    else {
         if !has("source") || !has("line") {
             return Ok(None);
         }
@@ -515,9 +585,7 @@ fn reference_of_row(
             break;
         };
         let value = match field.data_type() {
-            DataType::Int64 | DataType::Timestamp(..) => {
-                text(cast(column(name), DataType::Int64))
-            }
+            DataType::Int64 | DataType::Timestamp(..) => text(cast(column(name), DataType::Int64)),
             DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 => text(column(name)),
             DataType::Binary | DataType::BinaryView | DataType::LargeBinary => {
                 concat(vec![lit("0x"), encode(column(name), lit("hex"))])

@@ -9,7 +9,9 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum QueryError {
     /// The statement would do more than read.
-    #[error("{what} is refused: only SELECT, WITH, VALUES, EXPLAIN, SHOW TABLES and DESCRIBE are run")]
+    #[error(
+        "{what} is refused: only SELECT, WITH, VALUES, EXPLAIN, SHOW TABLES and DESCRIBE are run"
+    )]
     Refused {
         /// The statement's first words.
         what: String,
@@ -126,12 +128,15 @@ impl QueryError {
             (!nearest.is_empty()).then(|| format!("nearest: {}", nearest.join(", ")))
         };
         match self {
-            QueryError::NoTable { nearest: names, .. } => nearest(names)
-                .map(|text| format!("{text}; SHOW TABLES lists all")),
-            QueryError::NoColumn { nearest: names, .. } => nearest(names)
-                .map(|text| format!("{text}; DESCRIBE <table> lists all")),
-            QueryError::NoQuery { nearest: names, .. } => nearest(names)
-                .map(|text| format!("{text}; `coroner queries` lists all")),
+            QueryError::NoTable { nearest: names, .. } => {
+                nearest(names).map(|text| format!("{text}; SHOW TABLES lists all"))
+            }
+            QueryError::NoColumn { nearest: names, .. } => {
+                nearest(names).map(|text| format!("{text}; DESCRIBE <table> lists all"))
+            }
+            QueryError::NoQuery { nearest: names, .. } => {
+                nearest(names).map(|text| format!("{text}; `coroner queries` lists all"))
+            }
             QueryError::AmbiguousTable { .. } => {
                 Some("write the full name, or choose one with --snapshot".to_owned())
             }
@@ -188,11 +193,7 @@ impl QueryError {
                 },
             },
             DataFusionError::SQL(parser, _) => QueryError::Syntax {
-                message: first_line(
-                    parser
-                        .to_string()
-                        .trim_start_matches("sql parser error: "),
-                ),
+                message: first_line(parser.to_string().trim_start_matches("sql parser error: ")),
             },
             DataFusionError::Plan(message)
             | DataFusionError::NotImplemented(message)
@@ -226,7 +227,7 @@ pub(crate) fn nearest<'a>(
     count: usize,
 ) -> Vec<String> {
     let wanted = wanted.to_lowercase();
-    let last = |name: &str| name.rsplit('.').next().unwrap_or(name).to_owned();
+    let last = |name: &str| name.rsplit(['.', '/']).next().unwrap_or(name).to_owned();
     let wanted_last = last(&wanted);
     let mut ranked: Vec<(usize, &str)> = names
         .map(|name| {

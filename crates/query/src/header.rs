@@ -218,7 +218,9 @@ impl<'a> Reader<'a> {
             }
             other => self.wrong(body_line, other.to_string()),
         })?;
-        let used = parsed.tables().map_err(|e| self.wrong(body_line, e.to_string()))?;
+        let used = parsed
+            .tables()
+            .map_err(|e| self.wrong(body_line, e.to_string()))?;
         for table in &used {
             if !query.needs.contains(table) {
                 let message = format!("the SQL reads `{table}`, which `needs` does not list");

@@ -40,7 +40,10 @@ impl Queries {
                 path: path.clone(),
                 source,
             })?;
-            let relative = path.strip_prefix(folder).unwrap_or(&path).with_extension("");
+            let relative = path
+                .strip_prefix(folder)
+                .unwrap_or(&path)
+                .with_extension("");
             let parts: Vec<_> = relative
                 .components()
                 .map(|part| part.as_os_str().to_string_lossy())

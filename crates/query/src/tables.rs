@@ -130,8 +130,22 @@ const REJECTS: &[(&str, ColumnType)] = &[
 
 /// Columns that every kind of observation has, before its own.
 const OBS_COMMON: &[&str] = &[
-    "ts", "ts_us", "ts_order", "ts_order_us", "stamp_us", "ts_clock", "ts_basis", "slot", "network",
-    "node", "process", "role", "client", "version", "source", "line",
+    "ts",
+    "ts_us",
+    "ts_order",
+    "ts_order_us",
+    "stamp_us",
+    "ts_clock",
+    "ts_basis",
+    "slot",
+    "network",
+    "node",
+    "process",
+    "role",
+    "client",
+    "version",
+    "source",
+    "line",
 ];
 
 impl Tables {

@@ -119,33 +119,64 @@ fn every_type_comes_back_as_it_went_in() {
 #[test]
 fn names_resolve_by_snapshot() {
     let mut engine = engine();
-    for name in ["things", "public.things", "z.things", "z.public.things", "\"z\".\"public\".things"] {
-        assert_eq!(one(&engine, &format!("SELECT COUNT(*) FROM {name}")), [Cell::I64(3)], "{name}");
+    for name in [
+        "things",
+        "public.things",
+        "z.things",
+        "z.public.things",
+        "\"z\".\"public\".things",
+    ] {
+        assert_eq!(
+            one(&engine, &format!("SELECT COUNT(*) FROM {name}")),
+            [Cell::I64(3)],
+            "{name}"
+        );
     }
     let columns = [("id", ColumnType::I64)];
-    engine.register_batches(&info("y", "things", &columns), vec![]).unwrap();
-    let error = engine.sql("SELECT * FROM things", &Params::new()).unwrap_err();
+    engine
+        .register_batches(&info("y", "things", &columns), vec![])
+        .unwrap();
+    let error = engine
+        .sql("SELECT * FROM things", &Params::new())
+        .unwrap_err();
     assert_eq!(
         error.to_string(),
         "table `things` is in several snapshots: y.public.things, z.public.things"
     );
-    let both = "SELECT (SELECT COUNT(*) FROM y.public.things), (SELECT COUNT(*) FROM z.public.things)";
+    let both = "SELECT (SELECT COUNT(*) FROM y.public.things) AS y, (SELECT COUNT(*) FROM z.public.things) AS z";
     assert_eq!(one(&engine, both), [Cell::I64(0), Cell::I64(3)]);
-    let error = engine.sql("SELECT * FROM thingz", &Params::new()).unwrap_err();
-    assert_eq!(error.hint().unwrap(), "nearest: y.public.things, z.public.things; SHOW TABLES lists all");
-    let error = engine.sql("SELECT nam FROM z.public.things", &Params::new()).unwrap_err();
-    assert_eq!(error.hint().unwrap(), "nearest: name; DESCRIBE <table> lists all");
+    let error = engine
+        .sql("SELECT * FROM thingz", &Params::new())
+        .unwrap_err();
+    assert_eq!(
+        error.hint().unwrap(),
+        "nearest: y.public.things, z.public.things; SHOW TABLES lists all"
+    );
+    let error = engine
+        .sql("SELECT nam FROM z.public.things", &Params::new())
+        .unwrap_err();
+    assert_eq!(
+        error.hint().unwrap(),
+        "nearest: name, at; DESCRIBE <table> lists all"
+    );
 }
 
 #[test]
 fn known_kinds_are_empty_not_unknown() {
     let outcome = engine()
-        .run("SELECT ts, offset_s, ref FROM obs.clock_samples", &Params::new(), None)
+        .run(
+            "SELECT ts, offset_s, ref FROM obs.clock_samples",
+            &Params::new(),
+            None,
+        )
         .unwrap();
     assert_eq!(outcome.answer.rows.len(), 0);
     assert_eq!(outcome.answer.columns[0].type_name, "timestamp_utc");
     assert_eq!(outcome.missing, ["obs.clock_samples"]);
-    assert_eq!(one(&engine(), "SELECT COUNT(*) FROM records"), [Cell::I64(0)]);
+    assert_eq!(
+        one(&engine(), "SELECT COUNT(*) FROM records"),
+        [Cell::I64(0)]
+    );
     assert!(matches!(
         engine().sql("SELECT * FROM obs.clock_sample", &Params::new()),
         Err(QueryError::NoTable { nearest, .. }) if nearest == ["obs.clock_samples"]
@@ -184,12 +215,21 @@ fn nothing_but_reading_runs() {
         assert!(!error.unwrap_err().is_our_fault(), "{sql}");
     }
     assert!(!out.exists());
-    let refused = engine().sql("DELETE FROM things", &Params::new()).unwrap_err();
+    let refused = engine()
+        .sql("DELETE FROM things", &Params::new())
+        .unwrap_err();
     assert_eq!(
         refused.to_string(),
         "DELETE FROM is refused: only SELECT, WITH, VALUES, EXPLAIN, SHOW TABLES and DESCRIBE are run"
     );
-    for sql in ["VALUES (1)", "EXPLAIN SELECT 1", "SHOW TABLES", "DESCRIBE things", "WITH x AS (SELECT 1 AS a) SELECT a FROM x", "-- c\nSELECT 1;"] {
+    for sql in [
+        "VALUES (1)",
+        "EXPLAIN SELECT 1",
+        "SHOW TABLES",
+        "DESCRIBE things",
+        "WITH x AS (SELECT 1 AS a) SELECT a FROM x",
+        "-- c\nSELECT 1;",
+    ] {
         engine().sql(sql, &Params::new()).unwrap();
     }
 }
@@ -198,7 +238,10 @@ fn nothing_but_reading_runs() {
 fn parameters_are_bound() {
     let params: Params = [
         ("id".to_owned(), ParamValue::Integer(2)),
-        ("name".to_owned(), ParamValue::Text("n2' OR '1'='1".to_owned())),
+        (
+            "name".to_owned(),
+            ParamValue::Text("n2' OR '1'='1".to_owned()),
+        ),
         ("at".to_owned(), ParamValue::Timestamp(2_000_000)),
         ("share".to_owned(), ParamValue::Real(0.25)),
         ("ok".to_owned(), ParamValue::Boolean(false)),
@@ -212,18 +255,31 @@ fn parameters_are_bound() {
     let error = engine().sql("SELECT $a", &Params::new()).unwrap_err();
     assert_eq!(error.to_string(), "parameter `a`: missing");
     let error = engine().sql("SELECT 1", &params).unwrap_err();
-    assert_eq!(error.to_string(), "parameter `at`: not used by the statement");
     assert_eq!(
-        engine().sql("SELECT '$a', \"id\" FROM things WHERE id = 1 -- $b", &Params::new()).unwrap().rows[0][1],
+        error.to_string(),
+        "parameter `at`: not used by the statement"
+    );
+    assert_eq!(
+        engine()
+            .sql(
+                "SELECT '$a', \"id\" FROM things WHERE id = 1 -- $b",
+                &Params::new()
+            )
+            .unwrap()
+            .rows[0][1],
         Cell::I64(1)
     );
 }
 
 #[test]
 fn a_limit_says_that_there_is_more() {
-    let outcome = engine().run("SELECT id FROM things ORDER BY id", &Params::new(), Some(2)).unwrap();
+    let outcome = engine()
+        .run("SELECT id FROM things ORDER BY id", &Params::new(), Some(2))
+        .unwrap();
     assert_eq!((outcome.answer.rows.len(), outcome.more), (2, true));
-    let outcome = engine().run("SELECT id FROM things ORDER BY id", &Params::new(), Some(3)).unwrap();
+    let outcome = engine()
+        .run("SELECT id FROM things ORDER BY id", &Params::new(), Some(3))
+        .unwrap();
     assert_eq!((outcome.answer.rows.len(), outcome.more), (3, false));
 }
 
@@ -231,10 +287,16 @@ fn a_limit_says_that_there_is_more() {
 fn embedded_queries_load() {
     let queries = Queries::builtin().unwrap();
     assert!(queries.iter().count() >= 3);
-    assert_eq!(queries.get("l2_to_l1_trace").unwrap().name, "rollup/l2_to_l1_trace");
+    assert_eq!(
+        queries.get("l2_to_l1_trace").unwrap().name,
+        "rollup/l2_to_l1_trace"
+    );
     let error = queries.get("l1_to_l2_trace").unwrap_err();
     assert!(error.hint().unwrap().contains("rollup/l2_to_l1_trace"));
-    let answer: Answer = Engine::new(EngineOptions::default()).unwrap()
-        .query(queries.get("offsets_over_2s").unwrap(), &[], None).unwrap().answer;
+    let answer: Answer = Engine::new(EngineOptions::default())
+        .unwrap()
+        .query(queries.get("offsets_over_2s").unwrap(), &[], None)
+        .unwrap()
+        .answer;
     assert!(answer.rows.is_empty());
 }
