@@ -1,1 +1,6 @@
-//! Clocks, traces, gaps: frames over a case plus the rules of the chains.
+//! Clocks, traces, gaps: what evidence means once it is in tables. Plain look-ups and frames over a
+//! case or a dump, plus the rules of `chain`.
+//!
+//! This crate must never parse evidence, print, or speak SQL.
+
+pub mod trace;

@@ -1,0 +1,83 @@
+//! Where did this hash go: a rollup transaction's way from L2 to L1, read from the server's own
+//! database by keyed look-ups.
+//!
+//! The way is `l2_to_l1_logs | transactions → miniblocks → l1_batches → eth_txs → eth_txs_history`.
+//! It answers from what the rows say and no further: what is not in the evidence becomes a warning
+//! and a null, never a guess. `confirmed_at` is when the server noticed a receipt, never L1 time.
+
+mod key;
+mod locate;
+mod rows;
+mod shape;
+mod step;
+mod text;
+mod waiting;
+mod walk;
+
+pub use key::Key;
+pub use shape::{
+    AsOf, Attempt, BatchRange, BatchRow, BlockedBy, L1Mined, LogRow, LookedAt, Norm, Path, Step,
+    Trace, TransactionRow, Waiting, Zone,
+};
+
+use model::{TableError, TableSource};
+
+/// What the caller knows beside the tables.
+#[derive(Clone, Debug, Default)]
+pub struct TraceOptions {
+    /// The time to judge waiting by, in microseconds UTC, if the user gave one.
+    pub as_of_us: Option<i64>,
+    /// When the dump was taken, in microseconds UTC, if its header says so.
+    pub dumped_at_us: Option<i64>,
+}
+
+/// Why there is no trace at all. An unknown hash is an answer, not an error.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TraceError {
+    /// The key has none of the known forms.
+    #[error(
+        "`{0}` is not a key: expected 0x and 64 hex digits (an L2 or L1 hash), at least 6 leading hex digits of one, 0x and 40 hex digits (an address), batch:N, miniblock:N or eth_tx:N"
+    )]
+    Key(String),
+    /// A bare number says nothing.
+    #[error(
+        "`{0}` alone could be several things: write batch:{0}, miniblock:{0}, eth_tx:{0}, or 0x{0} for the start of a hash"
+    )]
+    BareNumber(String),
+    /// Several hashes begin with the digits.
+    #[error("`{prefix}` begins {} hashes: {}{}", .candidates.len(), .candidates.iter().take(5).cloned().collect::<Vec<_>>().join(", "), if .candidates.len() > 5 { ", …" } else { "" })]
+    AmbiguousPrefix {
+        /// What was asked for.
+        prefix: String,
+        /// All hashes that begin so.
+        candidates: Vec<String>,
+    },
+    /// No table that a trace reads.
+    #[error(
+        "no table a trace reads is in the evidence (it reads l2_to_l1_logs, transactions, miniblocks, l1_batches, eth_txs, eth_txs_history; tables here: {known})"
+    )]
+    NoTables {
+        /// What is there.
+        known: String,
+    },
+    /// A table could not be read.
+    #[error(transparent)]
+    Table(#[from] TableError),
+}
+
+/// Follows `key` through the tables.
+///
+/// # Errors
+/// [`TraceError`] if the key is malformed or ambiguous, if none of the tables is in the evidence, or
+/// if one could not be read. A key that the tables do not know gives the fate `unknown_hash`.
+pub fn trace(
+    tables: &dyn TableSource,
+    key: &str,
+    options: &TraceOptions,
+) -> Result<Trace, TraceError> {
+    let parsed: Key = key.parse()?;
+    let mut tables = rows::Tables::new(tables)?;
+    let located = locate::locate(&mut tables, &parsed)?;
+    walk::walk(&mut tables, located, options)
+}

@@ -1,0 +1,275 @@
+//! From the key to the miniblocks, batches and L1 transactions it speaks of.
+
+use super::TraceError;
+use super::key::{Key, hex, unhex};
+use super::rows::{Rows, Tables, bytes_in, i64_in};
+use super::shape::{LogRow, TransactionRow};
+use model::RowFilter;
+use std::collections::BTreeSet;
+
+const LOG_COLUMNS: [&str; 9] = [
+    "miniblock_number",
+    "log_index_in_miniblock",
+    "log_index_in_tx",
+    "tx_index_in_miniblock",
+    "tx_hash",
+    "sender",
+    "key",
+    "value",
+    "is_service",
+];
+const TRANSACTION_COLUMNS: [&str; 6] = [
+    "hash",
+    "miniblock_number",
+    "l1_batch_number",
+    "error",
+    "in_mempool",
+    "initiator_address",
+];
+
+/// What the key turned out to be.
+#[derive(Default)]
+pub(super) struct Located {
+    pub(super) key: String,
+    pub(super) kind: &'static str,
+    pub(super) logs: Vec<LogRow>,
+    pub(super) transaction: Option<TransactionRow>,
+    /// Miniblocks to follow.
+    pub(super) miniblocks: BTreeSet<i64>,
+    /// Batches to follow, where no miniblock leads there.
+    pub(super) batches: BTreeSet<i64>,
+    /// L1 transaction to follow back to its batches.
+    pub(super) eth_tx: Option<i64>,
+    /// The L1 hash that was asked for: one attempt of several.
+    pub(super) l1_hash: Option<String>,
+    /// Whether anything at all was found.
+    pub(super) found: bool,
+}
+
+pub(super) fn locate(tables: &mut Tables<'_>, key: &Key) -> Result<Located, TraceError> {
+    match key {
+        Key::Hash(hash) => locate_hash(tables, hash),
+        Key::Prefix(prefix) => {
+            let mut candidates = BTreeSet::new();
+            for (table, column) in [
+                ("l2_to_l1_logs", "tx_hash"),
+                ("transactions", "hash"),
+                ("eth_txs_history", "tx_hash"),
+            ] {
+                if let Some(rows) = tables.read(table, &[column], &RowFilter::All)? {
+                    for row in 0..rows.len() {
+                        let hash = rows.hex(row, column);
+                        candidates.extend(hash.filter(|hash| hash[2..].starts_with(prefix)));
+                    }
+                }
+            }
+            let full: Vec<String> = candidates.into_iter().collect();
+            match full.as_slice() {
+                [] => Ok(Located {
+                    key: format!("0x{prefix}"),
+                    kind: "unknown",
+                    ..Located::default()
+                }),
+                [one] => match unhex(&one[2..]) {
+                    Some(hash) => locate_hash(tables, &hash),
+                    None => Err(TraceError::Key(one.clone())),
+                },
+                _ => Err(TraceError::AmbiguousPrefix {
+                    prefix: format!("0x{prefix}"),
+                    candidates: full,
+                }),
+            }
+        }
+        Key::Batch(number) => Ok(Located {
+            key: format!("batch:{number}"),
+            kind: "batch",
+            batches: BTreeSet::from([*number]),
+            found: true,
+            ..Located::default()
+        }),
+        Key::Miniblock(number) => Ok(Located {
+            key: format!("miniblock:{number}"),
+            kind: "miniblock",
+            miniblocks: BTreeSet::from([*number]),
+            found: true,
+            ..Located::default()
+        }),
+        Key::EthTx(id) => Ok(Located {
+            key: format!("eth_tx:{id}"),
+            kind: "eth_tx",
+            eth_tx: Some(*id),
+            found: true,
+            ..Located::default()
+        }),
+        Key::Address(address) => locate_address(tables, address),
+    }
+}
+
+fn locate_hash(tables: &mut Tables<'_>, hash: &[u8; 32]) -> Result<Located, TraceError> {
+    let mut located = Located {
+        key: hex(hash),
+        kind: "l2_tx",
+        found: true,
+        ..Located::default()
+    };
+    if let Some(rows) = tables.read("l2_to_l1_logs", &LOG_COLUMNS, &bytes_in("tx_hash", &[hash]))? {
+        located.logs = logs(&rows);
+    }
+    if let Some(rows) = tables.read(
+        "transactions",
+        &TRANSACTION_COLUMNS,
+        &bytes_in("hash", &[hash]),
+    )? {
+        located.transaction = (rows.len() > 0).then(|| transaction(&rows, 0, false));
+    }
+    if !located.logs.is_empty() || located.transaction.is_some() {
+        located
+            .miniblocks
+            .extend(located.logs.iter().filter_map(|log| log.miniblock_number));
+        let transaction = located.transaction.as_ref();
+        located
+            .miniblocks
+            .extend(transaction.and_then(|transaction| transaction.miniblock_number));
+        return Ok(located);
+    }
+    if let Some(rows) = tables.read(
+        "eth_txs_history",
+        &["id", "eth_tx_id", "tx_hash"],
+        &bytes_in("tx_hash", &[hash]),
+    )? && let Some(id) = (0..rows.len()).find_map(|row| rows.int(row, "eth_tx_id"))
+    {
+        located.kind = "l1_tx";
+        located.eth_tx = Some(id);
+        located.l1_hash = Some(located.key.clone());
+        return Ok(located);
+    }
+    // A block's or a batch's own hash, pasted for want of a better key.
+    for (table, kind) in [("miniblocks", "miniblock"), ("l1_batches", "batch")] {
+        if !tables.has_column(table, "hash") {
+            continue;
+        }
+        if let Some(rows) = tables.read(table, &["number", "hash"], &bytes_in("hash", &[hash]))?
+            && let Some(number) = (0..rows.len()).find_map(|row| rows.int(row, "number"))
+        {
+            located.kind = kind;
+            match kind {
+                "miniblock" => located.miniblocks.insert(number),
+                _ => located.batches.insert(number),
+            };
+            return Ok(located);
+        }
+    }
+    located.kind = "unknown";
+    located.found = false;
+    Ok(located)
+}
+
+fn logs(rows: &Rows) -> Vec<LogRow> {
+    let mut logs: Vec<LogRow> = (0..rows.len())
+        .map(|row| LogRow {
+            miniblock_number: rows.int(row, "miniblock_number"),
+            log_index_in_miniblock: rows.int(row, "log_index_in_miniblock"),
+            log_index_in_tx: rows.int(row, "log_index_in_tx"),
+            tx_index_in_miniblock: rows.int(row, "tx_index_in_miniblock"),
+            sender: rows.hex(row, "sender"),
+            key: rows.hex(row, "key"),
+            value: rows.hex(row, "value"),
+            is_service: rows.bool(row, "is_service"),
+            refs: vec![rows.reference(row)],
+        })
+        .collect();
+    logs.sort_by_key(|log| (log.miniblock_number, log.log_index_in_miniblock));
+    logs
+}
+
+fn transaction(rows: &Rows, row: usize, with_hash: bool) -> TransactionRow {
+    TransactionRow {
+        hash: rows.hex(row, "hash").filter(|_| with_hash),
+        miniblock_number: rows.int(row, "miniblock_number"),
+        l1_batch_number: rows.int(row, "l1_batch_number"),
+        error: rows.text(row, "error"),
+        in_mempool: rows.bool(row, "in_mempool"),
+        refs: vec![rows.reference(row)],
+    }
+}
+
+/// An address sends transactions, and its padded form is the key of the logs it caused.
+fn locate_address(tables: &mut Tables<'_>, address: &[u8; 20]) -> Result<Located, TraceError> {
+    /// More would be a list, not a trace.
+    const MOST: usize = 20;
+    let mut located = Located {
+        key: hex(address),
+        kind: "address",
+        found: true,
+        ..Located::default()
+    };
+    let mut padded = [0; 32];
+    padded[12..].copy_from_slice(address);
+    if let Some(rows) = tables.read("l2_to_l1_logs", &LOG_COLUMNS, &bytes_in("key", &[&padded]))? {
+        located.logs = logs(&rows);
+    }
+    let mut newest: Option<(i64, TransactionRow)> = None;
+    let mut pending = 0;
+    if let Some(rows) = tables.read(
+        "transactions",
+        &TRANSACTION_COLUMNS,
+        &bytes_in("initiator_address", &[address]),
+    )? {
+        for row in 0..rows.len() {
+            let transaction = transaction(&rows, row, true);
+            let Some(number) = transaction.miniblock_number else {
+                pending += 1;
+                newest.get_or_insert((i64::MIN, transaction));
+                continue;
+            };
+            located.miniblocks.insert(number);
+            if newest.as_ref().is_none_or(|(known, _)| *known < number) {
+                newest = Some((number, transaction));
+            }
+        }
+    }
+    located
+        .miniblocks
+        .extend(located.logs.iter().filter_map(|log| log.miniblock_number));
+    located.transaction = newest.map(|(_, transaction)| transaction);
+    if pending > 0 {
+        tables.warn(format!(
+            "{pending} transactions of this address are in no block"
+        ));
+    }
+    let all = located.miniblocks.len();
+    while located.miniblocks.len() > MOST {
+        located.miniblocks.pop_first();
+    }
+    if all > MOST {
+        let kept = located.miniblocks.clone();
+        located
+            .logs
+            .retain(|log| log.miniblock_number.is_some_and(|n| kept.contains(&n)));
+        tables.warn(format!(
+            "the address is in {all} miniblocks: the newest {MOST} are shown"
+        ));
+    }
+    located.found = located.transaction.is_some() || !located.logs.is_empty();
+    if !located.found {
+        located.kind = "unknown";
+    }
+    Ok(located)
+}
+
+/// Finds the miniblocks that an L1 precommit covers.
+pub(super) fn precommitted(tables: &mut Tables<'_>, eth_tx: i64) -> Result<Vec<i64>, TraceError> {
+    if !tables.has_column("miniblocks", "eth_precommit_tx_id") {
+        return Ok(Vec::new());
+    }
+    let rows = tables.read(
+        "miniblocks",
+        &["number"],
+        &i64_in("eth_precommit_tx_id", [eth_tx]),
+    )?;
+    Ok(rows.map_or_else(Vec::new, |rows| {
+        (0..rows.len())
+            .filter_map(|row| rows.int(row, "number"))
+            .collect()
+    }))
+}

@@ -1,0 +1,303 @@
+//! One step on L1: what `eth_txs` and its history say about a commit, a proof or an execution.
+
+use super::TraceError;
+use super::rows::{Rows, Tables, i64_in};
+use super::shape::{Attempt, BatchRange, L1Mined, Step};
+use std::collections::{BTreeMap, BTreeSet};
+
+const TX_COLUMNS: [&str; 13] = [
+    "id",
+    "nonce",
+    "contract_address",
+    "tx_type",
+    "gas_used",
+    "created_at",
+    "updated_at",
+    "has_failed",
+    "sent_at_block",
+    "confirmed_eth_tx_history_id",
+    "from_addr",
+    "is_gateway",
+    "chain_id",
+];
+const HISTORY_COLUMNS: [&str; 12] = [
+    "id",
+    "eth_tx_id",
+    "tx_hash",
+    "created_at",
+    "sent_at",
+    "sent_at_block",
+    "sent_successfully",
+    "confirmed_at",
+    "finality_status",
+    "base_fee_per_gas",
+    "priority_fee_per_gas",
+    "blob_base_fee_per_gas",
+];
+
+/// What `confirmed_at` is, said with every step that has one.
+const NOTICED: &str = "eth_txs_history.confirmed_at: the server's clock when it noticed the receipt, not the L1 block's time";
+
+/// The rows of the L1 transactions on the way.
+pub(super) struct EthTxs {
+    txs: Option<Rows>,
+    txs_whole: bool,
+    attempts: BTreeMap<i64, Vec<Attempt>>,
+    history_here: bool,
+    history_whole: bool,
+    /// The history says whether and when an attempt was confirmed.
+    history_confirms: bool,
+}
+
+impl EthTxs {
+    /// Reads the rows of these ids.
+    pub(super) fn read(tables: &mut Tables<'_>, ids: &BTreeSet<i64>) -> Result<Self, TraceError> {
+        if ids.is_empty() {
+            return Ok(EthTxs {
+                txs: None,
+                txs_whole: false,
+                attempts: BTreeMap::new(),
+                history_here: false,
+                history_whole: false,
+                history_confirms: false,
+            });
+        }
+        let txs = tables.read("eth_txs", &TX_COLUMNS, &i64_in("id", ids.iter().copied()))?;
+        let history = tables.read(
+            "eth_txs_history",
+            &HISTORY_COLUMNS,
+            &i64_in("eth_tx_id", ids.iter().copied()),
+        )?;
+        let mut attempts: BTreeMap<i64, Vec<Attempt>> = BTreeMap::new();
+        if let Some(rows) = &history {
+            for row in 0..rows.len() {
+                if let Some(id) = rows.int(row, "eth_tx_id") {
+                    attempts.entry(id).or_default().push(attempt(rows, row));
+                }
+            }
+        }
+        for attempts in attempts.values_mut() {
+            attempts.sort_by_key(|attempt| (attempt.id, attempt.created.map(|time| time.us)));
+        }
+        Ok(EthTxs {
+            txs,
+            txs_whole: tables.is_whole("eth_txs"),
+            attempts,
+            history_here: history.is_some(),
+            history_whole: tables.is_whole("eth_txs_history"),
+            history_confirms: history.is_some_and(|rows| rows.has("confirmed_at")),
+        })
+    }
+
+    /// Describes one step. `link` is the batch's link: `None` if its column is not in the evidence.
+    pub(super) fn step(
+        &self,
+        tables: &mut Tables<'_>,
+        stage: &str,
+        link: Option<Option<i64>>,
+        batches: Option<BatchRange>,
+    ) -> Step {
+        let Some(link) = link else {
+            tables.warn(format!(
+                "{stage}: l1_batches.eth_{stage}_tx_id is not in the evidence, so nothing is known of this step"
+            ));
+            return Step::default();
+        };
+        let Some(id) = link else {
+            return Step {
+                state: Some("none".to_owned()),
+                ..Step::default()
+            };
+        };
+        let mut step = Step {
+            eth_tx_id: Some(id),
+            batches,
+            ..Step::default()
+        };
+        let row = self
+            .txs
+            .as_ref()
+            .and_then(|txs| Some((txs, txs.find("id", id)?)));
+        if let Some((txs, row)) = row {
+            step.nonce = txs.int(row, "nonce");
+            step.tx_type = txs.text(row, "tx_type");
+            step.contract_address = txs.hex(row, "contract_address");
+            step.from_addr = txs.hex(row, "from_addr");
+            step.has_failed = txs.bool(row, "has_failed");
+            step.is_gateway = txs.bool(row, "is_gateway");
+            step.chain_id = txs.int(row, "chain_id");
+            step.gas_used = txs.int(row, "gas_used");
+            step.confirmed_eth_tx_history_id = txs.int(row, "confirmed_eth_tx_history_id");
+            step.refs.push(txs.reference(row));
+        }
+        let attempts = self.attempts.get(&id).cloned().unwrap_or_default();
+        step.refs
+            .extend(attempts.iter().map(|attempt| attempt.reference.clone()));
+        let confirmed_ids: Vec<i64> = attempts
+            .iter()
+            .filter(|attempt| attempt.confirmed.is_some())
+            .filter_map(|attempt| attempt.id)
+            .collect();
+        let linked = step
+            .confirmed_eth_tx_history_id
+            .and_then(|id| attempts.iter().find(|attempt| attempt.id == Some(id)));
+        // The server's own join: any attempt that has confirmed_at. The newest, should there be two.
+        let noticed = attempts
+            .iter()
+            .rev()
+            .find(|attempt| attempt.confirmed.is_some());
+        let has_link_column = self
+            .txs
+            .as_ref()
+            .is_some_and(|txs| txs.has("confirmed_eth_tx_history_id"));
+        let (state, mined) = self.state(
+            &step,
+            row.is_some(),
+            has_link_column,
+            &attempts,
+            linked,
+            noticed,
+        );
+        if state.is_none() {
+            tables.warn(format!(
+                "{stage}: the batch names eth_tx {id}, but the evidence does not hold the rows that would say how far it got"
+            ));
+        }
+        if state == Some("confirmed") && row.is_none() {
+            tables.warn(format!(
+                "{stage}: no row of eth_txs with id {id} is in the evidence; confirmed by its history row alone"
+            ));
+        }
+        if state == Some("confirmed_history_missing") {
+            tables.warn(format!(
+                "{stage}: eth_tx {id} was confirmed, but the history row with its L1 hash is gone"
+            ));
+        }
+        if state == Some("confirmed_unlinked") {
+            tables.warn(format!(
+                "{stage}: an attempt of eth_tx {id} has confirmed_at, but eth_txs no longer links to it: the link was lost, or an L1 reorg took the confirmation back"
+            ));
+        }
+        if confirmed_ids.len() > 1 {
+            tables.warn(format!(
+                "{stage}: {} attempts of eth_tx {id} have confirmed_at, yet only one can be mined",
+                confirmed_ids.len()
+            ));
+        }
+        if step.is_gateway == Some(true) {
+            tables.warn(format!(
+                "{stage}: the hash is one of a gateway (chain {}), not of Ethereum",
+                step.chain_id
+                    .map_or_else(|| "unknown".to_owned(), |chain| chain.to_string())
+            ));
+        }
+        let copied = step.nonce == Some(0) && step.contract_address.as_deref() == Some("");
+        if copied {
+            tables.warn(format!(
+                "{stage}: eth_tx {id} is a copy that an external node made (nonce 0, no contract): fees, nonce and attempts are placeholders"
+            ));
+        }
+        if let Some(attempt) = mined {
+            step.l1_tx_hash = attempt.l1_tx_hash.clone();
+            step.confirmed_at = attempt.confirmed_at.clone();
+            step.finality_status = attempt.finality_status.clone();
+            step.confirmed = attempt.confirmed;
+            if let Some(noticed) = attempt.confirmed {
+                step.noticed_basis = Some(NOTICED.to_owned());
+                let signed = attempt
+                    .created
+                    .filter(|signed| !copied && signed.us <= noticed.us);
+                step.l1_mined = Some(L1Mined {
+                    at: None,
+                    not_before: signed.map(|time| time.print()),
+                    not_after: Some(noticed.print()),
+                    basis: "bounds".to_owned(),
+                });
+            }
+        }
+        if self.history_here {
+            step.history_ids_with_confirmed_at = Some(confirmed_ids);
+            step.attempts = Some(attempts);
+        }
+        step.state = state.map(str::to_owned);
+        step
+    }
+
+    /// Returns the state and the attempt that was mined.
+    fn state<'a>(
+        &self,
+        step: &Step,
+        here: bool,
+        has_link_column: bool,
+        attempts: &'a [Attempt],
+        linked: Option<&'a Attempt>,
+        noticed: Option<&'a Attempt>,
+    ) -> (Option<&'static str>, Option<&'a Attempt>) {
+        if !here {
+            return match noticed {
+                Some(attempt) => (Some("confirmed"), Some(attempt)),
+                None if self.txs_whole => (Some("eth_tx_missing"), None),
+                None => (None, None),
+            };
+        }
+        if step.has_failed == Some(true) {
+            return (Some("failed"), None);
+        }
+        if let Some(attempt) = linked {
+            return (Some("confirmed"), Some(attempt));
+        }
+        if step.confirmed_eth_tx_history_id.is_some() {
+            // The link is there, its row is not: the database cannot hold that (foreign key), a part
+            // of it can.
+            return match noticed {
+                Some(attempt) if attempt.id.is_none() => (Some("confirmed"), Some(attempt)),
+                _ if self.history_whole => (Some("confirmed_history_missing"), None),
+                _ => (Some("confirmed"), None),
+            };
+        }
+        if let Some(attempt) = noticed {
+            let state = if has_link_column {
+                "confirmed_unlinked"
+            } else {
+                "confirmed"
+            };
+            return (Some(state), Some(attempt));
+        }
+        // gas_used comes from the receipt alone.
+        if step.gas_used.is_some() {
+            return (Some("confirmed_history_missing"), None);
+        }
+        if !self.history_whole || !self.history_confirms {
+            return (None, None);
+        }
+        if attempts.is_empty() {
+            return (Some("saved"), None);
+        }
+        let sent = attempts.iter().any(|attempt| {
+            attempt.sent_successfully != Some(false)
+                && (attempt.sent_at_block.is_some() || attempt.sent_at.is_some())
+        });
+        (Some(if sent { "sent" } else { "signed_unsent" }), None)
+    }
+}
+
+fn attempt(rows: &Rows, row: usize) -> Attempt {
+    let created = rows.time(row, "created_at");
+    let confirmed = rows.time(row, "confirmed_at");
+    Attempt {
+        id: rows.int(row, "id"),
+        l1_tx_hash: rows.hex(row, "tx_hash"),
+        created_at: created.map(|time| time.print()),
+        sent_at: rows.time(row, "sent_at").map(|time| time.print()),
+        sent_at_block: rows.int(row, "sent_at_block"),
+        sent_successfully: rows.bool(row, "sent_successfully"),
+        confirmed_at: confirmed.map(|time| time.print()),
+        finality_status: rows.text(row, "finality_status"),
+        base_fee_per_gas: rows.int(row, "base_fee_per_gas"),
+        priority_fee_per_gas: rows.int(row, "priority_fee_per_gas"),
+        blob_base_fee_per_gas: rows.int(row, "blob_base_fee_per_gas"),
+        reference: rows.reference(row),
+        created,
+        confirmed,
+    }
+}

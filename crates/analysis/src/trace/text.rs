@@ -1,0 +1,268 @@
+//! The form people read at three in the morning.
+
+use super::shape::{Path, Step, Trace, Waiting};
+use model::escape_control;
+use std::fmt::Write as _;
+
+/// Returns evidence text with nothing in it that could drive a terminal.
+fn safe(text: &str) -> String {
+    escape_control(text.as_bytes())
+}
+
+/// `2023-09-18T03:50:19.059576Z` as `2023-09-18 03:50:19Z`: where the fraction says nothing.
+fn short(time: &str) -> String {
+    let (body, zone) = match time.strip_suffix('Z') {
+        Some(body) => (body, "Z"),
+        None => (time, ""),
+    };
+    let body = body.split('.').next().unwrap_or(body).replace('T', " ");
+    format!("{body}{zone}")
+}
+
+/// `7200` as `2h 0m`.
+pub(super) fn duration(seconds: f64) -> String {
+    let s = seconds.abs().round() as u64;
+    let text = match s {
+        0..=119 => format!("{s}s"),
+        120..=7199 => format!("{}m {:02}s", s / 60, s % 60),
+        7200..=172_799 => format!("{}h {:02}m", s / 3600, s / 60 % 60),
+        _ => format!("{}d {:02}h", s / 86_400, s / 3600 % 24),
+    };
+    if seconds < 0.0 {
+        format!("-{text}")
+    } else {
+        text
+    }
+}
+
+impl Trace {
+    /// Returns the short, aligned form: hash, miniblock, batch, the three steps with their L1 hashes,
+    /// what it waits for, what to beware of.
+    pub fn to_text(&self) -> String {
+        let mut out = String::new();
+        let _ = writeln!(out, "{}", safe(&self.key));
+        let snapshot = self
+            .snapshot
+            .as_deref()
+            .map_or_else(String::new, |name| format!(" in snapshot {}", safe(name)));
+        let _ = writeln!(out, "{}{snapshot}: {}", self.kind, headline(&self.fate));
+        if let Some(as_of) = &self.as_of {
+            let zone = match &self.database_zone {
+                Some(zone) => format!("database times are {}", zone.value),
+                None => "the zone of the database's times is unknown".to_owned(),
+            };
+            let _ = writeln!(
+                out,
+                "as of {} ({}); {zone}",
+                short(&as_of.value),
+                as_of.basis
+            );
+        }
+        out.push('\n');
+        if let Some(transaction) = &self.transaction
+            && let Some(error) = &transaction.error
+        {
+            let _ = writeln!(out, "  L2 error    {}", safe(error));
+        }
+        if !self.logs.is_empty() {
+            let count = self.logs.len();
+            let plural = if count == 1 { "message" } else { "messages" };
+            let _ = writeln!(out, "  logs        {count} {plural} to L1");
+        }
+        for path in &self.path {
+            write_path(&mut out, path);
+        }
+        if let Some(step) = self.l1_tx.as_ref().filter(|_| self.path.is_empty()) {
+            write_steps(&mut out, &[("l1_tx", Some(step))]);
+        }
+        if let Some(waiting) = &self.waiting {
+            write_waiting(&mut out, waiting);
+        }
+        for warning in &self.warnings {
+            let _ = writeln!(out, "  ! {}", safe(warning));
+        }
+        for part in &self.partial {
+            let _ = writeln!(out, "  ! unreadable: {}", safe(part));
+        }
+        if let Some(looked_at) = &self.looked_at {
+            let _ = writeln!(
+                out,
+                "  looked at {} of {} source(s){}",
+                looked_at.tables.join(", "),
+                looked_at.sources,
+                if looked_at.missing_kinds.is_empty() {
+                    String::new()
+                } else {
+                    format!("; not there: {}", looked_at.missing_kinds.join(", "))
+                }
+            );
+        }
+        if let Some(first) = self.refs.first() {
+            let more = self.refs.len() - 1;
+            let _ = writeln!(
+                out,
+                "  rows        {}{}",
+                safe(first),
+                if more > 0 {
+                    format!(" and {more} more (--format json)")
+                } else {
+                    String::new()
+                }
+            );
+        }
+        out
+    }
+}
+
+fn headline(fate: &str) -> String {
+    let words = match fate {
+        "unknown_hash" => "not found",
+        "not_in_a_block" => "known to the server, in no block",
+        "miniblock_missing" => "its miniblock is not here",
+        "no_batch_yet" => "in a miniblock, its batch is still open",
+        "batch_missing" => "its batch is not here",
+        "sealed_not_committed" => "its batch is sealed, not committed",
+        "execute_confirmed" => "executed on L1",
+        "prove_confirmed" => "proven on L1, not executed",
+        "commit_confirmed" => "committed on L1, not proven",
+        _ => "",
+    };
+    if words.is_empty() {
+        fate.to_owned()
+    } else {
+        format!("{words} ({fate})")
+    }
+}
+
+fn write_path(out: &mut String, path: &Path) {
+    if let Some(number) = path.miniblock_number {
+        let _ = writeln!(
+            out,
+            "  miniblock   {number:<9} {}",
+            path.miniblock_hash
+                .as_deref()
+                .map_or_else(|| path.fate.clone(), safe)
+        );
+    }
+    let batch = match (&path.batch, path.l1_batch_number) {
+        (Some(batch), _) => {
+            let sealed = match batch.is_sealed {
+                Some(true) => "sealed",
+                Some(false) => "open",
+                None => "",
+            };
+            let begun = batch.timestamp.map_or_else(String::new, |s| {
+                let us = s.saturating_mul(model::time::MICROS_PER_SECOND);
+                format!(", begun {}", short(&model::time::format_utc(us)))
+            });
+            format!("{:<9} {sealed}{begun}", batch.number)
+        }
+        (None, Some(number)) => format!("{number:<9} not in the evidence"),
+        (None, None) => format!("{:<9} {}", "-", path.fate),
+    };
+    let _ = writeln!(out, "  batch       {}", batch.trim_end());
+    write_steps(
+        out,
+        &[
+            ("precommit", path.precommit.as_ref()),
+            ("commit", path.commit.as_ref()),
+            ("prove", path.prove.as_ref()),
+            ("execute", path.execute.as_ref()),
+        ],
+    );
+}
+
+fn write_steps(out: &mut String, steps: &[(&str, Option<&Step>)]) {
+    let steps: Vec<_> = steps
+        .iter()
+        .filter_map(|(name, step)| Some((*name, (*step)?)))
+        .collect();
+    let state = |step: &Step| step.state.clone().unwrap_or_else(|| "unknown".to_owned());
+    let width = steps
+        .iter()
+        .map(|(_, step)| state(step).len())
+        .max()
+        .unwrap_or(0);
+    for (name, step) in steps {
+        let mut line = format!("  {name:<11} {:<width$}", state(step));
+        if let Some(at) = &step.confirmed_at {
+            let _ = write!(line, "  noticed {}", at.replace('T', " "));
+        }
+        if let Some(id) = step.eth_tx_id {
+            let _ = write!(line, "  eth_tx {id}");
+        }
+        if let Some(nonce) = step.nonce {
+            let _ = write!(line, ", nonce {nonce}");
+        }
+        if let Some(id) = step.confirmed_eth_tx_history_id {
+            let _ = write!(line, ", history {id}");
+        }
+        if let Some(attempts) = &step.attempts {
+            let count = attempts.len();
+            let _ = write!(
+                line,
+                ", {count} {}",
+                if count == 1 { "try" } else { "tries" }
+            );
+        }
+        if let Some(range) = step.batches.as_ref().filter(|range| range.count > 1) {
+            let _ = write!(line, ", batches {}-{}", range.first, range.last);
+        }
+        let _ = writeln!(out, "{}", line.trim_end());
+        let hash = step.l1_tx_hash.as_ref().map(|hash| (hash, ""));
+        let last = step
+            .attempts
+            .iter()
+            .flatten()
+            .next_back()
+            .and_then(|attempt| attempt.l1_tx_hash.as_ref())
+            .map(|hash| (hash, " (last try)"));
+        if let Some((hash, note)) = hash.or(last) {
+            let _ = writeln!(out, "  {:<11} {}{note}", "", safe(hash));
+        }
+    }
+}
+
+fn write_waiting(out: &mut String, waiting: &Waiting) {
+    let mut line = format!("  waiting     for {}", waiting.stage);
+    if let Some(since) = &waiting.since {
+        let _ = write!(line, " since {}", short(since));
+    }
+    if let Some(age) = waiting.age_s {
+        let _ = write!(line, ", {}", duration(age));
+    }
+    let _ = write!(line, ": {}", waiting.verdict);
+    if let (Some(p50), Some(p99)) = (waiting.norm.p50_s, waiting.norm.p99_s) {
+        let _ = write!(
+            line,
+            " (here usually {}, 99 of 100 within {}, {} batches)",
+            duration(p50),
+            duration(p99),
+            waiting.norm.n
+        );
+    }
+    let _ = writeln!(out, "{line}");
+    if let Some(blocker) = &waiting.blocked_by {
+        let _ = writeln!(out, "  blocked by  {}", safe(&blocker.why));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_for_people() {
+        for (seconds, text) in [
+            (0.4, "0s"),
+            (119.0, "119s"),
+            (600.0, "10m 00s"),
+            (14_400.0, "4h 00m"),
+            (200_000.0, "2d 07h"),
+            (-3.0, "-3s"),
+        ] {
+            assert_eq!(duration(seconds), text);
+        }
+        assert_eq!(short("2023-09-18T03:50:19.059576Z"), "2023-09-18 03:50:19Z");
+    }
+}

@@ -1,0 +1,5 @@
+//! Integration tests of `analysis`.
+#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
+
+mod trace;

@@ -1,0 +1,221 @@
+//! Every fate of the corpus databases, against the answers that SQL gave.
+
+use super::memory::Memory;
+use analysis::trace::{Trace, TraceOptions, trace};
+use flate2::read::GzDecoder;
+use serde_json::{Map, Value};
+use std::io::Read as _;
+use std::path::PathBuf;
+
+/// The corpus, or a loud line if it is not on this machine.
+pub(crate) fn corpus(file: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../../shared/corpus/zksync/dumps"
+    ))
+    .join(file);
+    if !path.exists() {
+        eprintln!("SKIPPED: {} is not here", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+fn gunzip(path: PathBuf) -> String {
+    let mut text = String::new();
+    GzDecoder::new(std::fs::File::open(path).unwrap())
+        .read_to_string(&mut text)
+        .unwrap();
+    text
+}
+
+/// The blocks `### <database>, <name>` of the index.
+fn expected_answers(index: &str) -> Vec<(String, String, Value)> {
+    let mut answers = Vec::new();
+    for section in index.split("\n### ").skip(1) {
+        let (title, rest) = section.split_once('\n').unwrap();
+        let Some((database, name)) = title.split_once(", ") else {
+            continue;
+        };
+        let json = rest.split("```json\n").nth(1).unwrap();
+        let json = json.split("\n```").next().unwrap();
+        answers.push((
+            database.to_owned(),
+            name.to_owned(),
+            serde_json::from_str(json).unwrap(),
+        ));
+    }
+    answers
+}
+
+/// The lines `* fate: 0x…` of the index, per database.
+fn hash_per_fate(index: &str) -> Vec<(String, String, String)> {
+    let mut database = String::new();
+    let mut hashes = Vec::new();
+    for line in index.lines() {
+        if let Some(rest) = line.strip_prefix('`') {
+            database = rest.split(['`', ' ']).next().unwrap().to_owned();
+        }
+        if let Some((name, hash)) = line.strip_prefix("* ").and_then(|l| l.split_once(": 0x")) {
+            hashes.push((database.clone(), name.to_owned(), format!("0x{hash}")));
+        }
+    }
+    hashes
+}
+
+/// Renames what the index calls differently, and drops what the contract puts elsewhere.
+fn in_our_words(value: &Value, inside_step: bool) -> Value {
+    match value {
+        Value::Object(map) => {
+            let is_step = inside_step || map.contains_key("attempts");
+            let renamed: Map<String, Value> = map
+                .iter()
+                .map(|(key, value)| {
+                    let name = match key.as_str() {
+                        "hash" => "key",
+                        "tx_hash" if is_step => "l1_tx_hash",
+                        other => other,
+                    };
+                    (name.to_owned(), in_our_words(value, is_step))
+                })
+                .collect();
+            Value::Object(renamed)
+        }
+        Value::Array(items) => items
+            .iter()
+            .map(|item| in_our_words(item, inside_step))
+            .collect(),
+        other => other.clone(),
+    }
+}
+
+/// Compares every field of `expected`; times as instants, whatever their digits.
+fn assert_holds(expected: &Value, actual: &Value, at: &str) {
+    match (expected, actual) {
+        (Value::Object(expected), Value::Object(_)) => {
+            for (key, value) in expected {
+                assert_holds(value, &actual[key.as_str()], &format!("{at}.{key}"));
+            }
+        }
+        (Value::Array(expected), Value::Array(items)) => {
+            assert_eq!(expected.len(), items.len(), "{at}");
+            for (index, (value, item)) in expected.iter().zip(items).enumerate() {
+                assert_holds(value, item, &format!("{at}[{index}]"));
+            }
+        }
+        (Value::String(left), Value::String(right)) if left != right => {
+            let instant = |text: &str| model::time::parse_civil(text);
+            assert!(
+                instant(left).is_some() && instant(left) == instant(right),
+                "{at}: {left} is not {right}"
+            );
+        }
+        _ => assert_eq!(expected, actual, "{at}"),
+    }
+}
+
+pub(crate) fn fates(database: &str, ask: &dyn Fn(&str) -> Trace, index: &str) {
+    let mut compared = 0;
+    for (_, name, expected) in expected_answers(index)
+        .into_iter()
+        .filter(|(of, ..)| of == database)
+    {
+        let key = expected["hash"].as_str().unwrap();
+        let actual = serde_json::to_value(ask(key)).unwrap();
+        assert_holds(&in_our_words(&expected, false), &actual, &name);
+        // What the index says nothing of must not be said by us.
+        for (path, ours) in expected["path"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .zip(actual["path"].as_array().unwrap())
+        {
+            for stage in ["commit", "prove", "execute"] {
+                assert_eq!(
+                    path.get(stage).is_some(),
+                    ours.get(stage).is_some(),
+                    "{name}"
+                );
+            }
+        }
+        compared += 1;
+    }
+    assert!(compared >= 4, "{database}: {compared} answers compared");
+    let mut named = 0;
+    for (_, name, hash) in hash_per_fate(index)
+        .into_iter()
+        .filter(|(of, ..)| of == database)
+    {
+        let trace = ask(&hash);
+        let fate = match name.as_str() {
+            "commit_in_flight_resends" => "commit_sent",
+            "commit_saved_no_history" => "commit_saved",
+            "committed_after_resend" | "committed_not_proven" => "commit_confirmed",
+            "execute_in_flight" => "execute_sent",
+            "prove_in_flight" => "prove_sent",
+            "proven_not_executed" => "prove_confirmed",
+            "commit_confirmed_unlinked" | "commit_history_lost" => "execute_confirmed",
+            name if name.starts_with("executed") => "execute_confirmed",
+            other => other,
+        };
+        assert_eq!(trace.fate, fate, "{database}, {name}");
+        let commit = trace.path.last().unwrap().commit.as_ref();
+        let state = commit.and_then(|step| step.state.as_deref());
+        match name.as_str() {
+            "commit_confirmed_unlinked" => assert_eq!(state, Some("confirmed_unlinked")),
+            "commit_history_lost" => assert_eq!(state, Some("confirmed_history_missing")),
+            "executed_many_logs_one_tx" => assert!(trace.logs.len() > 1),
+            "executed_earlier_attempt_mined" => {
+                let attempts = commit.unwrap().attempts.as_ref().unwrap();
+                let mined = commit.unwrap().confirmed_eth_tx_history_id;
+                assert_ne!(attempts.last().unwrap().id, mined);
+            }
+            _ => {}
+        }
+        named += 1;
+    }
+    assert!(named >= 16, "{database}: {named} fates named");
+}
+
+#[test]
+fn every_fate_from_rows_in_memory() {
+    for database in ["z2023", "znew"] {
+        let Some(dump) = corpus(&format!("{database}.full.copy.sql.gz")) else {
+            return;
+        };
+        let index = std::fs::read_to_string(corpus("INDEX.md").unwrap()).unwrap();
+        let memory = Memory::from_dump(&gunzip(dump));
+        let ask = |key: &str| {
+            memory.reads.borrow_mut().clear();
+            let trace = trace(&memory, key, &TraceOptions::default()).unwrap();
+            for (table, reads) in memory.reads.borrow().iter() {
+                assert!(*reads <= 2, "{table} was read {reads} times for {key}");
+            }
+            trace
+        };
+        fates(database, &ask, &index);
+    }
+}
+
+/// Prints what people read, for reading: `CORONER_SHOW=1 cargo test -p analysis -- --nocapture`.
+#[test]
+fn the_text_form_is_short_and_says_the_fate() {
+    let Some(dump) = corpus("z2023.full.copy.sql.gz") else {
+        return;
+    };
+    let index = std::fs::read_to_string(corpus("INDEX.md").unwrap()).unwrap();
+    let memory = Memory::from_dump(&gunzip(dump));
+    for (_, name, hash) in hash_per_fate(&index)
+        .into_iter()
+        .filter(|(of, ..)| of == "z2023")
+    {
+        let trace = trace(&memory, &hash, &TraceOptions::default()).unwrap();
+        let text = trace.to_text();
+        assert!(text.starts_with(&hash));
+        assert!(text.contains(&trace.fate), "{text}");
+        assert!(text.lines().count() <= 24, "{text}");
+        if std::env::var_os("CORONER_SHOW").is_some() {
+            eprintln!("--- {name}\n{text}");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Tables in memory, filled by hand or by a small reader of COPY blocks that shares no code with
+//! `dumps`.
+
+use model::{Batch, Column, ColumnType, RowFilter, TableError, TableInfo, TableSource};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+#[derive(Default)]
+pub(crate) struct Memory {
+    tables: Vec<(TableInfo, Vec<Vec<Option<String>>>)>,
+    /// How often each table was read.
+    pub(crate) reads: RefCell<BTreeMap<String, usize>>,
+}
+
+impl Memory {
+    /// Adds a table; columns as `name:type`, rows blank separated, `-` for null.
+    pub(crate) fn table(mut self, name: &str, columns: &str, rows: &[&str]) -> Memory {
+        let columns: Vec<(String, ColumnType)> = columns
+            .split(' ')
+            .map(|column| {
+                let (name, kind) = column.split_once(':').unwrap_or((column, "int"));
+                (name.to_owned(), column_type(kind))
+            })
+            .collect();
+        let primary_key = match name {
+            "l2_to_l1_logs" => vec!["miniblock_number", "log_index_in_miniblock"],
+            "transactions" => vec!["hash"],
+            "miniblocks" | "l1_batches" => vec!["number"],
+            _ => vec!["id"],
+        };
+        let rows = rows
+            .iter()
+            .map(|row| {
+                let cells: Vec<_> = row
+                    .split(' ')
+                    .map(|cell| (cell != "-").then(|| cell.replace('_', " ")))
+                    .collect();
+                assert_eq!(cells.len(), columns.len(), "{row}");
+                cells
+            })
+            .collect();
+        self.tables.push((
+            TableInfo {
+                snapshot: "memory".into(),
+                schema: "public".into(),
+                name: name.into(),
+                source: "0123456789ab".into(),
+                columns,
+                primary_key: primary_key.into_iter().map(str::to_owned).collect(),
+                types_inferred: false,
+            },
+            rows,
+        ));
+        self
+    }
+
+    /// Says that no CREATE TABLE was seen: the rows are a part of their tables.
+    pub(crate) fn pasted(mut self) -> Memory {
+        for (info, _) in &mut self.tables {
+            info.types_inferred = true;
+            info.primary_key.clear();
+        }
+        self
+    }
+
+    /// Reads the COPY blocks of a plain dump.
+    pub(crate) fn from_dump(text: &str) -> Memory {
+        let mut memory = Memory::default();
+        let mut types: BTreeMap<(String, String), ColumnType> = BTreeMap::new();
+        let mut creating = None;
+        let mut copying = false;
+        for line in text.lines() {
+            if copying {
+                if line == "\\." {
+                    copying = false;
+                    continue;
+                }
+                let cells = line
+                    .split('\t')
+                    .map(|cell| (cell != "\\N").then(|| cell.replace("\\\\", "\\")))
+                    .collect();
+                memory.tables.last_mut().unwrap().1.push(cells);
+            } else if let Some(rest) = line.strip_prefix("CREATE TABLE public.") {
+                creating = rest.split_whitespace().next().map(str::to_owned);
+            } else if let Some(rest) = line.strip_prefix("COPY public.") {
+                let (name, rest) = rest.split_once(" (").unwrap();
+                let columns = rest.split_once(')').unwrap().0;
+                memory = memory.table(name, "x", &[]);
+                let (info, _) = memory.tables.last_mut().unwrap();
+                info.columns = columns
+                    .split(", ")
+                    .map(|column| {
+                        let column = column.trim_matches('"').to_owned();
+                        let kind = types
+                            .get(&(name.to_owned(), column.clone()))
+                            .copied()
+                            .unwrap_or(ColumnType::Text);
+                        (column, kind)
+                    })
+                    .collect();
+                copying = true;
+            } else if let Some(table) = &creating {
+                if line.starts_with(')') {
+                    creating = None;
+                } else if let Some((name, kind)) = line.trim().split_once(' ') {
+                    types.insert(
+                        (table.clone(), name.trim_matches('"').to_owned()),
+                        column_type(kind.trim_end_matches(',')),
+                    );
+                }
+            }
+        }
+        memory
+    }
+}
+
+fn column_type(kind: &str) -> ColumnType {
+    let first = kind.split([' ', '(']).next().unwrap();
+    match first {
+        "int" | "bigint" | "integer" | "smallint" if !kind.contains('[') => ColumnType::I64,
+        "bool" | "boolean" => ColumnType::Bool,
+        "bytes" | "bytea" if !kind.contains('[') => ColumnType::Bytes,
+        "time" | "timestamp" => ColumnType::TimestampCivil,
+        _ => ColumnType::Text,
+    }
+}
+
+fn raw(kind: ColumnType, cell: &str) -> Vec<u8> {
+    if kind != ColumnType::Bytes {
+        return cell.as_bytes().to_vec();
+    }
+    let digits = cell.trim_start_matches("\\x").trim_start_matches("0x");
+    (0..digits.len() / 2)
+        .map(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).unwrap())
+        .collect()
+}
+
+impl TableSource for Memory {
+    fn tables(&self) -> Vec<TableInfo> {
+        self.tables.iter().map(|(info, _)| info.clone()).collect()
+    }
+
+    fn read(&self, table: &str, columns: &[&str], filter: &RowFilter) -> Result<Batch, TableError> {
+        *self.reads.borrow_mut().entry(table.into()).or_default() += 1;
+        let (info, rows) = self
+            .tables
+            .iter()
+            .find(|(info, _)| info.name == table)
+            .ok_or_else(|| TableError::NoTable {
+                table: table.into(),
+                known: String::new(),
+            })?;
+        let at = |name: &str| info.columns.iter().position(|(column, _)| column == name);
+        let mut batch = Batch::default();
+        for name in columns {
+            if let Some(at) = at(name) {
+                batch.columns.push(Column::new(*name, info.columns[at].1));
+            }
+        }
+        batch.columns.push(Column::new("#", ColumnType::I64));
+        for (ordinal, row) in rows.iter().enumerate() {
+            let passes = match filter {
+                RowFilter::All => true,
+                RowFilter::I64In(name, values) => row[at(name).unwrap()]
+                    .as_ref()
+                    .is_some_and(|cell| values.binary_search(&cell.parse().unwrap()).is_ok()),
+                RowFilter::BytesIn(name, values) => {
+                    let at = at(name).unwrap();
+                    row[at]
+                        .as_ref()
+                        .is_some_and(|cell| values.contains(&raw(info.columns[at].1, cell)))
+                }
+            };
+            if !passes {
+                continue;
+            }
+            for column in &mut batch.columns {
+                if column.name == "#" {
+                    column.push_i64(ordinal as i64 + 1);
+                    continue;
+                }
+                let Some(cell) = &row[at(&column.name).unwrap()] else {
+                    column.push_null();
+                    continue;
+                };
+                match column.column_type {
+                    ColumnType::I64 => column.push_i64(cell.parse().unwrap()),
+                    ColumnType::Bool => column.push_bool(cell == "t"),
+                    ColumnType::TimestampCivil => {
+                        column.push_i64(model::time::parse_civil(cell).unwrap().0);
+                    }
+                    kind => column.push_bytes(&raw(kind, cell)),
+                }
+            }
+        }
+        Ok(batch)
+    }
+}
