@@ -1,1 +1,55 @@
-//! Database evidence as typed rows.
+//! Database evidence as typed rows: plain `pg_dump` files and tables pasted from `psql`.
+//!
+//! This crate owns what the bytes of a dump mean: which tables and columns it holds, of which types,
+//! under which keys, where each row lies, and what could not be read. It must never know analyses,
+//! the case folder or how evidence is compressed: it is given decoded bytes and a [`RowSink`], or is
+//! asked for rows through [`model::TableSource`] (see [`DumpSource`]).
+//!
+//! Nothing of a dump is ever executed, and nothing of it is lost silently: each byte is a row's,
+//! framing (SQL statements, comments, prompts, rules, footers) or a located reject.
+
+mod copy;
+mod facts;
+mod infer;
+mod input;
+mod plain;
+mod psql;
+mod rows;
+mod schema;
+mod sniff;
+mod source;
+mod sql;
+mod timestamp;
+mod value;
+
+use std::io::BufRead;
+
+pub use facts::{
+    Block, DumpError, DumpFacts, DumpKind, DumpStatus, Located, Naming, RowSink, SinkError,
+    TableFacts, Trouble, Want, WantTable,
+};
+pub use sniff::sniff;
+pub use source::{DumpSource, Opener, RowPlace};
+
+/// Reads a dump once, from its first byte to its last, and hands the wanted rows to `sink`.
+///
+/// Memory is bounded by one batch (64 Ki rows or 8 MiB of text) and one row (64 MiB); pasted tables
+/// are held as a whole, up to 64 MiB. What stands in no table is handed to [`RowSink::rejected`].
+///
+/// # Errors
+/// When the reader fails or the sink refuses; damage in the dump is no error but part of the facts.
+pub fn read_dump(
+    reader: &mut dyn BufRead,
+    want: &Want,
+    sink: &mut dyn RowSink,
+) -> Result<DumpFacts, DumpError> {
+    let mut input = input::Input::new(reader);
+    let head = input
+        .head(sniff::HEAD)
+        .map_err(|source| DumpError::Read { byte: 0, source })?;
+    match sniff(head) {
+        Some(DumpKind::PsqlAligned) => psql::read(input, DumpKind::PsqlAligned, want, sink),
+        Some(DumpKind::PsqlGlued) => psql::read(input, DumpKind::PsqlGlued, want, sink),
+        Some(DumpKind::PgDumpPlain) | None => plain::read(input, want, sink),
+    }
+}

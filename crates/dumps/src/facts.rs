@@ -1,0 +1,298 @@
+//! What is asked of a dump, who receives its rows, and what is known of it afterwards.
+
+use std::io;
+
+use model::{Batch, RowFilter, TableInfo};
+
+/// Which form a dump has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DumpKind {
+    /// Plain `pg_dump`: SQL with COPY blocks.
+    PgDumpPlain,
+    /// Tables as `psql` prints them, pasted into a text.
+    PsqlAligned,
+    /// The same, but a web page has put whole tables on one line.
+    PsqlGlued,
+}
+
+impl DumpKind {
+    /// Returns the name in the manifest and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            DumpKind::PgDumpPlain => "pg_dump-plain",
+            DumpKind::PsqlAligned => "psql-aligned",
+            DumpKind::PsqlGlued => "psql-glued",
+        }
+    }
+}
+
+/// Whose rows these are, for [`TableInfo`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Naming {
+    /// The snapshot's name.
+    pub snapshot: String,
+    /// First 12 hex digits of the source's sha256; empty while it is not known.
+    pub source: String,
+}
+
+/// One wanted table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WantTable {
+    /// Schema; `None` takes the table from any schema.
+    pub schema: Option<String>,
+    /// Table.
+    pub table: String,
+    /// Columns, in this order; `None` for all, in file order. `#line`, `#byte` and `#length` may be
+    /// named here too: the place of each row in the decoded dump.
+    pub columns: Option<Vec<String>>,
+    /// Which rows. A filter on a column that the table does not have lets no row pass.
+    pub filter: RowFilter,
+}
+
+/// What is wanted of a dump.
+#[derive(Clone, Debug, Default)]
+pub struct Want {
+    /// Wanted tables; `None` for all rows and columns of all.
+    pub tables: Option<Vec<WantTable>>,
+    /// How snapshot and source are called in [`TableInfo`].
+    pub naming: Naming,
+    /// What an earlier reading of the same dump found. With it primary keys (which a dump states
+    /// after the data) are known from the first row on, and where a dump has no CREATE TABLE, types
+    /// are inferred from all rows instead of the first batch.
+    pub known: Option<DumpFacts>,
+}
+
+impl Want {
+    /// Everything.
+    pub fn all(naming: Naming) -> Want {
+        Want {
+            naming,
+            ..Want::default()
+        }
+    }
+
+    /// No rows at all: a scan for tables, keys, blocks and damage that is visible without decoding.
+    pub fn nothing(naming: Naming) -> Want {
+        Want {
+            tables: Some(Vec::new()),
+            naming,
+            known: None,
+        }
+    }
+}
+
+/// Where something was found that is not a row, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located {
+    /// What kind of trouble.
+    pub trouble: Trouble,
+    /// The table, where one is concerned.
+    pub table: Option<String>,
+    /// Offset in decoded bytes.
+    pub byte: u64,
+    /// Number of bytes.
+    pub length: u64,
+    /// First line, counted from 1.
+    pub line: u64,
+    /// Number of lines.
+    pub lines: u64,
+    /// What it is, in words.
+    pub what: String,
+}
+
+/// Kinds of located trouble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Text around the tables that means nothing to a dump reader: prose, log lines.
+    Other,
+    /// A form that this version does not read (INSERT, expanded psql, COPY with options).
+    Unsupported,
+    /// A row or statement that is broken.
+    Damaged,
+    /// The dump ends before its end.
+    Truncated,
+}
+
+/// A run of rows of one table in the dump.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Offset of the first row.
+    pub byte: u64,
+    /// Bytes of all rows, without the end mark.
+    pub length: u64,
+    /// Line of the first row.
+    pub line: u64,
+    /// Rows, broken ones included.
+    pub rows: u64,
+    /// Columns in the order of the rows.
+    pub columns: Vec<String>,
+}
+
+/// A table of a dump.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TableFacts {
+    /// Name, columns, types, key.
+    pub info: TableInfo,
+    /// The types as the database calls them, beside `info.columns`; empty text where inferred.
+    pub sql_types: Vec<String>,
+    /// Rows in the dump, broken ones included.
+    pub rows: u64,
+    /// Rows that could not be read. Of tables that were not wanted only what shows without decoding.
+    pub damaged_rows: u64,
+    /// Where the rows lie.
+    pub blocks: Vec<Block>,
+    /// What a reader should know, for example which column comes from the query's WHERE.
+    pub notes: Vec<String>,
+}
+
+/// Whether a dump could be read to its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DumpStatus {
+    /// All of it.
+    #[default]
+    Complete,
+    /// It ends too early.
+    Truncated,
+    /// Parts of it are broken or of an unsupported form.
+    Damaged,
+}
+
+/// What is known of a dump after reading it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DumpFacts {
+    /// Form.
+    pub kind: DumpKind,
+    /// Database, where the dump (or a psql prompt) names it.
+    pub database: Option<String>,
+    /// PostgreSQL's version, from the header.
+    pub server_version: Option<String>,
+    /// The tool, from the header: `pg_dump version 15.18 (…)`.
+    pub dumped_by: Option<String>,
+    /// When the dump was started, in microseconds, where the header says so with a zone that is known.
+    pub started_on: Option<i64>,
+    /// The newest applied migration of `_sqlx_migrations`.
+    pub schema_version: Option<String>,
+    /// Tables, in file order.
+    pub tables: Vec<TableFacts>,
+    /// What is no row and no framing; the first 1,000 (all go to [`RowSink::rejected`]).
+    pub rejects: Vec<Located>,
+    /// How many rejects there are in all.
+    pub reject_count: u64,
+    /// Whether the dump could be read to its end.
+    pub status: DumpStatus,
+    /// Decoded bytes.
+    pub bytes: u64,
+    /// Lines.
+    pub lines: u64,
+    /// Bytes of statements, comments, prompts, headers, rules, footers, blank lines.
+    pub framing_bytes: u64,
+    /// Bytes of rows that are not broken.
+    pub row_bytes: u64,
+    /// Bytes of rejects. The three tile the dump.
+    pub rejected_bytes: u64,
+}
+
+/// How many rejects facts hold.
+const REJECTS_KEPT: usize = 1000;
+
+impl DumpFacts {
+    pub(crate) fn new(kind: DumpKind) -> DumpFacts {
+        DumpFacts {
+            kind,
+            database: None,
+            server_version: None,
+            dumped_by: None,
+            started_on: None,
+            schema_version: None,
+            tables: Vec::new(),
+            rejects: Vec::new(),
+            reject_count: 0,
+            status: DumpStatus::Complete,
+            bytes: 0,
+            lines: 0,
+            framing_bytes: 0,
+            row_bytes: 0,
+            rejected_bytes: 0,
+        }
+    }
+
+    /// Records a reject, and hands it on.
+    pub(crate) fn reject(
+        &mut self,
+        located: Located,
+        sink: &mut dyn RowSink,
+    ) -> Result<(), DumpError> {
+        self.reject_count += 1;
+        self.rejected_bytes += located.length;
+        match located.trouble {
+            Trouble::Other => {}
+            Trouble::Truncated => self.status = DumpStatus::Truncated,
+            Trouble::Damaged | Trouble::Unsupported => {
+                if self.status == DumpStatus::Complete {
+                    self.status = DumpStatus::Damaged;
+                }
+            }
+        }
+        if located.trouble != Trouble::Other {
+            let table = located.table.as_deref().unwrap_or("");
+            sink.damaged(table, located.byte, located.line, &located.what)
+                .map_err(DumpError::Sink)?;
+        }
+        sink.rejected(&located).map_err(DumpError::Sink)?;
+        if self.rejects.len() < REJECTS_KEPT {
+            self.rejects.push(located);
+        }
+        Ok(())
+    }
+
+    /// Returns a table by schema and name.
+    pub fn table(&self, schema: Option<&str>, name: &str) -> Option<&TableFacts> {
+        self.tables.iter().find(|table| {
+            table.info.name == name && schema.is_none_or(|schema| table.info.schema == schema)
+        })
+    }
+}
+
+/// Why a sink refuses.
+pub type SinkError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Receives the rows of a dump, in file order.
+pub trait RowSink {
+    /// Announces a wanted table before its rows, and again at the end if its primary key became known
+    /// only then.
+    ///
+    /// # Errors
+    /// Stops the reading; so for the others.
+    fn table(&mut self, info: &TableInfo) -> Result<(), SinkError>;
+
+    /// Takes rows: the wanted columns, then an `i64` column `#` with each row's ordinal in the table,
+    /// counted from 1, broken rows included.
+    fn rows(&mut self, info: &TableInfo, batch: Batch) -> Result<(), SinkError>;
+
+    /// Takes note of a broken row, a broken or unsupported statement, or an early end.
+    fn damaged(&mut self, table: &str, byte: u64, line: u64, what: &str) -> Result<(), SinkError>;
+
+    /// Takes everything that is neither row nor framing, broken rows included, with its span.
+    fn rejected(&mut self, located: &Located) -> Result<(), SinkError> {
+        let _ = located;
+        Ok(())
+    }
+}
+
+/// What stops the reading of a dump.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DumpError {
+    /// The reader failed.
+    #[error("cannot read the dump at byte {byte}")]
+    Read {
+        /// Offset in decoded bytes.
+        byte: u64,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The sink refused.
+    #[error("cannot take the rows")]
+    Sink(#[source] SinkError),
+}

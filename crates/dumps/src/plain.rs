@@ -1,0 +1,462 @@
+//! Plain `pg_dump`: SQL around blocks of COPY rows.
+
+use std::collections::HashMap;
+
+use crate::copy::Migrations;
+use crate::facts::{
+    DumpError, DumpFacts, DumpKind, DumpStatus, Located, RowSink, TableFacts, Trouble, Want,
+};
+use crate::input::{Input, Line};
+use crate::schema::{FullName, Schema};
+use crate::sql::{self, Splitter, Statement};
+use crate::timestamp;
+
+/// Longest statement.
+const STATEMENT_LIMIT: usize = 64 << 20;
+/// How often reading is taken up again behind a statement without end: each costs a scan.
+const RESUMES: u32 = 64;
+
+/// Reads a dump to its end.
+pub(crate) fn read(
+    input: Input<'_>,
+    want: &Want,
+    sink: &mut dyn RowSink,
+) -> Result<DumpFacts, DumpError> {
+    let mut reader = Reader {
+        input,
+        want,
+        sink,
+        facts: DumpFacts::new(DumpKind::PgDumpPlain),
+        schema: Schema::default(),
+        index: HashMap::new(),
+        announced: Vec::new(),
+        suffix: None,
+        migrations: Migrations::default(),
+        header: false,
+        complete: false,
+        pending: None,
+        resumes: RESUMES,
+    };
+    reader.run()?;
+    Ok(reader.facts)
+}
+
+/// The state of a reading.
+pub(crate) struct Reader<'a, 'r> {
+    pub(crate) input: Input<'r>,
+    pub(crate) want: &'a Want,
+    pub(crate) sink: &'a mut dyn RowSink,
+    pub(crate) facts: DumpFacts,
+    pub(crate) schema: Schema,
+    /// Tables of the database that is being read.
+    pub(crate) index: HashMap<FullName, usize>,
+    /// Tables that the sink was told of, beside `facts.tables`.
+    pub(crate) announced: Vec<bool>,
+    /// Goes behind the snapshot's name for the second database of one file and later ones.
+    suffix: Option<String>,
+    pub(crate) migrations: Migrations,
+    header: bool,
+    complete: bool,
+    /// A reject that may still grow.
+    pending: Option<Located>,
+    resumes: u32,
+}
+
+impl Reader<'_, '_> {
+    fn run(&mut self) -> Result<(), DumpError> {
+        loop {
+            let (length, ended) = match self.input.line(STATEMENT_LIMIT)? {
+                Line::End => break,
+                Line::Long => {
+                    let (byte, line) = (self.input.byte(), self.input.line_number());
+                    let (length, _) = self.input.skip_line()?;
+                    let what = "a line of more than 64 MiB outside of rows";
+                    self.reject(Trouble::Damaged, None, (byte, line), length, 1, what)?;
+                    continue;
+                }
+                Line::Full(n) => (n, true),
+                Line::Cut(n) => (n, false),
+            };
+            let line = &self.input.window()[..length];
+            let text = line.trim_ascii();
+            if text.is_empty() {
+                self.framing(length);
+            } else if text.starts_with(b"--") {
+                self.comment(length);
+            } else if text.starts_with(b"\\") {
+                self.meta(length)?;
+            } else if sql::starts_statement(line) {
+                self.statement(length)?;
+            } else {
+                let what = "text that is neither SQL nor rows";
+                self.reject_front(Trouble::Other, None, length, ended, what)?;
+            }
+        }
+        self.flush()?;
+        self.finish_database()?;
+        self.facts.bytes = self.input.byte();
+        self.facts.lines = self.input.line_number() - 1;
+        self.facts.schema_version = self.migrations.newest();
+        if self.header && !self.complete && self.facts.status != DumpStatus::Truncated {
+            let at = (self.input.byte(), self.input.line_number());
+            let what = "the dump ends without its closing comment: it was cut";
+            self.reject(Trouble::Truncated, None, at, 0, 0, what)?;
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Counts the front of the window as framing.
+    pub(crate) fn framing(&mut self, length: usize) {
+        self.facts.framing_bytes += length as u64;
+        self.input.consume(length);
+    }
+
+    fn comment(&mut self, length: usize) {
+        let line = String::from_utf8_lossy(&self.input.window()[..length.min(1024)]).into_owned();
+        let text = line.trim_start_matches('-').trim();
+        if let Some(version) = text.strip_prefix("Dumped from database version ") {
+            self.facts.server_version = Some(version.to_owned());
+        } else if let Some(tool) = text.strip_prefix("Dumped by ") {
+            self.facts.dumped_by = Some(tool.to_owned());
+        } else if let Some(time) = text.strip_prefix("Started on ") {
+            self.facts.started_on = started_on(time);
+        } else if text == "PostgreSQL database dump" {
+            self.header = true;
+            self.complete = false;
+        } else if text == "PostgreSQL database dump complete" {
+            self.complete = true;
+        }
+        self.framing(length);
+    }
+
+    /// Lines for psql itself: known ones are framing, none is followed.
+    fn meta(&mut self, length: usize) -> Result<(), DumpError> {
+        let line = String::from_utf8_lossy(&self.input.window()[..length.min(4096)]).into_owned();
+        let mut words = line.split_whitespace();
+        match words.next().unwrap_or("") {
+            "\\restrict" | "\\unrestrict" => self.framing(length),
+            "\\connect" | "\\c" => {
+                let name = connected(line.trim());
+                self.framing(length);
+                self.connect(name)?;
+            }
+            "\\." => {
+                let what = "an end mark without rows in front of it";
+                self.reject_front(Trouble::Damaged, None, length, true, what)?;
+            }
+            _ => {
+                let what = "a psql command, which is not followed";
+                self.reject_front(Trouble::Other, None, length, true, what)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn connect(&mut self, name: Option<String>) -> Result<(), DumpError> {
+        let Some(name) = name else { return Ok(()) };
+        if self.facts.database.as_ref() == Some(&name) {
+            return Ok(());
+        }
+        self.flush()?;
+        self.finish_database()?;
+        self.schema = Schema::default();
+        self.index.clear();
+        if self.facts.tables.is_empty() {
+            self.facts.database = Some(name);
+        } else {
+            self.suffix = Some(name);
+        }
+        Ok(())
+    }
+
+    /// Reads the statement at the front, whose first line is `first` bytes long.
+    fn statement(&mut self, first: usize) -> Result<(), DumpError> {
+        let mut splitter = Splitter::new(self.schema.backslashes);
+        let mut eof = false;
+        let length = loop {
+            if let Some(length) = splitter.scan(self.input.window(), eof) {
+                break Some(length);
+            }
+            if eof || self.input.window().len() > STATEMENT_LIMIT {
+                break None;
+            }
+            eof = !self.input.more()?;
+        };
+        let Some(mut length) = length else {
+            return self.unended(first, eof);
+        };
+        // What stands behind the semicolon on its line is looked at on its own, blanks aside.
+        let window = self.input.window();
+        let rest = window[length..]
+            .iter()
+            .position(|&b| b != b' ' && b != b'\r');
+        if let Some(blanks) = rest
+            && window[length + blanks] == b'\n'
+        {
+            length += blanks + 1;
+        }
+        let statement = sql::parse(&window[..length]);
+        match statement {
+            Statement::Copy {
+                table,
+                columns,
+                text_format,
+            } => {
+                let table = self.schema.full(&table);
+                self.framing(length);
+                self.flush()?;
+                self.copy(table, columns, text_format)
+            }
+            Statement::Insert(table) => {
+                let table = self.schema.full(&table);
+                self.insert(&table, length)
+            }
+            Statement::CreateDatabase(name) => {
+                self.facts.database.get_or_insert(name);
+                self.framing(length);
+                Ok(())
+            }
+            statement => {
+                self.schema.learn(&statement);
+                self.framing(length);
+                let encoding = self.schema.encoding.take();
+                match encoding.as_deref() {
+                    None | Some("UTF8" | "utf8" | "UTF-8" | "utf-8" | "UNICODE" | "SQL_ASCII") => {
+                        Ok(())
+                    }
+                    Some(encoding) => {
+                        let at = (self.input.byte(), self.input.line_number());
+                        let what = format!("text is encoded as {encoding}, and is read as UTF-8");
+                        self.reject(Trouble::Damaged, None, at, 0, 0, &what)
+                    }
+                }
+            }
+        }
+    }
+
+    /// A statement without an end: what stands up to the next sure sign of a new one is broken.
+    fn unended(&mut self, first: usize, eof: bool) -> Result<(), DumpError> {
+        let window = self.input.window();
+        let behind = &window[first.min(window.len())..];
+        let signs: [&[u8]; 2] = [b"\nCOPY ", b"\n--\n-- "];
+        let next = signs
+            .iter()
+            .filter_map(|sign| memchr::memmem::find(behind, sign))
+            .min()
+            .filter(|_| self.resumes > 0)
+            .map(|at| first + at + 1);
+        self.resumes = self.resumes.saturating_sub(1);
+        let (length, trouble) = match next {
+            Some(length) => (length, Trouble::Damaged),
+            None if eof => (window.len(), Trouble::Truncated),
+            None => (window.len(), Trouble::Damaged),
+        };
+        self.reject_front(trouble, None, length, true, "a statement without an end")
+    }
+
+    fn insert(&mut self, table: &FullName, length: usize) -> Result<(), DumpError> {
+        let index = self.table_index(table, &[]);
+        let facts = &mut self.facts.tables[index];
+        facts.rows += 1;
+        facts.damaged_rows += 1;
+        if facts.notes.is_empty() {
+            facts
+                .notes
+                .push("rows are given as INSERT statements, which are not read".to_owned());
+        }
+        let name = format!("{}.{}", table.0, table.1);
+        let what = "rows as INSERT statements, which this version does not read";
+        self.reject_front(Trouble::Unsupported, Some(name), length, true, what)
+    }
+
+    /// Returns the index of a table in the facts, made if it is new.
+    pub(crate) fn table_index(&mut self, table: &FullName, columns: &[String]) -> usize {
+        let index = match self.index.get(table) {
+            Some(index) => *index,
+            None => {
+                let mut snapshot = self.want.naming.snapshot.clone();
+                if let Some(suffix) = &self.suffix {
+                    snapshot = format!("{snapshot}_{suffix}");
+                }
+                let info = model::TableInfo {
+                    snapshot,
+                    schema: table.0.clone(),
+                    name: table.1.clone(),
+                    source: self.want.naming.source.clone(),
+                    columns: Vec::new(),
+                    primary_key: Vec::new(),
+                    types_inferred: false,
+                };
+                self.facts.tables.push(TableFacts {
+                    info,
+                    sql_types: Vec::new(),
+                    rows: 0,
+                    damaged_rows: 0,
+                    blocks: Vec::new(),
+                    notes: Vec::new(),
+                });
+                self.announced.push(false);
+                self.index
+                    .insert(table.clone(), self.facts.tables.len() - 1);
+                self.facts.tables.len() - 1
+            }
+        };
+        for column in columns {
+            let info = &mut self.facts.tables[index].info;
+            if info.columns.iter().any(|(name, _)| name == column) {
+                continue;
+            }
+            let sql_type = self.schema.sql_type(table, column).unwrap_or("").to_owned();
+            let decoder = self.schema.decoder(&sql_type);
+            info.columns.push((column.clone(), decoder.column_type()));
+            self.facts.tables[index].sql_types.push(sql_type);
+        }
+        index
+    }
+
+    /// Fills in what a dump says only after the data: keys, and tables without any.
+    fn finish_database(&mut self) -> Result<(), DumpError> {
+        for table in std::mem::take(&mut self.schema.order) {
+            let columns: Vec<String> = match self.schema.declared(&table) {
+                Some(declared) => declared
+                    .columns
+                    .iter()
+                    .map(|(name, _)| name.clone())
+                    .collect(),
+                None => Vec::new(),
+            };
+            let known = self.index.get(&table).copied();
+            if known.is_none_or(|index| self.facts.tables[index].info.columns.is_empty()) {
+                self.table_index(&table, &columns);
+            }
+        }
+        let mut late = Vec::new();
+        for (name, &index) in &self.index {
+            let Some(declared) = self.schema.declared(name) else {
+                continue;
+            };
+            let info = &mut self.facts.tables[index].info;
+            if info.primary_key != declared.primary_key {
+                info.primary_key.clone_from(&declared.primary_key);
+                if self.announced[index] {
+                    late.push(index);
+                }
+            }
+        }
+        late.sort_unstable();
+        for index in late {
+            self.sink
+                .table(&self.facts.tables[index].info)
+                .map_err(DumpError::Sink)?;
+        }
+        Ok(())
+    }
+
+    /// Rejects the front of the window.
+    pub(crate) fn reject_front(
+        &mut self,
+        trouble: Trouble,
+        table: Option<String>,
+        length: usize,
+        ended: bool,
+        what: &str,
+    ) -> Result<(), DumpError> {
+        let at = (self.input.byte(), self.input.line_number());
+        let lines = self.input.consume(length) + u64::from(!ended);
+        self.reject(trouble, table, at, length as u64, lines.max(1), what)
+    }
+
+    /// Rejects a stretch; neighbours of one kind become one.
+    pub(crate) fn reject(
+        &mut self,
+        trouble: Trouble,
+        table: Option<String>,
+        (byte, line): (u64, u64),
+        length: u64,
+        lines: u64,
+        what: &str,
+    ) -> Result<(), DumpError> {
+        if let Some(pending) = &mut self.pending
+            && matches!(trouble, Trouble::Other | Trouble::Unsupported)
+            && pending.trouble == trouble
+            && pending.table == table
+            && pending.what == what
+            && pending.byte + pending.length == byte
+        {
+            pending.length += length;
+            pending.lines += lines;
+            return Ok(());
+        }
+        self.flush()?;
+        self.pending = Some(Located {
+            trouble,
+            table,
+            byte,
+            length,
+            line,
+            lines,
+            what: what.to_owned(),
+        });
+        Ok(())
+    }
+
+    pub(crate) fn flush(&mut self) -> Result<(), DumpError> {
+        match self.pending.take() {
+            Some(located) => self.facts.reject(located, self.sink),
+            None => Ok(()),
+        }
+    }
+}
+
+/// `2023-09-18 05:00:00 UTC`; other zone names are ambiguous and give nothing.
+fn started_on(text: &str) -> Option<i64> {
+    let (time, zone) = text.rsplit_once(' ')?;
+    let civil = timestamp::parse(time.as_bytes())?.civil;
+    let offset = model::time::parse_offset(zone)?;
+    Some(civil - i64::from(offset) * model::time::MICROS_PER_SECOND)
+}
+
+/// The database of `\connect name` or `\connect -reuse-previous=on "dbname='name'"`.
+fn connected(line: &str) -> Option<String> {
+    let rest = line.split_once(char::is_whitespace)?.1.trim();
+    let rest = match rest.strip_prefix("-reuse-previous=on") {
+        Some(rest) => rest.trim(),
+        None => rest,
+    };
+    let name = match rest.strip_prefix('"') {
+        Some(quoted) => quoted.split('"').next()?,
+        None => rest.split_whitespace().next()?,
+    };
+    let name = match name.strip_prefix("dbname='") {
+        Some(name) => name.split('\'').next()?,
+        None => name,
+    };
+    (!name.is_empty() && name != "-").then(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn databases_of_connect_lines() {
+        for line in [
+            "\\connect zksync",
+            "\\connect \"zksync\"",
+            "\\connect -reuse-previous=on \"dbname='zksync'\"",
+        ] {
+            assert_eq!(connected(line).as_deref(), Some("zksync"));
+        }
+        assert_eq!(connected("\\connect -"), None);
+    }
+
+    #[test]
+    fn start_times_with_a_sure_zone() {
+        assert_eq!(
+            started_on("2023-09-18 05:00:00 UTC"),
+            Some(1_695_013_200_000_000)
+        );
+        assert_eq!(started_on("2023-09-18 05:00:00 CST"), None);
+    }
+}

@@ -1,0 +1,398 @@
+//! From the text of COPY rows to typed columns: only wanted fields are decoded, and the filter is
+//! asked before anything else is.
+
+use model::{Batch, Column, ColumnData, ColumnType, RowFilter};
+
+use crate::value::{Decoder, Value, decode, integer, unescape};
+
+/// Most rows of a batch.
+const BATCH_ROWS: usize = 65_536;
+/// Most bytes of row text behind a batch (one row may be longer).
+const BATCH_BYTES: usize = 8 << 20;
+
+/// Where a row lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) line: u64,
+    pub(crate) byte: u64,
+    pub(crate) length: u64,
+}
+
+/// A column of rows that come: its name, and how it is read.
+pub(crate) type Field<'a> = (&'a str, Decoder);
+
+#[derive(Clone, Copy, Debug)]
+enum Output {
+    Field {
+        index: usize,
+        decoder: Decoder,
+    },
+    /// Wanted, known from another block of the table, but not in these rows.
+    Missing,
+    Line,
+    Byte,
+    Length,
+}
+
+/// A cell between being read and being pushed.
+#[derive(Clone, Copy, Debug)]
+enum Cell {
+    Null,
+    Bool(bool),
+    I64(i64),
+    F64(f64),
+    /// A range of the row.
+    Row(usize, usize),
+    /// A range of the scratch buffer.
+    Scratch(usize, usize),
+}
+
+enum Filter {
+    All,
+    Nothing,
+    Ints(usize, Vec<i64>),
+    Bytes(usize, Decoder, Vec<Vec<u8>>),
+}
+
+/// Builds batches from rows.
+pub(crate) struct RowBuilder {
+    fields: usize,
+    names: Vec<String>,
+    types: Vec<ColumnType>,
+    outputs: Vec<Output>,
+    filter: Filter,
+    batch: Batch,
+    bytes: usize,
+    cells: Vec<Cell>,
+    tabs: Vec<usize>,
+    scratch: Vec<u8>,
+    plain: Vec<u8>,
+}
+
+impl RowBuilder {
+    /// `fields`: the columns of the rows, in order. `wanted`: names and types of the columns to
+    /// build; `#line`, `#byte` and `#length` may be among them.
+    pub(crate) fn new(
+        fields: &[Field<'_>],
+        wanted: &[(String, ColumnType)],
+        filter: &RowFilter,
+    ) -> RowBuilder {
+        let position = |name: &str| fields.iter().position(|(field, _)| *field == name);
+        let outputs = wanted
+            .iter()
+            .map(
+                |(name, column_type)| match (position(name), name.as_str()) {
+                    (Some(index), _) => Output::Field {
+                        index,
+                        decoder: Decoder::of_column_type(*column_type),
+                    },
+                    (None, "#line") => Output::Line,
+                    (None, "#byte") => Output::Byte,
+                    (None, "#length") => Output::Length,
+                    (None, _) => Output::Missing,
+                },
+            )
+            .collect();
+        let filter = match filter {
+            RowFilter::All => Filter::All,
+            RowFilter::I64In(name, values) => match position(name) {
+                Some(field) => {
+                    let mut values = values.clone();
+                    values.sort_unstable();
+                    Filter::Ints(field, values)
+                }
+                None => Filter::Nothing,
+            },
+            RowFilter::BytesIn(name, values) => match position(name) {
+                Some(field) => Filter::Bytes(field, fields[field].1, values.clone()),
+                None => Filter::Nothing,
+            },
+        };
+        let mut builder = RowBuilder {
+            fields: fields.len(),
+            names: wanted.iter().map(|(name, _)| name.clone()).collect(),
+            types: wanted.iter().map(|(_, column_type)| *column_type).collect(),
+            outputs,
+            filter,
+            batch: Batch::default(),
+            bytes: 0,
+            cells: Vec::new(),
+            tabs: Vec::new(),
+            scratch: Vec::new(),
+            plain: Vec::new(),
+        };
+        builder.take();
+        builder
+    }
+
+    /// Returns the batch built so far and starts another.
+    pub(crate) fn take(&mut self) -> Batch {
+        self.bytes = 0;
+        let mut columns: Vec<Column> = self
+            .names
+            .iter()
+            .zip(&self.types)
+            .map(|(name, column_type)| Column::new(name.clone(), *column_type))
+            .collect();
+        columns.push(Column::new("#", ColumnType::I64));
+        std::mem::replace(&mut self.batch, Batch { columns })
+    }
+
+    /// Whether the batch has reached its size.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes >= BATCH_BYTES || self.rows() >= BATCH_ROWS
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        // The ordinals: there may be no other column.
+        self.batch.columns.last().map_or(0, Column::len)
+    }
+
+    /// Takes a row, without its line feed. Says in words what is wrong with a broken one.
+    pub(crate) fn push(&mut self, row: &[u8], ordinal: i64, place: Place) -> Result<(), String> {
+        check_fields(row, self.fields)?;
+        if !self.passes(row)? {
+            return Ok(());
+        }
+        self.cells.clear();
+        self.scratch.clear();
+        self.tabs.clear();
+        self.tabs.extend(memchr::memchr_iter(b'\t', row));
+        for (output, name) in self.outputs.iter().zip(&self.names) {
+            let cell = match *output {
+                Output::Field { index, decoder } => {
+                    let from = match index {
+                        0 => 0,
+                        index => self.tabs[index - 1] + 1,
+                    };
+                    let to = self.tabs.get(index).copied().unwrap_or(row.len());
+                    let text = &row[from..to];
+                    cell(decoder, text, from, &mut self.scratch, &mut self.plain).ok_or_else(
+                        || format!("column {name}: {} is no {}", shown(text), decoder.noun()),
+                    )?
+                }
+                Output::Missing => Cell::Null,
+                Output::Line => Cell::I64(place.line as i64),
+                Output::Byte => Cell::I64(place.byte as i64),
+                Output::Length => Cell::I64(place.length as i64),
+            };
+            self.cells.push(cell);
+        }
+        for (cell, column) in self.cells.iter().zip(&mut self.batch.columns) {
+            match *cell {
+                Cell::Null => column.push_null(),
+                Cell::Bool(value) => column.push_bool(value),
+                Cell::I64(value) => column.push_i64(value),
+                Cell::F64(value) => column.push_f64(value),
+                Cell::Row(from, to) => push_text(column, &row[from..to]),
+                Cell::Scratch(from, to) => push_text(column, &self.scratch[from..to]),
+            }
+        }
+        if let Some(ordinals) = self.batch.columns.last_mut() {
+            ordinals.push_i64(ordinal);
+        }
+        self.bytes += row.len();
+        Ok(())
+    }
+
+    fn passes(&mut self, row: &[u8]) -> Result<bool, String> {
+        match &self.filter {
+            Filter::All => Ok(true),
+            Filter::Nothing => Ok(false),
+            Filter::Ints(index, values) => {
+                let text = field(row, *index);
+                if text == b"\\N" {
+                    return Ok(false);
+                }
+                Ok(integer(text).is_some_and(|value| values.binary_search(&value).is_ok()))
+            }
+            Filter::Bytes(index, decoder, values) => {
+                let text = field(row, *index);
+                if text == b"\\N" {
+                    return Ok(false);
+                }
+                if *decoder == Decoder::Bytes
+                    && let Some(digits) = text.strip_prefix(b"\\\\x")
+                {
+                    // Of the usual form: only a value of the right length is worth decoding.
+                    if values.iter().all(|value| value.len() * 2 != digits.len()) {
+                        return Ok(false);
+                    }
+                } else if memchr::memchr(b'\\', text).is_none() {
+                    return Ok(values.iter().any(|value| value == text));
+                }
+                self.scratch.clear();
+                let cell = cell(*decoder, text, 0, &mut self.scratch, &mut self.plain)
+                    .ok_or_else(|| format!("{} is no {}", shown(text), decoder.noun()))?;
+                let value = match cell {
+                    Cell::Row(from, to) => &text[from..to],
+                    Cell::Scratch(from, to) => &self.scratch[from..to],
+                    _ => return Ok(false),
+                };
+                Ok(values.iter().any(|wanted| wanted == value))
+            }
+        }
+    }
+}
+
+/// Whether a row has as many fields as its block has columns.
+#[inline]
+pub(crate) fn check_fields(row: &[u8], fields: usize) -> Result<(), String> {
+    let found = memchr::memchr_iter(b'\t', row).count() + 1;
+    if found == fields || (fields == 0 && row.is_empty()) {
+        Ok(())
+    } else {
+        Err(format!(
+            "the row has {found} fields, the table {fields} columns"
+        ))
+    }
+}
+
+/// Returns a field's text; empty if there is none.
+#[inline]
+pub(crate) fn field(row: &[u8], index: usize) -> &[u8] {
+    let mut tabs = memchr::memchr_iter(b'\t', row);
+    let from = match index {
+        0 => 0,
+        _ => match tabs.nth(index - 1) {
+            Some(tab) => tab + 1,
+            None => return b"",
+        },
+    };
+    &row[from..tabs.next().unwrap_or(row.len())]
+}
+
+/// Reads a field that begins at `from` in its row.
+#[inline]
+fn cell(
+    decoder: Decoder,
+    text: &[u8],
+    from: usize,
+    scratch: &mut Vec<u8>,
+    plain: &mut Vec<u8>,
+) -> Option<Cell> {
+    if text == b"\\N" {
+        return Some(Cell::Null);
+    }
+    let start = scratch.len();
+    if decoder == Decoder::Bytes
+        && let Some(digits) = text.strip_prefix(b"\\\\x")
+        && crate::value::hex(digits, scratch).is_some()
+    {
+        return Some(Cell::Scratch(start, scratch.len()));
+    }
+    scratch.truncate(start);
+    if memchr::memchr(b'\\', text).is_none() {
+        return Some(match decode(decoder, text, scratch)? {
+            Value::Same => Cell::Row(from, from + text.len()),
+            value => value.into_cell(scratch.len()),
+        });
+    }
+    plain.clear();
+    unescape(text, plain);
+    Some(match decode(decoder, plain, scratch)? {
+        Value::Same => {
+            scratch.extend_from_slice(plain);
+            Cell::Scratch(start, scratch.len())
+        }
+        value => value.into_cell(scratch.len()),
+    })
+}
+
+impl Value {
+    fn into_cell(self, scratch: usize) -> Cell {
+        match self {
+            Value::Bool(value) => Cell::Bool(value),
+            Value::I64(value) => Cell::I64(value),
+            Value::F64(value) => Cell::F64(value),
+            Value::Scratch(from) => Cell::Scratch(from, scratch),
+            Value::Same => Cell::Null,
+        }
+    }
+}
+
+fn push_text(column: &mut Column, value: &[u8]) {
+    if column.column_type == ColumnType::Bytes {
+        column.push_bytes(value);
+    } else {
+        column.push_text(value);
+    }
+}
+
+/// Shows the begin of a value in a message.
+pub(crate) fn shown(text: &[u8]) -> String {
+    let short = &text[..text.len().min(40)];
+    let dots = if text.len() > short.len() { "…" } else { "" };
+    format!("`{}{dots}`", model::escape_control(short))
+}
+
+impl RowBuilder {
+    /// Bytes of row text behind the batch.
+    pub(crate) fn text_bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+/// Copies one cell.
+fn copy_cell(from: &Column, row: usize, to: &mut Column) {
+    if from.is_null(row) {
+        to.push_null();
+        return;
+    }
+    match &from.data {
+        ColumnData::Bool(values) => to.push_bool(values[row]),
+        ColumnData::I64(values) => to.push_i64(values[row]),
+        ColumnData::F64(values) => to.push_f64(values[row]),
+        ColumnData::Str(values) => to.push_bytes(values.get(row)),
+        ColumnData::Dict { codes, values } => to.push_bytes(values.get(codes[row] as usize)),
+    }
+}
+
+/// Puts batches of the same columns behind each other.
+pub(crate) fn concatenate(mut batches: Vec<Batch>) -> Batch {
+    batches.retain(|batch| !batch.columns.is_empty());
+    let mut rest = batches.into_iter();
+    let Some(mut all) = rest.next() else {
+        return Batch::default();
+    };
+    for batch in rest {
+        for (from, to) in batch.columns.iter().zip(&mut all.columns) {
+            for row in 0..from.len() {
+                copy_cell(from, row, to);
+            }
+        }
+    }
+    all
+}
+
+/// Takes the named columns and the ordinals of the rows that pass.
+pub(crate) fn select(batch: &Batch, names: &[String], filter: &RowFilter) -> Batch {
+    let passes = |row: usize| match filter {
+        RowFilter::All => true,
+        RowFilter::I64In(name, values) => batch
+            .column(name)
+            .and_then(|column| column.i64(row))
+            .is_some_and(|value| values.contains(&value)),
+        RowFilter::BytesIn(name, values) => batch
+            .column(name)
+            .and_then(|column| column.bytes(row))
+            .is_some_and(|value| values.iter().any(|wanted| wanted == value)),
+    };
+    let wanted: Vec<&Column> = names
+        .iter()
+        .map(String::as_str)
+        .chain(["#"])
+        .filter_map(|name| batch.column(name))
+        .collect();
+    let mut columns: Vec<Column> = wanted
+        .iter()
+        .map(|column| Column::new(column.name.clone(), column.column_type))
+        .collect();
+    let rows = batch.column("#").map_or(0, Column::len);
+    for row in (0..rows).filter(|&row| passes(row)) {
+        for (from, to) in wanted.iter().zip(&mut columns) {
+            copy_cell(from, row, to);
+        }
+    }
+    Batch { columns }
+}

@@ -1,0 +1,457 @@
+//! A dump that can be read again: tables by name, rows by key, without building a case.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, BufRead};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use model::{Batch, ColumnType, RowFilter, TableError, TableInfo, TableSource};
+
+use crate::copy::{Front, front, wanted_columns};
+use crate::facts::{
+    Block, DumpError, DumpFacts, DumpKind, Located, Naming, RowSink, SinkError, TableFacts,
+    Trouble, Want,
+};
+use crate::input::Input;
+use crate::rows::{Field, Place, RowBuilder};
+use crate::value::Decoder;
+
+/// A fresh reader of decoded bytes.
+type Fresh = io::Result<Box<dyn BufRead + Send>>;
+
+/// How a dump is opened again.
+pub enum Opener {
+    /// Only from its begin (a compressed file): small blocks of rows are remembered.
+    FromStart(Box<dyn Fn() -> Fresh + Send + Sync>),
+    /// At any decoded byte (a plain file).
+    At(Box<dyn Fn(u64) -> Fresh + Send + Sync>),
+}
+
+/// Largest block of rows that is remembered, where the dump can't be opened in its middle.
+const REMEMBERED_BLOCK: u64 = 16 << 20;
+/// Most bytes remembered.
+const REMEMBERED: u64 = 96 << 20;
+/// Most text in one answer: offsets of a column are 32 bits wide.
+const ANSWER_BYTES: usize = 1 << 30;
+
+/// Where a row lies in the decoded dump.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowPlace {
+    /// Offset.
+    pub byte: u64,
+    /// Bytes, line end included.
+    pub length: u64,
+    /// Line, counted from 1.
+    pub line: u64,
+}
+
+/// A dump as a [`TableSource`]. Opening it scans the dump once for tables, keys and blocks of rows;
+/// reading a table then touches only its blocks.
+pub struct DumpSource {
+    opener: Opener,
+    facts: DumpFacts,
+    /// The rows of pasted tables, beside `facts.tables`.
+    pasted: Option<Vec<Batch>>,
+    snapshot: Option<String>,
+    remembered: Mutex<BTreeMap<u64, Arc<[u8]>>>,
+    damage: Mutex<BTreeMap<(u64, u64), Located>>,
+    touched: Mutex<BTreeSet<String>>,
+}
+
+impl std::fmt::Debug for DumpSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DumpSource")
+            .field("kind", &self.facts.kind)
+            .field("tables", &self.facts.tables.len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl DumpSource {
+    /// Scans a dump.
+    ///
+    /// # Errors
+    /// When it cannot be opened or read.
+    pub fn open(opener: Opener, naming: Naming) -> Result<DumpSource, DumpError> {
+        let opened = |source| DumpError::Read { byte: 0, source };
+        let mut reader = match &opener {
+            Opener::FromStart(open) => open().map_err(opened)?,
+            Opener::At(open) => open(0).map_err(opened)?,
+        };
+        let mut pasted = Pasted::default();
+        let want = Want::nothing(naming.clone());
+        let facts =
+            crate::psql::read_or_scan(&mut *reader, &want, &Want::all(naming), &mut pasted)?;
+        let pasted = (facts.kind != DumpKind::PgDumpPlain).then(|| pasted.beside(&facts));
+        Ok(DumpSource {
+            opener,
+            facts,
+            pasted,
+            snapshot: None,
+            remembered: Mutex::default(),
+            damage: Mutex::default(),
+            touched: Mutex::default(),
+        })
+    }
+
+    /// Scans a dump that lies in memory.
+    ///
+    /// # Errors
+    /// None in practice: reading memory does not fail.
+    pub fn from_bytes(bytes: Vec<u8>, naming: Naming) -> Result<DumpSource, DumpError> {
+        let bytes: Arc<[u8]> = bytes.into();
+        DumpSource::open(
+            Opener::At(Box::new(move |byte| {
+                let mut cursor = io::Cursor::new(Arc::clone(&bytes));
+                cursor.set_position(byte);
+                Ok(Box::new(cursor))
+            })),
+            naming,
+        )
+    }
+
+    /// Scans an uncompressed file.
+    ///
+    /// # Errors
+    /// When it cannot be opened or read.
+    pub fn from_plain_file(
+        path: &std::path::Path,
+        naming: Naming,
+    ) -> Result<DumpSource, DumpError> {
+        let path = path.to_owned();
+        DumpSource::open(
+            Opener::At(Box::new(move |byte| {
+                let mut file = std::fs::File::open(&path)?;
+                io::Seek::seek(&mut file, io::SeekFrom::Start(byte))?;
+                Ok(Box::new(io::BufReader::new(file)))
+            })),
+            naming,
+        )
+    }
+
+    /// What the scan found.
+    pub fn facts(&self) -> &DumpFacts {
+        &self.facts
+    }
+
+    /// Looks into one snapshot only (a file may hold several databases or takes).
+    pub fn choose_snapshot(&mut self, snapshot: Option<&str>) {
+        self.snapshot = snapshot.map(str::to_owned);
+    }
+
+    /// Returns where the row of a reference lies; `key` is what stands behind `#`.
+    ///
+    /// # Errors
+    /// As [`TableSource::read`].
+    pub fn locate(&self, table: &str, key: &str) -> Result<Option<RowPlace>, TableError> {
+        let info = &self.facts.tables[self.resolve(table)?].info;
+        let mut columns: Vec<&str> = info.primary_key.iter().map(String::as_str).collect();
+        columns.extend(["#line", "#byte", "#length"]);
+        let first = info.primary_key.first().and_then(|name| {
+            let (_, column_type) = info.columns.iter().find(|(column, _)| column == name)?;
+            let value = key.split(',').next()?.parse().ok()?;
+            (*column_type == ColumnType::I64).then(|| RowFilter::I64In(name.clone(), vec![value]))
+        });
+        let filter = first.unwrap_or(RowFilter::All);
+        let batch = self.read(table, &columns, &filter)?;
+        let number = |name: &str, row: usize| batch.column(name).and_then(|column| column.i64(row));
+        for row in 0..batch.rows() {
+            let reference = info.row_reference(&batch, row, number("#", row));
+            if reference
+                .split_once('#')
+                .is_some_and(|(_, found)| found == key)
+                && let (Some(line), Some(byte), Some(length)) = (
+                    number("#line", row),
+                    number("#byte", row),
+                    number("#length", row),
+                )
+            {
+                return Ok(Some(RowPlace {
+                    byte: byte as u64,
+                    length: length as u64,
+                    line: line as u64,
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn chosen(&self) -> impl Iterator<Item = (usize, &TableFacts)> {
+        self.facts.tables.iter().enumerate().filter(|(_, table)| {
+            self.snapshot
+                .as_ref()
+                .is_none_or(|snapshot| table.info.snapshot == *snapshot)
+        })
+    }
+
+    /// Finds a table by `table`, `schema.table` or `snapshot.schema.table`.
+    fn resolve(&self, name: &str) -> Result<usize, TableError> {
+        let full = |info: &TableInfo| format!("{}.{}", info.schema, info.name);
+        let mut found: Vec<(usize, &TableInfo)> = self
+            .chosen()
+            .map(|(index, table)| (index, &table.info))
+            .filter(|(_, info)| {
+                info.name == name
+                    || full(info) == name
+                    || format!("{}.{}", info.snapshot, full(info)) == name
+            })
+            .collect();
+        if found.len() > 1 && found.iter().any(|(_, info)| info.schema == "public") {
+            found.retain(|(_, info)| info.schema == "public");
+        }
+        match found.as_slice() {
+            [(index, _)] => Ok(*index),
+            [] => Err(TableError::NoTable {
+                table: name.to_owned(),
+                known: self
+                    .chosen()
+                    .map(|(_, table)| full(&table.info))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            }),
+            several => Err(TableError::Ambiguous {
+                table: name.to_owned(),
+                candidates: several
+                    .iter()
+                    .map(|(_, info)| format!("{}.{}", info.snapshot, full(info)))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            }),
+        }
+    }
+
+    /// Opens the dump at a block.
+    fn open_block(&self, block: &Block) -> Fresh {
+        let open = match &self.opener {
+            Opener::At(open) => return open(block.byte),
+            Opener::FromStart(open) => open,
+        };
+        if let Some(bytes) = lock(&self.remembered).get(&block.byte) {
+            return Ok(Box::new(io::Cursor::new(Arc::clone(bytes))));
+        }
+        // One pass serves all small blocks that lie on the way.
+        let mut on_the_way: Vec<&Block> = self
+            .facts
+            .tables
+            .iter()
+            .flat_map(|table| &table.blocks)
+            .filter(|other| other.byte <= block.byte && other.length <= REMEMBERED_BLOCK)
+            .collect();
+        on_the_way.sort_by_key(|block| block.byte);
+        let mut reader = open()?;
+        let mut at = 0;
+        let mut remembered = lock(&self.remembered);
+        let mut held: u64 = remembered.values().map(|bytes| bytes.len() as u64).sum();
+        for other in on_the_way {
+            if remembered.contains_key(&other.byte) || held + other.length > REMEMBERED {
+                continue;
+            }
+            skip(&mut *reader, other.byte - at)?;
+            let mut bytes = vec![0; other.length as usize];
+            io::Read::read_exact(&mut reader, &mut bytes)?;
+            at = other.byte + other.length;
+            held += other.length;
+            remembered.insert(other.byte, bytes.into());
+        }
+        if let Some(bytes) = remembered.get(&block.byte) {
+            return Ok(Box::new(io::Cursor::new(Arc::clone(bytes))));
+        }
+        skip(&mut *reader, block.byte - at)?;
+        Ok(reader)
+    }
+
+    fn read_blocks(
+        &self,
+        table: &TableFacts,
+        columns: &[(String, ColumnType)],
+        filter: &RowFilter,
+    ) -> Result<Batch, SinkError> {
+        let mut ordinal = 0;
+        let mut answer: Option<RowBuilder> = None;
+        let mut batches = Vec::new();
+        for block in &table.blocks {
+            let fields: Vec<Field<'_>> = block
+                .columns
+                .iter()
+                .map(|name| {
+                    let column = table.info.columns.iter().find(|(column, _)| column == name);
+                    let column_type = column.map_or(ColumnType::Text, |(_, t)| *t);
+                    (name.as_str(), Decoder::of_column_type(column_type))
+                })
+                .collect();
+            let mut builder = RowBuilder::new(&fields, columns, filter);
+            self.read_block(table, block, &mut builder, &mut ordinal)?;
+            if let Some(mut full) = answer.replace(builder) {
+                batches.push(full.take());
+            }
+        }
+        let mut builder = answer.unwrap_or_else(|| RowBuilder::new(&[], columns, &RowFilter::All));
+        batches.push(builder.take());
+        Ok(crate::rows::concatenate(batches))
+    }
+
+    fn read_block(
+        &self,
+        table: &TableFacts,
+        block: &Block,
+        builder: &mut RowBuilder,
+        ordinal: &mut i64,
+    ) -> Result<(), SinkError> {
+        let mut reader = self.open_block(block)?;
+        let mut input = Input::starting_at(&mut *reader, block.byte, block.line);
+        let end = block.byte + block.length;
+        while input.byte() < end {
+            *ordinal += 1;
+            let place = Place {
+                line: input.line_number(),
+                byte: input.byte(),
+                length: 0,
+            };
+            let (length, good) = match front(&mut input)? {
+                Front::Row(text, length) => {
+                    let place = Place {
+                        length: length as u64,
+                        ..place
+                    };
+                    let good = builder.push(&input.window()[..text], *ordinal, place);
+                    input.consume_lines(length, 1);
+                    (length as u64, good)
+                }
+                Front::Long => (
+                    input.skip_line()?.0,
+                    Err("a row of more than 64 MiB".to_owned()),
+                ),
+                Front::Cut(_) | Front::Mark(_) | Front::End => {
+                    return Err("the dump has changed since it was scanned".into());
+                }
+            };
+            if let Err(what) = good {
+                let name = &table.info.name;
+                lock(&self.damage).insert(
+                    (place.byte, length),
+                    Located {
+                        trouble: Trouble::Damaged,
+                        table: Some(name.clone()),
+                        byte: place.byte,
+                        length,
+                        line: place.line,
+                        lines: 1,
+                        what,
+                    },
+                );
+            }
+            if builder.text_bytes() > ANSWER_BYTES {
+                return Err("more than 1 GiB of rows in one answer: ask for less".into());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn skip(reader: &mut (dyn BufRead + Send), mut count: u64) -> io::Result<()> {
+    while count > 0 {
+        let held = reader.fill_buf()?.len() as u64;
+        if held == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let used = held.min(count);
+        reader.consume(used as usize);
+        count -= used;
+    }
+    Ok(())
+}
+
+impl TableSource for DumpSource {
+    fn tables(&self) -> Vec<TableInfo> {
+        self.chosen().map(|(_, table)| table.info.clone()).collect()
+    }
+
+    fn read(&self, table: &str, columns: &[&str], filter: &RowFilter) -> Result<Batch, TableError> {
+        let index = self.resolve(table)?;
+        let facts = &self.facts.tables[index];
+        lock(&self.touched).insert(facts.info.name.clone());
+        let names: Vec<String> = columns.iter().map(|name| (*name).to_owned()).collect();
+        if let Some(pasted) = &self.pasted {
+            return Ok(crate::rows::select(&pasted[index], &names, filter));
+        }
+        let wanted = wanted_columns(&facts.info.columns, Some(&names));
+        self.read_blocks(facts, &wanted, filter)
+            .map_err(|source| TableError::Read {
+                table: facts.info.name.clone(),
+                source,
+            })
+    }
+
+    fn damage(&self) -> Vec<String> {
+        let touched = lock(&self.touched);
+        let mut all: BTreeMap<(u64, u64), Located> = lock(&self.damage).clone();
+        for located in &self.facts.rejects {
+            let concerns = located.trouble == Trouble::Truncated
+                || located.table.as_deref().is_none_or(|name| {
+                    let bare = name.rsplit('.').next().unwrap_or(name);
+                    touched.contains(name) || touched.contains(bare)
+                });
+            if located.trouble != Trouble::Other && concerns {
+                all.insert((located.byte, located.length), located.clone());
+            }
+        }
+        all.values()
+            .map(|located| {
+                let table = located
+                    .table
+                    .as_ref()
+                    .map_or(String::new(), |name| format!("table {name}, "));
+                format!(
+                    "{table}line {}, byte {}: {}",
+                    located.line, located.byte, located.what
+                )
+            })
+            .collect()
+    }
+}
+
+/// Keeps the rows of pasted tables.
+#[derive(Default)]
+struct Pasted {
+    batches: Vec<(TableInfo, Vec<Batch>)>,
+}
+
+impl Pasted {
+    fn beside(self, facts: &DumpFacts) -> Vec<Batch> {
+        let mut held = self.batches;
+        facts
+            .tables
+            .iter()
+            .map(|table| {
+                let at = held.iter().position(|(info, _)| {
+                    (&info.snapshot, &info.schema, &info.name)
+                        == (&table.info.snapshot, &table.info.schema, &table.info.name)
+                });
+                at.map_or_else(Batch::default, |at| {
+                    crate::rows::concatenate(held.swap_remove(at).1)
+                })
+            })
+            .collect()
+    }
+}
+
+impl RowSink for Pasted {
+    fn table(&mut self, _info: &TableInfo) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    fn rows(&mut self, info: &TableInfo, batch: Batch) -> Result<(), SinkError> {
+        match self.batches.last_mut() {
+            Some((last, batches)) if last == info => batches.push(batch),
+            _ => self.batches.push((info.clone(), vec![batch])),
+        }
+        Ok(())
+    }
+
+    fn damaged(&mut self, _: &str, _: u64, _: u64, _: &str) -> Result<(), SinkError> {
+        Ok(())
+    }
+}

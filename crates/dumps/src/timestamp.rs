@@ -1,0 +1,180 @@
+//! Timestamps as PostgreSQL prints them with `DateStyle = ISO`: `2023-09-18 03:50:19.059576`, with
+//! `+00`, `-07` or `+05:30:15` behind where the type has a zone, ` BC` behind for years before 1,
+//! years of five and six digits, `infinity` and `-infinity`.
+
+use model::time::{MICROS_PER_DAY, MICROS_PER_SECOND, days_from_civil, days_in_month};
+
+/// A timestamp and the zone it was written with, in seconds east of UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// Civil microseconds; `i64::MAX` and `i64::MIN` for the infinities.
+    pub(crate) civil: i64,
+    /// The offset, if one is written.
+    pub(crate) offset: Option<i32>,
+}
+
+impl Written {
+    /// Returns microseconds since 1970 UTC of a time with a zone.
+    pub(crate) fn utc(self) -> Option<i64> {
+        if self.civil == i64::MAX || self.civil == i64::MIN {
+            return Some(self.civil);
+        }
+        self.civil
+            .checked_sub(i64::from(self.offset?) * MICROS_PER_SECOND)
+    }
+}
+
+/// Takes a number of `least..=most` digits off the front.
+fn digits(text: &mut &[u8], least: usize, most: usize) -> Option<(i64, usize)> {
+    let mut value = 0i64;
+    let mut n = 0;
+    while n < most && n < text.len() && text[n].is_ascii_digit() {
+        value = value * 10 + i64::from(text[n] - b'0');
+        n += 1;
+    }
+    if n < least {
+        return None;
+    }
+    *text = &text[n..];
+    Some((value, n))
+}
+
+fn take(text: &mut &[u8], byte: u8) -> Option<()> {
+    if text.first() == Some(&byte) {
+        *text = &text[1..];
+        Some(())
+    } else {
+        None
+    }
+}
+
+/// Reads a timestamp; `None` if it is none or lies outside of what microseconds in an `i64` can say.
+pub(crate) fn parse(text: &[u8]) -> Option<Written> {
+    let infinite = |civil| {
+        Some(Written {
+            civil,
+            offset: None,
+        })
+    };
+    match text {
+        b"infinity" => return infinite(i64::MAX),
+        b"-infinity" => return infinite(i64::MIN),
+        _ => {}
+    }
+    let mut rest = text;
+    let (year, _) = digits(&mut rest, 4, 6)?;
+    take(&mut rest, b'-')?;
+    let (month, _) = digits(&mut rest, 2, 2)?;
+    take(&mut rest, b'-')?;
+    let (day, _) = digits(&mut rest, 2, 2)?;
+    take(&mut rest, b' ').or_else(|| take(&mut rest, b'T'))?;
+    let (hour, _) = digits(&mut rest, 2, 2)?;
+    take(&mut rest, b':')?;
+    let (minute, _) = digits(&mut rest, 2, 2)?;
+    take(&mut rest, b':')?;
+    let (second, _) = digits(&mut rest, 2, 2)?;
+    let mut micros = 0;
+    if take(&mut rest, b'.').is_some() {
+        let (value, n) = digits(&mut rest, 1, 6)?;
+        micros = value * 10i64.pow(6 - n as u32);
+    }
+    let offset = match rest.first() {
+        Some(sign @ (b'+' | b'-')) => {
+            let sign = if *sign == b'+' { 1 } else { -1 };
+            rest = &rest[1..];
+            let (hours, _) = digits(&mut rest, 2, 2)?;
+            let mut seconds = hours * 3600;
+            for unit in [60, 1] {
+                if take(&mut rest, b':').is_none() {
+                    break;
+                }
+                let (value, _) = digits(&mut rest, 2, 2)?;
+                seconds += value * unit;
+            }
+            Some(sign * seconds as i32)
+        }
+        Some(b'Z') => {
+            rest = &rest[1..];
+            Some(0)
+        }
+        _ => None,
+    };
+    let year = match rest {
+        b"" => year,
+        b" BC" => 1 - year,
+        _ => return None,
+    } as i32;
+    let valid = (1..=12).contains(&month)
+        && day >= 1
+        && day <= i64::from(days_in_month(year, month as u8))
+        && (hour < 24 || (hour == 24 && minute == 0 && second == 0))
+        && minute < 60
+        && second <= 60;
+    if !valid {
+        return None;
+    }
+    let days = i64::from(days_from_civil(year, month as u8, day as u8));
+    let of_day = ((hour * 60 + minute) * 60 + second) * MICROS_PER_SECOND + micros;
+    let civil = days.checked_mul(MICROS_PER_DAY)?.checked_add(of_day)?;
+    // The two ends of the range mean infinity.
+    (civil != i64::MAX && civil != i64::MIN).then_some(Written { civil, offset })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, civil: Option<i64>, offset: Option<i32>) {
+        assert_eq!(
+            parse(text.as_bytes()),
+            civil.map(|civil| Written { civil, offset }),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn timestamps_as_postgres_prints_them() {
+        let us = 1_695_009_019_059_576;
+        check("2023-09-18 03:50:19.059576", Some(us), None);
+        check("2023-09-18 03:50:19.059576+00", Some(us), Some(0));
+        check("2023-09-18 03:50:19.059576-07", Some(us), Some(-25_200));
+        check("2023-09-18 03:50:19.059576+05:30", Some(us), Some(19_800));
+        check(
+            "1900-01-01 00:00:00+00:19:32",
+            Some(-2_208_988_800_000_000),
+            Some(1172),
+        );
+        check("2023-09-18 03:50:19.5", Some(1_695_009_019_500_000), None);
+        check("infinity", Some(i64::MAX), None);
+        check("-infinity", Some(i64::MIN), None);
+        // 4713-01-01 BC, the first Julian year, is day -2440550 (SELECT '4713-01-01 BC'::date - '1970-01-01').
+        check(
+            "4713-01-01 00:00:00 BC",
+            Some(-2_440_550 * MICROS_PER_DAY),
+            None,
+        );
+        check(
+            "0001-01-01 00:00:00 BC",
+            Some(-719_528 * MICROS_PER_DAY),
+            None,
+        );
+        check(
+            "20230-01-01 00:00:00",
+            Some(6_669_328 * MICROS_PER_DAY),
+            None,
+        );
+        for bad in [
+            "",
+            "2023",
+            "2023-02-29 00:00:00",
+            "2023-09-18",
+            "2023-09-18 25:00:00",
+            "2023-09-18 03:50:19 AD",
+            "294276-12-31 23:59:59",
+            "2023-09-18 03:50:19+",
+        ] {
+            check(bad, None, None);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Broken and hostile dumps: what is readable is read, the rest is located, nothing panics.
+
+use dumps::{DumpSource, DumpStatus, Trouble};
+use model::{ColumnType, RowFilter, TableSource as _};
+
+use crate::common::{naming, read_all};
+
+const HEAD: &str = "--\n-- PostgreSQL database dump\n--\n\nCREATE TABLE public.t (\n    a bigint NOT NULL,\n    b text\n);\n\nCOPY public.t (a, b) FROM stdin;\n";
+const TAIL: &str = "\\.\n\n--\n-- PostgreSQL database dump complete\n--\n";
+
+#[test]
+fn broken_rows_are_located_and_the_rest_is_read() {
+    let text = format!("{HEAD}1\tx\n2\n3\ty\tz\nfour\tv\n\\N\tw\n5\t\\N\n{TAIL}");
+    let (facts, kept) = read_all(text.as_bytes());
+    let batch = kept.only("t");
+    assert_eq!(batch.rows(), 3);
+    let ordinals: Vec<_> = (0..3)
+        .map(|row| batch.column("#").unwrap().i64(row).unwrap())
+        .collect();
+    assert_eq!(ordinals, [1, 5, 6]);
+    let whats: Vec<_> = kept
+        .rejects
+        .iter()
+        .map(|r| (r.line, r.what.as_str()))
+        .collect();
+    assert_eq!(
+        whats,
+        [
+            (12, "the row has 1 fields, the table 2 columns"),
+            (13, "the row has 3 fields, the table 2 columns"),
+            (14, "column a: `four` is no whole number"),
+        ]
+    );
+    assert_eq!(facts.status, DumpStatus::Damaged);
+    assert_eq!((facts.tables[0].rows, facts.tables[0].damaged_rows), (6, 3));
+
+    let source = DumpSource::from_bytes(text.into_bytes(), naming()).unwrap();
+    assert!(source.damage().is_empty(), "not looked at yet");
+    let batch = source
+        .read("t", &["b"], &RowFilter::I64In("a".into(), vec![5]))
+        .unwrap();
+    assert_eq!(batch.rows(), 1);
+    assert!(batch.columns[0].is_null(0));
+    assert_eq!(source.damage().len(), 2, "{:?}", source.damage());
+}
+
+#[test]
+fn a_dump_cut_anywhere_is_truncated() {
+    let text = format!("{HEAD}1\tx\n2\ty\n{TAIL}");
+    for end in 40..text.len() - 3 {
+        let (facts, _) = read_all(&text.as_bytes()[..end]);
+        let complete = end >= text.find("complete").unwrap() + 8;
+        assert_eq!(
+            facts.status == DumpStatus::Truncated,
+            !complete,
+            "{end} {:?}",
+            facts.rejects
+        );
+    }
+    let (facts, kept) = read_all(&text.as_bytes()[..HEAD.len() + 6]);
+    assert_eq!(kept.only("t").rows(), 1);
+    let cut = &facts.rejects[0];
+    assert_eq!(
+        (cut.trouble, cut.line, cut.length),
+        (Trouble::Truncated, 12, 2)
+    );
+    assert_eq!(cut.table.as_deref(), Some("t"));
+}
+
+#[test]
+fn inserts_are_reported_by_table_and_line() {
+    let text = "--\n-- PostgreSQL database dump\n--\nCREATE TABLE public.t (a bigint);\nINSERT INTO public.t VALUES (1);\nINSERT INTO public.t VALUES ('a;\n');\nINSERT INTO public.u VALUES (1);\n--\n-- PostgreSQL database dump complete\n--\n";
+    let (facts, kept) = read_all(text.as_bytes());
+    assert_eq!(facts.status, DumpStatus::Damaged);
+    let found: Vec<_> = kept
+        .rejects
+        .iter()
+        .map(|r| (r.table.as_deref().unwrap(), r.line, r.lines, r.trouble))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("public.t", 5, 3, Trouble::Unsupported),
+            ("public.u", 8, 1, Trouble::Unsupported),
+        ]
+    );
+    let source = DumpSource::from_bytes(text.as_bytes().to_vec(), naming()).unwrap();
+    source.read("t", &["a"], &RowFilter::All).unwrap();
+    assert!(
+        source.damage()[0].contains("INSERT"),
+        "{:?}",
+        source.damage()
+    );
+}
+
+#[test]
+fn without_create_table_types_come_from_all_values() {
+    let rows: String = (0..70_000)
+        .map(|n| format!("{n}\tt\t2023-09-18 03:50:19\t\\\\x0{}\tx\n", n % 10))
+        .collect();
+    let text =
+        format!("COPY public.t (a, b, c, d, e) FROM stdin;\n{rows}oops\tf\t\\N\t\\\\x\t\\N\n\\.\n");
+    let source = DumpSource::from_bytes(text.clone().into_bytes(), naming()).unwrap();
+    let types: Vec<_> = source.tables()[0].columns.iter().map(|(_, t)| *t).collect();
+    assert_eq!(
+        types,
+        [
+            ColumnType::Text,
+            ColumnType::Bool,
+            ColumnType::TimestampCivil,
+            ColumnType::Bytes,
+            ColumnType::Text
+        ]
+    );
+    assert!(source.tables()[0].types_inferred);
+    assert_eq!(
+        source.read("t", &["a"], &RowFilter::All).unwrap().rows(),
+        70_001
+    );
+    assert!(source.damage().is_empty());
+    // From a pipe the first batch decides, and a value that does not fit is located, not lost.
+    let (facts, kept) = read_all(text.as_bytes());
+    assert_eq!(kept.count("t"), 70_000);
+    assert_eq!((facts.rejects.len(), facts.rejects[0].line), (1, 70_002));
+}
+
+#[test]
+fn a_lost_end_mark_does_not_swallow_the_next_table() {
+    let text = "CREATE TABLE t (a bigint, b text);\nCREATE TABLE u (c text);\nCOPY t (a, b) FROM stdin;\n1\tx\nCOPY u (c) FROM stdin;\ny\nCOPY that FROM stdin;\n\\.\n";
+    let (facts, kept) = read_all(text.as_bytes());
+    assert_eq!((kept.count("t"), kept.count("u")), (1, 2));
+    assert_eq!(facts.status, DumpStatus::Damaged);
+    let source = DumpSource::from_bytes(text.as_bytes().to_vec(), naming()).unwrap();
+    assert_eq!(source.read("u", &["c"], &RowFilter::All).unwrap().rows(), 2);
+    assert_eq!(source.read("t", &["a"], &RowFilter::All).unwrap().rows(), 1);
+}
+
+#[test]
+fn an_endless_string_costs_only_what_it_stands_in() {
+    let text = "COMMENT ON TABLE t IS 'never closed;\nmore\n\nCREATE TABLE t (a bigint);\nCOPY t (a) FROM stdin;\n1\n\\.\n";
+    let (facts, kept) = read_all(text.as_bytes());
+    assert_eq!(kept.count("t"), 1);
+    assert_eq!(facts.status, DumpStatus::Damaged);
+    assert_eq!(facts.rejects[0].line, 1);
+}
