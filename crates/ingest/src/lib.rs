@@ -1,1 +1,3 @@
 //! The pipeline that drives evidence into a case.
+
+pub mod solve;

@@ -1,0 +1,293 @@
+//! Years and days, once the zone of a segment is settled; and the wrapper's own clock.
+
+use super::fit::{Known, Reading, Sample, read};
+use super::pieces::{distance_us, next_year};
+use super::solver::Segment;
+use super::{
+    Alternative, AnchorKind, Basis, Begin, EARLY_US, FRESH_US, PieceInput, Solution, utc_us,
+};
+use model::{StampDate, time};
+use std::collections::BTreeMap;
+
+/// Solves year and day of a piece in the zone of its segment.
+pub(super) fn solve_piece(
+    segment: &Segment<'_>,
+    index: usize,
+    pieces: &[PieceInput<'_>],
+) -> Solution {
+    let piece = &pieces[index];
+    let known = Known {
+        zone: segment.zone,
+        year: piece.given_year,
+    };
+    let mut year = piece.given_year;
+    let mut day0 = None;
+    let mut date_basis = if year.is_some() {
+        Basis::Given
+    } else {
+        Basis::None
+    };
+    let mut best: Option<i64> = None;
+    let mut used: Vec<(i64, u64)> = Vec::new();
+    let mut fits: BTreeMap<(Option<i32>, Option<i32>), (usize, Basis)> = BTreeMap::new();
+
+    for anchor in piece.anchors {
+        let sample = Sample {
+            piece: index,
+            anchor,
+            suspect: false,
+        };
+        let (instant_us, late_us, basis) = match anchor.kind {
+            AnchorKind::Wrapper { stamp } => match stamp.utc_us() {
+                Some(utc_us) => (utc_us - FRESH_US + EARLY_US, FRESH_US, Basis::Wrapper),
+                None => continue,
+            },
+            AnchorKind::WrittenElsewhere { utc_us } => {
+                (utc_us - FRESH_US + EARLY_US, FRESH_US, Basis::Wrapper)
+            }
+            _ => match segment.network.and_then(|network| sample.instant(network)) {
+                Some((instant_us, late_us)) => (instant_us, late_us, Basis::Slot),
+                None => continue,
+            },
+        };
+        match read(&anchor.stamp, instant_us, &known, late_us) {
+            Reading::Fresh {
+                residual_us,
+                year,
+                day,
+                ..
+            } => {
+                let count = fits.entry((year, day)).or_insert((0, basis));
+                count.0 += 1;
+                count.1 = count.1.min(basis);
+                let residual_us = if basis == Basis::Wrapper {
+                    FRESH_US - EARLY_US - residual_us
+                } else {
+                    residual_us
+                };
+                // The residual shown is that of the clue the zone rests on.
+                if basis == segment.basis || segment.basis != Basis::Wrapper {
+                    best = Some(best.map_or(residual_us, |best: i64| best.min(residual_us)));
+                    used.push((residual_us, anchor.line));
+                }
+            }
+            // A stale object of a year-less log still fixes its year, unless something fresh does.
+            Reading::Late {
+                year: Some(year), ..
+            } if basis == Basis::Slot => {
+                fits.entry((Some(year), None)).or_insert((0, basis));
+            }
+            _ => {}
+        }
+    }
+    if date_basis == Basis::None
+        && let Some(((fit_year, fit_day), (_, basis))) = fits
+            .iter()
+            .max_by_key(|((year, day), (count, _))| (*count, std::cmp::Reverse((*year, *day))))
+    {
+        year = *fit_year;
+        day0 = *fit_day;
+        if year.is_some() || day0.is_some() {
+            date_basis = *basis;
+        }
+    } else if let Some(((_, day), _)) = fits.iter().max_by_key(|(_, (count, _))| *count) {
+        day0 = *day;
+    }
+    if date_basis == Basis::None
+        && let Some((wrapper_year, wrapper_day)) = wrapper_date(piece)
+    {
+        (year, day0) = (wrapper_year, wrapper_day);
+        date_basis = Basis::Wrapper;
+    }
+    used.sort_unstable();
+    used.truncate(8);
+    let mut used: Vec<u64> = used.into_iter().map(|(_, line)| line).collect();
+    used.sort_unstable();
+    used.dedup();
+    Solution {
+        zone_seconds: segment.zone,
+        year,
+        day0,
+        // Completed by `roll` and `finish`; until then the two halves are kept apart.
+        basis: if needs_date(piece) {
+            segment.basis.max(date_basis)
+        } else {
+            segment.basis
+        },
+        residual_s: best.map(|us| us as f64 / 1e6),
+        network: segment.network.map(|network| network.name.clone()),
+        neighbour: segment.neighbour,
+        wrapper_zone_seconds: None,
+        wrapper_year: None,
+        alternatives: segment
+            .alternatives
+            .iter()
+            .map(|reason| Alternative {
+                zone_seconds: Some(reason.zone),
+                year: None,
+                day: None,
+                why: reason.why.clone(),
+                residual_s: reason.residual_us.map(|us| us as f64 / 1e6),
+            })
+            .collect(),
+        used,
+    }
+}
+
+fn needs_date(piece: &PieceInput<'_>) -> bool {
+    let stamp = piece
+        .first
+        .or(piece.anchors.first().map(|anchor| anchor.stamp));
+    stamp.is_some_and(|stamp| !matches!(stamp.date, StampDate::Full(_)))
+}
+
+/// Year, or day, from a wrapper that writes a full date without a zone: the nearest.
+fn wrapper_date(piece: &PieceInput<'_>) -> Option<(Option<i32>, Option<i32>)> {
+    piece.anchors.iter().find_map(|anchor| {
+        let AnchorKind::Wrapper { stamp: wrapper } = anchor.kind else {
+            return None;
+        };
+        let StampDate::Full(day) = wrapper.date else {
+            return None;
+        };
+        let civil = wrapper.civil_us()?;
+        match anchor.stamp.date {
+            StampDate::NoYear { .. } => {
+                let (year, _, _) = time::civil_from_days(day);
+                (year - 1..=year + 1)
+                    .filter_map(|year| Some((anchor.stamp.civil_us_in_year(year)?, year)))
+                    .min_by_key(|(us, _)| (us - civil).abs())
+                    .map(|(_, year)| (Some(year), None))
+            }
+            StampDate::None => (day - 1..=day + 1)
+                .min_by_key(|day| {
+                    (i64::from(*day) * time::MICROS_PER_DAY + anchor.stamp.micros_of_day() - civil)
+                        .abs()
+                })
+                .map(|day| (None, Some(day))),
+            StampDate::Full(_) => None,
+        }
+    })
+}
+
+/// Carries year and day over to pieces that have none: along a process by its roll-overs, then, for years
+/// only and as an assumption, to the next process of the host.
+pub(super) fn roll(
+    solutions: &mut [Solution],
+    pieces: &[PieceInput<'_>],
+    segments: &[Segment<'_>],
+) {
+    let mut processes: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    let mut hosts: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let mut zone_basis = vec![Basis::None; pieces.len()];
+    for segment in segments {
+        for &index in &segment.pieces {
+            zone_basis[index] = segment.basis;
+        }
+    }
+    for (index, piece) in pieces.iter().enumerate() {
+        processes.entry(piece.process).or_default().push(index);
+        if !piece.host.is_empty() {
+            hosts.entry(piece.host).or_default().push(index);
+        }
+    }
+    let step = |solution: &Solution, begins: Begin, direction: i32| {
+        let years = i32::from(begins == Begin::Year) * direction;
+        let days = i32::from(begins == Begin::Day) * direction;
+        (
+            solution.year.map(|year| year + years),
+            solution.day0.map(|day| day + days),
+        )
+    };
+    let carry = |solutions: &mut [Solution],
+                 from: usize,
+                 to: usize,
+                 begins: Begin,
+                 direction: i32,
+                 weakest: Basis| {
+        let (year, day) = step(&solutions[from], begins, direction);
+        let known = |solution: &Solution| solution.year.is_some() || solution.day0.is_some();
+        if known(&solutions[to]) || !known(&solutions[from]) || !needs_date(&pieces[to]) {
+            return;
+        }
+        let basis = solutions[from].basis.max(weakest).max(zone_basis[to]);
+        let target = &mut solutions[to];
+        target.year = year.map(|year| next_year(year, pieces[to].first.as_ref()));
+        target.day0 = day;
+        target.basis = basis;
+    };
+    let jump = |begins: Begin| {
+        if begins == Begin::Jump {
+            Basis::Assumed
+        } else {
+            Basis::Written
+        }
+    };
+    for indices in processes.values() {
+        for pair in indices.windows(2) {
+            let begins = pieces[pair[1]].begins;
+            carry(solutions, pair[0], pair[1], begins, 1, jump(begins));
+        }
+        for pair in indices.windows(2).rev() {
+            let begins = pieces[pair[1]].begins;
+            carry(solutions, pair[1], pair[0], begins, -1, jump(begins));
+        }
+    }
+    // Over restarts: the year goes on, or up by one where the stamps went back.
+    for indices in hosts.values() {
+        let order = |a: usize, b: usize| {
+            let (Some(last), Some(first)) = (pieces[a].last, pieces[b].first) else {
+                return None;
+            };
+            if !matches!(first.date, StampDate::NoYear { .. }) {
+                return None;
+            }
+            let forward = distance_us(&last, &first)?;
+            Some(if forward < -2 * time::MICROS_PER_DAY {
+                Begin::Year
+            } else {
+                Begin::Process
+            })
+        };
+        for pair in indices.windows(2) {
+            if let Some(begins) = order(pair[0], pair[1]) {
+                carry(solutions, pair[0], pair[1], begins, 1, Basis::Assumed);
+            }
+        }
+        for pair in indices.windows(2).rev() {
+            if let Some(begins) = order(pair[0], pair[1]) {
+                carry(solutions, pair[1], pair[0], begins, -1, Basis::Assumed);
+            }
+        }
+    }
+}
+
+/// Says `none` where no instant follows, and solves the wrapper's own clock.
+pub(super) fn finish(solution: &mut Solution, piece: &PieceInput<'_>) {
+    let date = piece
+        .first
+        .or(piece.anchors.first().map(|anchor| anchor.stamp))
+        .map(|stamp| stamp.date);
+    let complete = match date {
+        Some(StampDate::NoYear { .. }) => solution.year.is_some(),
+        Some(StampDate::None) => solution.day0.is_some(),
+        _ => true,
+    };
+    if !complete {
+        solution.basis = Basis::None;
+    }
+    for anchor in piece.anchors {
+        let AnchorKind::Wrapper { stamp } = anchor.kind else {
+            continue;
+        };
+        let Some(utc) = utc_us(solution, &anchor.stamp) else {
+            continue;
+        };
+        let known = Known::default();
+        if let Reading::Fresh { zone, year, .. } = read(&stamp, utc, &known, FRESH_US) {
+            solution.wrapper_zone_seconds = Some(zone);
+            solution.wrapper_year = year;
+            break;
+        }
+    }
+}

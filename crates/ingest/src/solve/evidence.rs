@@ -1,0 +1,306 @@
+//! The zone of a segment, as its wrappers and its slots tell it.
+
+use super::fit::{Known, Outcome, Populations, Reading, Sample, populations, read};
+use super::pieces::scale_us;
+use super::solver::{Reason, Segment};
+use super::{Anchor, AnchorKind, EARLY_US, FRESH_US, PieceInput, zones};
+use chain::Network;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What one kind of evidence says about the zone of a segment.
+pub(super) enum Evidence {
+    Solved(Reason),
+    Several(Vec<Reason>),
+    Nothing,
+}
+
+/// Zones from wrappers' stamps that know their zone, and from fields that hold the present instant.
+pub(super) fn wrapper(segment: &Segment<'_>, pieces: &[PieceInput<'_>]) -> Evidence {
+    let mut zones: BTreeMap<i32, (usize, i64, &str)> = BTreeMap::new();
+    for (index, anchor) in anchors(segment, pieces) {
+        let (instant_us, why) = match anchor.kind {
+            AnchorKind::Wrapper { stamp } => match stamp.utc_us() {
+                Some(utc_us) => (utc_us, "stamps of the wrapper"),
+                None => continue,
+            },
+            AnchorKind::WrittenElsewhere { utc_us } => {
+                (utc_us, "times written in the lines' fields")
+            }
+            _ => continue,
+        };
+        // The wrapper comes after the line: look from the instant a minute before it.
+        let known = Known {
+            zone: None,
+            year: pieces[index].given_year,
+        };
+        let from_us = instant_us - FRESH_US + EARLY_US;
+        if let Reading::Fresh {
+            zone, residual_us, ..
+        } = read(&anchor.stamp, from_us, &known, FRESH_US)
+        {
+            let late_us = FRESH_US - EARLY_US - residual_us;
+            let entry = zones.entry(zone).or_insert((0, late_us, why));
+            entry.0 += 1;
+            entry.1 = entry.1.min(late_us);
+        }
+    }
+    let total: usize = zones.values().map(|(count, ..)| count).sum();
+    let mut ranked: Vec<(i32, (usize, i64, &str))> = zones.into_iter().collect();
+    ranked.sort_by_key(|(zone, (count, ..))| (std::cmp::Reverse(*count), zone.abs(), *zone));
+    let reasons: Vec<Reason> = ranked
+        .iter()
+        .map(|(zone, (_, late_us, why))| Reason {
+            zone: *zone,
+            residual_us: Some(*late_us),
+            why: (*why).to_owned(),
+        })
+        .collect();
+    match ranked.first() {
+        None => Evidence::Nothing,
+        Some((_, (count, ..))) if count * 10 >= total * 9 => {
+            Evidence::Solved(reasons.into_iter().next().expect("one per zone"))
+        }
+        Some(_) => Evidence::Several(reasons),
+    }
+}
+
+fn anchors<'a, 's>(
+    segment: &'s Segment<'_>,
+    pieces: &'s [PieceInput<'a>],
+) -> impl Iterator<Item = (usize, &'a Anchor)> + 's {
+    segment.pieces.iter().flat_map(move |&index| {
+        let anchors: &'a [Anchor] = pieces[index].anchors;
+        anchors.iter().map(move |anchor| (index, anchor))
+    })
+}
+
+/// When, and by how much, a segment's node says its slot clock is skewed.
+struct Skews {
+    /// From, to on the stamps' own scale.
+    spans: Vec<(i64, i64)>,
+    /// In seconds, whole quarter hours and no less: only those can pass for a zone.
+    offsets: BTreeSet<i32>,
+}
+
+/// A roughtime offset is measured hourly; while it is above 2 s, every minute (Prysm from alpha.19). So a warning
+/// speaks for what follows until the next can be expected.
+fn skews(segment: &Segment<'_>, pieces: &[PieceInput<'_>]) -> Skews {
+    const MINUTE_US: i64 = 60_000_000;
+    let mut times: Vec<i64> = Vec::new();
+    let mut offsets = BTreeSet::new();
+    for (_, anchor) in anchors(segment, pieces) {
+        if let AnchorKind::Skew { offset_us } = anchor.kind {
+            let rounded = (offset_us + 450_000_000).div_euclid(900_000_000) * 900;
+            if rounded != 0 && (offset_us - rounded * 1_000_000).abs() <= 2 * MINUTE_US {
+                times.push(scale_us(&anchor.stamp));
+                offsets.insert(rounded as i32);
+            }
+        }
+    }
+    times.sort_unstable();
+    let spans = times
+        .iter()
+        .enumerate()
+        .map(|(index, at)| {
+            let next = times.get(index + 1).map(|next| next - at);
+            let previous = index.checked_sub(1).map(|before| at - times[before]);
+            let rhythm = previous.or(next).unwrap_or(i64::MAX).saturating_mul(2);
+            let tail = match next {
+                Some(next) if next <= 70 * MINUTE_US => next,
+                _ => rhythm.clamp(15 * MINUTE_US, 70 * MINUTE_US),
+            };
+            (at - 2 * MINUTE_US, at + tail)
+        })
+        .collect();
+    Skews { spans, offsets }
+}
+
+/// The zone by slots, under one network, and the bound that received objects set to it.
+pub(super) fn slots(
+    segment: &Segment<'_>,
+    pieces: &[PieceInput<'_>],
+    network: &Network,
+) -> (Evidence, Option<i64>) {
+    let skews = skews(segment, pieces);
+    let samples: Vec<Sample<'_>> = anchors(segment, pieces)
+        .map(|(piece, anchor)| {
+            let at = scale_us(&anchor.stamp);
+            let suspect = skews
+                .spans
+                .iter()
+                .any(|(from, to)| (*from..=*to).contains(&at));
+            Sample {
+                piece,
+                anchor,
+                suspect,
+            }
+        })
+        .collect();
+    // Written zones bind; a given zone does not: it is compared.
+    let known = |index: usize| Known {
+        zone: None,
+        year: pieces[index].given_year,
+    };
+    let received = |sample: &Sample<'_>| matches!(sample.anchor.kind, AnchorKind::Received { .. });
+    let wall = |bent: bool| move |sample: &Sample<'_>| matches!(sample.anchor.kind, AnchorKind::WallSlot { bendable, .. } if bendable == bent);
+    let reason = |populations: &Populations, zone: i32, why: &str| Reason {
+        zone,
+        residual_us: populations
+            .zones
+            .get(&zone)
+            .map(|population| population.residual_us),
+        why: why.to_owned(),
+    };
+
+    // 1. What was received while nothing was said to be wrong.
+    let clean = populations(
+        samples
+            .iter()
+            .copied()
+            .filter(|sample| received(sample) && !sample.suspect),
+        network,
+        known,
+    );
+    let all = populations(samples.iter().copied().filter(received), network, known);
+    let bound_us = if skews.offsets.is_empty() {
+        all.bound_us()
+    } else {
+        clean.bound_us()
+    };
+    let clean_outcome = clean.weigh();
+    if let Outcome::Solved(zone) = clean_outcome {
+        return (
+            Evidence::Solved(reason(&clean, zone, "received objects")),
+            bound_us,
+        );
+    }
+    // 2. All that was received, knowing that some of it may have been made hours ahead of time.
+    if !skews.offsets.is_empty() {
+        let mut readings: Vec<Reason> = Vec::new();
+        let mut both: Vec<i32> = Vec::new();
+        for skew in &skews.offsets {
+            for (zone, population) in &all.zones {
+                let lower = all.zones.get(&(zone - skew));
+                if population.windows.len() >= 2
+                    && lower.is_some_and(|lower| lower.windows.len() >= 2)
+                {
+                    both.push(*zone);
+                }
+            }
+        }
+        if let [zone] = both[..] {
+            // Honest objects and those made by peers with the same skew, side by side.
+            return (
+                Evidence::Solved(reason(
+                    &all,
+                    zone,
+                    "received objects, beside others made with the node's own skew",
+                )),
+                bound_us,
+            );
+        }
+        let zones = match all.weigh() {
+            Outcome::Solved(zone) => vec![zone],
+            Outcome::Several(zones) => zones,
+            Outcome::Nothing => Vec::new(),
+        };
+        for zone in zones {
+            readings.push(reason(
+                &all,
+                zone,
+                "received objects, if their makers' clocks were right",
+            ));
+            for skew in &skews.offsets {
+                let other = zone + skew;
+                if zones::is_used_offset(other) {
+                    readings.push(Reason {
+                        zone: other,
+                        residual_us: all
+                            .zones
+                            .get(&zone)
+                            .map(|population| population.residual_us),
+                        why: "received objects, if their makers had the skew this node reports"
+                            .into(),
+                    });
+                }
+            }
+        }
+        dedup(&mut readings);
+        match readings.len() {
+            0 => {}
+            1 => return (Evidence::Solved(readings.remove(0)), bound_us),
+            _ => return (Evidence::Several(readings), bound_us),
+        }
+    } else if let Outcome::Several(zones) = clean_outcome {
+        let readings = zones
+            .iter()
+            .map(|zone| reason(&clean, *zone, "received objects of several times"))
+            .collect();
+        return (Evidence::Several(readings), bound_us);
+    }
+    // 3. Wall slots of clients that cannot bend them.
+    let straight = populations(samples.iter().copied().filter(wall(false)), network, known);
+    match straight.weigh() {
+        Outcome::Solved(zone) => {
+            return (
+                Evidence::Solved(reason(&straight, zone, "wall slots")),
+                bound_us,
+            );
+        }
+        Outcome::Several(zones) => {
+            let readings = zones
+                .iter()
+                .map(|zone| reason(&straight, *zone, "wall slots"))
+                .collect();
+            return (Evidence::Several(readings), bound_us);
+        }
+        Outcome::Nothing => {}
+    }
+    // 4. Wall slots that may be bent give readings, never a solution.
+    let bent = populations(samples.iter().copied().filter(wall(true)), network, known);
+    let zones = match bent.weigh() {
+        Outcome::Solved(zone) => vec![zone],
+        Outcome::Several(zones) => zones,
+        Outcome::Nothing => Vec::new(),
+    };
+    let mut readings = Vec::new();
+    for zone in zones {
+        for skew in &skews.offsets {
+            if zones::is_used_offset(zone + skew) {
+                let mut ahead = reason(
+                    &bent,
+                    zone,
+                    "wall slots, ahead by the skew the node reports",
+                );
+                ahead.zone = zone + skew;
+                readings.push(ahead);
+            }
+        }
+        readings.push(reason(
+            &bent,
+            zone,
+            "wall slots, if the slot clock was right",
+        ));
+        if zone != 0 {
+            let mut skewed = reason(
+                &bent,
+                zone,
+                "wall slots, if the stamps are UTC and the slot clock was off",
+            );
+            skewed.zone = 0;
+            readings.push(skewed);
+        }
+    }
+    dedup(&mut readings);
+    if readings.is_empty() {
+        (Evidence::Nothing, bound_us)
+    } else {
+        (Evidence::Several(readings), bound_us)
+    }
+}
+
+/// Keeps the first reading of each zone.
+fn dedup(readings: &mut Vec<Reason>) {
+    let mut seen = BTreeSet::new();
+    readings.retain(|reading| seen.insert(reading.zone));
+}
