@@ -1,0 +1,225 @@
+//! The tables of zkSync Era's main node as of September 2023, as far as the sample has rows in them.
+//!
+//! Names and types are those of the migrations up to 20230817 (see `../shared/domain/zksync.md` §1.1
+//! of the project's notes); `eth_txs.tx_status` is of a fork: no upstream release has it.
+
+use super::postgres::{ColumnSpec, ForeignKey};
+
+const TIME: &str = "timestamp without time zone NOT NULL";
+
+pub(super) const MIGRATIONS: &[ColumnSpec] = &[
+    ("version", "bigint NOT NULL"),
+    ("description", "text NOT NULL"),
+    (
+        "installed_on",
+        "timestamp with time zone DEFAULT now() NOT NULL",
+    ),
+    ("success", "boolean NOT NULL"),
+    ("checksum", "bytea NOT NULL"),
+    ("execution_time", "bigint NOT NULL"),
+];
+
+pub(super) const L2_TO_L1_LOGS: &[ColumnSpec] = &[
+    ("miniblock_number", "bigint NOT NULL"),
+    ("log_index_in_miniblock", "integer NOT NULL"),
+    ("log_index_in_tx", "integer NOT NULL"),
+    ("tx_hash", "bytea NOT NULL"),
+    ("shard_id", "integer NOT NULL"),
+    ("is_service", "boolean NOT NULL"),
+    ("tx_index_in_miniblock", "integer NOT NULL"),
+    ("tx_index_in_l1_batch", "integer NOT NULL"),
+    ("sender", "bytea NOT NULL"),
+    ("key", "bytea NOT NULL"),
+    ("value", "bytea NOT NULL"),
+    ("created_at", TIME),
+    ("updated_at", TIME),
+];
+
+pub(super) const MINIBLOCKS: &[ColumnSpec] = &[
+    ("number", "bigint NOT NULL"),
+    ("l1_batch_number", "bigint"),
+    ("timestamp", "bigint NOT NULL"),
+    ("hash", "bytea NOT NULL"),
+    ("l1_tx_count", "integer NOT NULL"),
+    ("l2_tx_count", "integer NOT NULL"),
+    ("base_fee_per_gas", "numeric(80,0) NOT NULL"),
+    ("gas_per_pubdata_limit", "bigint NOT NULL"),
+    ("created_at", TIME),
+    ("updated_at", TIME),
+    ("l1_gas_price", "bigint DEFAULT 0 NOT NULL"),
+    ("l2_fair_gas_price", "bigint DEFAULT 0 NOT NULL"),
+    ("bootloader_code_hash", "bytea"),
+    ("default_aa_code_hash", "bytea"),
+    ("protocol_version", "integer"),
+];
+
+pub(super) const L1_BATCHES: &[ColumnSpec] = &[
+    ("number", "bigint NOT NULL"),
+    ("timestamp", "bigint NOT NULL"),
+    ("is_finished", "boolean NOT NULL"),
+    ("l1_tx_count", "integer NOT NULL"),
+    ("l2_tx_count", "integer NOT NULL"),
+    ("fee_account_address", "bytea NOT NULL"),
+    ("bloom", "bytea NOT NULL"),
+    ("priority_ops_onchain_data", "bytea[] NOT NULL"),
+    ("hash", "bytea"),
+    ("parent_hash", "bytea"),
+    ("commitment", "bytea"),
+    ("compressed_write_logs", "bytea"),
+    ("compressed_contracts", "bytea"),
+    ("eth_prove_tx_id", "integer"),
+    ("eth_commit_tx_id", "integer"),
+    ("eth_execute_tx_id", "integer"),
+    ("created_at", TIME),
+    ("updated_at", TIME),
+    ("merkle_root_hash", "bytea"),
+    ("l2_to_l1_logs", "bytea[] DEFAULT '{}'::bytea[] NOT NULL"),
+    (
+        "l2_to_l1_messages",
+        "bytea[] DEFAULT '{}'::bytea[] NOT NULL",
+    ),
+    ("predicted_commit_gas_cost", "bigint DEFAULT 0 NOT NULL"),
+    ("predicted_prove_gas_cost", "bigint DEFAULT 0 NOT NULL"),
+    ("predicted_execute_gas_cost", "bigint DEFAULT 0 NOT NULL"),
+    ("initial_bootloader_heap_content", "jsonb NOT NULL"),
+    ("used_contract_hashes", "jsonb NOT NULL"),
+    ("l2_l1_merkle_root", "bytea"),
+    ("rollup_last_leaf_index", "bigint"),
+    ("zkporter_is_available", "boolean"),
+    ("bootloader_code_hash", "bytea"),
+    ("default_aa_code_hash", "bytea"),
+    ("base_fee_per_gas", "numeric(80,0) DEFAULT 1 NOT NULL"),
+    ("gas_per_pubdata_limit", "bigint DEFAULT 0 NOT NULL"),
+    ("aux_data_hash", "bytea"),
+    ("pass_through_data_hash", "bytea"),
+    ("meta_parameters_hash", "bytea"),
+    ("skip_proof", "boolean DEFAULT false NOT NULL"),
+    ("l1_gas_price", "bigint DEFAULT 0 NOT NULL"),
+    ("l2_fair_gas_price", "bigint DEFAULT 0 NOT NULL"),
+    ("protocol_version", "integer"),
+];
+
+pub(super) const ETH_TXS: &[ColumnSpec] = &[
+    ("id", "integer NOT NULL"),
+    ("nonce", "bigint NOT NULL"),
+    ("raw_tx", "bytea NOT NULL"),
+    ("contract_address", "text NOT NULL"),
+    ("tx_type", "text NOT NULL"),
+    ("gas_used", "bigint"),
+    ("created_at", TIME),
+    ("updated_at", TIME),
+    ("has_failed", "boolean DEFAULT false NOT NULL"),
+    ("sent_at_block", "integer"),
+    ("confirmed_eth_tx_history_id", "integer"),
+    ("predicted_gas_cost", "bigint DEFAULT 0 NOT NULL"),
+    ("tx_status", "text"),
+];
+
+pub(super) const ETH_TXS_HISTORY: &[ColumnSpec] = &[
+    ("id", "integer NOT NULL"),
+    ("eth_tx_id", "integer NOT NULL"),
+    ("tx_hash", "text NOT NULL"),
+    ("created_at", TIME),
+    ("updated_at", TIME),
+    ("base_fee_per_gas", "bigint NOT NULL"),
+    ("priority_fee_per_gas", "bigint NOT NULL"),
+    ("confirmed_at", "timestamp without time zone"),
+    ("signed_raw_tx", "bytea"),
+    ("sent_at_block", "integer"),
+    ("sent_at", "timestamp without time zone"),
+];
+
+pub(super) const TRANSACTIONS: &[ColumnSpec] = &[
+    ("hash", "bytea NOT NULL"),
+    ("is_priority", "boolean NOT NULL"),
+    ("initiator_address", "bytea NOT NULL"),
+    ("nonce", "bigint"),
+    ("data", "jsonb NOT NULL"),
+    ("received_at", TIME),
+    ("l1_batch_number", "bigint"),
+    ("index_in_block", "integer"),
+    ("error", "character varying"),
+    ("gas_limit", "numeric(80,0)"),
+    ("gas_per_pubdata_limit", "numeric(80,0)"),
+    ("tx_format", "integer"),
+    ("created_at", TIME),
+    ("updated_at", TIME),
+    ("execution_info", "jsonb DEFAULT '{}'::jsonb NOT NULL"),
+    ("in_mempool", "boolean DEFAULT false NOT NULL"),
+    ("value", "numeric(80,0) DEFAULT 0 NOT NULL"),
+    ("max_fee_per_gas", "numeric(80,0)"),
+    ("max_priority_fee_per_gas", "numeric(80,0)"),
+    ("effective_gas_price", "numeric(80,0)"),
+    ("miniblock_number", "bigint"),
+    ("l1_batch_tx_index", "integer"),
+    ("refunded_gas", "bigint DEFAULT 0 NOT NULL"),
+];
+
+pub(super) const PROVER_JOBS: &[ColumnSpec] = &[
+    ("id", "bigint NOT NULL"),
+    ("l1_batch_number", "bigint NOT NULL"),
+    ("circuit_type", "text NOT NULL"),
+    ("prover_input", "bytea NOT NULL"),
+    ("status", "text NOT NULL"),
+    ("error", "text"),
+    ("processing_started_at", "timestamp without time zone"),
+    ("created_at", TIME),
+    ("updated_at", TIME),
+    (
+        "time_taken",
+        "time without time zone DEFAULT '00:00:00'::time without time zone NOT NULL",
+    ),
+    ("aggregation_round", "integer DEFAULT 0 NOT NULL"),
+    ("result", "bytea"),
+    ("sequence_number", "integer DEFAULT 0 NOT NULL"),
+    ("attempts", "integer DEFAULT 0 NOT NULL"),
+    ("circuit_input_blob_url", "text"),
+    ("proccesed_by", "text"),
+    ("is_blob_cleaned", "boolean DEFAULT false NOT NULL"),
+    ("protocol_version", "integer"),
+];
+
+pub(super) const FOREIGN_KEYS: &[ForeignKey] = &[
+    (
+        "l1_batches",
+        "eth_commit_tx_id",
+        "eth_txs",
+        "id",
+        " ON DELETE SET NULL",
+    ),
+    (
+        "l1_batches",
+        "eth_execute_tx_id",
+        "eth_txs",
+        "id",
+        " ON DELETE SET NULL",
+    ),
+    (
+        "l1_batches",
+        "eth_prove_tx_id",
+        "eth_txs",
+        "id",
+        " ON DELETE SET NULL",
+    ),
+    (
+        "eth_txs",
+        "confirmed_eth_tx_history_id",
+        "eth_txs_history",
+        "id",
+        " ON DELETE SET NULL",
+    ),
+    (
+        "eth_txs_history",
+        "eth_tx_id",
+        "eth_txs",
+        "id",
+        " ON DELETE CASCADE",
+    ),
+    (
+        "l2_to_l1_logs",
+        "miniblock_number",
+        "miniblocks",
+        "number",
+        " ON DELETE CASCADE",
+    ),
+];
