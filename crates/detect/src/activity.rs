@@ -1,0 +1,194 @@
+//! Who spoke when: one pass over the records, one bit per node and minute.
+
+use case::{Case, CaseError, TableId};
+use model::{Batch, RowFilter};
+use std::collections::BTreeMap;
+
+pub(crate) const MINUTE: i64 = 60_000_000;
+
+/// The minutes in which somebody spoke.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Minutes {
+    /// Minute of the first bit.
+    base: i64,
+    words: Vec<u64>,
+}
+
+/// Logs that span more are broken stamps, not silence: 40 years.
+const MOST_MINUTES: i64 = 40 * 366 * 1440;
+
+impl Minutes {
+    pub(crate) fn insert(&mut self, us: i64) {
+        let minute = us.div_euclid(MINUTE);
+        if self.words.is_empty() {
+            self.base = minute - minute.rem_euclid(64);
+        }
+        if (minute - self.base).abs() > MOST_MINUTES {
+            return;
+        }
+        if minute < self.base {
+            let more = (self.base - minute + 63) / 64;
+            self.words.splice(0..0, std::iter::repeat_n(0, more as usize));
+            self.base -= more * 64;
+        }
+        let at = (minute - self.base) as usize;
+        if at / 64 >= self.words.len() {
+            self.words.resize(at / 64 + 1, 0);
+        }
+        self.words[at / 64] |= 1 << (at % 64);
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = i64> + '_ {
+        self.words.iter().enumerate().flat_map(|(index, &word)| {
+            (0..64)
+                .filter(move |bit| word & (1 << bit) != 0)
+                .map(move |bit| self.base + index as i64 * 64 + bit)
+        })
+    }
+
+    /// Minutes spoken in `from..to` (both exclusive).
+    pub(crate) fn between(&self, from: i64, to: i64) -> usize {
+        self.iter()
+            .filter(|minute| (from + 1..to).contains(minute))
+            .count()
+    }
+
+    pub(crate) fn union(&mut self, other: &Minutes) {
+        for minute in other.iter() {
+            self.insert(minute * MINUTE);
+        }
+    }
+
+    /// Pairs of neighbouring minutes with silence between them.
+    pub(crate) fn gaps(&self) -> Vec<(i64, i64)> {
+        let minutes: Vec<i64> = self.iter().collect();
+        minutes.windows(2).map(|pair| (pair[0], pair[1])).collect()
+    }
+}
+
+/// A record, as far as a finding needs it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) us: i64,
+    pub(crate) source: String,
+    pub(crate) line: i64,
+}
+
+impl Place {
+    pub(crate) fn reference(&self) -> String {
+        format!("{}:{}", self.source, self.line)
+    }
+}
+
+/// What one node did.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Activity {
+    pub(crate) minutes: Minutes,
+    pub(crate) records: u64,
+    pub(crate) first: Option<Place>,
+    pub(crate) last: Option<Place>,
+}
+
+/// Reads who spoke when.
+pub(crate) fn read(case: &Case) -> Result<BTreeMap<String, Activity>, CaseError> {
+    let mut nodes: BTreeMap<String, Activity> = BTreeMap::new();
+    each(case, &mut |node, us, source, line| {
+        let activity = match nodes.get_mut(node) {
+            Some(activity) => activity,
+            None => nodes.entry(node.to_owned()).or_default(),
+        };
+        activity.records += 1;
+        activity.minutes.insert(us);
+        if activity.first.as_ref().is_none_or(|first| us < first.us) {
+            activity.first = Some(place(us, source, line));
+        }
+        if activity.last.as_ref().is_none_or(|last| us >= last.us) {
+            activity.last = Some(place(us, source, line));
+        }
+    })?;
+    Ok(nodes)
+}
+
+fn place(us: i64, source: &str, line: i64) -> Place {
+    Place {
+        us,
+        source: source.to_owned(),
+        line,
+    }
+}
+
+/// Finds the last record before and the first after each silence `(node, last minute, next minute)`.
+pub(crate) fn edges(
+    case: &Case,
+    silences: &[(String, i64, i64)],
+) -> Result<Vec<(Option<Place>, Option<Place>)>, CaseError> {
+    let mut edges: Vec<(Option<Place>, Option<Place>)> = vec![(None, None); silences.len()];
+    if silences.is_empty() {
+        return Ok(edges);
+    }
+    each(case, &mut |node, us, source, line| {
+        let minute = us.div_euclid(MINUTE);
+        for ((name, before, after), edge) in silences.iter().zip(&mut edges) {
+            if name != node && !name.is_empty() {
+                continue;
+            }
+            let here = || place(us, source, line);
+            if minute == *before && edge.0.as_ref().is_none_or(|last| *last < here()) {
+                edge.0 = Some(here());
+            }
+            if minute == *after && edge.1.as_ref().is_none_or(|first| here() < *first) {
+                edge.1 = Some(here());
+            }
+        }
+    })?;
+    Ok(edges)
+}
+
+fn each(case: &Case, f: &mut dyn FnMut(&str, i64, &str, i64)) -> Result<(), CaseError> {
+    let columns = ["ts_order_us", "node", "source", "line"];
+    case.read(
+        &TableId::Records,
+        Some(&columns),
+        &RowFilter::All,
+        &mut |batch: Batch| {
+            let (Some(times), Some(nodes), Some(sources), Some(lines)) = (
+                batch.column(columns[0]),
+                batch.column(columns[1]),
+                batch.column(columns[2]),
+                batch.column(columns[3]),
+            ) else {
+                return Ok(());
+            };
+            for row in 0..batch.rows() {
+                // Records of a process without any date say nothing about when.
+                let Some(us) = times.i64(row) else { continue };
+                f(
+                    nodes.text(row).unwrap_or(""),
+                    us,
+                    sources.text(row).unwrap_or(""),
+                    lines.i64(row).unwrap_or(0),
+                );
+            }
+            Ok(())
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn minutes_grow_both_ways() {
+        let mut minutes = Minutes::default();
+        for minute in [1000, 1001, 1100, 3, -70] {
+            minutes.insert(minute * MINUTE + 17);
+        }
+        assert_eq!(minutes.iter().collect::<Vec<_>>(), [-70, 3, 1000, 1001, 1100]);
+        assert_eq!(minutes.gaps()[3], (1001, 1100));
+        assert_eq!(minutes.between(3, 1100), 2);
+        // A broken stamp must not cost memory.
+        minutes.insert(i64::MAX / 2);
+        assert_eq!(minutes.iter().count(), 5);
+    }
+}

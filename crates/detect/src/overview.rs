@@ -1,0 +1,97 @@
+//! What the manifest says about nodes, sources and how well their times are known.
+
+use case::{Case, SourceKind};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Nodes, and what is known about their clocks.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Overview {
+    /// Names of nodes with log sources.
+    pub(crate) nodes: BTreeSet<String>,
+    /// Nodes with a piece whose zone or year was assumed, and in which sources.
+    pub(crate) assumed: BTreeMap<String, BTreeSet<String>>,
+    /// Clients and their versions, by node.
+    pub(crate) clients: BTreeMap<String, BTreeSet<String>>,
+    /// Networks that processes are on.
+    pub(crate) networks: BTreeSet<String>,
+}
+
+impl Overview {
+    pub(crate) fn of(case: &Case) -> Overview {
+        let manifest = case.manifest();
+        let mut overview = Overview::default();
+        let mut node_of: BTreeMap<(&str, u32), &str> = BTreeMap::new();
+        for node in &manifest.nodes {
+            for (source, number) in &node.processes {
+                node_of.insert((source, *number), &node.name);
+            }
+        }
+        for process in &manifest.processes {
+            let key = (process.source.as_str(), process.number);
+            let node = process
+                .node
+                .as_deref()
+                .or_else(|| node_of.get(&key).copied());
+            let Some(node) = node else { continue };
+            node_of.insert(key, node);
+            overview.nodes.insert(node.to_owned());
+            let mut client = process.client.clone();
+            if let Some(version) = &process.version {
+                client.push(' ');
+                client.push_str(version);
+            }
+            if !client.is_empty() {
+                let clients = overview.clients.entry(node.to_owned()).or_default();
+                clients.insert(client);
+            }
+            overview.networks.extend(process.network.clone());
+        }
+        for source in manifest
+            .sources
+            .iter()
+            .filter(|source| source.kind == SourceKind::Log)
+        {
+            if let Some(node) = &source.node {
+                overview.nodes.insert(node.clone());
+            }
+            for piece in &source.pieces {
+                let node = node_of
+                    .get(&(source.digest.as_str(), piece.process))
+                    .copied()
+                    .or(source.node.as_deref());
+                overview.networks.extend(piece.network.clone());
+                if piece.basis == "assumed" {
+                    let node = node.unwrap_or_default().to_owned();
+                    let sources = overview.assumed.entry(node).or_default();
+                    sources.insert(source.digest.clone());
+                }
+            }
+        }
+        overview
+    }
+
+    /// A node's name as it is shown: one without a name has to be called something.
+    pub(crate) fn shown(&self, name: &str) -> String {
+        if name.is_empty() {
+            "a node without a name".to_owned()
+        } else {
+            name.to_owned()
+        }
+    }
+
+    /// What must be said when the times of these nodes matter.
+    pub(crate) fn time_caveats(&self, nodes: &[String]) -> Vec<String> {
+        let assumed: Vec<&str> = nodes
+            .iter()
+            .filter(|node| self.assumed.contains_key(*node))
+            .map(String::as_str)
+            .collect();
+        if assumed.is_empty() {
+            return Vec::new();
+        }
+        vec![format!(
+            "the zone or year of {} is assumed",
+            assumed.join(", ")
+        )]
+    }
+}

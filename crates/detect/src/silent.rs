@@ -1,0 +1,243 @@
+//! A node that fell silent while others spoke, judged against its own habit.
+
+use crate::activity::{Activity, MINUTE, Place, edges};
+use crate::finding::{Affected, Finding, NotRun, Witnesses};
+use crate::overview::Overview;
+use case::{Case, CaseError};
+use model::RowFilter;
+use serde_json::Map;
+use std::collections::BTreeMap;
+
+/// Shorter silences are nobody's business.
+const LEAST_MINUTES: i64 = 10;
+/// Fewer spoken minutes make no habit.
+const LEAST_SPOKEN: usize = 8;
+/// How many times longer than usual.
+const TIMES_HABIT: i64 = 6;
+
+pub(crate) fn detect(
+    case: &Case,
+    overview: &Overview,
+    nodes: &BTreeMap<String, Activity>,
+) -> Result<(Vec<Finding>, Option<NotRun>), CaseError> {
+    let speaking = nodes.values().filter(|node| node.records > 0).count();
+    if speaking < 2 {
+        return Ok((
+            Vec::new(),
+            Some(NotRun {
+                detector: "silent_node".to_owned(),
+                missing: format!("dated records of at least two nodes (here: {speaking})"),
+            }),
+        ));
+    }
+    let end = nodes
+        .values()
+        .filter_map(|node| node.last.as_ref())
+        .map(|last| last.us.div_euclid(MINUTE))
+        .max()
+        .unwrap_or(0);
+    let mut silences = Vec::new();
+    for (name, node) in nodes {
+        let gaps = node.minutes.gaps();
+        if gaps.len() + 1 < LEAST_SPOKEN {
+            continue;
+        }
+        let habit = habit(&gaps);
+        let mut candidates = gaps;
+        let own_end = node
+            .last
+            .as_ref()
+            .map_or(end, |last| last.us.div_euclid(MINUTE));
+        if own_end < end {
+            candidates.push((own_end, end + 1));
+        }
+        for (before, after) in candidates {
+            let length = after - before - 1;
+            if length < LEAST_MINUTES || length < TIMES_HABIT * habit {
+                continue;
+            }
+            let others = nodes
+                .iter()
+                .filter(|(other, activity)| {
+                    *other != name && speaks_through(activity, before, after)
+                })
+                .count();
+            if others > 0 {
+                silences.push((name.clone(), before, after, others, habit));
+            }
+        }
+    }
+    let places: Vec<_> = silences
+        .iter()
+        .map(|(name, before, after, ..)| (name.clone(), *before, *after))
+        .collect();
+    let edges = edges(case, &places)?;
+    let ends = endings(case)?;
+    let findings = silences
+        .into_iter()
+        .zip(edges)
+        .map(|((name, _, after, others, habit), edge)| {
+            let at_end = after == end + 1;
+            let edge = (edge.0, edge.1.filter(|_| !at_end));
+            finding(overview, &name, others, habit, edge, end * MINUTE, &ends)
+        })
+        .collect();
+    Ok((findings, None))
+}
+
+/// The 95th percentile of a node's own pauses, in minutes.
+fn habit(gaps: &[(i64, i64)]) -> i64 {
+    let mut lengths: Vec<i64> = gaps.iter().map(|(before, after)| after - before).collect();
+    lengths.sort_unstable();
+    // The pause in question must not set the habit it is judged by.
+    let at = (lengths.len() * 95 / 100).min(lengths.len().saturating_sub(2));
+    lengths.get(at).copied().unwrap_or(1)
+}
+
+/// Whether a node speaks in the first, the second and the last third of a silence.
+fn speaks_through(activity: &Activity, before: i64, after: i64) -> bool {
+    let third = (after - before) / 3;
+    [
+        (before, before + third),
+        (before + third, after - third),
+        (after - third, after),
+    ]
+    .iter()
+    .all(|(from, to)| activity.minutes.between(*from, *to) > 0)
+}
+
+/// Stops and panics, by (source, line).
+fn endings(case: &Case) -> Result<BTreeMap<(String, i64), (String, String)>, CaseError> {
+    let mut endings = BTreeMap::new();
+    let table = case::TableId::Obs("lifecycle".to_owned());
+    case.read(
+        &table,
+        Some(&["what", "detail", "source", "line"]),
+        &RowFilter::All,
+        &mut |batch| {
+            let text = |name: &str, row: usize| {
+                let column = batch.column(name);
+                column
+                    .and_then(|column| column.text(row))
+                    .unwrap_or_default()
+                    .to_owned()
+            };
+            for row in 0..batch.rows() {
+                let what = text("what", row);
+                if what == "stop" || what == "panic" {
+                    let line = batch.column("line").and_then(|column| column.i64(row));
+                    endings.insert(
+                        (text("source", row), line.unwrap_or(0)),
+                        (what, text("detail", row)),
+                    );
+                }
+            }
+            Ok(())
+        },
+    )?;
+    Ok(endings)
+}
+
+fn finding(
+    overview: &Overview,
+    name: &str,
+    others: usize,
+    habit: i64,
+    (before, after): (Option<Place>, Option<Place>),
+    end_us: i64,
+    endings: &BTreeMap<(String, i64), (String, String)>,
+) -> Finding {
+    let from = before.as_ref().map(|place| place.us);
+    let to = after.as_ref().map(|place| place.us);
+    let silence_s = (to.unwrap_or(end_us) - from.unwrap_or(end_us)) / 1_000_000;
+    let mut magnitude = Map::new();
+    magnitude.insert("silence_s".to_owned(), silence_s.into());
+    magnitude.insert("usual_pause_s".to_owned(), (habit * 60).into());
+    let shown = overview.shown(name);
+    let length = crate::text::duration(silence_s as f64);
+    let title = if to.is_some() {
+        format!("{shown} wrote nothing for {length} while {others} others did")
+    } else {
+        format!("{shown} wrote nothing more for {length} while {others} others went on")
+    };
+    let mut caveats = overview.time_caveats(&[name.to_owned()]);
+    let mut causes = Vec::new();
+    // The last words, or the words around them.
+    let ending = before.as_ref().and_then(|place| {
+        endings
+            .range((place.source.clone(), place.line - 200)..=(place.source.clone(), place.line))
+            .next_back()
+    });
+    if let Some(((source, line), (what, detail))) = ending {
+        let detail = if detail.is_empty() {
+            String::new()
+        } else {
+            format!(": {detail}")
+        };
+        causes.push(crate::Cause {
+            text: format!("its last lines report a {what}{detail}"),
+            basis: "observed".to_owned(),
+            confidence: if what == "panic" { "likely" } else { "possible" }.to_owned(),
+            explains: Some("the silence".to_owned()),
+            does_not_explain: (what == "stop").then(|| "why it was stopped".to_owned()),
+            refs: vec![format!("{source}:{line}")],
+        });
+    } else if to.is_none() {
+        caveats.push(
+            "no stop or panic was logged: the node may have stopped, or its evidence ends there"
+                .to_owned(),
+        );
+    }
+    let severity = match (to.is_some(), silence_s) {
+        (true, ..3600) => "low",
+        (true, _) => "medium",
+        (false, ..3600) => "low",
+        (false, _) if !causes.is_empty() => "high",
+        (false, _) => "medium",
+    };
+    Finding {
+        kind: "silent_node".to_owned(),
+        severity: severity.to_owned(),
+        title,
+        status: if to.is_some() { "ended" } else { "unknown" }.to_owned(),
+        affected: Affected {
+            n: 1,
+            of: overview.nodes.len(),
+            unit: "nodes".to_owned(),
+        },
+        magnitude,
+        basis: "inferred".to_owned(),
+        scope: "node".to_owned(),
+        witnesses: Witnesses {
+            sources: others + 1,
+            nodes: others + 1,
+            independent: others + 1,
+        },
+        causes,
+        caveats,
+        refs: before
+            .iter()
+            .chain(&after)
+            .map(Place::reference)
+            .collect(),
+        nodes: vec![name.to_owned()],
+        ..Finding::default()
+    }
+    .identified(from, to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_does_not_set_its_own_habit() {
+        let mut gaps: Vec<(i64, i64)> = (0..10).map(|n| (n, n + 1)).collect();
+        gaps.push((10, 100));
+        assert_eq!(habit(&gaps), 1);
+        // Who pauses often is not silent.
+        let slow: Vec<(i64, i64)> = (0..10).map(|n| (n * 30, n * 30 + 30)).collect();
+        assert_eq!(habit(&slow), 30);
+        assert_eq!(habit(&[]), 1);
+    }
+}
