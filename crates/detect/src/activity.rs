@@ -28,7 +28,8 @@ impl Minutes {
         }
         if minute < self.base {
             let more = (self.base - minute + 63) / 64;
-            self.words.splice(0..0, std::iter::repeat_n(0, more as usize));
+            self.words
+                .splice(0..0, std::iter::repeat_n(0, more as usize));
             self.base -= more * 64;
         }
         let at = (minute - self.base) as usize;
@@ -39,11 +40,14 @@ impl Minutes {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = i64> + '_ {
-        self.words.iter().enumerate().flat_map(|(index, &word)| {
-            (0..64)
-                .filter(move |bit| word & (1 << bit) != 0)
-                .map(move |bit| self.base + index as i64 * 64 + bit)
-        })
+        self.words
+            .iter()
+            .enumerate()
+            .flat_map(move |(index, &word)| {
+                (0..64)
+                    .filter(move |bit| word & (1 << bit) != 0)
+                    .map(move |bit| self.base + index as i64 * 64 + bit)
+            })
     }
 
     /// Minutes spoken in `from..to` (both exclusive).
@@ -117,12 +121,12 @@ fn place(us: i64, source: &str, line: i64) -> Place {
     }
 }
 
+/// The last record before a silence and the first after it.
+pub(crate) type Edge = (Option<Place>, Option<Place>);
+
 /// Finds the last record before and the first after each silence `(node, last minute, next minute)`.
-pub(crate) fn edges(
-    case: &Case,
-    silences: &[(String, i64, i64)],
-) -> Result<Vec<(Option<Place>, Option<Place>)>, CaseError> {
-    let mut edges: Vec<(Option<Place>, Option<Place>)> = vec![(None, None); silences.len()];
+pub(crate) fn edges(case: &Case, silences: &[(String, i64, i64)]) -> Result<Vec<Edge>, CaseError> {
+    let mut edges: Vec<Edge> = vec![(None, None); silences.len()];
     if silences.is_empty() {
         return Ok(edges);
     }
@@ -184,7 +188,10 @@ mod tests {
         for minute in [1000, 1001, 1100, 3, -70] {
             minutes.insert(minute * MINUTE + 17);
         }
-        assert_eq!(minutes.iter().collect::<Vec<_>>(), [-70, 3, 1000, 1001, 1100]);
+        assert_eq!(
+            minutes.iter().collect::<Vec<_>>(),
+            [-70, 3, 1000, 1001, 1100]
+        );
         assert_eq!(minutes.gaps()[3], (1001, 1100));
         assert_eq!(minutes.between(3, 1100), 2);
         // A broken stamp must not cost memory.

@@ -63,7 +63,7 @@ fn uncovered(
         })
         .map(|(before, after)| (String::new(), before, after))
         .collect();
-    let mut places: Vec<(Option<Place>, Option<Place>)> = edges(case, &holes)?;
+    let mut places = edges(case, &holes)?;
     let sources = &case.manifest().sources;
     let mut findings: Vec<Finding> = holes
         .iter()
@@ -191,7 +191,11 @@ fn shares(sources: &[Source]) -> Vec<Finding> {
                 nodes: 0,
                 independent: hit.len(),
             },
-            refs: hit.iter().take(8).map(|source| source.digest.clone()).collect(),
+            refs: hit
+                .iter()
+                .take(8)
+                .map(|source| source.digest.clone())
+                .collect(),
             ..Finding::default()
         }
         .identified(None, None)
@@ -213,7 +217,10 @@ fn shares(sources: &[Source]) -> Vec<Finding> {
     let undated: Vec<&Source> = sources.iter().filter(|source| source.undated > 0).collect();
     if !undated.is_empty() {
         let count = undated.iter().map(|source| source.undated).sum();
-        let title = format!("{count} records have no time of their own ({})", named(&undated));
+        let title = format!(
+            "{count} records have no time of their own ({})",
+            named(&undated)
+        );
         findings.push(notice("undated_records", title, &undated, count, "records"));
     }
     findings

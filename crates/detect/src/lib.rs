@@ -5,6 +5,7 @@
 //! a case, and hands statements on. A detector without its inputs is `not_run`, never silent.
 
 mod activity;
+mod clocks;
 mod finding;
 mod gaps;
 mod overview;

@@ -1,6 +1,6 @@
 //! A node that fell silent while others spoke, judged against its own habit.
 
-use crate::activity::{Activity, MINUTE, Place, edges};
+use crate::activity::{Activity, Edge, MINUTE, Place, edges};
 use crate::finding::{Affected, Finding, NotRun, Witnesses};
 use crate::overview::Overview;
 use case::{Case, CaseError};
@@ -106,8 +106,10 @@ fn speaks_through(activity: &Activity, before: i64, after: i64) -> bool {
     .all(|(from, to)| activity.minutes.between(*from, *to) > 0)
 }
 
-/// Stops and panics, by (source, line).
-fn endings(case: &Case) -> Result<BTreeMap<(String, i64), (String, String)>, CaseError> {
+/// Stops and panics with their details, by source and line.
+type Endings = BTreeMap<(String, i64), (String, String)>;
+
+fn endings(case: &Case) -> Result<Endings, CaseError> {
     let mut endings = BTreeMap::new();
     let table = case::TableId::Obs("lifecycle".to_owned());
     case.read(
@@ -143,9 +145,9 @@ fn finding(
     name: &str,
     others: usize,
     habit: i64,
-    (before, after): (Option<Place>, Option<Place>),
+    (before, after): Edge,
     end_us: i64,
-    endings: &BTreeMap<(String, i64), (String, String)>,
+    endings: &Endings,
 ) -> Finding {
     let from = before.as_ref().map(|place| place.us);
     let to = after.as_ref().map(|place| place.us);
@@ -177,7 +179,12 @@ fn finding(
         causes.push(crate::Cause {
             text: format!("its last lines report a {what}{detail}"),
             basis: "observed".to_owned(),
-            confidence: if what == "panic" { "likely" } else { "possible" }.to_owned(),
+            confidence: if what == "panic" {
+                "likely"
+            } else {
+                "possible"
+            }
+            .to_owned(),
             explains: Some("the silence".to_owned()),
             does_not_explain: (what == "stop").then(|| "why it was stopped".to_owned()),
             refs: vec![format!("{source}:{line}")],
@@ -215,11 +222,7 @@ fn finding(
         },
         causes,
         caveats,
-        refs: before
-            .iter()
-            .chain(&after)
-            .map(Place::reference)
-            .collect(),
+        refs: before.iter().chain(&after).map(Place::reference).collect(),
         nodes: vec![name.to_owned()],
         ..Finding::default()
     }

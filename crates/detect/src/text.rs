@@ -109,16 +109,26 @@ impl Triage {
             tail.push("CANNOT SAY".to_owned());
         }
         for unknown in &self.cannot_say {
-            tail.push(fit(&format!("  {}: {}", unknown.what, unknown.why), COLUMNS));
+            tail.push(fit(
+                &format!("  {}: {}", unknown.what, unknown.why),
+                COLUMNS,
+            ));
         }
         for detector in &self.not_run {
             tail.push(fit(
-                &format!("  not run: {}, it needs {}", detector.detector, detector.missing),
+                &format!(
+                    "  not run: {}, it needs {}",
+                    detector.detector, detector.missing
+                ),
                 COLUMNS,
             ));
         }
         let mut next = vec!["NEXT".to_owned()];
-        next.extend(self.next.iter().map(|command| fit(&format!("  {command}"), 200)));
+        next.extend(
+            self.next
+                .iter()
+                .map(|command| fit(&format!("  {command}"), 200)),
+        );
         // What is wrong comes first; the rest gets what is left.
         let room = LINES.saturating_sub(lines.len());
         let for_next = next.len().min(4).min(room);
@@ -142,7 +152,10 @@ impl Triage {
             parts.push(counted(evidence.records, "record"));
         }
         if evidence.first_ts.is_some() {
-            parts.push(span(evidence.first_ts.as_deref(), evidence.last_ts.as_deref()));
+            parts.push(span(
+                evidence.first_ts.as_deref(),
+                evidence.last_ts.as_deref(),
+            ));
         }
         let name = if evidence.case.is_empty() {
             String::new()
@@ -191,15 +204,26 @@ mod tests {
             severity: "critical".into(),
             title: "x".repeat(500),
             status: "ended".into(),
-            affected: Affected { n: 4, of: 5, unit: "nodes".into() },
+            affected: Affected {
+                n: 4,
+                of: 5,
+                unit: "nodes".into(),
+            },
             basis: "observed".into(),
             refs: vec!["0123456789ab:17".into()],
             ..Finding::default()
         }
         .identified(Some(1_597_426_262_000_000), Some(1_597_430_650_000_000));
-        let unknown = CannotSay { what: "a".repeat(200), ..CannotSay::default() };
+        let unknown = CannotSay {
+            what: "a".repeat(200),
+            ..CannotSay::default()
+        };
         let triage = Triage {
-            evidence: EvidenceSummary { sources: 12_345, case: "\u{1b}[31m".into(), ..EvidenceSummary::default() },
+            evidence: EvidenceSummary {
+                sources: 12_345,
+                case: "\u{1b}[31m".into(),
+                ..EvidenceSummary::default()
+            },
             findings: vec![finding; 40],
             cannot_say: vec![unknown; 40],
             next: vec!["coroner clock x".into(); 9],
@@ -207,10 +231,16 @@ mod tests {
         };
         let text = triage.to_text();
         assert_eq!(text.lines().count(), LINES);
-        assert!(text.lines().all(|line| line.chars().count() <= COLUMNS), "{text}");
+        assert!(
+            text.lines().all(|line| line.chars().count() <= COLUMNS),
+            "{text}"
+        );
         assert!(!text.contains('\u{1b}'));
         assert!(text.contains("12,345 sources"));
-        assert!(text.contains("2020-08-14 17:31-18:44 UTC, ended, observed, 0123456789ab:17"), "{text}");
+        assert!(
+            text.contains("2020-08-14 17:31-18:44 UTC, ended, observed, 0123456789ab:17"),
+            "{text}"
+        );
         assert!(text.contains("NEXT\n  coroner clock x"), "{text}");
     }
 

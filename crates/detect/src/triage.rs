@@ -1,8 +1,6 @@
 //! The first screen: runs every detector, ranks what they found by harm, and says what it cannot.
 
-use crate::finding::{
-    CannotSay, EvidenceSummary, Finding, SnapshotSummary, Triage, rank,
-};
+use crate::finding::{CannotSay, EvidenceSummary, Finding, SnapshotSummary, Triage, rank};
 use crate::overview::Overview;
 use crate::skew::SkewInput;
 use crate::{activity, gaps, silent, skew};
@@ -46,7 +44,7 @@ pub fn triage(case: &Case, options: &TriageOptions) -> Result<Triage, TriageErro
     let nodes = activity::read(case)?;
     let clocks = match &options.clocks {
         Some(clocks) => clocks.clone(),
-        None => crate::clocks::measure(case)?,
+        None => crate::clocks::measure(case, &nodes)?,
     };
     let mut answer = Triage {
         evidence: evidence(case, &overview, options),
@@ -86,8 +84,14 @@ fn harm(finding: &Finding) -> (usize, i64, i64, i64, &str) {
 
 fn evidence(case: &Case, overview: &Overview, options: &TriageOptions) -> EvidenceSummary {
     let manifest = case.manifest();
-    let first = manifest.sources.iter().filter_map(|source| source.first_ts_us);
-    let last = manifest.sources.iter().filter_map(|source| source.last_ts_us);
+    let first = manifest
+        .sources
+        .iter()
+        .filter_map(|source| source.first_ts_us);
+    let last = manifest
+        .sources
+        .iter()
+        .filter_map(|source| source.last_ts_us);
     EvidenceSummary {
         sources: manifest.sources.len(),
         nodes: overview.nodes.len(),
@@ -99,7 +103,11 @@ fn evidence(case: &Case, overview: &Overview, options: &TriageOptions) -> Eviden
             .iter()
             .map(|snapshot| SnapshotSummary {
                 name: snapshot.name.clone(),
-                tables: snapshot.tables.iter().filter(|table| table.rows > 0).count(),
+                tables: snapshot
+                    .tables
+                    .iter()
+                    .filter(|table| table.rows > 0)
+                    .count(),
                 rows: snapshot.tables.iter().map(|table| table.rows).sum(),
                 trace_tables: TRACE_TABLES
                     .iter()
@@ -153,12 +161,19 @@ fn cannot_say(case: &Case, overview: &Overview, answer: &Triage) -> Vec<CannotSa
     if !overview.assumed.is_empty() {
         say(
             "when exactly things happened on nodes with an assumed zone",
-            format!("{} of {} nodes", overview.assumed.len(), overview.nodes.len()),
+            format!(
+                "{} of {} nodes",
+                overview.assumed.len(),
+                overview.nodes.len()
+            ),
             "a line of the same process with a zone or a slot, or say it: coroner amend --zone",
         );
     }
     let snapshots = &answer.evidence.snapshots;
-    if snapshots.iter().any(|snapshot| !snapshot.trace_tables.is_empty()) {
+    if snapshots
+        .iter()
+        .any(|snapshot| !snapshot.trace_tables.is_empty())
+    {
         say(
             "when L1 mined a transaction, and whether a withdrawal was claimed",
             "the database only knows when the server noticed a receipt".to_owned(),
@@ -171,7 +186,11 @@ fn cannot_say(case: &Case, overview: &Overview, answer: &Triage) -> Vec<CannotSa
 fn next(case: &Case, answer: &Triage) -> Vec<String> {
     let name = quoted(&answer.evidence.case);
     let mut next = Vec::new();
-    if answer.findings.iter().any(|finding| finding.kind.contains("clock")) {
+    if answer
+        .findings
+        .iter()
+        .any(|finding| finding.kind.contains("clock"))
+    {
         next.push(format!("coroner clock {name}"));
     }
     let worst = answer
@@ -190,7 +209,12 @@ fn next(case: &Case, answer: &Triage) -> Vec<String> {
             model::time::format_utc_short((to.div_euclid(60_000_000) + 1) * 60_000_000),
         ));
     }
-    if let Some(reference) = answer.findings.iter().flat_map(|finding| &finding.refs).next() {
+    if let Some(reference) = answer
+        .findings
+        .iter()
+        .flat_map(|finding| &finding.refs)
+        .next()
+    {
         next.push(format!("coroner show {name} {reference}"));
     }
     let several = answer.evidence.snapshots.len() > 1;
@@ -230,20 +254,27 @@ fn newest_hash(case: &Case, snapshot: &SnapshotSummary) -> Option<String> {
         table: table.name.clone(),
     };
     let mut hash = None;
-    case.read(&id, Some(&["tx_hash"]), &model::RowFilter::All, &mut |batch| {
-        let last = batch.rows().checked_sub(1);
-        let column = batch.column("tx_hash");
-        if let (Some(column), Some(row)) = (column, last) {
-            hash = column.bytes(row).map(|bytes| {
-                if column.column_type == model::ColumnType::Bytes {
-                    bytes.iter().fold("0x".to_owned(), |text, byte| format!("{text}{byte:02x}"))
-                } else {
-                    String::from_utf8_lossy(bytes).replace("\\x", "0x")
-                }
-            });
-        }
-        Ok(())
-    })
+    case.read(
+        &id,
+        Some(&["tx_hash"]),
+        &model::RowFilter::All,
+        &mut |batch| {
+            let last = batch.rows().checked_sub(1);
+            let column = batch.column("tx_hash");
+            if let (Some(column), Some(row)) = (column, last) {
+                hash = column.bytes(row).map(|bytes| {
+                    if column.column_type == model::ColumnType::Bytes {
+                        bytes
+                            .iter()
+                            .fold("0x".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+                    } else {
+                        String::from_utf8_lossy(bytes).replace("\\x", "0x")
+                    }
+                });
+            }
+            Ok(())
+        },
+    )
     .ok()?;
     hash.filter(|hash| hash.len() == 66 && hash[2..].bytes().all(|b| b.is_ascii_hexdigit()))
 }

@@ -2,6 +2,7 @@
 
 use super::memory::Memory;
 use analysis::trace::{Trace, TraceOptions, trace};
+use dumps::{DumpSource, Naming};
 use flate2::read::GzDecoder;
 use serde_json::{Map, Value};
 use std::io::Read as _;
@@ -191,6 +192,34 @@ fn every_fate_from_rows_in_memory() {
             for (table, reads) in memory.reads.borrow().iter() {
                 assert!(*reads <= 2, "{table} was read {reads} times for {key}");
             }
+            trace
+        };
+        fates(database, &ask, &index);
+    }
+}
+
+fn dump_source(text: Vec<u8>, name: &str) -> DumpSource {
+    let naming = Naming {
+        source: "0123456789ab".into(),
+        snapshot: name.into(),
+        ..Naming::default()
+    };
+    DumpSource::from_bytes(text, naming).unwrap()
+}
+
+#[test]
+fn every_fate_from_the_dumps_themselves() {
+    for database in ["z2023", "znew"] {
+        let Some(dump) = corpus(&format!("{database}.full.copy.sql.gz")) else {
+            return;
+        };
+        let index = std::fs::read_to_string(corpus("INDEX.md").unwrap()).unwrap();
+        let source = dump_source(gunzip(dump).into_bytes(), database);
+        let ask = |key: &str| {
+            let trace = trace(&source, key, &TraceOptions::default()).unwrap();
+            assert_eq!(trace.snapshot.as_deref(), Some(database));
+            assert_eq!(trace.partial, [""; 0]);
+            assert_eq!(trace.database_zone.as_ref().unwrap().value, "+00:00");
             trace
         };
         fates(database, &ask, &index);
