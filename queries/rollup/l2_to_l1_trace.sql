@@ -13,7 +13,7 @@ WITH found AS (
     GROUP BY l.miniblock_number
 ),
 way AS (
-    SELECT f.miniblock_number, f.logs, b.number AS l1_batch_number,
+    SELECT f.miniblock_number, f.logs, m.l1_batch_number,
            b.eth_commit_tx_id, b.eth_prove_tx_id, b.eth_execute_tx_id
     FROM found f
     LEFT JOIN miniblocks m ON m.number = f.miniblock_number

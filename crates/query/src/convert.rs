@@ -7,8 +7,8 @@ use datafusion::arrow::array::{
 use datafusion::arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{
-    DataType, Field, Float64Type, Int64Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
-    UInt64Type,
+    DataType, Decimal128Type, Field, Float64Type, Int64Type, Schema, SchemaRef, TimeUnit,
+    TimestampMicrosecondType, UInt64Type,
 };
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::record_batch::RecordBatch;
@@ -279,7 +279,15 @@ fn cells(array: &ArrayRef, json: bool) -> Result<Vec<Cell>, ArrowError> {
                 })
             })
             .collect::<Result<_, _>>()?,
-        // Decimals, dates, times, durations, intervals: as Arrow prints them.
+        // Whole decimals, such as sums, are numbers as far as they fit; their digits else.
+        DataType::Decimal128(_, 0) => {
+            let values = array.as_primitive::<Decimal128Type>();
+            each(values, |row| match i64::try_from(values.value(row)) {
+                Ok(value) => Cell::I64(value),
+                Err(_) => Cell::Text(values.value(row).to_string()),
+            })
+        }
+        // Other decimals, dates, times, durations, intervals: as Arrow prints them.
         _ => (0..array.len())
             .map(|row| match array.is_null(row) {
                 true => Ok(Cell::Null),

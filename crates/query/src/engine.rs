@@ -2,6 +2,7 @@
 
 use crate::convert;
 use crate::error::QueryError;
+use crate::exact;
 use crate::header::Query;
 use crate::params::Params;
 use crate::statement::{self, Parsed};
@@ -317,7 +318,7 @@ impl Engine {
         params: &Params,
         sink: &mut (dyn FnMut(Answer) -> ControlFlow<()> + Send),
     ) -> Result<Outcome, QueryError> {
-        let context = self.context();
+        let context = self.context().map_err(QueryError::from_engine)?;
         let mut outcome = Outcome::default();
         for reference in parsed.references()? {
             let (name, entry) = self.tables.resolve(&reference)?;
@@ -375,11 +376,13 @@ impl Engine {
     }
 
     /// Returns a fresh context: nothing of one question reaches the next.
-    fn context(&self) -> SessionContext {
+    fn context(&self) -> Result<SessionContext, DataFusionError> {
         let config = SessionConfig::new()
             .with_target_partitions(1)
             .with_default_catalog_and_schema(BARE, BARE);
-        SessionContext::new_with_config_rt(config, Arc::clone(&self.runtime))
+        let context = SessionContext::new_with_config_rt(config, Arc::clone(&self.runtime));
+        exact::install(&context)?;
+        Ok(context)
     }
 }
 

@@ -31,6 +31,7 @@
 mod convert;
 mod engine;
 mod error;
+mod exact;
 mod header;
 mod params;
 mod queries;

@@ -1,4 +1,10 @@
 //! Integration tests of the query crate, one binary: each links the engine.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
+mod corpus;
 mod engine;
+mod fixture;
+mod golden;
+mod header;
+mod oracle;
+mod semantics;
