@@ -1,1 +1,58 @@
 //! What a line means.
+//!
+//! This crate owns framing and wrappers, one definition file per log format (`formats/*.toml`), the
+//! engines that read them, and the message catalogue that turns messages into observations and clues.
+//! It must never know Arrow, Polars or files: bytes come in, records go into a [`model::RecordSink`].
+//!
+//! # Framing
+//!
+//! A physical line ends with a line feed; a carriage return before it goes. Colour sequences
+//! (`ESC[…m`, and `←[…m` as Windows consoles paste them) are taken out before anything is read.
+//! Wrapping (docker's JSON, journald, compose, kurtosis, a chat's `> `) is peeled off layer by layer.
+//! What is left either *starts* a record, by its own bytes alone, or it doesn't:
+//!
+//! * A line that starts a record always does: nothing before it can make it something else. So a
+//!   file may be cut there ([`Parser::cut_point`]), and parts give the same records as the whole.
+//!   (Only `goroutine 1 [running]:` after `panic: …` and a docker chunk after a cut line go on.)
+//! * After text of logrus these lines go on with the record: all up to the closing one if a quote is
+//!   open and does close; indented ones; frames of a Go stack (one word with a dot in it); lines with
+//!   a `key=`, as hard-wrapped text has; and up to 8 others before such a line (the message of a
+//!   wrapped error stands before its stack). A blank line belongs to it if such a line follows at once.
+//! * After text of tracing: indented lines, closing brackets, `Caused by:`, `Stack backtrace:`.
+//! * After `panic: …`: stack frames, goroutines, registers, `exit status`. After `thread '…' panicked`:
+//!   the message up to `note:`, the backtrace.
+//! * After JSON nothing goes on.
+//! * Lines come through the same wrapping as the first one, or the journal has indented them.
+//!
+//! Lines of one record are joined by line feeds. The fields after a stack are read like any others,
+//! since the text is split only when all of it is there. A record has at most 4096 lines and 1 MiB;
+//! what goes beyond is [`model::Reject::RecordTooLong`].
+//!
+//! Docker cuts lines at 16 KiB: later chunks of the same stream are joined and reported as
+//! `continued`. Chunks are looked for in the next physical line only; if a line of the other stream
+//! comes between, the chunk stands alone.
+//!
+//! Everything else is a located reject: chatter, Go's `log.Println` and geth's own form (any Go
+//! program writes those; no definition here claims them), broken JSON, NUL bytes.
+//!
+//! # Detection
+//!
+//! Each line is claimed by its own bytes. If several formats claim it, the one that claims the fewest
+//! of the others' samples wins; equals are [`model::Reject::Ambiguous`].
+
+mod catalogue;
+mod convert;
+mod definition;
+mod engine;
+mod framing;
+mod meaning;
+mod parser;
+mod pattern;
+mod samples;
+mod scan;
+mod wrapper;
+
+pub use catalogue::{Catalogue, Format};
+pub use definition::DefinitionError;
+pub use parser::Parser;
+pub use samples::{SampleFailure, check_samples};

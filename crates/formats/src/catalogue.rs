@@ -1,0 +1,438 @@
+//! All definitions, compiled: who claims a line, and what a message means.
+
+use crate::definition::{self, Definition, DefinitionError, Sample};
+use crate::engine::{self, ENGINE_VERSION, Engine, Head, Rules, Shape};
+use crate::meaning::{MessageSpec, NO_CAPTURES};
+use crate::parser::Parser;
+use crate::pattern::Captures;
+use crate::scan::first_word;
+use model::Level;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::LazyLock;
+
+/// `(stem, text)` of the embedded definition files.
+const EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
+
+/// FNV-1a with eight bytes a step: the tables are small and their keys come from definition files, so
+/// nobody can aim at collisions.
+#[derive(Default)]
+pub(crate) struct MessageHasher(u64);
+
+impl Hasher for MessageHasher {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) {
+        let mut hash = self.0;
+        let mut chunks = bytes.chunks_exact(8);
+        for chunk in &mut chunks {
+            let word = u64::from_le_bytes(chunk.try_into().expect("eight bytes"));
+            hash = (hash.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+        }
+        let mut last = bytes.len() as u64;
+        for byte in chunks.remainder() {
+            last = (last << 8) | u64::from(*byte);
+        }
+        self.0 = (hash.rotate_left(5) ^ last).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+
+    #[inline]
+    fn write_usize(&mut self, _: usize) {
+        // The length prefix of a slice: `write` has it in.
+    }
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 29)
+    }
+}
+
+type Table<V> = HashMap<Vec<u8>, V, BuildHasherDefault<MessageHasher>>;
+
+/// What a format is, for people: the row of the verb `formats`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Format {
+    /// The definition file's stem.
+    pub name: String,
+    /// One line.
+    pub title: String,
+    /// Which programs and versions it was made from.
+    pub source: String,
+    /// The client its records belong to.
+    pub client: String,
+    /// The engines that read it.
+    pub engines: Vec<&'static str>,
+    /// Roles it can tell, sorted.
+    pub roles: Vec<String>,
+    /// How many messages its catalogue knows.
+    pub messages: usize,
+    /// How many samples prove it.
+    pub samples: usize,
+}
+
+/// A definition with its look-up tables.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    pub(crate) definition: Definition,
+    exact: Table<u32>,
+    /// Patterns by their literal first word.
+    by_word: Table<Vec<u32>>,
+    /// Patterns whose first word holds a hole.
+    anywhere: Vec<u32>,
+}
+
+impl Compiled {
+    fn new(definition: Definition) -> Result<Compiled, DefinitionError> {
+        let mut exact = Table::default();
+        let mut by_word: Table<Vec<u32>> = Table::default();
+        let mut anywhere = Vec::new();
+        for (index, message) in definition.messages.iter().enumerate() {
+            if let Some(text) = &message.text {
+                if exact
+                    .insert(text.clone().into_bytes(), index as u32)
+                    .is_some()
+                {
+                    return Err(DefinitionError {
+                        file: definition.name.clone(),
+                        key: format!("message[{index}].text"),
+                        what: format!("`{text}` is in the catalogue twice"),
+                    });
+                }
+            } else if let Some(pattern) = &message.pattern {
+                let head = pattern.literal_head();
+                let word = first_word(head);
+                if word.len() < head.len() {
+                    by_word.entry(word.to_vec()).or_default().push(index as u32);
+                } else {
+                    anywhere.push(index as u32);
+                }
+            }
+        }
+        Ok(Compiled {
+            definition,
+            exact,
+            by_word,
+            anywhere,
+        })
+    }
+
+    /// Finds what the catalogue says about a message.
+    #[inline]
+    pub(crate) fn message(&self, message: &[u8]) -> Option<(&MessageSpec, Captures)> {
+        if let Some(index) = self.exact.get(message) {
+            return Some((&self.definition.messages[*index as usize], NO_CAPTURES));
+        }
+        let words = self.by_word.get(first_word(message));
+        for index in words.into_iter().flatten().chain(&self.anywhere) {
+            let spec = &self.definition.messages[*index as usize];
+            let pattern = spec.pattern.as_ref().expect("only patterns are indexed so");
+            if let Some(captures) = pattern.matches(message) {
+                return Some((spec, captures));
+            }
+        }
+        None
+    }
+
+    /// Severity of a printed level.
+    #[inline]
+    pub(crate) fn level(&self, raw: &[u8]) -> Option<Level> {
+        for (printed, level) in &self.definition.levels {
+            if printed.as_bytes() == raw {
+                return Some(*level);
+            }
+        }
+        const KNOWN: [(&[u8], Level); 11] = [
+            (b"info", Level::Info),
+            (b"warn", Level::Warn),
+            (b"warning", Level::Warn),
+            (b"error", Level::Error),
+            (b"debug", Level::Debug),
+            (b"trace", Level::Trace),
+            (b"fatal", Level::Fatal),
+            (b"panic", Level::Fatal),
+            (b"crit", Level::Crit),
+            (b"critical", Level::Crit),
+            (b"notice", Level::Notice),
+        ];
+        KNOWN
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(raw))
+            .map(|(_, level)| *level)
+    }
+
+    /// Role of a program, by its component.
+    #[inline]
+    pub(crate) fn role(&self, component: Option<&[u8]>) -> Option<&str> {
+        let component = component?;
+        self.definition
+            .roles
+            .iter()
+            .find(|(name, _)| name.as_bytes() == component)
+            .map(|(_, role)| role.as_str())
+    }
+
+    pub(crate) fn rules(&self) -> Rules<'_> {
+        Rules {
+            component_keys: &self.definition.component_keys,
+            spaced_keys: &self.definition.spaced_keys,
+        }
+    }
+
+    /// Whether the format claims a line with this head.
+    fn claims(&self, head: &Head, line: &[u8]) -> bool {
+        if !self.definition.engines.contains(&head.shape.engine()) {
+            return false;
+        }
+        let targets = &self.definition.targets;
+        if targets.is_empty() || !matches!(head.shape, Shape::TracingText | Shape::TracingJson) {
+            return true;
+        }
+        let (from, to) = head.component;
+        let target = &line[from as usize..to as usize];
+        // A panic in JSON has no target; its level gives it away.
+        if target.is_empty() {
+            return memchr::memmem::find(line, b"\"level\":\"CRITICAL\"").is_some();
+        }
+        targets.iter().any(|known| {
+            target
+                .strip_prefix(known.as_bytes())
+                .is_some_and(|rest| matches!(rest.first(), None | Some(b':' | b'_')))
+        })
+    }
+}
+
+/// Whose line it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Claim {
+    Nobody,
+    /// Index of the format.
+    One(u16),
+    /// Two formats with equal right.
+    Several,
+}
+
+/// All definitions, compiled.
+///
+/// ```
+/// let catalogue = formats::Catalogue::builtin();
+/// let names: Vec<_> = catalogue.formats().iter().map(|format| format.name.as_str()).collect();
+/// assert_eq!(names, ["prysm", "zksync"]);
+/// ```
+#[derive(Debug)]
+pub struct Catalogue {
+    pub(crate) compiled: Vec<Compiled>,
+    formats: Vec<Format>,
+    /// How many of the others' samples each format claims: the fewer, the more specific.
+    breadth: Vec<u32>,
+    /// Formats by engine, in catalogue order.
+    by_engine: [Vec<u16>; Engine::ALL.len()],
+    parser_version: String,
+}
+
+impl Catalogue {
+    /// Returns the formats that are part of this program.
+    pub fn builtin() -> &'static Catalogue {
+        static BUILTIN: LazyLock<Catalogue> = LazyLock::new(|| {
+            Catalogue::with_overlay(&[]).expect("embedded definitions are tested")
+        });
+        &BUILTIN
+    }
+
+    /// Returns the formats of this program with a user's own: `(stem, TOML text)` each. A file with
+    /// the name of an embedded one replaces it.
+    ///
+    /// # Errors
+    /// A [`DefinitionError`] that names file and key.
+    pub fn with_overlay(files: &[(String, String)]) -> Result<Catalogue, DefinitionError> {
+        let mut texts: Vec<(&str, &str)> = EMBEDDED.to_vec();
+        for (stem, text) in files {
+            match texts.iter_mut().find(|(name, _)| name == stem) {
+                Some(entry) => entry.1 = text,
+                None => texts.push((stem, text)),
+            }
+        }
+        texts.sort_by_key(|(name, _)| *name);
+        let mut compiled = Vec::new();
+        let mut hash = Fnv::default();
+        hash.add(&ENGINE_VERSION.to_le_bytes());
+        for (name, text) in texts {
+            hash.add(name.as_bytes());
+            hash.add(text.as_bytes());
+            compiled.push(Compiled::new(definition::read(name, text)?)?);
+        }
+        Ok(Catalogue::new(compiled, hash.0))
+    }
+
+    fn new(compiled: Vec<Compiled>, hash: u64) -> Catalogue {
+        let formats = compiled
+            .iter()
+            .map(|compiled| {
+                let definition = &compiled.definition;
+                let said = definition
+                    .messages
+                    .iter()
+                    .filter_map(|message| message.role.clone());
+                let mut roles: Vec<String> = definition
+                    .roles
+                    .iter()
+                    .map(|(_, role)| role.clone())
+                    .chain(said)
+                    .collect();
+                roles.sort();
+                roles.dedup();
+                Format {
+                    name: definition.name.clone(),
+                    title: definition.title.clone(),
+                    source: definition.source.clone(),
+                    client: definition.client.clone(),
+                    engines: definition
+                        .engines
+                        .iter()
+                        .map(|engine| engine.name())
+                        .collect(),
+                    roles,
+                    messages: definition.messages.len(),
+                    samples: definition.samples.len(),
+                }
+            })
+            .collect();
+        let breadth = compiled
+            .iter()
+            .map(|own| {
+                let others = compiled
+                    .iter()
+                    .filter(|other| other.definition.name != own.definition.name);
+                let samples = others.flat_map(|other| &other.definition.samples);
+                samples
+                    .filter(|sample| !sample.reject && sample_claimed(own, sample))
+                    .count() as u32
+            })
+            .collect();
+        let mut by_engine: [Vec<u16>; Engine::ALL.len()] = Default::default();
+        for (index, compiled) in compiled.iter().enumerate() {
+            for engine in &compiled.definition.engines {
+                by_engine[*engine as usize].push(index as u16);
+            }
+        }
+        Catalogue {
+            compiled,
+            formats,
+            breadth,
+            by_engine,
+            parser_version: format!("{:012x}", hash & 0xffff_ffff_ffff),
+        }
+    }
+
+    /// Returns what the formats are, sorted by name.
+    pub fn formats(&self) -> &[Format] {
+        &self.formats
+    }
+
+    /// Returns 12 hex digits over definitions and engines: evidence parsed under another version may
+    /// hold other records.
+    pub fn parser_version(&self) -> &str {
+        &self.parser_version
+    }
+
+    /// Returns a parser: cheap to make, one per thread.
+    pub fn parser(&self) -> Parser<'_> {
+        Parser::new(self)
+    }
+
+    /// Returns the lines among the samples that two formats claim with equal right, as
+    /// `(line, names)`: a catalogue should have none.
+    pub fn contested_samples(&self) -> Vec<(String, Vec<String>)> {
+        let mut contested = Vec::new();
+        for owner in &self.compiled {
+            for sample in owner
+                .definition
+                .samples
+                .iter()
+                .filter(|sample| !sample.reject)
+            {
+                let claiming: Vec<usize> = (0..self.compiled.len())
+                    .filter(|index| sample_claimed(&self.compiled[*index], sample))
+                    .collect();
+                let least = claiming.iter().map(|index| self.breadth[*index]).min();
+                let best: Vec<String> = claiming
+                    .iter()
+                    .filter(|index| Some(self.breadth[**index]) == least)
+                    .map(|index| self.formats[*index].name.clone())
+                    .collect();
+                if best.len() > 1 {
+                    contested.push((sample.line.clone(), best));
+                }
+            }
+        }
+        contested
+    }
+
+    /// Says whose line it is: of those that claim it, the most specific.
+    #[inline]
+    pub(crate) fn claim(&self, head: &Head, line: &[u8]) -> Claim {
+        let mut best: Option<(u32, u16)> = None;
+        let mut several = false;
+        for &index in &self.by_engine[head.shape.engine() as usize] {
+            if !self.compiled[usize::from(index)].claims(head, line) {
+                continue;
+            }
+            let breadth = self.breadth[usize::from(index)];
+            match best {
+                Some((other, _)) if other < breadth => {}
+                Some((other, _)) if other == breadth => several = true,
+                _ => {
+                    best = Some((breadth, index));
+                    several = false;
+                }
+            }
+        }
+        match best {
+            None => Claim::Nobody,
+            // Panics are claimed by their whole text, later.
+            Some((_, index)) if !several || is_panic(head) => Claim::One(index),
+            Some(_) => Claim::Several,
+        }
+    }
+
+    /// Says which format a panic with this text belongs to.
+    pub(crate) fn panic_owner(&self, head: &Head, text: &[u8]) -> Option<u16> {
+        self.by_engine[head.shape.engine() as usize]
+            .iter()
+            .copied()
+            .find(|index| {
+                self.compiled[usize::from(*index)]
+                    .definition
+                    .panics
+                    .iter()
+                    .any(|mark| memchr::memmem::find(text, mark.as_bytes()).is_some())
+            })
+    }
+}
+
+/// Whether the head is one of a panic.
+pub(crate) fn is_panic(head: &Head) -> bool {
+    matches!(head.shape, Shape::GoPanic | Shape::RustPanic)
+}
+
+/// Whether a format claims the first line of a sample, once its wrapping is off.
+fn sample_claimed(compiled: &Compiled, sample: &Sample) -> bool {
+    let line = sample.line.lines().next().unwrap_or("");
+    let mut plain = Vec::new();
+    crate::scan::strip_colours(line.as_bytes(), &mut plain);
+    engine::recognise(&plain).is_some_and(|head| compiled.claims(&head, &plain))
+}
+
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Fnv(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fnv {
+    fn add(&mut self, bytes: &[u8]) {
+        for byte in bytes.iter().chain(&[0xff]) {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+}

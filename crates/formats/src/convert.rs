@@ -1,0 +1,257 @@
+//! Conversions from printed text to numbers with a unit.
+
+use model::ObsValue;
+
+/// What a conversion makes of the printed text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Convert {
+    Int,
+    Float,
+    Bool,
+    Text,
+    /// `4h0m0.3s` (or bare nanoseconds, as JSON writes durations) → seconds.
+    GoDuration,
+    /// Nanoseconds → seconds.
+    NanosToSeconds,
+    /// `100%` → 1.0.
+    Percent,
+    /// Go's `time.Time` as `%v` prints it → microseconds since 1970 UTC.
+    GoTime,
+    /// Unix seconds → microseconds.
+    UnixSeconds,
+    /// Unix milliseconds → microseconds.
+    UnixMillis,
+    /// `[1 2 3]` or JSON list → 3.
+    ListLength,
+    /// Text without the outer quotes Rust's Debug prints.
+    Unquote,
+    /// The last whole number in the text, for example of `L1BatchNumber(12)`.
+    LastInt,
+}
+
+/// Names of the conversions as definitions write them.
+pub(crate) const NAMES: [(&str, Convert); 13] = [
+    ("int", Convert::Int),
+    ("float", Convert::Float),
+    ("bool", Convert::Bool),
+    ("text", Convert::Text),
+    ("go_duration", Convert::GoDuration),
+    ("ns_to_s", Convert::NanosToSeconds),
+    ("percent", Convert::Percent),
+    ("go_time", Convert::GoTime),
+    ("unix_s", Convert::UnixSeconds),
+    ("unix_ms", Convert::UnixMillis),
+    ("list_length", Convert::ListLength),
+    ("unquote", Convert::Unquote),
+    ("last_int", Convert::LastInt),
+];
+
+impl Convert {
+    /// Converts; `None` if the text is not what the conversion reads.
+    pub(crate) fn apply<'a>(self, text: &'a [u8]) -> Option<ObsValue<'a>> {
+        let trimmed = text.trim_ascii();
+        match self {
+            Convert::Int => int(trimmed).map(ObsValue::I64),
+            Convert::Float => float(trimmed).map(ObsValue::F64),
+            Convert::Bool => match trimmed {
+                b"true" => Some(ObsValue::Bool(true)),
+                b"false" => Some(ObsValue::Bool(false)),
+                _ => None,
+            },
+            Convert::Text => (!trimmed.is_empty()).then_some(ObsValue::Text(trimmed)),
+            Convert::GoDuration => go_duration_s(trimmed).map(ObsValue::F64),
+            Convert::NanosToSeconds => int(trimmed).map(|ns| ObsValue::F64(ns as f64 / 1e9)),
+            Convert::Percent => {
+                let number = trimmed.strip_suffix(b"%").unwrap_or(trimmed);
+                float(number).map(|value| ObsValue::F64(value / 100.0))
+            }
+            Convert::GoTime => go_time_us(trimmed).map(ObsValue::I64),
+            Convert::UnixSeconds => int(trimmed)?.checked_mul(1_000_000).map(ObsValue::I64),
+            Convert::UnixMillis => int(trimmed)?.checked_mul(1_000).map(ObsValue::I64),
+            Convert::ListLength => list_length(trimmed).map(ObsValue::I64),
+            Convert::Unquote => {
+                let inner = trimmed.strip_prefix(b"\"").unwrap_or(trimmed);
+                let inner = inner.strip_suffix(b"\"").unwrap_or(inner);
+                (!inner.is_empty()).then_some(ObsValue::Text(inner))
+            }
+            Convert::LastInt => {
+                let end = trimmed.iter().rposition(u8::is_ascii_digit)? + 1;
+                let start = trimmed[..end]
+                    .iter()
+                    .rposition(|c| !c.is_ascii_digit())
+                    .map_or(0, |at| at + 1);
+                int(&trimmed[start..end]).map(ObsValue::I64)
+            }
+        }
+    }
+}
+
+/// Reads a whole number; `None` on overflow, so that 18446744073709551615 (not included) is null.
+pub(crate) fn int(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text.first()? {
+        b'-' => (true, &text[1..]),
+        b'+' => (false, &text[1..]),
+        _ => (false, text),
+    };
+    if digits.is_empty() {
+        return None;
+    }
+    let mut value = 0i64;
+    for c in digits {
+        if !c.is_ascii_digit() {
+            return None;
+        }
+        let digit = i64::from(c - b'0');
+        value = value.checked_mul(10)?;
+        value = if negative {
+            value.checked_sub(digit)?
+        } else {
+            value.checked_add(digit)?
+        };
+    }
+    Some(value)
+}
+
+fn float(text: &[u8]) -> Option<f64> {
+    if !text.first()?.is_ascii_digit() && !matches!(text[0], b'-' | b'+' | b'.') {
+        return None; // not `NaN`, not `inf`
+    }
+    let value: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
+    value.is_finite().then_some(value)
+}
+
+/// Reads Go's `time.Duration` as it prints itself: `-1h2m3.5s`, `12.5ms`, `581ns`, `0s`. Bare digits
+/// are nanoseconds: logrus' JSON writes durations so.
+pub(crate) fn go_duration_s(text: &[u8]) -> Option<f64> {
+    if let Some(ns) = int(text) {
+        return Some(ns as f64 / 1e9);
+    }
+    let (sign, mut rest) = match text.first()? {
+        b'-' => (-1.0, &text[1..]),
+        b'+' => (1.0, &text[1..]),
+        _ => (1.0, text),
+    };
+    // Whole nanoseconds keep the result exact; floats would add up errors of the parts.
+    let mut nanos = 0i128;
+    while !rest.is_empty() {
+        let whole = rest.iter().take_while(|c| c.is_ascii_digit()).count();
+        let mut value = 0i128;
+        for c in &rest[..whole] {
+            value = value.checked_mul(10)?.checked_add(i128::from(c - b'0'))?;
+        }
+        rest = &rest[whole..];
+        let mut fraction: &[u8] = b"";
+        if rest.first() == Some(&b'.') {
+            let length = rest[1..].iter().take_while(|c| c.is_ascii_digit()).count();
+            fraction = &rest[1..1 + length];
+            rest = &rest[1 + length..];
+        }
+        if whole == 0 && fraction.is_empty() {
+            return None;
+        }
+        let (unit, length) = if rest.starts_with(b"ns") {
+            (1, 2)
+        } else if rest.starts_with(b"us") {
+            (1_000, 2)
+        } else if rest.starts_with("µs".as_bytes()) || rest.starts_with("μs".as_bytes()) {
+            (1_000, 3)
+        } else if rest.starts_with(b"ms") {
+            (1_000_000, 2)
+        } else if rest.starts_with(b"s") {
+            (1_000_000_000, 1)
+        } else if rest.starts_with(b"m") {
+            (60_000_000_000, 1)
+        } else if rest.starts_with(b"h") {
+            (3_600_000_000_000, 1)
+        } else {
+            return None;
+        };
+        rest = &rest[length..];
+        nanos = nanos.checked_add(value.checked_mul(unit)?)?;
+        let mut scale = unit;
+        for c in fraction {
+            scale /= 10;
+            nanos += i128::from(c - b'0') * scale;
+        }
+    }
+    Some(sign * (nanos as f64 / 1e9))
+}
+
+/// Reads Go's `time.Time` as `%v` prints it: `2020-07-28 06:37:10.5 +0000 UTC m=+65.1`.
+pub(crate) fn go_time_us(text: &[u8]) -> Option<i64> {
+    let (stamp, end) = crate::scan::full_stamp(text, 0)?;
+    if let Some(us) = stamp.utc_us() {
+        return Some(us);
+    }
+    let zone = text.get(end..)?.trim_ascii_start();
+    let zone = &zone[..zone.len().min(5)];
+    let seconds = model::time::parse_offset(std::str::from_utf8(zone).ok()?)?;
+    Some(stamp.civil_us()? - i64::from(seconds) * 1_000_000)
+}
+
+fn list_length(text: &[u8]) -> Option<i64> {
+    let inner = text.strip_prefix(b"[")?.strip_suffix(b"]")?.trim_ascii();
+    if inner.is_empty() {
+        return Some(0);
+    }
+    let count = inner
+        .split(|c| matches!(c, b' ' | b','))
+        .filter(|part| !part.is_empty())
+        .count();
+    Some(count as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_of_go() {
+        for (text, seconds) in [
+            ("4h0m0.317286608s", Some(14400.317286608)),
+            ("4h0m0.1s", Some(14400.1)),
+            ("-3.5s", Some(-3.5)),
+            ("577.13571ms", Some(0.57713571)),
+            ("581ns", Some(5.81e-7)),
+            ("2.5µs", Some(2.5e-6)),
+            ("0s", Some(0.0)),
+            ("1495187990", Some(1.49518799)),
+            ("4h0", None),
+            ("", None),
+            (".", None),
+            ("abc", None),
+        ] {
+            assert_eq!(go_duration_s(text.as_bytes()), seconds, "{text}");
+        }
+    }
+
+    #[test]
+    fn times_of_go() {
+        let us = model::time::parse_utc("2020-07-28T06:37:10Z");
+        for text in [
+            "2020-07-28 06:37:10 +0000 UTC",
+            "2020-07-28 08:37:10 +0200 CEST m=+65742.9",
+            "2020-07-28 03:37:10 -0300 -03",
+        ] {
+            assert_eq!(go_time_us(text.as_bytes()), us, "{text}");
+        }
+        assert_eq!(go_time_us(b"2020-07-28 06:37:10"), None);
+    }
+
+    #[test]
+    fn numbers_are_checked() {
+        assert_eq!(int(b"18446744073709551615"), None);
+        assert_eq!(int(b"-9223372036854775808"), Some(i64::MIN));
+        assert_eq!(Convert::Percent.apply(b"NaN%"), None);
+        assert_eq!(Convert::Percent.apply(b"95%"), Some(ObsValue::F64(0.95)));
+        assert_eq!(
+            Convert::ListLength.apply(b"[20 2 37 51]"),
+            Some(ObsValue::I64(4))
+        );
+        assert_eq!(Convert::ListLength.apply(b"[]"), Some(ObsValue::I64(0)));
+        assert_eq!(
+            Convert::LastInt.apply(b"L1BatchNumber(12)"),
+            Some(ObsValue::I64(12))
+        );
+    }
+}

@@ -1,0 +1,430 @@
+//! Definition files: from TOML to a checked [`Definition`], or an error that names file and key.
+
+use crate::engine::Engine;
+use crate::meaning::{ClueSpec, MessageSpec, ObserveSpec, ValueSpec, WhenSpec};
+use crate::pattern::Pattern;
+use model::Level;
+use toml::{Table, Value};
+
+/// Why a definition file can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("format `{file}`: {key}: {what}")]
+pub struct DefinitionError {
+    /// The file's stem: the format's name.
+    pub file: String,
+    /// The key in the file, for example `message[3].observe.clock_samples.offset_s`.
+    pub key: String,
+    /// What is wrong there.
+    pub what: String,
+}
+
+/// A sample line and what it must become.
+#[derive(Clone, Debug)]
+pub(crate) struct Sample {
+    /// One or more physical lines.
+    pub(crate) line: String,
+    /// Expected parts of the record.
+    pub(crate) record: Table,
+    /// Expected observations: kind to columns, or to a list of such.
+    pub(crate) observe: Table,
+    /// Expected clues, if stated.
+    pub(crate) clues: Option<Vec<String>>,
+    /// Whether the format must not claim the line.
+    pub(crate) reject: bool,
+}
+
+/// A checked definition file.
+#[derive(Clone, Debug)]
+pub(crate) struct Definition {
+    pub(crate) name: String,
+    pub(crate) title: String,
+    pub(crate) source: String,
+    pub(crate) client: String,
+    pub(crate) engines: Vec<Engine>,
+    /// Printed level to severity, beside the names everybody uses.
+    pub(crate) levels: Vec<(String, Level)>,
+    /// Fields that hold the component, first found wins.
+    pub(crate) component_keys: Vec<String>,
+    /// Keys with blanks in them.
+    pub(crate) spaced_keys: Vec<String>,
+    /// Beginnings of targets (tracing engines) the format claims; empty: all.
+    pub(crate) targets: Vec<String>,
+    /// Text of which a panic must hold some to be claimed.
+    pub(crate) panics: Vec<String>,
+    /// Component to role.
+    pub(crate) roles: Vec<(String, String)>,
+    pub(crate) messages: Vec<MessageSpec>,
+    pub(crate) samples: Vec<Sample>,
+}
+
+/// Reads one definition file.
+pub(crate) fn read(name: &str, text: &str) -> Result<Definition, DefinitionError> {
+    let at = At {
+        file: name,
+        key: String::new(),
+    };
+    let table: Table = text.parse().map_err(|error: toml::de::Error| {
+        let line = error
+            .span()
+            .map_or(0, |span| text[..span.start].matches('\n').count() + 1);
+        at.error(format!("line {line}: {}", error.message()))
+    })?;
+    at.only(
+        &table,
+        &[
+            "title",
+            "source",
+            "client",
+            "engines",
+            "levels",
+            "component_keys",
+            "spaced_keys",
+            "targets",
+            "panics",
+            "roles",
+            "message",
+            "sample",
+        ],
+    )?;
+    let engines = at
+        .texts(&table, "engines")?
+        .iter()
+        .map(|engine| {
+            Engine::by_name(engine).ok_or_else(|| {
+                let known: Vec<_> = Engine::ALL.iter().map(|engine| engine.name()).collect();
+                at.key("engines").error(format!(
+                    "unknown engine `{engine}` (engines: {})",
+                    known.join(", ")
+                ))
+            })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    if engines.is_empty() {
+        return Err(at.key("engines").error("at least one engine is needed"));
+    }
+    let mut levels = Vec::new();
+    for (printed, level) in at.pairs(&table, "levels")? {
+        let level = Level::from_name(&level).ok_or_else(|| {
+            at.key("levels")
+                .key(&printed)
+                .error(format!("`{level}` is no level"))
+        })?;
+        levels.push((printed, level));
+    }
+    let mut definition = Definition {
+        name: name.to_owned(),
+        title: at.text(&table, "title")?,
+        source: at.text(&table, "source")?,
+        client: at.text(&table, "client")?,
+        engines,
+        levels,
+        component_keys: at.texts(&table, "component_keys")?,
+        spaced_keys: at.texts(&table, "spaced_keys")?,
+        targets: at.texts(&table, "targets")?,
+        panics: at.texts(&table, "panics")?,
+        roles: at.pairs(&table, "roles")?,
+        messages: Vec::new(),
+        samples: Vec::new(),
+    };
+    for (index, message) in at.tables(&table, "message")?.into_iter().enumerate() {
+        let at = at.key(&format!("message[{index}]"));
+        definition.messages.push(read_message(&at, message)?);
+    }
+    for (index, sample) in at.tables(&table, "sample")?.into_iter().enumerate() {
+        let at = at.key(&format!("sample[{index}]"));
+        definition.samples.push(read_sample(&at, sample)?);
+    }
+    if !definition.samples.iter().any(|sample| !sample.reject) {
+        return Err(at
+            .key("sample")
+            .error("no sample, no format: add a line it reads"));
+    }
+    if !definition.samples.iter().any(|sample| sample.reject) {
+        return Err(at
+            .key("sample")
+            .error("add a line that must be rejected (reject = true)"));
+    }
+    Ok(definition)
+}
+
+fn read_message(at: &At<'_>, table: &Table) -> Result<MessageSpec, DefinitionError> {
+    at.only(
+        table,
+        &["text", "pattern", "kind", "role", "observe", "clue", "when"],
+    )?;
+    let (text, pattern) = match (table.get("text"), table.get("pattern")) {
+        (Some(_), None) => (Some(at.text(table, "text")?), None),
+        (None, Some(_)) => {
+            let pattern = Pattern::new(&at.text(table, "pattern")?)
+                .map_err(|what| at.key("pattern").error(what))?;
+            (None, Some(pattern))
+        }
+        _ => return Err(at.error("exactly one of `text` and `pattern` is needed")),
+    };
+    let kind = at.text(table, "kind")?;
+    if !kind.contains('.') {
+        return Err(at.key("kind").error(format!("`{kind}` is no `area.name`")));
+    }
+    let holes = pattern.as_ref();
+    let mut when = Vec::new();
+    for (index, case) in at.tables(table, "when")?.into_iter().enumerate() {
+        let at = at.key(&format!("when[{index}]"));
+        at.only(case, &["field", "pattern", "kind", "observe", "clue"])?;
+        let pattern = Pattern::new(&at.text(case, "pattern")?)
+            .map_err(|what| at.key("pattern").error(what))?;
+        when.push(WhenSpec {
+            field: at.text(case, "field")?.into_bytes(),
+            kind: case
+                .get("kind")
+                .map(|_| at.text(case, "kind"))
+                .transpose()?,
+            observe: read_observe(&at, case, Some(&pattern))?,
+            clues: read_clues(&at, case, Some(&pattern))?,
+            pattern,
+        });
+    }
+    Ok(MessageSpec {
+        kind,
+        role: table
+            .get("role")
+            .map(|_| at.text(table, "role"))
+            .transpose()?,
+        observe: read_observe(at, table, holes)?,
+        clues: read_clues(at, table, holes)?,
+        when,
+        text,
+        pattern,
+    })
+}
+
+fn read_observe(
+    at: &At<'_>,
+    table: &Table,
+    pattern: Option<&Pattern>,
+) -> Result<Vec<ObserveSpec>, DefinitionError> {
+    let at = at.key("observe");
+    let mut specs = Vec::new();
+    let Some(observe) = table.get("observe") else {
+        return Ok(specs);
+    };
+    let observe = observe
+        .as_table()
+        .ok_or_else(|| at.error("must be a table"))?;
+    for (kind_name, value) in observe {
+        let at = at.key(kind_name);
+        let kind = model::observation_kind(kind_name)
+            .ok_or_else(|| at.error("no such observation kind (model/observations.toml)"))?;
+        let rows: Vec<&Table> = match value {
+            Value::Table(row) => vec![row],
+            Value::Array(rows) => rows
+                .iter()
+                .map(|row| row.as_table().ok_or_else(|| at.error("must hold tables")))
+                .collect::<Result<_, _>>()?,
+            _ => return Err(at.error("must be a table or a list of tables")),
+        };
+        for row in rows {
+            specs.push(read_row(&at, kind, row, pattern)?);
+        }
+    }
+    Ok(specs)
+}
+
+fn read_row(
+    at: &At<'_>,
+    kind: usize,
+    row: &Table,
+    pattern: Option<&Pattern>,
+) -> Result<ObserveSpec, DefinitionError> {
+    let columns = &model::observation_kinds()[kind].columns;
+    let mut spec = ObserveSpec {
+        kind,
+        slot: None,
+        values: columns.iter().map(|_| None).collect(),
+    };
+    for (column, value) in row {
+        let at = at.key(column);
+        if column == "slot" {
+            spec.slot = Some(
+                ValueSpec::read(value, model::ColumnType::I64, pattern).map_err(|e| at.error(e))?,
+            );
+            continue;
+        }
+        let index = columns
+            .iter()
+            .position(|other| other.name == *column)
+            .ok_or_else(|| {
+                let known: Vec<_> = columns.iter().map(|column| column.name.as_str()).collect();
+                at.error(format!(
+                    "no such column (columns: slot, {})",
+                    known.join(", ")
+                ))
+            })?;
+        let value = ValueSpec::read(value, columns[index].column_type, pattern)
+            .map_err(|what| at.error(what))?;
+        spec.values[index] = Some(value);
+    }
+    Ok(spec)
+}
+
+fn read_clues(
+    at: &At<'_>,
+    table: &Table,
+    pattern: Option<&Pattern>,
+) -> Result<Vec<ClueSpec>, DefinitionError> {
+    let at = at.key("clue");
+    let mut clues = Vec::new();
+    let Some(clue) = table.get("clue") else {
+        return Ok(clues);
+    };
+    let clue = clue.as_table().ok_or_else(|| at.error("must be a table"))?;
+    at.only(
+        clue,
+        &[
+            "received_slot",
+            "wall_slot",
+            "phase_s",
+            "bendable",
+            "absolute",
+        ],
+    )?;
+    let value = |key: &str, column| -> Result<Option<ValueSpec>, DefinitionError> {
+        clue.get(key)
+            .map(|value| ValueSpec::read(value, column, pattern).map_err(|e| at.key(key).error(e)))
+            .transpose()
+    };
+    if let Some(slot) = value("received_slot", model::ColumnType::I64)? {
+        clues.push(ClueSpec::Received(slot));
+    }
+    if let Some(slot) = value("wall_slot", model::ColumnType::I64)? {
+        let bendable = match clue.get("bendable") {
+            None | Some(Value::Boolean(false)) => false,
+            Some(Value::Boolean(true)) => true,
+            Some(_) => return Err(at.key("bendable").error("must be true or false")),
+        };
+        clues.push(ClueSpec::Wall {
+            slot,
+            phase_s: value("phase_s", model::ColumnType::F64)?,
+            bendable,
+        });
+    }
+    if let Some(time) = value("absolute", model::ColumnType::I64)? {
+        clues.push(ClueSpec::Absolute(time));
+    }
+    Ok(clues)
+}
+
+fn read_sample(at: &At<'_>, table: &Table) -> Result<Sample, DefinitionError> {
+    at.only(table, &["line", "record", "observe", "clues", "reject"])?;
+    let part = |key: &str| -> Result<Table, DefinitionError> {
+        match table.get(key) {
+            None => Ok(Table::new()),
+            Some(Value::Table(part)) => Ok(part.clone()),
+            Some(_) => Err(at.key(key).error("must be a table")),
+        }
+    };
+    let sample = Sample {
+        line: at.text(table, "line")?,
+        record: part("record")?,
+        observe: part("observe")?,
+        clues: table
+            .get("clues")
+            .map(|_| at.texts(table, "clues"))
+            .transpose()?,
+        reject: table
+            .get("reject")
+            .and_then(Value::as_bool)
+            .unwrap_or(false),
+    };
+    if sample.reject == table.contains_key("record") {
+        return Err(at.error("a sample has either `record` or `reject = true`"));
+    }
+    Ok(sample)
+}
+
+/// A place in a definition file, for errors.
+struct At<'a> {
+    file: &'a str,
+    key: String,
+}
+
+impl<'a> At<'a> {
+    fn key(&self, key: &str) -> At<'a> {
+        At {
+            file: self.file,
+            key: if self.key.is_empty() {
+                key.to_owned()
+            } else {
+                format!("{}.{key}", self.key)
+            },
+        }
+    }
+
+    fn error(&self, what: impl Into<String>) -> DefinitionError {
+        DefinitionError {
+            file: self.file.to_owned(),
+            key: if self.key.is_empty() {
+                "(top)".to_owned()
+            } else {
+                self.key.clone()
+            },
+            what: what.into(),
+        }
+    }
+
+    fn only(&self, table: &Table, known: &[&str]) -> Result<(), DefinitionError> {
+        match table.keys().find(|key| !known.contains(&key.as_str())) {
+            Some(key) => Err(self
+                .key(key)
+                .error(format!("unknown key (keys: {})", known.join(", ")))),
+            None => Ok(()),
+        }
+    }
+
+    fn text(&self, table: &Table, key: &str) -> Result<String, DefinitionError> {
+        match table.get(key) {
+            Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
+            Some(_) => Err(self.key(key).error("must be text that is not empty")),
+            None => Err(self.key(key).error("is missing")),
+        }
+    }
+
+    fn texts(&self, table: &Table, key: &str) -> Result<Vec<String>, DefinitionError> {
+        let Some(value) = table.get(key) else {
+            return Ok(Vec::new());
+        };
+        value
+            .as_array()
+            .and_then(|values| {
+                values
+                    .iter()
+                    .map(|value| value.as_str().map(str::to_owned))
+                    .collect()
+            })
+            .ok_or_else(|| self.key(key).error("must be a list of texts"))
+    }
+
+    fn pairs(&self, table: &Table, key: &str) -> Result<Vec<(String, String)>, DefinitionError> {
+        let Some(value) = table.get(key) else {
+            return Ok(Vec::new());
+        };
+        value
+            .as_table()
+            .and_then(|pairs| {
+                pairs
+                    .iter()
+                    .map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+                    .collect()
+            })
+            .ok_or_else(|| self.key(key).error("must be a table of texts"))
+    }
+
+    fn tables<'t>(&self, table: &'t Table, key: &str) -> Result<Vec<&'t Table>, DefinitionError> {
+        let Some(value) = table.get(key) else {
+            return Ok(Vec::new());
+        };
+        value
+            .as_array()
+            .and_then(|values| values.iter().map(Value::as_table).collect())
+            .ok_or_else(|| self.key(key).error(format!("must be written as [[{key}]]")))
+    }
+}

@@ -1,0 +1,185 @@
+//! Engines: the Rust that knows shapes of lines. What a line *means* is in the definition files.
+//!
+//! Every engine has two steps. [`recognise`] looks at a line's beginning and says whether a record
+//! starts there, with stamp, level and where the rest begins: cheap, since it runs on every line.
+//! [`body`] splits the whole record, continuation lines included, into component, message, fields.
+
+pub(crate) mod json;
+pub(crate) mod logrus;
+pub(crate) mod panics;
+pub(crate) mod tracing;
+
+use model::{Field, Stamp};
+
+/// Changes whenever an engine, the framing or the wrappers change what a record holds: part of the
+/// parser version.
+pub(crate) const ENGINE_VERSION: u32 = 1;
+
+/// An engine that a definition can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Engine {
+    LogrusText,
+    LogrusJson,
+    TracingText,
+    TracingJson,
+    GoPanic,
+    RustPanic,
+}
+
+impl Engine {
+    pub(crate) const ALL: [Engine; 6] = [
+        Engine::LogrusText,
+        Engine::LogrusJson,
+        Engine::TracingText,
+        Engine::TracingJson,
+        Engine::GoPanic,
+        Engine::RustPanic,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Engine::LogrusText => "logrus_text",
+            Engine::LogrusJson => "logrus_json",
+            Engine::TracingText => "tracing_text",
+            Engine::TracingJson => "tracing_json",
+            Engine::GoPanic => "go_panic",
+            Engine::RustPanic => "rust_panic",
+        }
+    }
+
+    pub(crate) fn by_name(name: &str) -> Option<Engine> {
+        Engine::ALL.into_iter().find(|engine| engine.name() == name)
+    }
+}
+
+/// The shape of a line within its engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// `[stamp] LEVEL prefix: message key=value`, also without stamp.
+    Terminal,
+    /// `time="stamp" level=info msg="…" key=value`.
+    Quoted,
+    /// logrus' JSON, and Stackdriver's.
+    LogrusJson,
+    /// `stamp LEVEL span: target: message key=value`.
+    TracingText,
+    /// `{"timestamp":…,"level":…,"fields":{…},"target":…}`.
+    TracingJson,
+    /// `panic: …` and goroutine stacks.
+    GoPanic,
+    /// `thread '…' panicked at …`.
+    RustPanic,
+}
+
+impl Shape {
+    pub(crate) fn engine(self) -> Engine {
+        match self {
+            Shape::Terminal | Shape::Quoted => Engine::LogrusText,
+            Shape::LogrusJson => Engine::LogrusJson,
+            Shape::TracingText => Engine::TracingText,
+            Shape::TracingJson => Engine::TracingJson,
+            Shape::GoPanic => Engine::GoPanic,
+            Shape::RustPanic => Engine::RustPanic,
+        }
+    }
+}
+
+/// What the beginning of a line tells.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head {
+    pub(crate) shape: Shape,
+    pub(crate) stamp: Option<Stamp>,
+    /// Range of the printed level.
+    pub(crate) level: (u32, u32),
+    /// Range of the component, empty if the head has none.
+    pub(crate) component: (u32, u32),
+    /// Range of the spans before a tracing target, empty if none.
+    pub(crate) spans: (u32, u32),
+    /// Where the message (or for JSON the object) begins.
+    pub(crate) body: u32,
+}
+
+/// Says whether a record starts with this line, and what its head tells.
+#[inline]
+pub(crate) fn recognise(line: &[u8]) -> Option<Head> {
+    match *line.first()? {
+        b'[' => logrus::terminal(line, 1),
+        b't' if line.starts_with(b"time=\"") => logrus::quoted(line, 6),
+        b't' => panics::rust(line),
+        b'{' => json::recognise(line, 0),
+        b'0'..=b'9' => tracing::recognise(line).or_else(|| logrus::terminal(line, 0)),
+        b'A'..=b'Z' => tracing::year_less(line).or_else(|| logrus::stampless(line)),
+        b' ' => {
+            // Pasted text is indented, ` INFO` is right-aligned; deeper indentation is a
+            // continuation of something.
+            let depth = line.iter().take(9).take_while(|c| **c == b' ').count();
+            match line.get(depth)? {
+                b'{' => json::recognise(line, depth),
+                b'[' if depth <= 4 => logrus::terminal(line, depth + 1),
+                b'A'..=b'Z' if depth == 1 => logrus::stampless(line),
+                _ => None,
+            }
+        }
+        // A letter or two lost in pasting.
+        b'i' if line.starts_with(b"ime=\"") => logrus::quoted(line, 5),
+        b'm' if line.starts_with(b"me=\"") => logrus::quoted(line, 4),
+        b'l' if line.starts_with(b"level=") => logrus::level_first(line),
+        b'p' | b'f' | b'g' => panics::go(line),
+        _ => None,
+    }
+}
+
+/// The parts of a record's text. Ranges of JSON strings that needed decoding lie in the arena.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Body<'a> {
+    pub(crate) component: Option<&'a [u8]>,
+    pub(crate) level_raw: &'a [u8],
+    pub(crate) message: &'a [u8],
+    pub(crate) stamp: Option<Stamp>,
+}
+
+/// What an engine needs to know of the format.
+#[derive(Clone, Copy)]
+pub(crate) struct Rules<'a> {
+    pub(crate) component_keys: &'a [String],
+    pub(crate) spaced_keys: &'a [String],
+}
+
+/// Splits a text record. JSON goes through [`json::body`], which needs an arena.
+#[inline]
+pub(crate) fn text_body<'a>(
+    text: &'a [u8],
+    head: &Head,
+    rules: Rules<'_>,
+    fields: &mut Vec<Field<'a>>,
+) -> Body<'a> {
+    let range = |(from, to): (u32, u32)| &text[from as usize..to as usize];
+    let mut body = Body {
+        component: (head.component.0 < head.component.1).then(|| range(head.component)),
+        level_raw: range(head.level),
+        message: b"",
+        stamp: head.stamp,
+    };
+    match head.shape {
+        Shape::Terminal => {
+            body.message = logrus::terminal_body(text, head.body as usize, rules, fields);
+        }
+        Shape::Quoted => {
+            let (message, component) = logrus::quoted_body(text, head.body as usize, rules, fields);
+            body.message = message;
+            body.component = component;
+        }
+        Shape::TracingText => {
+            if head.spans.0 < head.spans.1 {
+                fields.push(Field {
+                    key: b"spans",
+                    value: model::FieldValue::Text(range(head.spans)),
+                });
+            }
+            body.message = tracing::body(text, head.body as usize, fields);
+        }
+        Shape::GoPanic | Shape::RustPanic => body.message = crate::scan::trim_end(text),
+        Shape::LogrusJson | Shape::TracingJson => {}
+    }
+    body
+}

@@ -1,0 +1,167 @@
+//! tracing-subscriber's text: `2023-09-08T12:43:43.561336Z  INFO span{a=1}:span: target: message k=v`.
+//!
+//! Blanks before the level shrink when pages are copied. Older programs print `Mar 27 11:50:36.347`,
+//! without year. The target is the component; the spans before it are kept as the field `spans`.
+
+use super::{Head, Shape};
+use crate::scan::{full_stamp, key_before, trim_end, year_less_stamp};
+use memchr::memchr;
+use model::{Field, FieldValue, Stamp, StampZone};
+
+fn is_level(word: &[u8]) -> bool {
+    matches!(word, b"INFO" | b"WARN" | b"ERROR" | b"DEBUG" | b"TRACE")
+}
+
+/// A Rust path in lower case: `zksync_core::house_keeper`.
+fn is_path(word: &[u8]) -> bool {
+    !word.is_empty()
+        && word[0].is_ascii_lowercase()
+        && word
+            .iter()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'_' | b':'))
+}
+
+/// The end of a span list or target at `at`: where `: ` follows outside braces and quotes.
+fn scope_end(line: &[u8], at: usize) -> Option<usize> {
+    let mut depth = 0i32;
+    let mut quoted = false;
+    let mut index = at;
+    while index < line.len() {
+        match line[index] {
+            b'\\' if quoted => index += 1,
+            b'"' if depth > 0 => quoted = !quoted,
+            b'{' | b'(' | b'[' if !quoted => depth += 1,
+            b'}' | b')' | b']' if !quoted => depth -= 1,
+            b':' if depth <= 0 && !quoted && matches!(line.get(index + 1), None | Some(b' ')) => {
+                return (index > at).then_some(index);
+            }
+            b' ' if depth <= 0 && !quoted => return None,
+            _ => {}
+        }
+        index += 1;
+    }
+    None
+}
+
+fn after_stamp(line: &[u8], mut at: usize, stamp: Stamp) -> Option<Head> {
+    let blanks = at;
+    while line.get(at) == Some(&b' ') && at - blanks < 8 {
+        at += 1;
+    }
+    let level = at;
+    while line.get(at).is_some_and(u8::is_ascii_uppercase) {
+        at += 1;
+    }
+    if at == blanks || !is_level(&line[level..at]) || line.get(at) != Some(&b' ') {
+        return None;
+    }
+    let level = (level as u32, at as u32);
+    let first = at + 1;
+    let first_end = scope_end(line, first)?;
+    let next = (first_end + 2).min(line.len());
+    // Spans come first if there are any: a span list has braces or upper case, or a path follows it.
+    let spans_first = !is_path(&line[first..first_end]);
+    let second = scope_end(line, next).filter(|end| is_path(&line[next..*end]));
+    let (spans, component, body) = match second {
+        Some(end) if spans_first => ((first, first_end), (next, end), (end + 2).min(line.len())),
+        _ => ((0, 0), (first, first_end), next),
+    };
+    Some(Head {
+        shape: Shape::TracingText,
+        stamp: Some(stamp),
+        level,
+        component: (component.0 as u32, component.1 as u32),
+        spans: (spans.0 as u32, spans.1 as u32),
+        body: body as u32,
+    })
+}
+
+/// A line with a full RFC 3339 stamp.
+pub(crate) fn recognise(line: &[u8]) -> Option<Head> {
+    if line.get(10) != Some(&b'T') {
+        return None;
+    }
+    let (stamp, end) = full_stamp(line, 0)?;
+    if stamp.zone == StampZone::None {
+        return None;
+    }
+    after_stamp(line, end, stamp)
+}
+
+/// A line whose stamp has no year but a fraction.
+pub(crate) fn year_less(line: &[u8]) -> Option<Head> {
+    let (stamp, end) = year_less_stamp(line)?;
+    if stamp.fraction_digits == 0 {
+        return None;
+    }
+    after_stamp(line, end, stamp)
+}
+
+/// Splits `message key=value …`: fields stand at the end, bare values hold blanks only inside
+/// brackets, quoted ones escape quotes. What does not read so to the very end is message.
+pub(crate) fn body<'a>(text: &'a [u8], from: usize, fields: &mut Vec<Field<'a>>) -> &'a [u8] {
+    let text = trim_end(text);
+    let from = from.min(text.len());
+    let mut search = from;
+    let before = fields.len();
+    for _ in 0..8 {
+        let Some(offset) = memchr(b'=', &text[search..]) else {
+            break;
+        };
+        let equals = search + offset;
+        search = equals + 1;
+        let Some(start) = key_before(text, from, equals) else {
+            continue;
+        };
+        if read_fields(text, start, fields).is_some() {
+            return trim_end(&text[from..start]);
+        }
+        fields.truncate(before);
+    }
+    &text[from..]
+}
+
+fn read_fields<'a>(text: &'a [u8], mut at: usize, fields: &mut Vec<Field<'a>>) -> Option<()> {
+    while at < text.len() {
+        let equals = at + memchr(b'=', text[at..].get(..64.min(text.len() - at))?)?;
+        let start = key_before(text, at, equals)?;
+        if start != at {
+            return None;
+        }
+        let key = &text[at..equals];
+        let value = equals + 1;
+        let (end, shown) = if text.get(value) == Some(&b'"') {
+            let mut end = value + 1;
+            loop {
+                match text.get(end)? {
+                    b'\\' => end += 2,
+                    b'"' => break,
+                    _ => end += 1,
+                }
+            }
+            (end + 1, &text[value + 1..end])
+        } else {
+            let mut end = value;
+            let mut depth = 0i32;
+            while let Some(c) = text.get(end) {
+                match c {
+                    b'(' | b'[' | b'{' => depth += 1,
+                    b')' | b']' | b'}' => depth -= 1,
+                    b' ' | b'\n' if depth <= 0 => break,
+                    _ => {}
+                }
+                end += 1;
+            }
+            (end, &text[value..end])
+        };
+        fields.push(Field {
+            key,
+            value: FieldValue::Text(shown),
+        });
+        if end < text.len() && text[end] != b' ' {
+            return None;
+        }
+        at = end + 1;
+    }
+    Some(())
+}

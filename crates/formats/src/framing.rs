@@ -1,0 +1,193 @@
+//! Which lines belong to the record before them. The rules are written down in the crate's docs.
+
+use crate::engine::logrus::{is_go_println, quote_still_open};
+use crate::engine::{Rules, Shape, panics};
+use crate::scan::{is_key_byte, key_before};
+use memchr::{memchr, memmem};
+
+/// One line after a record's first that starts no record itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RunLine {
+    /// Where it lies in the block, line feed included.
+    pub(crate) start: usize,
+    pub(crate) next: usize,
+    /// Its text in the run's buffer.
+    pub(crate) from: usize,
+    pub(crate) to: usize,
+    /// Whether it came through the same wrapping as the record's first line.
+    pub(crate) same_way: bool,
+    /// A later chunk of the line before it (docker).
+    pub(crate) chunk: bool,
+}
+
+/// A run of such lines.
+#[derive(Default)]
+pub(crate) struct Run {
+    pub(crate) lines: Vec<RunLine>,
+    pub(crate) text: Vec<u8>,
+}
+
+impl Run {
+    pub(crate) fn clear(&mut self) {
+        self.lines.clear();
+        self.text.clear();
+    }
+
+    pub(crate) fn text(&self, index: usize) -> &[u8] {
+        let line = self.lines[index];
+        &self.text[line.from..line.to]
+    }
+
+    fn is_blank(&self, index: usize) -> bool {
+        self.text(index).trim_ascii().is_empty()
+    }
+
+    /// Returns how many lines of the run belong to the record whose first line is `first`.
+    pub(crate) fn belonging(
+        &self,
+        shape: Shape,
+        first: &[u8],
+        quote_open: bool,
+        rules: Rules<'_>,
+    ) -> usize {
+        let end = self
+            .lines
+            .iter()
+            .position(|line| !line.same_way)
+            .unwrap_or(self.lines.len());
+        match shape {
+            Shape::LogrusJson | Shape::TracingJson => 0,
+            Shape::Terminal | Shape::Quoted => {
+                let closed = if quote_open {
+                    self.quote_end(end, rules)
+                } else {
+                    0
+                };
+                self.walk(closed, end, 8, is_evident)
+            }
+            Shape::TracingText => self.walk(0, end, 0, is_tracing_continuation),
+            Shape::GoPanic => self.walk(0, end, 0, is_go_stack),
+            Shape::RustPanic => self.rust_panic(first, end),
+        }
+    }
+
+    /// The number of lines through the one that closes the open quote; 0 if none does.
+    fn quote_end(&self, end: usize, rules: Rules<'_>) -> usize {
+        (0..end)
+            .find(|index| !quote_still_open(self.text(*index), rules))
+            .map_or(0, |index| index + 1)
+    }
+
+    /// Walks on while lines are evident continuations, or stand before one within `reach` lines.
+    fn walk(&self, from: usize, end: usize, reach: usize, evident: fn(&[u8]) -> bool) -> usize {
+        let mut taken = from;
+        let mut index = from;
+        while index < end {
+            let text = self.text(index);
+            if evident(text) {
+                index += 1;
+                taken = index;
+                continue;
+            }
+            if is_go_println(text) || index - taken > reach.max(1) {
+                break;
+            }
+            // A blank line counts only if what follows it at once is evident; other text may be
+            // several lines (a wrapped message) before the stack or the fields come.
+            if self.is_blank(index) && index > taken {
+                break;
+            }
+            if !self.is_blank(index) && (reach == 0 || index - taken >= reach) {
+                break;
+            }
+            index += 1;
+        }
+        taken
+    }
+
+    /// New Rust panics (1.73) put the message on the lines after the location, up to `note:`.
+    fn rust_panic(&self, first: &[u8], end: usize) -> usize {
+        let located_first = first.ends_with(b":");
+        let note = (0..end.min(50)).find(|index| {
+            self.text(*index).starts_with(b"note: ")
+                || self.text(*index).starts_with(b"stack backtrace:")
+        });
+        let from = match note {
+            Some(index) => index + 1,
+            None if located_first && end > 0 && !self.is_blank(0) => 1,
+            None => 0,
+        };
+        self.walk(from, end, 0, |text| {
+            is_tracing_continuation(text) || text.starts_with(b"note: ")
+        })
+    }
+}
+
+/// Whether a line is a continuation by its own looks: indented, a frame of a Go stack, or with fields.
+fn is_evident(text: &[u8]) -> bool {
+    is_indented(text) || is_go_frame(text) || has_field(text)
+}
+
+fn is_indented(text: &[u8]) -> bool {
+    matches!(text.first(), Some(b' ' | b'\t')) && !text.trim_ascii().is_empty()
+}
+
+/// `github.com/prysmaticlabs/prysm/beacon-chain/sync.(*Service).f`, a URL: one word with a dot in it.
+fn is_go_frame(text: &[u8]) -> bool {
+    let text = text.trim_ascii_end();
+    text.first().is_some_and(u8::is_ascii_alphanumeric)
+        && !text.contains(&b' ')
+        && text.len() > 8
+        && memchr(b'.', text).is_some_and(|dot| dot + 1 < text.len())
+}
+
+/// Whether the text has a `key=value`, as wrapped lines have.
+fn has_field(text: &[u8]) -> bool {
+    let mut search = 0;
+    while let Some(offset) = memchr(b'=', &text[search..]) {
+        let equals = search + offset;
+        if let Some(start) = key_before(text, 0, equals)
+            && equals - start >= 2
+            && text.get(equals + 1).is_none_or(|c| *c != b'=')
+        {
+            return true;
+        }
+        search = equals + 1;
+    }
+    false
+}
+
+/// Debug output over several lines, error chains, backtraces.
+fn is_tracing_continuation(text: &[u8]) -> bool {
+    is_indented(text)
+        || text.starts_with(b"Caused by:")
+        || text.starts_with(b"Stack backtrace:")
+        || (!text.is_empty()
+            && text
+                .iter()
+                .all(|c| matches!(c, b'}' | b')' | b']' | b',' | b' ')))
+}
+
+/// What a dying Go program prints.
+fn is_go_stack(text: &[u8]) -> bool {
+    if is_indented(text) || panics::is_goroutine(text) || is_go_frame(text) {
+        return true;
+    }
+    for start in [
+        &b"created by "[..],
+        b"exit status ",
+        b"[signal ",
+        b"panic: ",
+        b"runtime: ",
+        b"goroutine ",
+        b"[recovered]",
+    ] {
+        if text.starts_with(start) {
+            return true;
+        }
+    }
+    // `main.main()`, `github.com/…/node.(*Node).Start(0xc0001, 0x2)`, `rip    0x4379d1`.
+    let word = text.iter().take_while(|c| is_key_byte(**c)).count();
+    (text.ends_with(b")") && word > 0 && memchr(b'.', &text[..word]).is_some())
+        || memmem::find(text, b"    0x").is_some()
+}

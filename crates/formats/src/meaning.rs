@@ -1,0 +1,373 @@
+//! What a message means: from the catalogue's words to observations and clues.
+
+use crate::convert::{self, Convert};
+use crate::pattern::{Captures, MAX_HOLES, Pattern};
+use model::{Clue, ColumnType, Field, ObsValue, Observation, Stamp, StampDate, time};
+use toml::Value;
+
+/// Prysm removed Roughtime from its clock on 22 September 2020 (PRs 7299, 7301): from then on its
+/// slot clock is its system clock. Days since 1970.
+const ROUGHTIME_GONE: i32 = 18_527;
+
+/// Where a value comes from.
+#[derive(Clone, Debug)]
+enum Source {
+    /// The first of these fields that is there.
+    Field(Vec<Vec<u8>>),
+    /// A hole of the pattern that matched.
+    Capture(usize),
+    /// The whole message.
+    Message,
+    /// Fixed.
+    Text(String),
+    I64(i64),
+    F64(f64),
+    Bool(bool),
+    /// `(a - b)` slots of 12 s, in seconds.
+    Slots(Box<ValueSpec>, Box<ValueSpec>),
+    /// `a` times a fixed factor, as a number.
+    Times(Box<ValueSpec>, f64),
+}
+
+/// How to get the value of a column out of a record.
+#[derive(Clone, Debug)]
+pub(crate) struct ValueSpec {
+    source: Source,
+    convert: Convert,
+}
+
+impl ValueSpec {
+    /// Reads `"field:a,b | go_duration"`, `"capture:x | int"`, `"message"`, a fixed value, or
+    /// `{ slots = [a, b] }`.
+    pub(crate) fn read(
+        value: &Value,
+        column: ColumnType,
+        pattern: Option<&Pattern>,
+    ) -> Result<ValueSpec, String> {
+        let default = match column {
+            ColumnType::I64 => Convert::Int,
+            ColumnType::F64 => Convert::Float,
+            ColumnType::Bool => Convert::Bool,
+            _ => Convert::Text,
+        };
+        let fixed = |source| {
+            Ok(ValueSpec {
+                source,
+                convert: default,
+            })
+        };
+        let text = match value {
+            Value::Integer(number) if column == ColumnType::F64 => {
+                return fixed(Source::F64(*number as f64));
+            }
+            Value::Integer(number) if column == ColumnType::I64 => {
+                return fixed(Source::I64(*number));
+            }
+            Value::Float(number) if column == ColumnType::F64 => {
+                return fixed(Source::F64(*number));
+            }
+            Value::Boolean(truth) if column == ColumnType::Bool => {
+                return fixed(Source::Bool(*truth));
+            }
+            Value::Table(table) => return ValueSpec::computed(table, pattern),
+            Value::String(text) => text,
+            other => {
+                return Err(format!(
+                    "`{other}` does not fit a column of type {column:?}"
+                ));
+            }
+        };
+        let (from, conversion) = match text.split_once(" | ") {
+            Some((from, name)) => (from.trim(), Some(name.trim())),
+            None => (text.as_str(), None),
+        };
+        let source = if let Some(keys) = from.strip_prefix("field:") {
+            Source::Field(keys.split(',').map(|key| key.as_bytes().to_vec()).collect())
+        } else if let Some(name) = from.strip_prefix("capture:") {
+            let pattern = pattern.ok_or("`capture:` needs a pattern")?;
+            Source::Capture(
+                pattern
+                    .hole(name)
+                    .ok_or_else(|| format!("the pattern has no hole `{name}`"))?,
+            )
+        } else if from == "message" {
+            Source::Message
+        } else if column == ColumnType::Text {
+            return fixed(Source::Text(text.clone()));
+        } else {
+            return Err(format!(
+                "`{text}` is neither `field:…`, `capture:…` nor `message`"
+            ));
+        };
+        let convert = match conversion {
+            None => default,
+            Some(name) => convert::NAMES
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, convert)| *convert)
+                .ok_or_else(|| {
+                    let known: Vec<_> = convert::NAMES.iter().map(|(name, _)| *name).collect();
+                    format!(
+                        "unknown conversion `{name}` (conversions: {})",
+                        known.join(", ")
+                    )
+                })?,
+        };
+        Ok(ValueSpec { source, convert })
+    }
+
+    fn computed(table: &toml::Table, pattern: Option<&Pattern>) -> Result<ValueSpec, String> {
+        let spec = |source| ValueSpec {
+            source,
+            convert: Convert::Float,
+        };
+        let number = |value: &Value| ValueSpec::read(value, ColumnType::I64, pattern).map(Box::new);
+        if let Some(Value::Array(pair)) = table.get("slots")
+            && let [a, b] = pair.as_slice()
+        {
+            return Ok(spec(Source::Slots(number(a)?, number(b)?)));
+        }
+        if let (Some(of), Some(factor)) = (table.get("of"), table.get("times")) {
+            let factor = factor
+                .as_float()
+                .or_else(|| factor.as_integer().map(|n| n as f64))
+                .ok_or("`times` must be a number")?;
+            let of = ValueSpec::read(of, ColumnType::F64, pattern)?;
+            return Ok(spec(Source::Times(Box::new(of), factor)));
+        }
+        Err("a computed value is `{ slots = [a, b] }` or `{ of = …, times = n }`".to_owned())
+    }
+
+    fn is_fixed(&self) -> bool {
+        matches!(
+            self.source,
+            Source::Text(_) | Source::I64(_) | Source::F64(_) | Source::Bool(_)
+        )
+    }
+
+    fn get<'a>(&'a self, told: &Told<'_, 'a>) -> Option<ObsValue<'a>> {
+        let number = |spec: &'a ValueSpec| match spec.get(told)? {
+            ObsValue::I64(number) => Some(number),
+            _ => None,
+        };
+        match &self.source {
+            Source::Field(keys) => {
+                let field = keys
+                    .iter()
+                    .find_map(|key| told.fields.iter().find(|field| field.key == key.as_slice()))?;
+                self.convert.apply(field.value.bytes())
+            }
+            Source::Capture(hole) => {
+                let (from, to) = *told.captures.get(*hole)?;
+                self.convert
+                    .apply(told.captured.get(from as usize..to as usize)?)
+            }
+            Source::Message => self.convert.apply(told.message),
+            Source::Text(text) => Some(ObsValue::Text(text.as_bytes())),
+            Source::I64(value) => Some(ObsValue::I64(*value)),
+            Source::F64(value) => Some(ObsValue::F64(*value)),
+            Source::Bool(value) => Some(ObsValue::Bool(*value)),
+            Source::Slots(a, b) => {
+                let slots = number(a)?.checked_sub(number(b)?)?;
+                Some(ObsValue::F64(slots as f64 * 12.0))
+            }
+            Source::Times(of, factor) => match of.get(told)? {
+                ObsValue::F64(value) => Some(ObsValue::F64(value * factor)),
+                ObsValue::I64(value) => Some(ObsValue::F64(value as f64 * factor)),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// One observation a message yields.
+#[derive(Clone, Debug)]
+pub(crate) struct ObserveSpec {
+    pub(crate) kind: usize,
+    pub(crate) slot: Option<ValueSpec>,
+    /// One per column of the kind.
+    pub(crate) values: Vec<Option<ValueSpec>>,
+}
+
+/// One clue a message yields.
+#[derive(Clone, Debug)]
+pub(crate) enum ClueSpec {
+    Received(ValueSpec),
+    Wall {
+        slot: ValueSpec,
+        phase_s: Option<ValueSpec>,
+        bendable: bool,
+    },
+    Absolute(ValueSpec),
+}
+
+/// What a message means besides when one of its fields says more.
+#[derive(Clone, Debug)]
+pub(crate) struct WhenSpec {
+    pub(crate) field: Vec<u8>,
+    pub(crate) pattern: Pattern,
+    pub(crate) kind: Option<String>,
+    pub(crate) observe: Vec<ObserveSpec>,
+    pub(crate) clues: Vec<ClueSpec>,
+}
+
+/// One entry of a message catalogue.
+#[derive(Clone, Debug)]
+pub(crate) struct MessageSpec {
+    pub(crate) text: Option<String>,
+    pub(crate) pattern: Option<Pattern>,
+    pub(crate) kind: String,
+    pub(crate) role: Option<String>,
+    pub(crate) observe: Vec<ObserveSpec>,
+    pub(crate) clues: Vec<ClueSpec>,
+    /// Tried in order; the first whose field matches adds to the above.
+    pub(crate) when: Vec<WhenSpec>,
+}
+
+/// What a record said, as far as meaning needs it.
+pub(crate) struct Told<'t, 'a> {
+    pub(crate) stamp: Option<Stamp>,
+    pub(crate) message: &'a [u8],
+    pub(crate) fields: &'t [Field<'a>],
+    pub(crate) captures: Captures,
+    /// The text that `captures` are ranges of.
+    pub(crate) captured: &'a [u8],
+}
+
+/// Buffers for what a record means; reused from record to record.
+#[derive(Default)]
+pub(crate) struct Meaning<'a> {
+    pub(crate) observations: Vec<Observation<'a>>,
+    pub(crate) clues: Vec<Clue>,
+    spare: Vec<Vec<Option<ObsValue<'a>>>>,
+}
+
+impl<'a> Meaning<'a> {
+    /// Empties the buffers and forgets the lifetime: capacity is kept, since mapping an empty vector
+    /// in place keeps its allocation.
+    pub(crate) fn recycle<'b>(mut self) -> Meaning<'b> {
+        for observation in self.observations.drain(..) {
+            self.spare.push(observation.values);
+        }
+        self.clues.clear();
+        Meaning {
+            observations: self
+                .observations
+                .into_iter()
+                .map(|_| unreachable!("drained"))
+                .collect(),
+            clues: self.clues,
+            spare: self
+                .spare
+                .into_iter()
+                .map(|mut values| {
+                    values.clear();
+                    values.into_iter().map(|_| None).collect()
+                })
+                .collect(),
+        }
+    }
+
+    fn observe(&mut self, specs: &'a [ObserveSpec], told: &Told<'_, 'a>) {
+        for spec in specs {
+            let mut values = self.spare.pop().unwrap_or_default();
+            let slot = spec.slot.as_ref().and_then(|slot| match slot.get(told) {
+                Some(ObsValue::I64(slot)) => Some(slot),
+                _ => None,
+            });
+            let mut said = slot.is_some();
+            let mut asked = spec.slot.is_some();
+            for value in &spec.values {
+                let got = value.as_ref().and_then(|value| value.get(told));
+                if let Some(value) = value
+                    && !value.is_fixed()
+                {
+                    asked = true;
+                    said |= got.is_some();
+                }
+                values.push(got);
+            }
+            // A line that should have told something but did not (a field lost in pasting) is no
+            // observation; one made of fixed values alone is.
+            if said || !asked {
+                self.observations.push(Observation {
+                    kind: spec.kind,
+                    slot,
+                    values,
+                });
+            } else {
+                values.clear();
+                self.spare.push(values);
+            }
+        }
+    }
+
+    fn clues(&mut self, specs: &'a [ClueSpec], told: &Told<'_, 'a>) {
+        let int = |value: &'a ValueSpec| match value.get(told) {
+            Some(ObsValue::I64(value)) => Some(value),
+            _ => None,
+        };
+        for spec in specs {
+            let clue = match spec {
+                ClueSpec::Received(slot) => int(slot).map(Clue::ReceivedSlot),
+                ClueSpec::Absolute(time) => int(time).map(|utc_us| Clue::Absolute { utc_us }),
+                ClueSpec::Wall {
+                    slot,
+                    phase_s,
+                    bendable,
+                } => int(slot).map(|slot| Clue::WallSlot {
+                    slot,
+                    phase_us: match phase_s.as_ref().and_then(|phase| phase.get(told)) {
+                        Some(ObsValue::F64(seconds)) => (seconds * 1e6).round() as i64,
+                        _ => 6 * time::MICROS_PER_SECOND,
+                    },
+                    bendable: *bendable && may_be_bent(told.stamp),
+                }),
+            };
+            self.clues.extend(clue);
+        }
+    }
+
+    /// Reads what `spec` says the record means; returns the kind where a field makes it another.
+    pub(crate) fn read(&mut self, spec: &'a MessageSpec, told: &mut Told<'_, 'a>) -> &'a str {
+        self.observe(&spec.observe, told);
+        self.clues(&spec.clues, told);
+        for when in &spec.when {
+            let Some(field) = told.fields.iter().find(|field| field.key == when.field) else {
+                continue;
+            };
+            let text = field.value.bytes();
+            if let Some(captures) = when.pattern.find(text) {
+                told.captures = captures;
+                told.captured = text;
+                self.observe(&when.observe, told);
+                self.clues(&when.clues, told);
+                return when.kind.as_deref().unwrap_or(&spec.kind);
+            }
+        }
+        &spec.kind
+    }
+}
+
+/// Whether a client that bent its clock until 22 September 2020 may have done so at this stamp. A
+/// line without a date may be of any day.
+fn may_be_bent(stamp: Option<Stamp>) -> bool {
+    match stamp.map(|stamp| stamp.date) {
+        Some(StampDate::Full(days)) => days < ROUGHTIME_GONE,
+        _ => true,
+    }
+}
+
+/// No captures: for messages that are matched as exact text.
+pub(crate) const NO_CAPTURES: Captures = [(0, 0); MAX_HOLES];
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_day_roughtime_went() {
+        assert_eq!(
+            model::time::days_from_civil(2020, 9, 22),
+            super::ROUGHTIME_GONE
+        );
+    }
+}

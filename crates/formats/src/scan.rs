@@ -1,0 +1,337 @@
+//! Byte scanners shared by the engines: stamps, digits, keys, colours. No allocation.
+
+use memchr::memchr2;
+use model::{Stamp, StampDate, StampZone, time};
+
+/// Reads `n` digits at `at`.
+#[inline]
+pub(crate) fn digits(b: &[u8], at: usize, n: usize) -> Option<u32> {
+    let mut value = 0u32;
+    for &c in b.get(at..at + n)? {
+        let d = c.wrapping_sub(b'0');
+        if d > 9 {
+            return None;
+        }
+        value = value * 10 + u32::from(d);
+    }
+    Some(value)
+}
+
+/// Reads `HH:MM:SS[.f…]` at `at`: nanoseconds of the day, fraction digits, offset after it.
+#[inline]
+pub(crate) fn clock(b: &[u8], at: usize) -> Option<(u64, u8, usize)> {
+    let hour = digits(b, at, 2)?;
+    let minute = digits(b, at + 3, 2)?;
+    let second = digits(b, at + 6, 2)?;
+    if b[at + 2] != b':' || b[at + 5] != b':' || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let mut end = at + 8;
+    let mut nanos = u64::from((hour * 60 + minute) * 60 + second) * 1_000_000_000;
+    let mut written = 0u8;
+    if b.get(end) == Some(&b'.') && b.get(end + 1).is_some_and(u8::is_ascii_digit) {
+        end += 1;
+        let mut scale = 100_000_000u64;
+        while let Some(d) = b.get(end).map(|c| c.wrapping_sub(b'0')).filter(|d| *d <= 9) {
+            if written < 9 {
+                nanos += u64::from(d) * scale;
+                scale /= 10;
+                written += 1;
+            }
+            end += 1;
+        }
+    }
+    Some((nanos, written, end))
+}
+
+/// Reads `YYYY-MM-DD` followed by `separator` and a clock, then `Z` or an offset if one is there.
+#[inline]
+pub(crate) fn full_stamp(b: &[u8], at: usize) -> Option<(Stamp, usize)> {
+    if b.len() < at + 19 || b[at + 4] != b'-' || b[at + 7] != b'-' {
+        return None;
+    }
+    if !matches!(b[at + 10], b' ' | b'T') {
+        return None;
+    }
+    let year = digits(b, at, 4)? as i32;
+    let month = digits(b, at + 5, 2)? as u8;
+    let day = digits(b, at + 8, 2)? as u8;
+    if day == 0 || day > time::days_in_month(year, month) {
+        return None;
+    }
+    let (nanos_of_day, fraction_digits, mut end) = clock(b, at + 11)?;
+    let zone = match b.get(end) {
+        Some(b'Z') => {
+            end += 1;
+            StampZone::Utc
+        }
+        Some(sign @ (b'+' | b'-')) => {
+            let colon = usize::from(b.get(end + 3) == Some(&b':'));
+            match (digits(b, end + 1, 2), digits(b, end + 3 + colon, 2)) {
+                (Some(hours), Some(minutes)) if hours <= 18 && minutes < 60 => {
+                    let seconds = (hours * 3600 + minutes * 60) as i32;
+                    let east = if *sign == b'-' { -seconds } else { seconds };
+                    end += 5 + colon;
+                    StampZone::Offset(east)
+                }
+                _ => StampZone::None,
+            }
+        }
+        _ => StampZone::None,
+    };
+    Some((
+        Stamp {
+            date: StampDate::Full(time::days_from_civil(year, month, day)),
+            nanos_of_day,
+            fraction_digits,
+            zone,
+        },
+        end,
+    ))
+}
+
+/// Month names as `strftime("%b")` writes them, in the languages journals have been seen or are
+/// likely in; lower case, without a closing dot.
+const MONTHS: [&[&str]; 12] = [
+    &[
+        "jan", "janv", "ene", "gen", "sty", "led", "tammi", "oca", "янв", "ian", "1月",
+    ],
+    &[
+        "feb", "fév", "févr", "fev", "lut", "úno", "helmi", "şub", "фев", "febr", "2月",
+    ],
+    &[
+        "mar", "mars", "märz", "mrz", "mär", "mrt", "maalis", "bře", "мар", "márc", "3月",
+    ],
+    &[
+        "apr", "avr", "abr", "kwi", "dub", "huhti", "nis", "апр", "ápr", "avril", "4月",
+    ],
+    &[
+        "may", "mai", "mei", "maj", "mag", "kvě", "touko", "мая", "май", "máj", "5月",
+    ],
+    &[
+        "jun", "juni", "juin", "giu", "cze", "čen", "kesä", "haz", "июн", "jún", "iun", "6月",
+    ],
+    &[
+        "jul", "juli", "juil", "lug", "lip", "čec", "heinä", "tem", "июл", "júl", "iul", "7月",
+    ],
+    &[
+        "aug", "août", "ago", "sie", "srp", "elo", "ağu", "авг", "8月",
+    ],
+    &[
+        "sep", "sept", "set", "wrz", "zář", "syys", "eyl", "сен", "сент", "szept", "9月",
+    ],
+    &[
+        "oct", "okt", "ott", "out", "paź", "říj", "loka", "eki", "окт", "10月",
+    ],
+    &["nov", "lis", "marras", "kas", "ноя", "нояб", "noi", "11月"],
+    &[
+        "dec", "déc", "dez", "dic", "gru", "pro", "joulu", "ara", "дек", "des", "12月",
+    ],
+];
+
+/// Reads a month name: 1 to 12. ASCII letters may be upper case; a closing dot is allowed.
+pub(crate) fn month_name(word: &[u8]) -> Option<u8> {
+    let word = word.strip_suffix(b".").unwrap_or(word);
+    if word.is_empty() || word.len() > 12 {
+        return None;
+    }
+    MONTHS
+        .iter()
+        .position(|names| {
+            names
+                .iter()
+                .any(|name| name.as_bytes().eq_ignore_ascii_case(word))
+        })
+        .map(|index| index as u8 + 1)
+}
+
+/// Reads `Mon DD HH:MM:SS[.f…]` (day padded with a zero or a blank) at the start: a stamp without
+/// year, and the offset after it.
+pub(crate) fn year_less_stamp(b: &[u8]) -> Option<(Stamp, usize)> {
+    let first = *b.first()?;
+    if !(first.is_ascii_alphabetic() || first >= 0x80 || first.is_ascii_digit()) {
+        return None;
+    }
+    let blank = b.iter().take(14).position(|c| *c == b' ')?;
+    let month = month_name(&b[..blank])?;
+    let mut at = blank + 1;
+    if b.get(at) == Some(&b' ') {
+        at += 1;
+    }
+    let mut day = u32::from(b.get(at)?.wrapping_sub(b'0'));
+    if day > 9 {
+        return None;
+    }
+    at += 1;
+    if b.get(at)?.is_ascii_digit() {
+        day = day * 10 + u32::from(b[at] - b'0');
+        at += 1;
+    }
+    if b.get(at) != Some(&b' ') || day == 0 || day > u32::from(time::days_in_month(2000, month)) {
+        return None;
+    }
+    let (nanos_of_day, fraction_digits, end) = clock(b, at + 1)?;
+    Some((
+        Stamp {
+            date: StampDate::NoYear {
+                month,
+                day: day as u8,
+            },
+            nanos_of_day,
+            fraction_digits,
+            zone: StampZone::None,
+        },
+        end,
+    ))
+}
+
+/// The length of the colour sequence `(ESC|←)[…m` at `at`, 0 if there is none.
+fn colour_length(b: &[u8], at: usize) -> usize {
+    let open = if b[at] == 0x1b {
+        1
+    } else if b[at..].starts_with("←".as_bytes()) {
+        "←".len()
+    } else {
+        return 0;
+    };
+    if b.get(at + open) != Some(&b'[') {
+        return 0;
+    }
+    let mut end = at + open + 1;
+    while b.get(end).is_some_and(|c| c.is_ascii_digit() || *c == b';') {
+        end += 1;
+    }
+    // `K` erases a line: docker compose writes it before its prefix.
+    if matches!(b.get(end), Some(b'm' | b'K')) {
+        end + 1 - at
+    } else {
+        0
+    }
+}
+
+/// Whether the text holds a colour sequence.
+#[inline]
+pub(crate) fn has_colours(b: &[u8]) -> bool {
+    let mut from = 0;
+    while let Some(at) = memchr2(0x1b, 0xe2, &b[from..]) {
+        if colour_length(b, from + at) > 0 {
+            return true;
+        }
+        from += at + 1;
+    }
+    false
+}
+
+/// Appends the text to `out` without its colour sequences.
+pub(crate) fn strip_colours(b: &[u8], out: &mut Vec<u8>) {
+    let mut from = 0;
+    let mut at = 0;
+    while let Some(next) = memchr2(0x1b, 0xe2, &b[at..]) {
+        at += next;
+        let length = colour_length(b, at);
+        if length > 0 {
+            out.extend_from_slice(&b[from..at]);
+            at += length;
+            from = at;
+        } else {
+            at += 1;
+        }
+    }
+    out.extend_from_slice(&b[from..]);
+}
+
+/// Whether a byte may stand in a key.
+#[inline]
+pub(crate) fn is_key_byte(c: u8) -> bool {
+    const TABLE: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut c = 0;
+        while c < 256 {
+            let b = c as u8;
+            table[c] = b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'/' | b'-');
+            c += 1;
+        }
+        table
+    };
+    TABLE[c as usize]
+}
+
+/// The longest key that is looked for: bounds every look back and ahead, so scanning stays linear.
+pub(crate) const KEY_MAX: usize = 64;
+
+/// The start of the key that ends before the `=` at `equals`, if it is one: a letter first, and a
+/// blank, line feed or `from` before it.
+#[inline]
+pub(crate) fn key_before(b: &[u8], from: usize, equals: usize) -> Option<usize> {
+    let mut start = equals;
+    let floor = from.max(equals.saturating_sub(KEY_MAX));
+    while start > floor && is_key_byte(b[start - 1]) {
+        start -= 1;
+    }
+    if start == equals || !b[start].is_ascii_alphabetic() {
+        return None;
+    }
+    (start == from || matches!(b[start - 1], b' ' | b'\n')).then_some(start)
+}
+
+/// Trims blanks and tabs at the end.
+#[inline]
+pub(crate) fn trim_end(b: &[u8]) -> &[u8] {
+    let mut end = b.len();
+    while end > 0 && matches!(b[end - 1], b' ' | b'\t') {
+        end -= 1;
+    }
+    &b[..end]
+}
+
+/// The first word and what follows it.
+#[inline]
+pub(crate) fn first_word(b: &[u8]) -> &[u8] {
+    let end = b.iter().position(|c| *c == b' ').unwrap_or(b.len());
+    &b[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stamps_of_all_kinds() {
+        let (stamp, end) = full_stamp(b"2020-08-14 17:31:02]", 0).unwrap();
+        assert_eq!(
+            (stamp.to_string().as_str(), end),
+            ("2020-08-14T17:31:02", 19)
+        );
+        let (stamp, _) = full_stamp(b"2022-08-30T10:37:17.99102197Z", 0).unwrap();
+        assert_eq!(stamp.to_string(), "2022-08-30T10:37:17.99102197Z");
+        let (stamp, _) = full_stamp(b"2022-08-30T10:37:17+0200", 0).unwrap();
+        assert_eq!(stamp.to_string(), "2022-08-30T10:37:17+02:00");
+        assert!(full_stamp(b"2021-02-29 00:00:00", 0).is_none());
+        assert!(full_stamp(b"2021-02-28 24:00:00", 0).is_none());
+        for (text, written) in [
+            ("Aug 14 10:52:08 host", "--08-14T10:52:08"),
+            ("ago 14 10:52:08 host", "--08-14T10:52:08"),
+            ("syys 01 10:52:08 host", "--09-01T10:52:08"),
+            ("nov. 30 10:52:08.123456 host", "--11-30T10:52:08.123456"),
+            ("août 14 10:52:08 host", "--08-14T10:52:08"),
+            ("May  4 10:52:08 host", "--05-04T10:52:08"),
+        ] {
+            assert_eq!(
+                year_less_stamp(text.as_bytes()).unwrap().0.to_string(),
+                written
+            );
+        }
+        assert!(year_less_stamp(b"Foo 14 10:52:08 x").is_none());
+    }
+
+    #[test]
+    fn colours_go_whether_escape_or_arrow() {
+        let mut out = Vec::new();
+        strip_colours(
+            "\u{1b}[90m[t]\u{1b}[0m ←[34mDEBUG←[0m a→b \u{1b}x".as_bytes(),
+            &mut out,
+        );
+        assert_eq!(out, "[t] DEBUG a→b \u{1b}x".as_bytes());
+        assert!(!has_colours("↑ plain — text".as_bytes()));
+    }
+}
