@@ -139,7 +139,7 @@ impl Pieces {
     /// year-less stamps pass New Year, date-less ones pass midnight, or the clock steps by an hour as
     /// at daylight saving. Any other step is no zone and cuts nothing.
     pub fn observe(&mut self, line: u64, stamp: Option<&Stamp>, clue: &Clue<'_>) -> u32 {
-        let lane = self.lane(clue);
+        let lane = self.lane(clue).or_else(|| self.adopt(clue));
         let restart = match (lane, clue.start) {
             (None, _) => true,
             (Some(lane), Some(kind)) => self.restarts(lane, kind, stamp),
@@ -215,6 +215,18 @@ impl Pieces {
             return Some(lane);
         }
         None
+    }
+
+    /// Lines of no client that came before the first of a client are of its process.
+    fn adopt(&mut self, clue: &Clue<'_>) -> Option<usize> {
+        let index = self
+            .lanes
+            .iter()
+            .position(|lane| lane.stream == clue.stream && lane.client.is_empty())?;
+        let lane = &mut self.lanes[index];
+        lane.client = clue.client.to_owned();
+        self.facts[lane.piece].client = clue.client.to_owned();
+        Some(index)
     }
 
     fn restarts(&self, lane: usize, kind: &str, stamp: Option<&Stamp>) -> bool {

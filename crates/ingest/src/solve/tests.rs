@@ -447,3 +447,83 @@ fn two_programs_in_one_stream_are_two_processes() {
     assert_eq!(pieces.observe(6, Some(&stamp), &start("node.start")), 2);
     assert_eq!(pieces.facts()[2].process, 2);
 }
+
+#[test]
+fn chatter_before_a_program_speaks_is_of_its_process() {
+    let mut pieces = Pieces::new();
+    let prysm = Clue {
+        client: "prysm",
+        ..Clue::default()
+    };
+    assert_eq!(pieces.observe(1, None, &Clue::default()), 0);
+    assert_eq!(pieces.observe(2, None, &prysm), 0);
+    assert_eq!(pieces.facts()[0].client, "prysm");
+}
+
+/// Solves a file of the corpus in Prysm's quoted shape by the slots of its blocks.
+fn solve_corpus(name: &str) -> Option<(Solution, u64)> {
+    let path = format!(
+        "{}/../../../shared/corpus/{name}",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        std::io::Write::write_all(
+            &mut std::io::stderr(),
+            format!("SKIPPED: no {path}\n").as_bytes(),
+        )
+        .unwrap();
+        return None;
+    };
+    let mut pieces = Pieces::new();
+    let mut anchors = AnchorSet::new();
+    for (number, line) in (1u64..).zip(text.lines()) {
+        let Some(time) = line.strip_prefix("time=\"").and_then(|rest| rest.get(..19)) else {
+            continue;
+        };
+        let (civil, _) = time::parse_civil(time).unwrap();
+        let stamp = super::tests::stamp(civil, 0, Shape::Full);
+        let clue = Clue {
+            client: "prysm",
+            ..Clue::default()
+        };
+        let piece = pieces.observe(number, Some(&stamp), &clue);
+        let slot = line
+            .contains("Synced new block")
+            .then(|| line.split(" slot=").nth(1)?.split(' ').next()?.parse().ok())
+            .flatten();
+        if let Some(slot) = slot {
+            anchors.push(
+                piece,
+                &Anchor {
+                    line: number,
+                    stamp,
+                    kind: AnchorKind::Received { slot },
+                },
+            );
+        }
+    }
+    let anchors = anchors.into_anchors();
+    let lines = anchors.values().map(|anchors| anchors.len() as u64).sum();
+    let solutions = solve(&inputs(pieces.facts(), &anchors, 0, &Options::default()));
+    Some((solutions[0].clone(), lines))
+}
+
+#[test]
+fn a_real_node_of_medalla_logged_central_european_summer_time() {
+    for name in [
+        "prysm/bench-medalla-2020-10-01-attestations.log",
+        "prysm/bench-medalla-2020-10-01-shutdown.log",
+    ] {
+        let Some((solution, anchors)) = solve_corpus(name) else {
+            return;
+        };
+        assert!(anchors > 0, "{name}");
+        assert_eq!(solution.basis, Basis::Slot, "{name} {solution:?}");
+        assert_eq!(solution.zone_seconds, Some(2 * HOUR), "{name}");
+        assert_eq!(solution.network.as_deref(), Some("medalla"), "{name}");
+    }
+    // Altona is no network we know: nothing may fit.
+    if let Some((solution, _)) = solve_corpus("prysm/bench-altona-2020-07-16-roughtime.log") {
+        assert_eq!((solution.basis, solution.network), (Basis::Assumed, None));
+    }
+}
