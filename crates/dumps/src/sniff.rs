@@ -1,6 +1,7 @@
 //! Which form of a dump a file begins with.
 
 use crate::facts::DumpKind;
+use crate::psql::prompt;
 
 /// How much of a file is looked at.
 pub(crate) const HEAD: usize = 64 << 10;
@@ -22,6 +23,7 @@ const PLAIN: [&[u8]; 8] = [
 pub fn sniff(head: &[u8]) -> Option<DumpKind> {
     let head = &head[..head.len().min(HEAD)];
     let mut previous: &[u8] = b"";
+    let mut asked = None;
     for line in head.split(|&b| b == b'\n') {
         if line.starts_with(b"COPY ") {
             if memchr::memmem::find(line, b" FROM stdin").is_some() {
@@ -40,9 +42,23 @@ pub fn sniff(head: &[u8]) -> Option<DumpKind> {
         if glued_rule(line).is_some() {
             return Some(DumpKind::PsqlGlued);
         }
+        if line.trim_ascii().starts_with(b"-[ RECORD ")
+            || memchr::memmem::find(line, "─┼─".as_bytes()).is_some()
+        {
+            // Not read yet, but recognised: so that it can be said.
+            return Some(DumpKind::PsqlAligned);
+        }
+        if let Some((_, length)) = prompt(line)
+            && line[length..]
+                .trim_ascii()
+                .to_ascii_lowercase()
+                .starts_with(b"select ")
+        {
+            asked = Some(DumpKind::PsqlAligned);
+        }
         previous = line;
     }
-    None
+    asked
 }
 
 /// Reads the rule under a table's header, `--------+-----`: the lengths of its runs of dashes. With

@@ -82,9 +82,8 @@ impl DumpSource {
             Opener::At(open) => open(0).map_err(opened)?,
         };
         let mut pasted = Pasted::default();
-        let want = Want::nothing(naming.clone());
-        let facts =
-            crate::psql::read_or_scan(&mut *reader, &want, &Want::all(naming), &mut pasted)?;
+        let want = Want::nothing(naming);
+        let facts = crate::psql::read_or_scan(&mut *reader, &want, &mut pasted)?;
         let pasted = (facts.kind != DumpKind::PgDumpPlain).then(|| pasted.beside(&facts));
         Ok(DumpSource {
             opener,

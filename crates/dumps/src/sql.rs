@@ -170,11 +170,11 @@ pub(crate) enum Token {
 }
 
 impl Token {
-    fn is(&self, keyword: &str) -> bool {
+    pub(crate) fn is(&self, keyword: &str) -> bool {
         matches!(self, Token::Word(word) if word == keyword)
     }
 
-    fn name(self) -> Option<String> {
+    pub(crate) fn name(self) -> Option<String> {
         match self {
             Token::Word(name) | Token::Quoted(name) => Some(name),
             _ => None,
@@ -191,6 +191,11 @@ pub(crate) struct Tokens<'a> {
 impl<'a> Tokens<'a> {
     pub(crate) fn new(statement: &'a [u8]) -> Tokens<'a> {
         Tokens { rest: statement }
+    }
+
+    /// What no token was taken from yet.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
     /// Takes the next token if it is this keyword.

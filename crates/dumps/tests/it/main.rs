@@ -1,7 +1,8 @@
 //! Integration tests of `dumps`, one binary.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
 mod common;
 mod corpus;
 mod hostile;
 mod postgres;
+mod psql;
