@@ -195,12 +195,28 @@ pub struct Container {
 }
 
 /// A place where a grown source is read on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Resume {
     /// Decoded byte.
     pub byte: u64,
     /// Line that starts there, counted from 1.
     pub line: u64,
+    /// What the source's counts hold of the entry that begins here and what follows it.
+    pub continuation_lines: u64,
+    /// Framing lines from here on.
+    pub framing_lines: u64,
+    /// The entry's format, if it is a record.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub format: String,
+    /// Its client.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub client: String,
+    /// Whether it has no time.
+    pub undated: bool,
+    /// Reason and lines, if it is a reject.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<(String, u64)>,
 }
 
 /// A located problem.
@@ -244,6 +260,12 @@ pub struct Piece {
     /// Which of the source's interleaved streams (a pod, a host); "" if it has one.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub stream: String,
+    /// The client.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub client: String,
+    /// Its zone by the named zone that the user gave, in seconds east of UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub given_zone_seconds: Option<i32>,
     /// Why it is a piece of its own.
     pub begins: String,
     /// First stamp.

@@ -1,3 +1,40 @@
-//! The pipeline that drives evidence into a case.
+//! The pipeline that drives evidence into a case, bounded in memory: reading, parsing on several
+//! threads, solving years, zones and nodes, writing rows, committing.
+//!
+//! Owns the order of things and the solving of time ([`solve`]). It must never know SQL nor how anything
+//! is shown: it returns a report and leaves printing to others.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use ingest::{IngestOptions, Quiet};
+//! let mut writer = case::CaseWriter::open_or_create("medalla.case".as_ref())?;
+//! let report = ingest::ingest(&mut writer, &["logs".into()], &IngestOptions::default(), &mut Quiet)?;
+//! println!("{} new sources", report.added.len());
+//! # Ok(()) }
+//! ```
 
+mod amend;
+mod assemble;
+mod columns;
+mod dump_source;
+mod entry;
+mod error;
+mod identity;
+mod log_source;
+mod nodes;
+mod options;
+mod parse;
+mod pipeline;
+mod resolve;
+mod rows;
+mod run;
 pub mod solve;
+
+pub use amend::{Amendment, amend, find_source, forget, reread};
+pub use error::IngestError;
+pub use nodes::{NodeHints, group, node_names, stable_pod_name, stem};
+pub use options::{Custody, IngestOptions, Progress, Quiet};
+pub use parse::{ParseReport, ParsedSource, parse};
+pub use pipeline::StageTimes;
+pub use resolve::{needs_resolving, resolve};
+pub use run::{IngestReport, Problem, ingest};

@@ -1,15 +1,13 @@
 //! What the caller decides about an ingest, and how it hears of progress.
 
-use std::path::PathBuf;
-
 /// Options of [`crate::ingest`] and [`crate::parse`]. What changes records is part of a throw-away
 /// case's key.
 #[derive(Clone, Debug, Default)]
 pub struct IngestOptions {
     /// Node name for every source of this run (`--node`).
     pub node: Option<String>,
-    /// Zone of stamps that write none, in seconds east of UTC (`--zone`).
-    pub zone_seconds: Option<i32>,
+    /// Zone of stamps that write none (`--zone`): an offset such as `+02:00`, or `Europe/Berlin`.
+    pub zone: Option<String>,
     /// Year of stamps that write none (`--year`).
     pub year: Option<i32>,
     /// Only this format may claim lines (`--log-format`).
@@ -39,15 +37,6 @@ pub struct Custody {
     pub by: String,
     /// The command line.
     pub command: String,
-}
-
-/// Something to read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// A file or folder.
-    Path(PathBuf),
-    /// Standard input.
-    Stdin,
 }
 
 /// Hears how far a run is. All methods have empty defaults.

@@ -51,6 +51,8 @@ pub(crate) struct BlockRows {
     /// Physical lines that continue a record, frame or are blank.
     pub(crate) continuation_lines: u64,
     pub(crate) framing_lines: u64,
+    /// Continuation and framing lines before the last record or reject.
+    pub(crate) before_last: (u64, u64),
     /// Wrapper kinds seen.
     pub(crate) wrappers: Vec<&'static str>,
     scratch: Vec<u8>,
@@ -96,6 +98,7 @@ impl BlockRows {
             rejects: Vec::new(),
             continuation_lines: 0,
             framing_lines: 0,
+            before_last: (0, 0),
             wrappers: Vec::new(),
             scratch: Vec::new(),
         }
@@ -118,12 +121,7 @@ impl BlockRows {
                 self.wrappers.push(layer.kind);
             }
         }
-        let host = record.wrapper.iter().rev().find_map(|layer| {
-            ["pod", "host", "container", "service"].into_iter().find_map(|wanted| {
-                layer.facts.iter().find(|(key, _)| *key == wanted).map(|(_, value)| *value)
-            })
-        });
-        self.host.push_opt(host);
+        self.host.push_opt(host_of(record));
         let stamp = record.wrapper.iter().rev().find_map(|layer| layer.stamp);
         if stamp.is_some() || !self.wrapper_stamps.is_empty() {
             self.wrapper_stamps.resize(self.records, None);
@@ -161,16 +159,14 @@ impl BlockRows {
                 }
             }
         }
-        if let Some(kind) = record.kind
-            && let Some(what) = kind.strip_prefix("lifecycle.")
+        if is_start(record.kind) {
+            self.starts.push(self.records as u32);
+        }
+        if record.kind.is_some_and(|kind| kind.starts_with("lifecycle."))
+            && let Some(version) = record.field("version")
         {
-            if what == "start" {
-                self.starts.push(self.records as u32);
-            }
-            if let Some(version) = record.field("version") {
-                let text = String::from_utf8_lossy(version.bytes());
-                self.versions.push((self.records as u32, text.into_owned()));
-            }
+            let text = String::from_utf8_lossy(version.bytes());
+            self.versions.push((self.records as u32, text.into_owned()));
         }
     }
 
@@ -200,6 +196,30 @@ impl BlockRows {
                 _ => column.push_null(),
             }
         }
+    }
+}
+
+/// Returns the name of the machine or pod that wrappers tell, the innermost first.
+fn host_of<'a>(record: &Record<'a>) -> Option<&'a [u8]> {
+    record.wrapper.iter().rev().find_map(|layer| {
+        ["pod", "host", "container", "service"].into_iter().find_map(|wanted| {
+            layer.facts.iter().find(|(key, _)| *key == wanted).map(|(_, value)| *value)
+        })
+    })
+}
+
+/// Whether a record is one that programs write when they start.
+fn is_start(kind: Option<&str>) -> bool {
+    kind.is_some_and(|kind| kind.strip_prefix("lifecycle.").is_some_and(|what| what.starts_with("start")))
+}
+
+/// Returns what a record tells about its process.
+pub(crate) fn clue_of<'a>(record: &Record<'a>) -> crate::solve::Clue<'a> {
+    let host = host_of(record).and_then(|host| std::str::from_utf8(host).ok());
+    crate::solve::Clue {
+        stream: host.unwrap_or_default(),
+        client: record.client,
+        start: record.kind.filter(|kind| is_start(Some(kind))),
     }
 }
 
@@ -235,6 +255,7 @@ impl RecordSink for BlockRows {
     type Error = Infallible;
 
     fn record(&mut self, record: &Record<'_>) -> Result<(), Infallible> {
+        self.before_last = (self.continuation_lines, self.framing_lines);
         self.stamps.push(record.stamp);
         self.push_wrappers(record);
         self.levels.push(record.level.map_or(255, |level: Level| level as u8));
@@ -266,6 +287,7 @@ impl RecordSink for BlockRows {
     }
 
     fn rejected(&mut self, span: Span, why: Reject) -> Result<(), Infallible> {
+        self.before_last = (self.continuation_lines, self.framing_lines);
         self.rejects.push((span, why));
         Ok(())
     }

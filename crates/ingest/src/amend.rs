@@ -1,0 +1,224 @@
+//! Correcting what the case believes of a source, taking one out, reading one again from the case.
+
+use crate::assemble::SourceSetting;
+use crate::log_source::{LogReading, describe, read_log};
+use crate::pipeline::StageTimes;
+use crate::run::network_of;
+use crate::{IngestError, Quiet, resolve};
+use case::{Case, CaseWriter, Override, Source, SourceKind, Transaction};
+use evidence::SourceReader;
+use formats::Catalogue;
+use model::SourceId;
+use std::io::{self, Read};
+
+/// What a person says of a source against what was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Amendment {
+    /// Its node.
+    pub node: Option<String>,
+    /// Zone of stamps that write none: an offset or a name such as `Europe/Berlin`.
+    pub zone: Option<String>,
+    /// Year of stamps that write none.
+    pub year: Option<i32>,
+    /// Its network.
+    pub network: Option<String>,
+}
+
+/// Returns the digest of a source named by digest (or its beginning), alias or path.
+///
+/// # Errors
+/// [`IngestError::NoSource`].
+pub fn find_source(manifest: &case::Manifest, name: &str) -> Result<String, IngestError> {
+    let by_id = match name.parse::<SourceId>() {
+        Ok(SourceId::Alias(number)) => manifest.source_by_number(number),
+        Ok(SourceId::Digest(digest)) => {
+            let mut fits = manifest
+                .sources
+                .iter()
+                .filter(|source| source.digest.starts_with(&digest) || source.sha256 == digest);
+            fits.next().filter(|_| fits.next().is_none())
+        }
+        Err(_) => None,
+    };
+    by_id
+        .or_else(|| manifest.sources.iter().find(|source| source.path == name))
+        .map(|source| source.digest.clone())
+        .ok_or_else(|| IngestError::NoSource { name: name.to_owned() })
+}
+
+/// Records what a person says of a source and solves the case anew. Returns the source's digest.
+///
+/// # Errors
+/// If there is no such source, the zone or network is none, or the case cannot be written.
+pub fn amend(writer: &mut CaseWriter, name: &str, said: &Amendment) -> Result<String, IngestError> {
+    let digest = find_source(writer.case().manifest(), name)?;
+    let mut setting = SourceSetting::default();
+    if let Some(zone) = &said.zone {
+        setting.set_zone(zone)?;
+    }
+    if let Some(network) = &said.network {
+        network_of(network)?;
+    }
+    let committed = writer.case().clone();
+    let mut tx = writer.begin();
+    tx.manifest_mut().overrides.push(Override {
+        source: digest.clone(),
+        node: said.node.clone(),
+        zone: said.zone.clone(),
+        year: said.year,
+        log_format: None,
+        network: said.network.clone(),
+    });
+    let is_log = committed.manifest().source(&digest).is_some_and(|source| source.kind == SourceKind::Log);
+    if is_log && (said.zone.is_some() || said.node.is_some()) {
+        // A named zone cuts pieces at its daylight-saving dates: only reading again can do that.
+        read_again(&mut tx, &committed, Catalogue::builtin(), &digest)?;
+    }
+    resolve::name_nodes(tx.manifest_mut());
+    tx.commit()?;
+    solve_again(writer)?;
+    Ok(digest)
+}
+
+/// Takes a source out of a case: its rows, its raw text, its snapshot. Returns its digest.
+///
+/// # Errors
+/// If there is no such source or the case cannot be written.
+pub fn forget(writer: &mut CaseWriter, name: &str) -> Result<String, IngestError> {
+    let digest = find_source(writer.case().manifest(), name)?;
+    let mut tx = writer.begin();
+    tx.drop_rows(&digest, None)?;
+    let snapshots: Vec<String> = tx
+        .manifest()
+        .snapshots
+        .iter()
+        .filter(|snapshot| snapshot.source == digest)
+        .map(|snapshot| snapshot.name.clone())
+        .collect();
+    for snapshot in &snapshots {
+        tx.drop_table(snapshot);
+    }
+    let manifest = tx.manifest_mut();
+    manifest.sources.retain(|source| source.digest != digest);
+    manifest.processes.retain(|process| process.source != digest);
+    manifest.snapshots.retain(|snapshot| snapshot.source != digest);
+    manifest.overrides.retain(|said| said.source != digest);
+    resolve::name_nodes(manifest);
+    tx.commit()?;
+    solve_again(writer)?;
+    Ok(digest)
+}
+
+/// Reads again, from the case's own raw text, the sources that an older parser read. Returns their
+/// digests.
+///
+/// # Errors
+/// If the case cannot be read or written.
+pub fn reread(writer: &mut CaseWriter, catalogue: &Catalogue) -> Result<Vec<String>, IngestError> {
+    let committed = writer.case().clone();
+    let old: Vec<String> = committed
+        .manifest()
+        .sources
+        .iter()
+        .filter(|source| source.kind == SourceKind::Log && source.parser != catalogue.parser_version())
+        .map(|source| source.digest.clone())
+        .collect();
+    if old.is_empty() {
+        return Ok(old);
+    }
+    let mut tx = writer.begin();
+    for digest in &old {
+        read_again(&mut tx, &committed, catalogue, digest)?;
+    }
+    resolve::name_nodes(tx.manifest_mut());
+    tx.commit()?;
+    solve_again(writer)?;
+    Ok(old)
+}
+
+fn solve_again(writer: &mut CaseWriter) -> Result<(), IngestError> {
+    if resolve::needs_resolving(writer.case().manifest()) {
+        let mut tx = writer.begin();
+        resolve::resolve(&mut tx)?;
+        tx.commit()?;
+    }
+    Ok(())
+}
+
+fn read_again(
+    tx: &mut Transaction<'_>,
+    committed: &Case,
+    catalogue: &Catalogue,
+    digest: &str,
+) -> Result<(), IngestError> {
+    let before = tx
+        .manifest()
+        .source(digest)
+        .cloned()
+        .ok_or_else(|| IngestError::NoSource { name: digest.to_owned() })?;
+    let stored =
+        Stored { case: committed.clone(), digest: digest.to_owned(), at: 0, bytes: before.bytes, ready: Vec::new() };
+    let reader = SourceReader::from_reader(Box::new(stored), before.path.clone())
+        .map_err(|source| IngestError::Read { path: before.path.clone(), source })?;
+    let mut setting = SourceSetting { node: before.node.clone().unwrap_or_default(), ..SourceSetting::default() };
+    for said in tx.manifest().overrides.iter().filter(|said| said.source == digest) {
+        if let Some(node) = &said.node {
+            setting.node.clone_from(node);
+            setting.node_given = true;
+        }
+        if let Some(zone) = &said.zone {
+            setting.set_zone(zone)?;
+        }
+        setting.given_year = said.year.or(setting.given_year);
+        if let Some(network) = &said.network {
+            setting.network = Some(network_of(network)?);
+        }
+    }
+    let reading = LogReading { catalogue, threads: 1, setting, keep_evidence: false };
+    let mut run = read_log(tx, reader, None, &reading, &mut Quiet, &mut StageTimes::default())?;
+    let described = describe(&run, &before.path, catalogue.parser_version(), Some(&before));
+    tx.drop_rows(digest, None)?;
+    let runs = std::mem::take(&mut run.runs);
+    let manifest = tx.manifest_mut();
+    manifest.processes.retain(|process| process.source != digest);
+    for process in run.processes {
+        manifest.processes.push(case::Process { source: digest.to_owned(), ..process });
+    }
+    if let Some(source) = manifest.source_mut(digest) {
+        // What was compressed around it and how its reading ended is known from the original.
+        *source = Source {
+            container: before.container.clone(),
+            status: before.status,
+            problems: before.problems.clone(),
+            ..described
+        };
+    }
+    for rows in runs {
+        tx.adopt_rows(rows, digest, before.bytes)?;
+    }
+    Ok(())
+}
+
+/// The raw text of a source as the case keeps it.
+struct Stored {
+    case: Case,
+    digest: String,
+    at: u64,
+    bytes: u64,
+    ready: Vec<u8>,
+}
+
+impl Read for Stored {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        const STEP: u64 = 4 << 20;
+        if self.ready.is_empty() && self.at < self.bytes {
+            let length = STEP.min(self.bytes - self.at);
+            self.ready = self.case.evidence(&self.digest, self.at, length).map_err(io::Error::other)?;
+            self.at += self.ready.len() as u64;
+        }
+        let take = buffer.len().min(self.ready.len());
+        buffer[..take].copy_from_slice(&self.ready[..take]);
+        self.ready.drain(..take);
+        Ok(take)
+    }
+}

@@ -1,0 +1,733 @@
+//! Blocks in order become rows of a case: processes and pieces are cut, anchors collected, times set.
+//!
+//! Rows are written under the best solution known when their piece begins. What the whole case says at
+//! the end may differ; [`crate::resolve`] then rewrites exactly those pieces.
+
+use crate::columns::{DictBuilder, i64_column, opt_i64_column};
+use crate::rows::{BlockRows, ObsRows};
+use crate::solve::{self, Anchor, AnchorKind, AnchorSet, PieceInput, Pieces, Solution};
+use crate::IngestError;
+use chain::Network;
+use model::{Batch, Clue, Column, ColumnType, Level, Span, Stamp, StampDate, StampZone, observation_kind};
+use std::collections::BTreeMap;
+
+/// What the assembler must be told about its source.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SourceSetting {
+    /// Node of records whose wrapper names none.
+    pub(crate) node: String,
+    /// Whether the user gave that name: then it wins over wrappers' names.
+    pub(crate) node_given: bool,
+    /// Zone given as an offset.
+    pub(crate) given_zone: Option<i32>,
+    /// Zone given by name.
+    pub(crate) named_zone: Option<chrono_tz::Tz>,
+    pub(crate) given_year: Option<i32>,
+    /// The network, if the user named one.
+    pub(crate) network: Option<&'static Network>,
+}
+
+impl SourceSetting {
+    /// Returns a cutter of pieces for the source.
+    pub(crate) fn pieces(&self) -> Pieces {
+        match self.named_zone {
+            Some(zone) => Pieces::with_zone(zone, self.given_year),
+            None => Pieces::new(),
+        }
+    }
+
+    /// Takes a zone as the user writes it: an offset, or a name of the time zone database.
+    pub(crate) fn set_zone(&mut self, zone: &str) -> Result<(), IngestError> {
+        match (model::time::parse_offset(zone), zone.parse()) {
+            (Some(seconds), _) => self.given_zone = Some(seconds),
+            // Abbreviations that are names there (EST, MST) are ambiguous all the same.
+            (None, Ok(named)) if zone.contains('/') => self.named_zone = Some(named),
+            _ => return Err(IngestError::UnknownZone { zone: zone.to_owned() }),
+        }
+        Ok(())
+    }
+}
+
+/// Batches of one block, ready for the case.
+pub(crate) struct BlockBatches {
+    pub(crate) records: Batch,
+    pub(crate) rejects: Batch,
+    /// By index of the observation kind.
+    pub(crate) observations: Vec<(usize, Batch)>,
+}
+
+/// What is known of a process while its source is read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ProcessFacts {
+    pub(crate) client: String,
+    pub(crate) role: Option<String>,
+    pub(crate) version: Option<String>,
+    pub(crate) first_line: u64,
+    pub(crate) last_line: u64,
+    pub(crate) node: String,
+}
+
+/// Sums over a source.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) records: u64,
+    pub(crate) continuation_lines: u64,
+    pub(crate) framing_lines: u64,
+    pub(crate) undated: u64,
+    pub(crate) rejected: BTreeMap<String, u64>,
+    pub(crate) formats: BTreeMap<String, u64>,
+    pub(crate) clients: BTreeMap<String, u64>,
+    pub(crate) wrappers: BTreeMap<String, ()>,
+    pub(crate) first_ts_us: Option<i64>,
+    pub(crate) last_ts_us: Option<i64>,
+    /// The last record or reject, which a grown file may continue.
+    pub(crate) last: Option<Last>,
+}
+
+/// The last entry of a source, and what was counted from it on.
+#[derive(Clone, Debug)]
+pub(crate) struct Last {
+    byte: u64,
+    line: u64,
+    /// Continuation and framing lines before it.
+    before: (u64, u64),
+    /// Its format, client and whether it has no time; `None` for a reject.
+    record: Option<(String, String, bool)>,
+    /// Its reason and lines if it is a reject.
+    reject: Option<(&'static str, u64)>,
+}
+
+impl Counts {
+    /// Returns where a grown source is read on, with what must be taken off the counts then.
+    pub(crate) fn resume(&self) -> Option<case::Resume> {
+        let last = self.last.as_ref()?;
+        let (format, client, undated) = last.record.clone().unwrap_or_default();
+        Some(case::Resume {
+            byte: last.byte,
+            line: last.line,
+            continuation_lines: self.continuation_lines - last.before.0,
+            framing_lines: self.framing_lines - last.before.1,
+            format,
+            client,
+            undated,
+            rejected: last.reject.map(|(reason, lines)| (reason.to_owned(), lines)),
+        })
+    }
+
+    /// Returns the counts of a source as they were before its last entry.
+    fn before_last(source: &case::Source) -> Counts {
+        let resume = source.resume.clone().unwrap_or_default();
+        let mut counts = Counts {
+            records: source.records,
+            continuation_lines: source.continuation_lines - resume.continuation_lines,
+            framing_lines: source.framing_lines - resume.framing_lines,
+            undated: source.undated - u64::from(resume.undated),
+            rejected: source.rejected.clone(),
+            formats: source.formats.clone(),
+            clients: source.client.iter().map(|client| (client.clone(), source.records)).collect(),
+            wrappers: source.wrappers.iter().map(|kind| (kind.clone(), ())).collect(),
+            first_ts_us: source.first_ts_us,
+            last_ts_us: source.last_ts_us,
+            last: None,
+        };
+        match &resume.rejected {
+            Some((reason, lines)) => less(&mut counts.rejected, reason, *lines),
+            None => {
+                counts.records = counts.records.saturating_sub(1);
+                less(&mut counts.formats, &resume.format, 1);
+                less(&mut counts.clients, &resume.client, 1);
+            }
+        }
+        counts
+    }
+}
+
+fn less(sums: &mut BTreeMap<String, u64>, word: &str, by: u64) {
+    if let Some(sum) = sums.get_mut(word) {
+        *sum = sum.saturating_sub(by);
+        if *sum == 0 {
+            sums.remove(word);
+        }
+    }
+}
+
+/// Turns the blocks of one source into batches.
+pub(crate) struct Assembler {
+    setting: SourceSetting,
+    pieces: Pieces,
+    anchors: AnchorSet,
+    /// Solutions that rows were written under, by piece.
+    written: Vec<Solution>,
+    /// By process number.
+    processes: BTreeMap<u32, ProcessFacts>,
+    /// `ts_order` of the last dated record, by process.
+    order: BTreeMap<u32, i64>,
+    pub(crate) counts: Counts,
+}
+
+/// A stretch of records of a block in one piece.
+struct Run {
+    piece: u32,
+    from: usize,
+    to: usize,
+}
+
+impl Assembler {
+    pub(crate) fn new(setting: SourceSetting) -> Assembler {
+        Assembler {
+            pieces: setting.pieces(),
+            setting,
+            anchors: AnchorSet::new(),
+            written: Vec::new(),
+            processes: BTreeMap::new(),
+            order: BTreeMap::new(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// Goes on where a known source ended, as if it had been read in one go.
+    pub(crate) fn resume(&mut self, source: &case::Source, processes: &[case::Process]) {
+        self.counts = Counts::before_last(source);
+        self.pieces = Pieces::resume(source.pieces.iter().map(crate::resolve::facts_of).collect());
+        for piece in &source.pieces {
+            for anchor in &piece.anchors {
+                self.anchors.push(piece.index, &crate::resolve::anchor_in(anchor));
+            }
+            let solution = crate::resolve::solution_in(piece);
+            if let Some(last) = piece.last.and_then(|stamp| solve::utc_us(&solution, &stamp)) {
+                self.order.insert(piece.process, last);
+            }
+            self.written.push(solution);
+        }
+        for process in processes {
+            self.processes.insert(
+                process.number,
+                ProcessFacts {
+                    client: process.client.clone(),
+                    role: process.role.clone(),
+                    version: process.version.clone(),
+                    first_line: process.first_line,
+                    last_line: process.last_line,
+                    node: process.node.clone().unwrap_or_default(),
+                },
+            );
+        }
+    }
+
+    /// Takes the next block.
+    pub(crate) fn block(&mut self, mut rows: BlockRows) -> BlockBatches {
+        let runs = self.cut(&rows);
+        self.collect(&rows, &runs);
+        self.presume();
+        self.count(&rows);
+        self.batches(&mut rows, &runs)
+    }
+
+    /// Looks at a block without making rows of it: pieces and anchors only.
+    pub(crate) fn look(&mut self, rows: &BlockRows) {
+        let runs = self.cut(rows);
+        self.collect(rows, &runs);
+    }
+
+    /// Returns the solution of every piece seen so far.
+    pub(crate) fn solutions(&self) -> Vec<Solution> {
+        solve::solve(&self.inputs(&self.anchors.clone().into_anchors()))
+    }
+
+    /// Takes a line over the limit.
+    pub(crate) fn long_line(&mut self, span: Span) -> Batch {
+        let why = model::Reject::LineTooLong;
+        *self.counts.rejected.entry(why.reason().to_owned()).or_default() += span.lines;
+        self.counts.last = Some(Last {
+            byte: span.byte,
+            line: span.line,
+            before: (self.counts.continuation_lines, self.counts.framing_lines),
+            record: None,
+            reject: Some((why.reason(), span.lines)),
+        });
+        reject_batch(&[(span, why)])
+    }
+
+    fn cut(&mut self, rows: &BlockRows) -> Vec<Run> {
+        let mut runs: Vec<Run> = Vec::new();
+        let mut starts = rows.starts.iter().peekable();
+        let mut versions = rows.versions.iter().peekable();
+        for row in 0..rows.records {
+            let start = starts.next_if(|start| **start as usize == row).is_some();
+            let stream = rows.host.get(row).unwrap_or_default();
+            let client = rows.client.get(row).unwrap_or_default();
+            let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
+            let start = if start { rows.kind.get(row).map(text) } else { None };
+            let clue = solve::Clue { stream: text(stream), client: text(client), start };
+            let line = rows.line[row] as u64;
+            let piece = self.pieces.observe(line, rows.stamps[row].as_ref(), &clue);
+            match runs.last_mut() {
+                Some(run) if run.piece == piece => run.to = row + 1,
+                _ => runs.push(Run { piece, from: row, to: row + 1 }),
+            }
+            let new_process = self.process_of(piece);
+            let process = self.processes.entry(new_process).or_insert_with(|| ProcessFacts {
+                client: clue.client.to_owned(),
+                first_line: line,
+                node: node_of(clue.stream, &self.setting),
+                ..ProcessFacts::default()
+            });
+            process.last_line = line;
+            if process.role.is_none()
+                && let Some(role) = rows.role.get(row)
+            {
+                process.role = Some(String::from_utf8_lossy(role).into_owned());
+            }
+            if let Some((_, version)) = versions.next_if(|(at, _)| *at as usize == row) {
+                process.version.get_or_insert_with(|| version.clone());
+            }
+        }
+        runs
+    }
+
+    fn process_of(&self, piece: u32) -> u32 {
+        self.pieces.facts()[piece as usize].process
+    }
+
+    /// Collects the anchors of a block.
+    fn collect(&mut self, rows: &BlockRows, runs: &[Run]) {
+        let mut push = |row: usize, kind: AnchorKind, stamp: Stamp| {
+            let run = &runs[runs.partition_point(|run| run.to <= row)];
+            self.anchors.push(run.piece, &Anchor { line: rows.line[row] as u64, stamp, kind });
+        };
+        for run in runs {
+            // One line that writes its zone speaks for its neighbours.
+            for row in [run.from, run.to - 1] {
+                if let Some(stamp) = rows.stamps[row]
+                    && let Some(utc_us) = stamp.utc_us()
+                {
+                    push(row, AnchorKind::Written { utc_us }, stamp);
+                }
+            }
+        }
+        for (row, wrapper) in rows.wrapper_stamps.iter().enumerate() {
+            if let (Some(stamp), Some(wrapper)) = (rows.stamps[row].or(*wrapper), wrapper) {
+                push(row, AnchorKind::Wrapper { stamp: *wrapper }, stamp);
+            }
+        }
+        for &(row, clue) in &rows.clues {
+            let row = row as usize;
+            let Some(stamp) = rows.stamps[row].or_else(|| rows.wrapper_stamps.get(row).copied().flatten()) else {
+                continue;
+            };
+            let kind = match clue {
+                Clue::ReceivedSlot(slot) => AnchorKind::Received { slot },
+                Clue::WallSlot { slot, phase_us, bendable } => {
+                    let client = rows.client.get(row).unwrap_or_default();
+                    let client = std::str::from_utf8(client).unwrap_or_default();
+                    let bendable = bendable && solve::can_bend(client, None, stamp.civil_us());
+                    AnchorKind::WallSlot { slot, phase_us, bendable }
+                }
+                Clue::Absolute { utc_us } => AnchorKind::WrittenElsewhere { utc_us },
+            };
+            push(row, kind, stamp);
+        }
+        if let Some(samples) = observation_kind("clock_samples").and_then(|kind| rows.observations.get(&kind)) {
+            let offset = &samples.own[0];
+            for (index, &row) in samples.record.iter().enumerate() {
+                if let (Some(offset_s), Some(stamp)) = (offset.f64(index), rows.stamps[row as usize]) {
+                    let offset_us = (offset_s * 1e6) as i64;
+                    push(row as usize, AnchorKind::Skew { offset_us }, stamp);
+                }
+            }
+        }
+    }
+
+    /// Solves the pieces that have no solution yet from what this source has shown so far.
+    fn presume(&mut self) {
+        if self.written.len() == self.pieces.facts().len() {
+            return;
+        }
+        let anchors = self.anchors.clone().into_anchors();
+        let solutions = solve::solve(&self.inputs(&anchors));
+        self.written.extend(solutions.into_iter().skip(self.written.len()));
+    }
+
+    fn inputs<'a>(&'a self, anchors: &'a BTreeMap<u32, Vec<Anchor>>) -> Vec<PieceInput<'a>> {
+        self.pieces
+            .facts()
+            .iter()
+            .map(|facts| PieceInput {
+                process: facts.process,
+                host: self.processes.get(&facts.process).map_or("", |process| process.node.as_str()),
+                begins: facts.begins,
+                anchors: anchors.get(&facts.index).map_or(&[], Vec::as_slice),
+                first: facts.first,
+                last: facts.last,
+                given_zone: self.setting.given_zone.or(facts.zone_seconds),
+                given_year: self.setting.given_year,
+                network: self.setting.network,
+                candidates: chain::networks(),
+            })
+            .collect()
+    }
+
+    fn count(&mut self, rows: &BlockRows) {
+        let counts = &mut self.counts;
+        let before = (
+            counts.continuation_lines + rows.before_last.0,
+            counts.framing_lines + rows.before_last.1,
+        );
+        counts.records += rows.records as u64;
+        counts.continuation_lines += rows.continuation_lines;
+        counts.framing_lines += rows.framing_lines;
+        for (builder, sums) in [(&rows.format, &mut counts.formats), (&rows.client, &mut counts.clients)] {
+            let mut row = 0;
+            while row < rows.records {
+                let from = row;
+                while row < rows.records && builder.code_at(row) == builder.code_at(from) {
+                    row += 1;
+                }
+                let word = String::from_utf8_lossy(builder.get(from).unwrap_or_default()).into_owned();
+                *sums.entry(word).or_default() += (row - from) as u64;
+            }
+        }
+        for (span, why) in &rows.rejects {
+            *counts.rejected.entry(why.reason().to_owned()).or_default() += span.lines;
+        }
+        for kind in &rows.wrappers {
+            counts.wrappers.insert((*kind).to_owned(), ());
+        }
+        let reject = rows.rejects.last().filter(|(span, _)| rows.line.last().is_none_or(|line| span.line as i64 > *line));
+        if let Some((span, why)) = reject {
+            let reject = Some((why.reason(), span.lines));
+            counts.last = Some(Last { byte: span.byte, line: span.line, before, record: None, reject });
+        } else if let Some(row) = rows.records.checked_sub(1) {
+            let word = |builder: &DictBuilder| {
+                String::from_utf8_lossy(builder.get(row).unwrap_or_default()).into_owned()
+            };
+            counts.last = Some(Last {
+                byte: rows.byte[row] as u64,
+                line: rows.line[row] as u64,
+                before,
+                record: Some((word(&rows.format), word(&rows.client), false)),
+                reject: None,
+            });
+        }
+    }
+
+    fn batches(&mut self, rows: &mut BlockRows, runs: &[Run]) -> BlockBatches {
+        let times = self.times(rows, runs);
+        if let Some(Last { record: Some((_, _, undated)), .. }) = &mut self.counts.last {
+            *undated = times.ts.last().is_some_and(Option::is_none);
+        }
+        let observations = std::mem::take(&mut rows.observations)
+            .into_iter()
+            .map(|(kind, observed)| (kind, self.observation_batch(rows, runs, &times, observed)))
+            .collect();
+        let rejects = reject_batch(&rows.rejects);
+        BlockBatches { records: self.record_batch(rows, runs, times), rejects, observations }
+    }
+
+    /// Sets `ts`, its basis and its place in the order for every record of a block.
+    fn times(&mut self, rows: &BlockRows, runs: &[Run]) -> Times {
+        let mut times = Times::with_capacity(rows.records);
+        for run in runs {
+            let solution = &self.written[run.piece as usize];
+            let process = self.pieces.facts()[run.piece as usize].process;
+            let mut order = self.order.get(&process).copied();
+            let waiting = times.ts.len();
+            for row in run.from..run.to {
+                let wrapper = rows.wrapper_stamps.get(row).copied().flatten();
+                let time = record_time(solution, rows.stamps[row].as_ref(), wrapper.as_ref());
+                if let Some(ts) = time.ts_us {
+                    if order.is_none() {
+                        // Undated lines at a process's start go with its first dated one.
+                        for earlier in &mut times.order[waiting..] {
+                            *earlier = Some(ts);
+                        }
+                    }
+                    order = Some(ts);
+                    self.counts.first_ts_us = Some(self.counts.first_ts_us.map_or(ts, |first| first.min(ts)));
+                    self.counts.last_ts_us = Some(self.counts.last_ts_us.map_or(ts, |last| last.max(ts)));
+                } else {
+                    self.counts.undated += 1;
+                }
+                times.push(&time, order);
+            }
+            if let Some(order) = order {
+                self.order.insert(process, order);
+            }
+        }
+        times
+    }
+
+    fn record_batch(&self, rows: &mut BlockRows, runs: &[Run], times: Times) -> Batch {
+        let mut level = DictBuilder::default();
+        for &code in &rows.levels {
+            level.push_opt(Level::ALL.get(usize::from(code)).map(|level| level.name().as_bytes()));
+        }
+        let per_run = PerRun::new(self, rows, runs);
+        let take = std::mem::take::<DictBuilder>;
+        let placeholder = |column: &mut Column, name| std::mem::replace(column, Column::new(name, ColumnType::Text));
+        let mut columns = times.into_columns();
+        columns.push(partial_stamps(rows.stamps.iter()));
+        columns.extend([
+            level.finish("level"),
+            take(&mut rows.component).finish("component"),
+            take(&mut rows.message).finish("message"),
+            take(&mut rows.kind).finish("kind"),
+            placeholder(&mut rows.fields, "fields"),
+            placeholder(&mut rows.slot, "slot"),
+            placeholder(&mut rows.epoch, "epoch"),
+            placeholder(&mut rows.validator, "validator"),
+            placeholder(&mut rows.root, "root"),
+            per_run.network.finish("network"),
+            per_run.node.finish("node"),
+            i64_column("process", per_run.process),
+            per_run.role.finish("role"),
+            take(&mut rows.client).finish("client"),
+            per_run.version.finish("version"),
+            take(&mut rows.format).finish("format"),
+            placeholder(&mut rows.wrapper, "wrapper"),
+            Column::new("source", ColumnType::Dict),
+            i64_column("line", std::mem::take(&mut rows.line)),
+            i64_column("lines", std::mem::take(&mut rows.lines)),
+            i64_column("byte", std::mem::take(&mut rows.byte)),
+            i64_column("length", std::mem::take(&mut rows.length)),
+            i64_column("piece", per_run.piece),
+        ]);
+        Batch { columns }
+    }
+
+    /// The common columns of observations, then the kind's own.
+    fn observation_batch(&self, rows: &BlockRows, runs: &[Run], times: &Times, observed: ObsRows) -> Batch {
+        let picked = times.pick(&observed.record);
+        let mut columns = picked.into_columns();
+        columns.push(partial_stamps(observed.record.iter().map(|row| &rows.stamps[*row as usize])));
+        columns.push(observed.slot);
+        let mut per_row = PerRun::default();
+        let mut line = Vec::with_capacity(observed.record.len());
+        let mut client = DictBuilder::default();
+        for &row in &observed.record {
+            let row = row as usize;
+            let run = &runs[runs.partition_point(|run| run.to <= row)];
+            per_row.push(self, rows, run, row);
+            client.push_opt(rows.client.get(row));
+            line.push(rows.line[row]);
+        }
+        columns.extend([
+            per_row.network.finish("network"),
+            per_row.node.finish("node"),
+            i64_column("process", per_row.process),
+            per_row.role.finish("role"),
+            client.finish("client"),
+            per_row.version.finish("version"),
+            Column::new("source", ColumnType::Dict),
+            i64_column("line", line),
+            i64_column("piece", per_row.piece),
+        ]);
+        columns.extend(observed.own);
+        Batch { columns }
+    }
+
+    /// Ends the source: pieces, anchors and processes, as the manifest keeps them.
+    pub(crate) fn finish(self) -> (Vec<case::Piece>, Vec<case::Process>, Counts) {
+        let anchors = self.anchors.into_anchors();
+        let pieces = self
+            .pieces
+            .facts()
+            .iter()
+            .zip(&self.written)
+            .map(|(facts, solution)| {
+                let anchors = anchors.get(&facts.index).map_or(&[][..], Vec::as_slice);
+                crate::resolve::piece_of(facts, solution, anchors)
+            })
+            .collect();
+        let processes = self
+            .processes
+            .into_iter()
+            .map(|(number, facts)| case::Process {
+                number,
+                node: Some(facts.node),
+                client: facts.client,
+                role: facts.role,
+                version: facts.version,
+                first_line: facts.first_line,
+                last_line: facts.last_line,
+                ..case::Process::default()
+            })
+            .collect();
+        (pieces, processes, self.counts)
+    }
+}
+
+/// When a record happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct RecordTime {
+    pub(crate) ts_us: Option<i64>,
+    pub(crate) stamp_us: Option<i64>,
+    pub(crate) wrapper_us: Option<i64>,
+    pub(crate) clock: &'static str,
+    pub(crate) basis: &'static str,
+}
+
+/// Applies a piece's solution to one record: its stamp's time if it has one, else its wrapper's.
+pub(crate) fn record_time(solution: &Solution, stamp: Option<&Stamp>, wrapper: Option<&Stamp>) -> RecordTime {
+    let wrapper_us = wrapper.and_then(|stamp| solve::wrapper_utc_us(solution, stamp));
+    let Some(stamp) = stamp else {
+        let basis = if wrapper_us.is_some() { "wrapper" } else { "none" };
+        return RecordTime { ts_us: wrapper_us, stamp_us: None, wrapper_us, clock: "wrapper", basis };
+    };
+    let (ts_us, stamp_us, basis) = match (stamp.date, stamp.zone) {
+        (StampDate::Full(_), StampZone::None) => {
+            let civil = stamp.civil_us();
+            let ts = civil.zip(solution.zone_seconds).map(|(us, zone)| us - i64::from(zone) * 1_000_000);
+            (ts, civil, solution.basis.as_str())
+        }
+        (StampDate::Full(_), _) => (stamp.utc_us(), stamp.civil_us(), "written"),
+        _ => {
+            let ts = solve::utc_us(solution, stamp);
+            let zone = stamp.zone_seconds().or(solution.zone_seconds);
+            (ts, ts.zip(zone).map(|(us, zone)| us + i64::from(zone) * 1_000_000), solution.basis.as_str())
+        }
+    };
+    let basis = if ts_us.is_none() { "none" } else { basis };
+    RecordTime { ts_us, stamp_us, wrapper_us, clock: "stamp", basis }
+}
+
+/// Time columns in the making.
+#[derive(Default)]
+struct Times {
+    ts: Vec<Option<i64>>,
+    order: Vec<Option<i64>>,
+    stamp: Vec<Option<i64>>,
+    wrapper: Vec<Option<i64>>,
+    clock: DictBuilder,
+    basis: DictBuilder,
+}
+
+impl Times {
+    fn with_capacity(rows: usize) -> Times {
+        Times {
+            ts: Vec::with_capacity(rows),
+            order: Vec::with_capacity(rows),
+            stamp: Vec::with_capacity(rows),
+            wrapper: Vec::with_capacity(rows),
+            ..Times::default()
+        }
+    }
+
+    fn push(&mut self, time: &RecordTime, order: Option<i64>) {
+        self.ts.push(time.ts_us);
+        self.order.push(order);
+        self.stamp.push(time.stamp_us);
+        self.wrapper.push(time.wrapper_us);
+        self.clock.push_opt(time.ts_us.map(|_| time.clock.as_bytes()));
+        self.basis.push(time.basis.as_bytes());
+    }
+
+    fn pick(&self, rows: &[u32]) -> Times {
+        let mut picked = Times::with_capacity(rows.len());
+        for &row in rows {
+            let row = row as usize;
+            picked.ts.push(self.ts[row]);
+            picked.order.push(self.order[row]);
+            picked.stamp.push(self.stamp[row]);
+            picked.wrapper.push(self.wrapper[row]);
+            picked.clock.push_opt(self.clock.get(row));
+            picked.basis.push_opt(self.basis.get(row));
+        }
+        picked
+    }
+
+    fn into_columns(self) -> Vec<Column> {
+        vec![
+            opt_i64_column("ts", ColumnType::TimestampUtc, &self.ts),
+            opt_i64_column("ts_us", ColumnType::I64, &self.ts),
+            opt_i64_column("ts_order", ColumnType::TimestampUtc, &self.order),
+            opt_i64_column("ts_order_us", ColumnType::I64, &self.order),
+            opt_i64_column("stamp_us", ColumnType::I64, &self.stamp),
+            opt_i64_column("wrapper_us", ColumnType::I64, &self.wrapper),
+            self.clock.finish("ts_clock"),
+            self.basis.finish("ts_basis"),
+        ]
+    }
+}
+
+/// Columns that follow from a record's process and piece.
+#[derive(Default)]
+struct PerRun {
+    network: DictBuilder,
+    node: DictBuilder,
+    process: Vec<i64>,
+    role: DictBuilder,
+    version: DictBuilder,
+    piece: Vec<i64>,
+}
+
+impl PerRun {
+    fn new(assembler: &Assembler, rows: &BlockRows, runs: &[Run]) -> PerRun {
+        let mut columns = PerRun::default();
+        for run in runs {
+            for row in run.from..run.to {
+                columns.push(assembler, rows, run, row);
+            }
+        }
+        columns
+    }
+
+    fn push(&mut self, assembler: &Assembler, rows: &BlockRows, run: &Run, row: usize) {
+        let number = assembler.pieces.facts()[run.piece as usize].process;
+        let process = &assembler.processes[&number];
+        let solution = &assembler.written[run.piece as usize];
+        let network = assembler.setting.network.map(|network| network.name.as_str()).or(solution.network.as_deref());
+        self.network.push_opt(network.map(str::as_bytes));
+        self.node.push(process.node.as_bytes());
+        self.process.push(i64::from(number));
+        self.role.push_opt(rows.role.get(row).or(process.role.as_deref().map(str::as_bytes)));
+        self.version.push_opt(process.version.as_deref().map(str::as_bytes));
+        self.piece.push(i64::from(run.piece));
+    }
+}
+
+/// Returns the stamps that lack year or date, as their lines write them: what a later solution needs.
+fn partial_stamps<'a>(stamps: impl Iterator<Item = &'a Option<Stamp>>) -> Column {
+    let mut column = Column::new("stamp", ColumnType::Text);
+    for written in stamps {
+        match written {
+            Some(written) if !matches!(written.date, StampDate::Full(_)) => {
+                column.push_bytes(written.to_string().as_bytes());
+            }
+            _ => column.push_null(),
+        }
+    }
+    column
+}
+
+/// Returns the node of a record: the one given, else its wrapper's host or pod, else its source's.
+fn node_of(stream: &str, setting: &SourceSetting) -> String {
+    if stream.is_empty() || setting.node_given {
+        setting.node.clone()
+    } else {
+        crate::nodes::stable_pod_name(stream).to_owned()
+    }
+}
+
+/// Returns the rows of table `rejects`.
+fn reject_batch(rejects: &[(Span, model::Reject)]) -> Batch {
+    let mut reason = DictBuilder::default();
+    let mut numbers: [Vec<i64>; 4] = Default::default();
+    for (span, why) in rejects {
+        reason.push(why.reason().as_bytes());
+        for (column, value) in numbers.iter_mut().zip([span.line, span.lines, span.byte, span.length]) {
+            column.push(value as i64);
+        }
+    }
+    let [line, lines, byte, length] = numbers;
+    Batch {
+        columns: vec![
+            Column::new("source", ColumnType::Dict),
+            i64_column("line", line),
+            i64_column("lines", lines),
+            i64_column("byte", byte),
+            i64_column("length", length),
+            reason.finish("reason"),
+        ],
+    }
+}

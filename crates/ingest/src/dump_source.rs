@@ -1,0 +1,304 @@
+//! One database dump into a transaction: each table's rows under its own name, in its own snapshot.
+
+use crate::IngestError;
+use case::{RowWriter, Run, Snapshot, SnapshotTable, Source, SourceKind, SourceStatus, TableId, Transaction};
+use dumps::{DumpFacts, DumpStatus, Located, Naming, RowSink, SinkError, Want};
+use evidence::SourceReader;
+use model::{Batch, Column, ColumnData, ColumnType, StrColumn, TableInfo};
+use std::collections::BTreeMap;
+use std::io::{BufReader, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+/// How a dump is read.
+pub(crate) struct DumpReading<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) shown: &'a str,
+    /// The snapshot's name.
+    pub(crate) name: &'a str,
+    /// Whether its text is copied into the case.
+    pub(crate) keep: bool,
+}
+
+/// What became of it.
+pub(crate) struct DumpOutcome {
+    pub(crate) digest: String,
+    pub(crate) bytes: u64,
+    pub(crate) problems: Vec<String>,
+}
+
+/// Reads a dump into the transaction; `None` if the case has it already.
+///
+/// A dump is read twice: keys stand behind the data they belong to, and where there is no CREATE TABLE
+/// only all rows together tell the types.
+pub(crate) fn read_dump_source(
+    tx: &mut Transaction<'_>,
+    reader: SourceReader,
+    reading: &DumpReading<'_>,
+) -> Result<Option<DumpOutcome>, IngestError> {
+    let spooled;
+    let mut first = Passing { reader, spool: None };
+    if reading.path.as_os_str() == evidence::STDIN {
+        first.spool = Some(tempfile::tempfile().map_err(IngestError::Spool)?);
+    }
+    let failed = |source| IngestError::Dump { path: reading.shown.to_owned(), source: Box::new(source) };
+    let mut buffered = BufReader::with_capacity(1 << 20, first);
+    let scan = dumps::read_dump(&mut buffered, &Want::nothing(Naming::default()), &mut Nothing).map_err(failed)?;
+    let mut first = buffered.into_inner();
+    first.reader.skip(u64::MAX);
+    spooled = first.spool.take();
+    let facts = first.reader.finish();
+    let digest = facts.sha256.short();
+    if tx.manifest().source(&digest).is_some() {
+        return Ok(None);
+    }
+    let naming = Naming { snapshot: reading.name.to_owned(), source: digest.clone() };
+    let want = Want { naming, known: Some(scan), ..Want::default() };
+    let second: Box<dyn Read> = match spooled {
+        Some(mut file) => {
+            file.seek(SeekFrom::Start(0)).map_err(IngestError::Spool)?;
+            Box::new(file)
+        }
+        None => Box::new(SourceReader::open(reading.path).map_err(|error| IngestError::Read {
+            path: reading.shown.to_owned(),
+            source: std::io::Error::other(error),
+        })?),
+    };
+    let mut sink = Rows {
+        tx,
+        name: reading.name,
+        shown: reading.shown,
+        writers: BTreeMap::new(),
+        rejects: Vec::new(),
+        problems: Vec::new(),
+    };
+    let found = if reading.keep {
+        let mut evidence = sink.tx.evidence(reading.shown, 0)?;
+        let tee = Tee { reader: second, copy: |bytes: &[u8]| evidence.write(bytes).map_err(std::io::Error::other) };
+        let found = dumps::read_dump(&mut BufReader::with_capacity(1 << 20, tee), &want, &mut sink).map_err(failed)?;
+        (found, Some(evidence.finish()?))
+    } else {
+        (dumps::read_dump(&mut BufReader::with_capacity(1 << 20, second), &want, &mut sink).map_err(failed)?, None)
+    };
+    let (found, evidence) = found;
+    let (runs, problems) = sink.finish()?;
+    let mut problems = problems;
+    for (byte, what) in &facts.problems {
+        problems.push(format!("{what} at byte {byte} of what was unpacked; everything before it was read"));
+    }
+    let snapshot = snapshot_of(&found, reading.name, &digest);
+    let mut source = source_of(&found, &facts, reading.shown, &digest);
+    let manifest = tx.manifest_mut();
+    source.number = manifest.take_source_number();
+    manifest.sources.push(source);
+    manifest.snapshots.push(snapshot);
+    manifest.snapshots.sort_by(|a, b| a.name.cmp(&b.name));
+    if let Some(evidence) = evidence {
+        tx.adopt_evidence(evidence, &digest)?;
+    }
+    for run in runs {
+        tx.adopt_rows(run, &digest, facts.bytes)?;
+    }
+    Ok(Some(DumpOutcome { digest, bytes: facts.bytes, problems }))
+}
+
+/// Passes a reader on, keeping what was read where a second reading needs it.
+struct Passing {
+    reader: SourceReader,
+    spool: Option<std::fs::File>,
+}
+
+impl Read for Passing {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        if let Some(spool) = &mut self.spool {
+            spool.write_all(&buffer[..read])?;
+        }
+        Ok(read)
+    }
+}
+
+struct Tee<R, F> {
+    reader: R,
+    copy: F,
+}
+
+impl<R: Read, F: FnMut(&[u8]) -> std::io::Result<()>> Read for Tee<R, F> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        (self.copy)(&buffer[..read])?;
+        Ok(read)
+    }
+}
+
+/// Takes no rows: the first reading only looks.
+struct Nothing;
+
+impl RowSink for Nothing {
+    fn table(&mut self, _: &TableInfo) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    fn rows(&mut self, _: &TableInfo, _: Batch) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    fn damaged(&mut self, _: &str, _: u64, _: u64, _: &str) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
+
+/// Writes rows to the case.
+struct Rows<'t, 'w, 'n> {
+    tx: &'t mut Transaction<'w>,
+    name: &'n str,
+    shown: &'n str,
+    writers: BTreeMap<(String, String), RowWriter>,
+    rejects: Vec<Located>,
+    problems: Vec<String>,
+}
+
+/// More problems than this are counted, not listed.
+const PROBLEMS_LISTED: usize = 100;
+
+impl RowSink for Rows<'_, '_, '_> {
+    fn table(&mut self, _: &TableInfo) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    fn rows(&mut self, info: &TableInfo, batch: Batch) -> Result<(), SinkError> {
+        let key = (info.schema.clone(), info.name.clone());
+        if !self.writers.contains_key(&key) {
+            let table = TableId::Table {
+                snapshot: self.name.to_owned(),
+                schema: info.schema.clone(),
+                table: info.name.clone(),
+            };
+            self.writers.insert(key.clone(), self.tx.rows(&table, self.shown)?);
+        }
+        if let Some(writer) = self.writers.get_mut(&key) {
+            writer.push(batch)?;
+        }
+        Ok(())
+    }
+
+    fn damaged(&mut self, table: &str, byte: u64, line: u64, what: &str) -> Result<(), SinkError> {
+        if self.problems.len() < PROBLEMS_LISTED {
+            self.problems.push(if table.is_empty() {
+                format!("line {line} (byte {byte}): {what}")
+            } else {
+                format!("table {table}, line {line} (byte {byte}): {what}")
+            });
+        }
+        Ok(())
+    }
+
+    fn rejected(&mut self, located: &Located) -> Result<(), SinkError> {
+        self.rejects.push(located.clone());
+        Ok(())
+    }
+}
+
+impl Rows<'_, '_, '_> {
+    fn finish(self) -> Result<(Vec<Run>, Vec<String>), IngestError> {
+        let mut runs = Vec::new();
+        for writer in self.writers.into_values() {
+            runs.push(writer.finish()?);
+        }
+        if !self.rejects.is_empty() {
+            let mut writer = self.tx.rows(&TableId::Rejects, self.shown)?;
+            writer.push(reject_batch(&self.rejects))?;
+            runs.push(writer.finish()?);
+        }
+        Ok((runs, self.problems))
+    }
+}
+
+fn reject_batch(rejects: &[Located]) -> Batch {
+    let number = |name: &str, value: fn(&Located) -> u64| Column {
+        name: name.to_owned(),
+        column_type: ColumnType::I64,
+        data: ColumnData::I64(rejects.iter().map(|reject| value(reject) as i64).collect()),
+        valid: None,
+    };
+    let mut reason = StrColumn::default();
+    for reject in rejects {
+        reason.push_lossy(reject.what.as_bytes());
+    }
+    Batch {
+        columns: vec![
+            Column::new("source", ColumnType::Dict),
+            number("line", |reject| reject.line),
+            number("lines", |reject| reject.lines),
+            number("byte", |reject| reject.byte),
+            number("length", |reject| reject.length),
+            Column {
+                name: "reason".to_owned(),
+                column_type: ColumnType::Dict,
+                data: ColumnData::Dict { codes: (0..rejects.len() as i32).collect(), values: reason },
+                valid: None,
+            },
+        ],
+    }
+}
+
+fn snapshot_of(found: &DumpFacts, name: &str, digest: &str) -> Snapshot {
+    Snapshot {
+        name: name.to_owned(),
+        source: digest.to_owned(),
+        kind: found.kind.name().to_owned(),
+        database: found.database.clone(),
+        schema_version: found.schema_version.clone(),
+        as_of_us: found.started_on,
+        as_of_basis: found.started_on.map(|_| "dump header".to_owned()),
+        tables: found
+            .tables
+            .iter()
+            .map(|table| SnapshotTable {
+                schema: table.info.schema.clone(),
+                name: table.info.name.clone(),
+                rows: table.rows,
+                damaged_rows: table.damaged_rows,
+                columns: table.info.columns.clone(),
+                primary_key: table.info.primary_key.clone(),
+                types_inferred: table.info.types_inferred,
+            })
+            .collect(),
+        ..Snapshot::default()
+    }
+}
+
+fn source_of(found: &DumpFacts, facts: &evidence::SourceFacts, shown: &str, digest: &str) -> Source {
+    let mut rejected: BTreeMap<String, u64> = BTreeMap::new();
+    for reject in &found.rejects {
+        *rejected.entry(reject.what.clone()).or_default() += reject.lines;
+    }
+    let status = match (crate::log_source::status_of(facts.status), found.status) {
+        (SourceStatus::Complete, DumpStatus::Complete) => SourceStatus::Complete,
+        (SourceStatus::Complete, DumpStatus::Truncated) => SourceStatus::Truncated,
+        (SourceStatus::Complete, DumpStatus::Damaged) => SourceStatus::Damaged,
+        (status, _) => status,
+    };
+    Source {
+        digest: digest.to_owned(),
+        first_bytes: facts.bytes,
+        sha256: facts.sha256.to_string(),
+        bytes: facts.bytes,
+        path: shown.to_owned(),
+        container: facts.container.as_ref().map(|container| case::Container {
+            kind: container.kind.as_str().to_owned(),
+            bytes: container.bytes,
+            sha256: container.sha256.to_string(),
+        }),
+        kind: SourceKind::Dump,
+        lines: found.lines,
+        rejected,
+        parser: String::new(),
+        status,
+        problems: facts
+            .problems
+            .iter()
+            .map(|(byte, what)| case::Problem { byte: *byte, what: what.clone() })
+            .collect(),
+        ..Source::default()
+    }
+}

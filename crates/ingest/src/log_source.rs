@@ -1,0 +1,229 @@
+//! One log source into a transaction: new, or the part that a known one grew by.
+
+use crate::assemble::{Assembler, BlockBatches, Counts, SourceSetting};
+use crate::pipeline::{self, Parsed, StageTimes, Stop};
+use crate::{IngestError, Progress};
+use case::{PendingEvidence, RowWriter, Run, Source, SourceKind, SourceStatus, TableId, Transaction};
+use evidence::{SourceFacts, SourceReader};
+use formats::Catalogue;
+use model::{Batch, Position, observation_kinds};
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+
+/// What a read of a log source gave, not yet adopted by the case.
+pub(crate) struct LogRun {
+    pub(crate) facts: SourceFacts,
+    pub(crate) runs: Vec<Run>,
+    pub(crate) evidence: Option<PendingEvidence>,
+    pub(crate) pieces: Vec<case::Piece>,
+    pub(crate) processes: Vec<case::Process>,
+    pub(crate) counts: Counts,
+    pub(crate) lines: u64,
+}
+
+/// Where a known source is read on, and what is known of it.
+pub(crate) struct Continue<'a> {
+    pub(crate) source: &'a Source,
+    pub(crate) processes: Vec<case::Process>,
+}
+
+/// What drives one read.
+pub(crate) struct LogReading<'a> {
+    pub(crate) catalogue: &'a Catalogue,
+    pub(crate) threads: usize,
+    pub(crate) setting: SourceSetting,
+    /// Whether raw bytes go to the evidence store (not when they come from there).
+    pub(crate) keep_evidence: bool,
+}
+
+/// Row writers of one source, opened when first needed.
+struct Writers<'t, 'w> {
+    tx: &'t mut Transaction<'w>,
+    key: String,
+    records: Option<RowWriter>,
+    rejects: Option<RowWriter>,
+    observations: BTreeMap<usize, RowWriter>,
+}
+
+impl Writers<'_, '_> {
+    fn push(&mut self, batches: BlockBatches) -> Result<(), IngestError> {
+        let BlockBatches { records, rejects, observations } = batches;
+        push(self.tx, &mut self.records, &TableId::Records, &self.key, records)?;
+        push(self.tx, &mut self.rejects, &TableId::Rejects, &self.key, rejects)?;
+        for (kind, batch) in observations {
+            let name = observation_kinds()[kind].name.clone();
+            let mut writer = self.observations.remove(&kind);
+            push(self.tx, &mut writer, &TableId::Obs(name), &self.key, batch)?;
+            if let Some(writer) = writer {
+                self.observations.insert(kind, writer);
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Vec<Run>, IngestError> {
+        let mut runs = Vec::new();
+        for writer in self.records.into_iter().chain(self.rejects).chain(self.observations.into_values()) {
+            runs.push(writer.finish()?);
+        }
+        Ok(runs)
+    }
+}
+
+fn push(
+    tx: &mut Transaction<'_>,
+    writer: &mut Option<RowWriter>,
+    table: &TableId,
+    key: &str,
+    batch: Batch,
+) -> Result<(), IngestError> {
+    let rows = batch.columns.iter().find(|column| column.name == "line").map_or(0, model::Column::len);
+    if rows == 0 {
+        return Ok(());
+    }
+    let writer = match writer {
+        Some(writer) => writer,
+        None => writer.insert(tx.rows(table, key)?),
+    };
+    Ok(writer.push(batch)?)
+}
+
+/// Counts what passes, for progress and for stopping.
+struct Watched<'p> {
+    reader: SourceReader,
+    progress: &'p std::sync::Mutex<(u64, bool)>,
+    lines: u64,
+}
+
+impl Read for Watched<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        let mut state = self.progress.lock().expect("nobody panics with this lock");
+        if state.1 {
+            return Err(io::Error::new(io::ErrorKind::Interrupted, STOPPED));
+        }
+        state.0 += read as u64;
+        drop(state);
+        self.lines += memchr::memchr_iter(b'\n', &buffer[..read]).count() as u64;
+        Ok(read)
+    }
+}
+
+const STOPPED: &str = "stopped";
+
+/// Reads a source to its end and writes its rows.
+pub(crate) fn read_log(
+    tx: &mut Transaction<'_>,
+    mut reader: SourceReader,
+    continued: Option<Continue<'_>>,
+    reading: &LogReading<'_>,
+    progress: &mut dyn Progress,
+    times: &mut StageTimes,
+) -> Result<LogRun, IngestError> {
+    let key = reader.name().to_owned();
+    let mut assembler = Assembler::new(reading.setting.clone());
+    let mut start = Position::START;
+    if let Some(Continue { source, processes }) = continued {
+        let resume = source.resume.clone().unwrap_or_default();
+        start = Position { byte: resume.byte, line: resume.line.max(1) };
+        reader.skip(start.byte);
+        assembler.resume(source, &processes);
+    }
+    let mut evidence =
+        if reading.keep_evidence { Some(tx.evidence(&key, start.byte)?) } else { None };
+    let mut writers = Writers { tx, key, records: None, rejects: None, observations: BTreeMap::new() };
+    let state = std::sync::Mutex::new((0, false));
+    let watched = Watched { reader, progress: &state, lines: 0 };
+    let mut tap = |bytes: &[u8]| match &mut evidence {
+        Some(writer) => writer.write(bytes).map_err(io::Error::other),
+        None => Ok(()),
+    };
+    let result = pipeline::run(
+        watched,
+        start,
+        reading.catalogue,
+        reading.threads,
+        &mut tap,
+        &mut |parsed| {
+            {
+                let mut state = state.lock().expect("nobody panics with this lock");
+                progress.read(std::mem::take(&mut state.0));
+                state.1 = progress.stop();
+            }
+            match parsed {
+                Parsed::Rows(rows) => writers.push(assembler.block(*rows)),
+                Parsed::LongLine(span) => {
+                    let rejects = assembler.long_line(span);
+                    push(writers.tx, &mut writers.rejects, &TableId::Rejects, &writers.key, rejects)
+                }
+            }
+        },
+        times,
+    );
+    let watched = match result {
+        Ok(watched) => watched,
+        Err(Stop::Consume(error)) => return Err(error),
+        Err(Stop::Read(error)) if error.to_string() == STOPPED => return Err(IngestError::Stopped),
+        Err(Stop::Read(error)) => match error.downcast::<case::CaseError>() {
+            Ok(error) => return Err(error.into()),
+            Err(source) => return Err(IngestError::Read { path: writers.key, source }),
+        },
+    };
+    let runs = writers.finish()?;
+    let evidence = evidence.map(|writer| writer.finish()).transpose()?;
+    let facts = watched.reader.finish();
+    let (pieces, processes, counts) = assembler.finish();
+    let lines = start.line - 1 + watched.lines;
+    Ok(LogRun { facts, runs, evidence, pieces, processes, counts, lines })
+}
+
+/// Describes a source that was read, for the manifest; `before` is what is known of a grown one.
+pub(crate) fn describe(run: &LogRun, shown: &str, parser: &str, before: Option<&Source>) -> Source {
+    let facts = &run.facts;
+    let counts = &run.counts;
+    let most = counts.clients.iter().filter(|(name, _)| !name.is_empty()).max_by_key(|(_, count)| **count);
+    Source {
+        number: before.map_or(0, |source| source.number),
+        digest: before.map_or_else(|| facts.sha256.short(), |source| source.digest.clone()),
+        first_bytes: before.map_or(facts.bytes, |source| source.first_bytes),
+        sha256: facts.sha256.to_string(),
+        bytes: facts.bytes,
+        path: shown.to_owned(),
+        container: facts.container.as_ref().map(|container| case::Container {
+            kind: container.kind.as_str().to_owned(),
+            bytes: container.bytes,
+            sha256: container.sha256.to_string(),
+        }),
+        kind: SourceKind::Log,
+        formats: counts.formats.clone(),
+        client: most.map(|(name, _)| name.clone()),
+        node: None,
+        wrappers: counts.wrappers.keys().cloned().collect(),
+        lines: run.lines,
+        records: counts.records,
+        continuation_lines: counts.continuation_lines,
+        framing_lines: counts.framing_lines,
+        rejected: counts.rejected.clone(),
+        undated: counts.undated,
+        first_ts_us: counts.first_ts_us,
+        last_ts_us: counts.last_ts_us,
+        pieces: run.pieces.clone(),
+        parser: parser.to_owned(),
+        status: status_of(facts.status),
+        problems: facts
+            .problems
+            .iter()
+            .map(|(byte, what)| case::Problem { byte: *byte, what: what.clone() })
+            .collect(),
+        evidence: before.map(|source| source.evidence.clone()).unwrap_or_default(),
+        resume: counts.resume(),
+    }
+}
+
+pub(crate) fn status_of(status: evidence::Status) -> SourceStatus {
+    match status {
+        evidence::Status::Complete => SourceStatus::Complete,
+        evidence::Status::Truncated | evidence::Status::Unfinished => SourceStatus::Truncated,
+        evidence::Status::Damaged => SourceStatus::Damaged,
+    }
+}

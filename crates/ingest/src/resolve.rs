@@ -1,0 +1,451 @@
+//! Solving all pieces of a case from all their anchors, and rewriting rows of those that changed.
+//!
+//! The manifest keeps with every piece the solution its rows were written under. After any change of the
+//! evidence (new sources, `amend`, `forget`) everything is solved again; where the answer differs, the
+//! piece's rows get new times. So evidence that comes later corrects what came before, and an
+//! interrupted correction is made up for by the next run.
+
+use crate::assemble::record_time;
+use crate::columns::DictBuilder;
+use crate::nodes::{NodeHints, node_names, stable_pod_name};
+use crate::solve::{self, Anchor, AnchorKind, Basis, Begin, PieceFacts, PieceInput, Solution};
+use case::{CaseError, Manifest, Override, SourceKind, TableId, Transaction};
+use chain::Network;
+use model::{Batch, Column, ColumnData, Stamp, StampDate, StampZone};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is new about a source's rows.
+#[derive(Default)]
+struct Change {
+    /// New solutions by piece, for the pieces that changed.
+    solutions: BTreeMap<u32, Solution>,
+    /// New node names by process.
+    nodes: BTreeMap<u32, String>,
+}
+
+/// Solves and names everything in the case again; returns how many sources were rewritten.
+///
+/// # Errors
+/// If segments cannot be read or written.
+pub fn resolve(tx: &mut Transaction<'_>) -> Result<usize, CaseError> {
+    let changes = changes(tx.manifest());
+    for (digest, change) in &changes {
+        tx.rewrite(digest, &mut |table, batch| apply(table, batch, change))?;
+    }
+    note(tx.manifest_mut(), &changes);
+    Ok(changes.len())
+}
+
+/// Whether [`resolve`] would rewrite anything.
+pub fn needs_resolving(manifest: &Manifest) -> bool {
+    !changes(manifest).is_empty()
+}
+
+/// Returns what the user said about a source, the latest word of each kind.
+fn overrides<'a>(manifest: &'a Manifest, digest: &str) -> Overrides<'a> {
+    let mut said = Overrides::default();
+    for item in manifest.overrides.iter().filter(|item: &&Override| item.source == digest) {
+        said.node = item.node.as_deref().or(said.node);
+        said.zone = item.zone.as_deref().or(said.zone);
+        said.year = item.year.or(said.year);
+        said.network = item.network.as_deref().or(said.network);
+    }
+    said
+}
+
+#[derive(Default)]
+struct Overrides<'a> {
+    node: Option<&'a str>,
+    zone: Option<&'a str>,
+    year: Option<i32>,
+    network: Option<&'a str>,
+}
+
+fn changes(manifest: &Manifest) -> BTreeMap<String, Change> {
+    let mut changes: BTreeMap<String, Change> = BTreeMap::new();
+    let logs: Vec<&case::Source> =
+        manifest.sources.iter().filter(|source| source.kind == SourceKind::Log).collect();
+    let hints: Vec<NodeHints> = logs
+        .iter()
+        .map(|source| NodeHints {
+            path: source.path.clone(),
+            given: overrides(manifest, &source.digest).node.map(str::to_owned),
+            wrapper: None,
+        })
+        .collect();
+    let names = node_names(&hints);
+    // Order by host and time of day, so that neighbours stand side by side whatever came first.
+    struct Item<'a> {
+        source: &'a case::Source,
+        piece: &'a case::Piece,
+        node: String,
+    }
+    let mut items: Vec<Item<'_>> = Vec::new();
+    for (source, name) in logs.iter().zip(&names) {
+        for piece in &source.pieces {
+            let stream = piece.stream.as_str();
+            let given = overrides(manifest, &source.digest).node;
+            let node = if stream.is_empty() || given.is_some() { name } else { stable_pod_name(stream) };
+            items.push(Item { source, piece, node: node.to_owned() });
+        }
+    }
+    items.sort_by(|a, b| {
+        (&a.node, &a.source.digest, a.piece.index).cmp(&(&b.node, &b.source.digest, b.piece.index))
+    });
+    let anchors: Vec<Vec<Anchor>> =
+        items.iter().map(|item| item.piece.anchors.iter().map(anchor_in).collect()).collect();
+    let networks: Vec<Option<&Network>> = items
+        .iter()
+        .map(|item| overrides(manifest, &item.source.digest).network.and_then(chain::Network::by_name))
+        .collect();
+    let mut numbers: BTreeMap<(&str, u32), u32> = BTreeMap::new();
+    let inputs: Vec<PieceInput<'_>> = items
+        .iter()
+        .zip(&anchors)
+        .zip(&networks)
+        .map(|((item, anchors), network)| {
+            let next = numbers.len() as u32;
+            let said = overrides(manifest, &item.source.digest);
+            PieceInput {
+                process: *numbers.entry((&item.source.digest, item.piece.process)).or_insert(next),
+                host: &item.node,
+                begins: begin_in(&item.piece.begins),
+                anchors,
+                first: item.piece.first,
+                last: item.piece.last,
+                given_zone: item.piece.given_zone_seconds.or_else(|| said.zone.and_then(model::time::parse_offset)),
+                given_year: said.year,
+                network: *network,
+                candidates: chain::networks(),
+            }
+        })
+        .collect();
+    for (item, solution) in items.iter().zip(solve::solve(&inputs)) {
+        let before = solution_in(item.piece);
+        if !same_times(&before, &solution) {
+            changes.entry(item.source.digest.clone()).or_default().solutions.insert(item.piece.index, solution);
+        }
+        let process =
+            manifest.processes.iter().find(|process| {
+                process.source == item.source.digest && process.number == item.piece.process
+            });
+        if process.is_some_and(|process| process.node.as_deref() != Some(&item.node)) {
+            let change = changes.entry(item.source.digest.clone()).or_default();
+            change.nodes.insert(item.piece.process, item.node.clone());
+        }
+    }
+    changes
+}
+
+/// Whether two solutions give every row the same columns.
+fn same_times(a: &Solution, b: &Solution) -> bool {
+    a.zone_seconds == b.zone_seconds
+        && a.year == b.year
+        && a.day0 == b.day0
+        && a.basis == b.basis
+        && a.network == b.network
+        && a.wrapper_zone_seconds == b.wrapper_zone_seconds
+        && a.wrapper_year == b.wrapper_year
+}
+
+/// Gives the rows of a source their new times and names.
+fn apply(table: &TableId, batch: &mut Batch, change: &Change) {
+    if !matches!(table, TableId::Records | TableId::Obs(_)) {
+        return;
+    }
+    let rows = batch.rows();
+    let number = |batch: &Batch, name: &str, row: usize| batch.column(name).and_then(|column| column.i64(row));
+    if !change.solutions.is_empty() {
+        let mut order: BTreeMap<i64, i64> = BTreeMap::new();
+        let mut new: Vec<Option<crate::assemble::RecordTime>> = Vec::with_capacity(rows);
+        for row in 0..rows {
+            let piece = number(batch, "piece", row).and_then(|piece| u32::try_from(piece).ok());
+            new.push(piece.and_then(|piece| change.solutions.get(&piece)).map(|solution| {
+                record_time(solution, written_stamp(batch, row).as_ref(), written_wrapper(batch, row).as_ref())
+            }));
+        }
+        let mut orders: Vec<Option<i64>> = Vec::with_capacity(rows);
+        for (row, time) in new.iter().enumerate() {
+            let process = number(batch, "process", row).unwrap_or(-1);
+            let ts = match time {
+                Some(time) => time.ts_us,
+                None => number(batch, "ts_us", row),
+            };
+            if let Some(ts) = ts {
+                order.insert(process, ts);
+            }
+            orders.push(ts.or_else(|| order.get(&process).copied()).or_else(|| number(batch, "ts_order_us", row)));
+        }
+        for (name, value) in [("ts", 0), ("ts_us", 0), ("stamp_us", 1), ("wrapper_us", 2)] {
+            replace_i64(batch, name, |row, old| match &new[row] {
+                Some(time) => [time.ts_us, time.stamp_us, time.wrapper_us][value],
+                None => old,
+            });
+        }
+        for name in ["ts_order", "ts_order_us"] {
+            replace_i64(batch, name, |row, _| orders[row]);
+        }
+        replace_words(batch, "ts_clock", |row, old| match &new[row] {
+            Some(time) => time.ts_us.map(|_| time.clock.to_owned()),
+            None => old,
+        });
+        replace_words(batch, "ts_basis", |row, old| match &new[row] {
+            Some(time) => Some(time.basis.to_owned()),
+            None => old,
+        });
+        let pieces: Vec<Option<i64>> = (0..rows).map(|row| number(batch, "piece", row)).collect();
+        replace_words(batch, "network", |row, old| {
+            let solution = pieces[row].and_then(|piece| change.solutions.get(&(piece as u32)));
+            match solution {
+                Some(solution) => solution.network.clone(),
+                None => old,
+            }
+        });
+    }
+    if !change.nodes.is_empty() {
+        let processes: Vec<Option<i64>> = (0..rows).map(|row| number(batch, "process", row)).collect();
+        replace_words(batch, "node", |row, old| {
+            processes[row].and_then(|process| change.nodes.get(&(process as u32)).cloned()).or(old)
+        });
+    }
+}
+
+/// Returns a row's stamp as its line wrote it.
+fn written_stamp(batch: &Batch, row: usize) -> Option<Stamp> {
+    if let Some(text) = batch.column("stamp").and_then(|column| column.text(row)) {
+        return text.parse().ok();
+    }
+    let civil = batch.column("stamp_us")?.i64(row)?;
+    let mut stamp = Stamp {
+        date: StampDate::Full(civil.div_euclid(model::time::MICROS_PER_DAY) as i32),
+        nanos_of_day: civil.rem_euclid(model::time::MICROS_PER_DAY) as u64 * 1000,
+        fraction_digits: 6,
+        zone: StampZone::None,
+    };
+    if batch.column("ts_basis").and_then(|column| column.text(row)) == Some("written") {
+        let ts = batch.column("ts_us")?.i64(row)?;
+        stamp.zone = StampZone::Offset(((civil - ts) / 1_000_000) as i32);
+    }
+    Some(stamp)
+}
+
+/// Returns the stamp of a row's innermost wrapper that has one, as the wrapper wrote it.
+fn written_wrapper(batch: &Batch, row: usize) -> Option<Stamp> {
+    let json = batch.column("wrapper")?.text(row)?;
+    let layers: Vec<serde_json::Value> = serde_json::from_str(json).ok()?;
+    layers.iter().rev().find_map(|layer| layer.get("stamp")?.as_str()?.parse().ok())
+}
+
+fn replace_i64(batch: &mut Batch, name: &str, value: impl Fn(usize, Option<i64>) -> Option<i64>) {
+    let Some(column) = batch.columns.iter_mut().find(|column| column.name == name) else { return };
+    let values: Vec<Option<i64>> = (0..column.len()).map(|row| value(row, column.i64(row))).collect();
+    let mut new = Column::new(name, column.column_type);
+    for value in values {
+        new.push_opt_i64(value);
+    }
+    *column = new;
+}
+
+fn replace_words(batch: &mut Batch, name: &str, value: impl Fn(usize, Option<String>) -> Option<String>) {
+    let Some(column) = batch.columns.iter_mut().find(|column| column.name == name) else { return };
+    let mut words = DictBuilder::default();
+    let mut text = matches!(column.data, ColumnData::Str(_)).then(|| Column::new(name, column.column_type));
+    for row in 0..column.len() {
+        let word = value(row, column.text(row).map(str::to_owned));
+        match &mut text {
+            Some(text) => match word {
+                Some(word) => text.push_bytes(word.as_bytes()),
+                None => text.push_null(),
+            },
+            None => words.push_opt(word.as_deref().map(str::as_bytes)),
+        }
+    }
+    *column = text.unwrap_or_else(|| words.finish(name));
+}
+
+/// Writes new solutions and names into the manifest.
+fn note(manifest: &mut Manifest, changes: &BTreeMap<String, Change>) {
+    for (digest, change) in changes {
+        for process in manifest.processes.iter_mut().filter(|process| process.source == *digest) {
+            if let Some(node) = change.nodes.get(&process.number) {
+                process.node = Some(node.clone());
+            }
+        }
+        if let Some(source) = manifest.source_mut(digest) {
+            for piece in &mut source.pieces {
+                if let Some(solution) = change.solutions.get(&piece.index) {
+                    set_solution(piece, solution);
+                }
+            }
+        }
+    }
+    name_nodes(manifest);
+}
+
+/// Makes the table of nodes, and the names of sources and networks of processes, anew.
+pub(crate) fn name_nodes(manifest: &mut Manifest) {
+    let mut nodes: BTreeMap<String, case::Node> = BTreeMap::new();
+    let sources: BTreeMap<String, (String, bool)> = manifest
+        .sources
+        .iter()
+        .map(|source| {
+            let given = overrides(manifest, &source.digest).node.is_some();
+            (source.digest.clone(), (source.path.clone(), given))
+        })
+        .collect();
+    let mut networks: BTreeMap<(String, u32), BTreeSet<String>> = BTreeMap::new();
+    for source in &manifest.sources {
+        for piece in &source.pieces {
+            let said = overrides(manifest, &source.digest).network.map(str::to_owned);
+            if let Some(network) = said.or_else(|| piece.network.clone()) {
+                networks.entry((source.digest.clone(), piece.process)).or_default().insert(network);
+            }
+        }
+    }
+    for process in &mut manifest.processes {
+        let found = networks.get(&(process.source.clone(), process.number));
+        process.network = found.filter(|names| names.len() == 1).and_then(|names| names.first().cloned());
+        let Some(name) = process.node.clone() else { continue };
+        let (path, given) = sources.get(&process.source).cloned().unwrap_or_default();
+        let node = nodes.entry(name.clone()).or_insert_with(|| case::Node { name, ..case::Node::default() });
+        node.processes.push((process.source.clone(), process.number));
+        if !node.names.contains(&path) {
+            node.names.push(path);
+        }
+        node.basis = if given { "given" } else { "path or wrapper" }.to_owned();
+    }
+    for node in nodes.values_mut() {
+        node.names.sort();
+        node.processes.sort();
+    }
+    manifest.nodes = nodes.into_values().collect();
+    for source in &mut manifest.sources {
+        let names: BTreeSet<&str> = manifest
+            .processes
+            .iter()
+            .filter(|process| process.source == source.digest)
+            .filter_map(|process| process.node.as_deref())
+            .collect();
+        source.node = (names.len() == 1).then(|| names.first().map(|name| (*name).to_owned())).flatten();
+    }
+}
+
+/// Returns a piece as the manifest keeps it.
+pub(crate) fn piece_of(facts: &PieceFacts, solution: &Solution, anchors: &[Anchor]) -> case::Piece {
+    let mut piece = case::Piece {
+        index: facts.index,
+        process: facts.process,
+        stream: facts.stream.clone(),
+        client: facts.client.clone(),
+        given_zone_seconds: facts.zone_seconds,
+        begins: begin_out(facts.begins).to_owned(),
+        first: facts.first,
+        last: facts.last,
+        first_line: facts.first_line,
+        last_line: facts.last_line,
+        anchors: anchors.iter().map(anchor_out).collect(),
+        ..case::Piece::default()
+    };
+    set_solution(&mut piece, solution);
+    piece
+}
+
+/// Returns a piece of the manifest as it was cut.
+pub(crate) fn facts_of(piece: &case::Piece) -> PieceFacts {
+    PieceFacts {
+        index: piece.index,
+        process: piece.process,
+        stream: piece.stream.clone(),
+        client: piece.client.clone(),
+        begins: begin_in(&piece.begins),
+        first_line: piece.first_line,
+        last_line: piece.last_line,
+        first: piece.first,
+        last: piece.last,
+        zone_seconds: piece.given_zone_seconds,
+    }
+}
+
+fn set_solution(piece: &mut case::Piece, solution: &Solution) {
+    piece.zone_seconds = solution.zone_seconds;
+    piece.year = solution.year;
+    piece.day = solution.day0;
+    piece.basis = solution.basis.as_str().to_owned();
+    piece.residual_s = solution.residual_s;
+    piece.wrapper_zone_seconds = solution.wrapper_zone_seconds;
+    piece.wrapper_year = solution.wrapper_year;
+    piece.network = solution.network.clone();
+    piece.used = solution.used.clone();
+    piece.alternatives = solution
+        .alternatives
+        .iter()
+        .map(|other| case::Alternative {
+            zone_seconds: other.zone_seconds,
+            year: other.year,
+            why: other.why.clone(),
+            residual_s: other.residual_s,
+        })
+        .collect();
+}
+
+/// Returns the part of a solution that rows were written under.
+pub(crate) fn solution_in(piece: &case::Piece) -> Solution {
+    let basis = [Basis::Written, Basis::Wrapper, Basis::Slot, Basis::Given, Basis::Assumed]
+        .into_iter()
+        .find(|basis| basis.as_str() == piece.basis)
+        .unwrap_or(Basis::None);
+    Solution {
+        zone_seconds: piece.zone_seconds,
+        year: piece.year,
+        day0: piece.day,
+        basis,
+        network: piece.network.clone(),
+        wrapper_zone_seconds: piece.wrapper_zone_seconds,
+        wrapper_year: piece.wrapper_year,
+        ..Solution::default()
+    }
+}
+
+const BEGINS: [(Begin, &str); 5] = [
+    (Begin::Process, "process"),
+    (Begin::Year, "year"),
+    (Begin::Day, "day"),
+    (Begin::DaylightSaving, "daylight_saving"),
+    (Begin::Jump, "jump"),
+];
+
+fn begin_out(begin: Begin) -> &'static str {
+    BEGINS.iter().find(|(value, _)| *value == begin).map_or("process", |(_, name)| name)
+}
+
+fn begin_in(name: &str) -> Begin {
+    BEGINS.iter().find(|(_, text)| *text == name).map_or(Begin::Process, |(value, _)| *value)
+}
+
+fn anchor_out(anchor: &Anchor) -> case::Anchor {
+    let kind = match anchor.kind {
+        AnchorKind::Written { utc_us } => case::AnchorKind::Written { utc_us },
+        AnchorKind::WrittenElsewhere { utc_us } => case::AnchorKind::WrittenElsewhere { utc_us },
+        AnchorKind::Wrapper { stamp } => case::AnchorKind::Wrapper { wrapper: stamp },
+        AnchorKind::Received { slot } => case::AnchorKind::Received { slot },
+        AnchorKind::WallSlot { slot, phase_us, bendable } => {
+            case::AnchorKind::WallSlot { slot, phase_us, bendable }
+        }
+        AnchorKind::Skew { offset_us } => case::AnchorKind::Skew { offset_us },
+    };
+    case::Anchor { line: anchor.line, stamp: anchor.stamp, kind }
+}
+
+pub(crate) fn anchor_in(anchor: &case::Anchor) -> Anchor {
+    let kind = match anchor.kind {
+        case::AnchorKind::Written { utc_us } => AnchorKind::Written { utc_us },
+        case::AnchorKind::WrittenElsewhere { utc_us } => AnchorKind::WrittenElsewhere { utc_us },
+        case::AnchorKind::Wrapper { wrapper } => AnchorKind::Wrapper { stamp: wrapper },
+        case::AnchorKind::Received { slot } => AnchorKind::Received { slot },
+        case::AnchorKind::WallSlot { slot, phase_us, bendable } => {
+            AnchorKind::WallSlot { slot, phase_us, bendable }
+        }
+        case::AnchorKind::Skew { offset_us } => AnchorKind::Skew { offset_us },
+    };
+    Anchor { line: anchor.line, stamp: anchor.stamp, kind }
+}

@@ -1,0 +1,419 @@
+//! `ingest`: everything that lies under some paths into a case.
+
+use crate::assemble::SourceSetting;
+use crate::dump_source::{DumpReading, read_dump_source};
+use crate::identity::{Identity, identify};
+use crate::log_source::{Continue, LogReading, describe, read_log};
+use crate::nodes::{NodeHints, node_names, stem};
+use crate::pipeline::StageTimes;
+use crate::{IngestError, IngestOptions, Progress, resolve};
+use case::{CaseWriter, CustodyEntry, Override, Source, SourceKind, Transaction};
+use evidence::{Content, Found, SourceReader};
+use formats::Catalogue;
+use std::path::{Path, PathBuf};
+
+/// What an ingest did.
+#[derive(Clone, Debug, Default)]
+pub struct IngestReport {
+    /// Digests of sources that are new.
+    pub added: Vec<String>,
+    /// Digests of sources that grew.
+    pub grown: Vec<String>,
+    /// Paths whose bytes the case had already, with the digest.
+    pub unchanged: Vec<(String, String)>,
+    /// What could not be read, or only in part.
+    pub problems: Vec<Problem>,
+    /// Sources whose times or names changed because of what was added.
+    pub rewritten: usize,
+    /// Decoded bytes read.
+    pub bytes: u64,
+    /// Where the CPU time went.
+    pub stages: StageTimes,
+}
+
+/// Evidence that could not be read, or only in part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Path as shown.
+    pub path: String,
+    /// What is wrong, with the place and what to do.
+    pub what: String,
+    /// Whether nothing of it was read.
+    pub unread: bool,
+}
+
+/// Reads everything under `paths` into a case and commits it. Known bytes cost a hash, a grown file only
+/// its new part.
+///
+/// # Errors
+/// What stops the run; damage to parts of the evidence is in the report instead.
+pub fn ingest(
+    writer: &mut CaseWriter,
+    paths: &[PathBuf],
+    options: &IngestOptions,
+    progress: &mut dyn Progress,
+) -> Result<IngestReport, IngestError> {
+    let overlaid;
+    let catalogue = if options.formats_overlay.is_empty() {
+        Catalogue::builtin()
+    } else {
+        overlaid = Catalogue::with_overlay(&options.formats_overlay)?;
+        &overlaid
+    };
+    let mut run = Run::new(writer, catalogue, options)?;
+    let found = evidence::walk(paths);
+    run.name_nodes(&found);
+    let mut tx_needed = false;
+    for (index, item) in found.into_iter().enumerate() {
+        if progress.stop() {
+            return Err(IngestError::Stopped);
+        }
+        match item {
+            Found::Problem { path, error } => {
+                run.unread(&path.display().to_string(), &error);
+            }
+            Found::File { path, shown } => {
+                tx_needed |= run.file(index, &path, &shown, progress)?;
+            }
+        }
+    }
+    let mut report = run.finish(tx_needed)?;
+    if !options.dry_run && resolve::needs_resolving(writer.case().manifest()) {
+        let mut tx = writer.begin();
+        report.rewritten = resolve::resolve(&mut tx)?;
+        tx.commit()?;
+    }
+    Ok(report)
+}
+
+struct Run<'w, 'o> {
+    tx: Transaction<'w>,
+    committed: case::Case,
+    catalogue: &'o Catalogue,
+    options: &'o IngestOptions,
+    network: Option<&'static chain::Network>,
+    nodes: Vec<String>,
+    report: IngestReport,
+}
+
+impl<'w, 'o> Run<'w, 'o> {
+    fn new(
+        writer: &'w mut CaseWriter,
+        catalogue: &'o Catalogue,
+        options: &'o IngestOptions,
+    ) -> Result<Run<'w, 'o>, IngestError> {
+        let network = options.network.as_deref().map(network_of).transpose()?;
+        if let Some(name) = &options.log_format
+            && !catalogue.formats().iter().any(|format| format.name == *name)
+        {
+            let known: Vec<&str> = catalogue.formats().iter().map(|format| format.name.as_str()).collect();
+            return Err(IngestError::UnknownFormat { name: name.clone(), known: known.join(", ") });
+        }
+        let committed = writer.case().clone();
+        let report = IngestReport::default();
+        Ok(Run { tx: writer.begin(), committed, catalogue, options, network, nodes: Vec::new(), report })
+    }
+
+    /// Names the nodes of what will be read, beside those the case has.
+    fn name_nodes(&mut self, found: &[Found]) {
+        let mut hints: Vec<NodeHints> = self
+            .tx
+            .manifest()
+            .sources
+            .iter()
+            .filter(|source| source.kind == SourceKind::Log)
+            .map(|source| NodeHints { path: source.path.clone(), ..NodeHints::default() })
+            .collect();
+        let known = hints.len();
+        hints.extend(found.iter().map(|item| NodeHints {
+            path: match item {
+                Found::File { shown, .. } => shown.clone(),
+                Found::Problem { path, .. } => path.display().to_string(),
+            },
+            given: self.options.node.clone(),
+            wrapper: None,
+        }));
+        self.nodes = node_names(&hints).split_off(known);
+    }
+
+    fn unread(&mut self, path: &str, error: &dyn std::error::Error) {
+        let mut what = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            what = format!("{what}: {error}");
+            cause = error.source();
+        }
+        self.report.problems.push(Problem { path: path.to_owned(), what, unread: true });
+    }
+
+    /// Reads one file; returns whether the case changes.
+    fn file(
+        &mut self,
+        index: usize,
+        path: &Path,
+        shown: &str,
+        progress: &mut dyn Progress,
+    ) -> Result<bool, IngestError> {
+        let stdin = path.as_os_str() == evidence::STDIN;
+        progress.source(shown, path.metadata().ok().map(|data| data.len()));
+        let identity = if stdin {
+            Identity::New
+        } else {
+            match identify(&self.committed, &self.tx.manifest().sources, path) {
+                Ok(identity) => identity,
+                Err(error) => {
+                    self.unread(shown, &error);
+                    return Ok(false);
+                }
+            }
+        };
+        if let Identity::Known(digest) = identity {
+            return Ok(self.known(shown, digest));
+        }
+        let mut reader = match SourceReader::open(path) {
+            Ok(reader) => reader,
+            Err(error) => {
+                self.unread(shown, &error);
+                return Ok(false);
+            }
+        };
+        let head = reader.peek(64 << 10).to_vec();
+        let content = Content::sniff(&head);
+        if content != Content::Text {
+            let what = match content {
+                Content::Empty => "is empty".to_owned(),
+                Content::Binary(what) => format!("is {what}, not text: nothing in it was read"),
+                Content::Text => String::new(),
+            };
+            self.report.problems.push(Problem { path: shown.to_owned(), what, unread: true });
+            return Ok(false);
+        }
+        if dumps::sniff(&head).is_some() {
+            return self.dump(path, shown, reader, &head);
+        }
+        let digest = match &identity {
+            Identity::Grown(digest) => Some(digest.clone()),
+            _ => None,
+        };
+        self.log(index, shown, reader, digest, progress)?;
+        self.custody("ingest", path, shown);
+        Ok(true)
+    }
+
+    /// Takes note of bytes that the case has already.
+    fn known(&mut self, shown: &str, digest: String) -> bool {
+        self.report.unchanged.push((shown.to_owned(), digest));
+        false
+    }
+
+    fn log(
+        &mut self,
+        index: usize,
+        shown: &str,
+        reader: SourceReader,
+        grown: Option<String>,
+        progress: &mut dyn Progress,
+    ) -> Result<(), IngestError> {
+        let before: Option<Source> =
+            grown.as_ref().and_then(|digest| self.tx.manifest().source(digest).cloned());
+        let reading = LogReading {
+            catalogue: self.catalogue,
+            threads: threads(self.options),
+            setting: self.setting(self.nodes[index].clone())?,
+            keep_evidence: true,
+        };
+        let continued = before.as_ref().map(|source| Continue {
+            source,
+            processes: processes_of(self.tx.manifest(), &source.digest),
+        });
+        let mut times = StageTimes::default();
+        let mut run = read_log(&mut self.tx, reader, continued, &reading, progress, &mut times)?;
+        self.report.stages.add(times);
+        self.report.bytes += run.facts.bytes;
+        let source = describe(&run, shown, self.catalogue.parser_version(), before.as_ref());
+        for (byte, what) in &run.facts.problems {
+            let what = format!("{what} at byte {byte} of what was unpacked; everything before it was read");
+            self.report.problems.push(Problem { path: shown.to_owned(), what, unread: false });
+        }
+        let digest = source.digest.clone();
+        if before.is_none() && self.tx.manifest().source(&digest).is_some() {
+            // A copy of a source read earlier in this run.
+            self.known(shown, digest);
+            return Ok(());
+        }
+        if let Some(before) = &before {
+            let resume = before.resume.clone().unwrap_or_default();
+            self.tx.drop_rows(&digest, Some(resume.line))?;
+        }
+        let runs = std::mem::take(&mut run.runs);
+        let evidence = run.evidence.take();
+        self.place(source, before.is_some(), &run)?;
+        if let Some(evidence) = evidence {
+            self.tx.adopt_evidence(evidence, &digest)?;
+        }
+        for rows in runs {
+            self.tx.adopt_rows(rows, &digest, run.facts.bytes)?;
+        }
+        if before.is_some() { self.report.grown.push(digest) } else { self.report.added.push(digest) }
+        Ok(())
+    }
+
+    /// Puts a source, its processes and what the user said of it into the manifest.
+    fn place(
+        &mut self,
+        mut source: Source,
+        grown: bool,
+        run: &crate::log_source::LogRun,
+    ) -> Result<(), IngestError> {
+        let manifest = self.tx.manifest_mut();
+        let digest = source.digest.clone();
+        manifest.processes.retain(|process| process.source != digest);
+        manifest.processes.extend(run.processes.iter().map(|process| case::Process {
+            source: digest.clone(),
+            ..process.clone()
+        }));
+        if grown {
+            if let Some(known) = manifest.source_mut(&digest) {
+                *known = source;
+            }
+        } else {
+            source.number = manifest.take_source_number();
+            manifest.sources.push(source);
+            if let Some(said) = said_by(self.options, &digest) {
+                manifest.overrides.push(said);
+            }
+        }
+        Ok(())
+    }
+
+    fn dump(
+        &mut self,
+        path: &Path,
+        shown: &str,
+        reader: SourceReader,
+        head: &[u8],
+    ) -> Result<bool, IngestError> {
+        let stem = stem(shown.rsplit('/').next().unwrap_or(shown));
+        let name = match &self.options.as_name {
+            Some(name) if self.tx.manifest().snapshot(name).is_some() => {
+                return Err(IngestError::SnapshotExists { name: name.clone() });
+            }
+            Some(name) => name.clone(),
+            None => unique_snapshot(self.tx.manifest(), database_of(head).as_deref().unwrap_or(stem)),
+        };
+        let reading = DumpReading {
+            path,
+            shown,
+            name: &name,
+            keep: self.options.keep_dumps || path.as_os_str() == evidence::STDIN,
+        };
+        let outcome = read_dump_source(&mut self.tx, reader, &reading)?;
+        let Some(outcome) = outcome else {
+            return Ok(false);
+        };
+        self.report.bytes += outcome.bytes;
+        for what in outcome.problems {
+            self.report.problems.push(Problem { path: shown.to_owned(), what, unread: false });
+        }
+        self.report.added.push(outcome.digest);
+        self.custody("ingest", path, shown);
+        Ok(true)
+    }
+
+    fn setting(&self, node: String) -> Result<SourceSetting, IngestError> {
+        let mut setting = SourceSetting {
+            node,
+            node_given: self.options.node.is_some(),
+            given_year: self.options.year,
+            network: self.network,
+            ..SourceSetting::default()
+        };
+        if let Some(zone) = &self.options.zone {
+            setting.set_zone(zone)?;
+        }
+        Ok(setting)
+    }
+
+    fn custody(&mut self, action: &str, path: &Path, shown: &str) {
+        let Some(custody) = &self.options.custody else { return };
+        let modified = path
+            .metadata()
+            .and_then(|data| data.modified())
+            .ok()
+            .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
+            .map(|since| model::time::format_utc(since.as_micros() as i64));
+        self.tx.custody(CustodyEntry {
+            at: model::time::format_utc(custody.at_us),
+            by: custody.by.clone(),
+            command: custody.command.clone(),
+            action: action.to_owned(),
+            path: Some(shown.to_owned()),
+            modified,
+            ..CustodyEntry::default()
+        });
+    }
+
+    fn finish(mut self, changed: bool) -> Result<IngestReport, IngestError> {
+        if changed && !self.options.dry_run {
+            resolve::name_nodes(self.tx.manifest_mut());
+            self.tx.commit()?;
+        }
+        Ok(self.report)
+    }
+}
+
+/// What the user said of a new source, for the manifest.
+fn said_by(options: &IngestOptions, digest: &str) -> Option<Override> {
+    let said = Override {
+        source: digest.to_owned(),
+        node: options.node.clone(),
+        zone: options.zone.clone(),
+        year: options.year,
+        log_format: options.log_format.clone(),
+        network: options.network.clone(),
+    };
+    let silent = said.node.is_none()
+        && said.zone.is_none()
+        && said.year.is_none()
+        && said.log_format.is_none()
+        && said.network.is_none();
+    (!silent).then_some(said)
+}
+
+pub(crate) fn processes_of(manifest: &case::Manifest, digest: &str) -> Vec<case::Process> {
+    manifest.processes.iter().filter(|process| process.source == digest).cloned().collect()
+}
+
+pub(crate) fn network_of(name: &str) -> Result<&'static chain::Network, IngestError> {
+    chain::Network::by_name(name).ok_or_else(|| IngestError::UnknownNetwork {
+        name: name.to_owned(),
+        known: chain::networks().iter().map(|network| network.name.as_str()).collect::<Vec<_>>().join(", "),
+    })
+}
+
+pub(crate) fn threads(options: &IngestOptions) -> usize {
+    match options.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    }
+}
+
+/// Returns the database a dump connects to, where its head says so.
+fn database_of(head: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(head);
+    let line = text.lines().find_map(|line| line.strip_prefix("\\connect "))?;
+    let name = line.split_whitespace().next()?.trim_matches('"');
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+fn unique_snapshot(manifest: &case::Manifest, wanted: &str) -> String {
+    let clean: String =
+        wanted.chars().map(|c| if c.is_alphanumeric() || matches!(c, '_' | '-') { c } else { '_' }).collect();
+    let mut name = clean.clone();
+    let mut number = 2;
+    while manifest.snapshot(&name).is_some() {
+        name = format!("{clean}_{number}");
+        number += 1;
+    }
+    name
+}
