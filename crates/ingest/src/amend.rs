@@ -43,7 +43,9 @@ pub fn find_source(manifest: &case::Manifest, name: &str) -> Result<String, Inge
     by_id
         .or_else(|| manifest.sources.iter().find(|source| source.path == name))
         .map(|source| source.digest.clone())
-        .ok_or_else(|| IngestError::NoSource { name: name.to_owned() })
+        .ok_or_else(|| IngestError::NoSource {
+            name: name.to_owned(),
+        })
 }
 
 /// Records what a person says of a source and solves the case anew. Returns the source's digest.
@@ -69,7 +71,10 @@ pub fn amend(writer: &mut CaseWriter, name: &str, said: &Amendment) -> Result<St
         log_format: None,
         network: said.network.clone(),
     });
-    let is_log = committed.manifest().source(&digest).is_some_and(|source| source.kind == SourceKind::Log);
+    let is_log = committed
+        .manifest()
+        .source(&digest)
+        .is_some_and(|source| source.kind == SourceKind::Log);
     if is_log && (said.zone.is_some() || said.node.is_some()) {
         // A named zone cuts pieces at its daylight-saving dates: only reading again can do that.
         read_again(&mut tx, &committed, Catalogue::builtin(), &digest)?;
@@ -100,8 +105,12 @@ pub fn forget(writer: &mut CaseWriter, name: &str) -> Result<String, IngestError
     }
     let manifest = tx.manifest_mut();
     manifest.sources.retain(|source| source.digest != digest);
-    manifest.processes.retain(|process| process.source != digest);
-    manifest.snapshots.retain(|snapshot| snapshot.source != digest);
+    manifest
+        .processes
+        .retain(|process| process.source != digest);
+    manifest
+        .snapshots
+        .retain(|snapshot| snapshot.source != digest);
     manifest.overrides.retain(|said| said.source != digest);
     resolve::name_nodes(manifest);
     tx.commit()?;
@@ -120,7 +129,9 @@ pub fn reread(writer: &mut CaseWriter, catalogue: &Catalogue) -> Result<Vec<Stri
         .manifest()
         .sources
         .iter()
-        .filter(|source| source.kind == SourceKind::Log && source.parser != catalogue.parser_version())
+        .filter(|source| {
+            source.kind == SourceKind::Log && source.parser != catalogue.parser_version()
+        })
         .map(|source| source.digest.clone())
         .collect();
     if old.is_empty() {
@@ -155,13 +166,33 @@ fn read_again(
         .manifest()
         .source(digest)
         .cloned()
-        .ok_or_else(|| IngestError::NoSource { name: digest.to_owned() })?;
-    let stored =
-        Stored { case: committed.clone(), digest: digest.to_owned(), at: 0, bytes: before.bytes, ready: Vec::new() };
-    let reader = SourceReader::from_reader(Box::new(stored), before.path.clone())
-        .map_err(|source| IngestError::Read { path: before.path.clone(), source })?;
-    let mut setting = SourceSetting { node: before.node.clone().unwrap_or_default(), ..SourceSetting::default() };
-    for said in tx.manifest().overrides.iter().filter(|said| said.source == digest) {
+        .ok_or_else(|| IngestError::NoSource {
+            name: digest.to_owned(),
+        })?;
+    let stored = Stored {
+        case: committed.clone(),
+        digest: digest.to_owned(),
+        at: 0,
+        bytes: before.bytes,
+        ready: Vec::new(),
+    };
+    let reader =
+        SourceReader::from_reader(Box::new(stored), before.path.clone()).map_err(|source| {
+            IngestError::Read {
+                path: before.path.clone(),
+                source,
+            }
+        })?;
+    let mut setting = SourceSetting {
+        node: before.node.clone().unwrap_or_default(),
+        ..SourceSetting::default()
+    };
+    for said in tx
+        .manifest()
+        .overrides
+        .iter()
+        .filter(|said| said.source == digest)
+    {
         if let Some(node) = &said.node {
             setting.node.clone_from(node);
             setting.node_given = true;
@@ -174,15 +205,37 @@ fn read_again(
             setting.network = Some(network_of(network)?);
         }
     }
-    let reading = LogReading { catalogue, threads: 1, setting, keep_evidence: false };
-    let mut run = read_log(tx, reader, None, &reading, &mut Quiet, &mut StageTimes::default())?;
-    let described = describe(&run, &before.path, catalogue.parser_version(), Some(&before));
+    let reading = LogReading {
+        catalogue,
+        threads: 1,
+        setting,
+        keep_evidence: false,
+    };
+    let mut run = read_log(
+        tx,
+        reader,
+        None,
+        &reading,
+        &mut Quiet,
+        &mut StageTimes::default(),
+    )?;
+    let described = describe(
+        &run,
+        &before.path,
+        catalogue.parser_version(),
+        Some(&before),
+    );
     tx.drop_rows(digest, None)?;
     let runs = std::mem::take(&mut run.runs);
     let manifest = tx.manifest_mut();
-    manifest.processes.retain(|process| process.source != digest);
+    manifest
+        .processes
+        .retain(|process| process.source != digest);
     for process in run.processes {
-        manifest.processes.push(case::Process { source: digest.to_owned(), ..process });
+        manifest.processes.push(case::Process {
+            source: digest.to_owned(),
+            ..process
+        });
     }
     if let Some(source) = manifest.source_mut(digest) {
         // What was compressed around it and how its reading ended is known from the original.
@@ -213,7 +266,10 @@ impl Read for Stored {
         const STEP: u64 = 4 << 20;
         if self.ready.is_empty() && self.at < self.bytes {
             let length = STEP.min(self.bytes - self.at);
-            self.ready = self.case.evidence(&self.digest, self.at, length).map_err(io::Error::other)?;
+            self.ready = self
+                .case
+                .evidence(&self.digest, self.at, length)
+                .map_err(io::Error::other)?;
             self.at += self.ready.len() as u64;
         }
         let take = buffer.len().min(self.ready.len());

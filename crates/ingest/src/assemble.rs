@@ -3,12 +3,14 @@
 //! Rows are written under the best solution known when their piece begins. What the whole case says at
 //! the end may differ; [`crate::resolve`] then rewrites exactly those pieces.
 
+use crate::IngestError;
 use crate::columns::{DictBuilder, i64_column, opt_i64_column};
 use crate::rows::{BlockRows, ObsRows};
 use crate::solve::{self, Anchor, AnchorKind, AnchorSet, PieceInput, Pieces, Solution};
-use crate::IngestError;
 use chain::Network;
-use model::{Batch, Clue, Column, ColumnType, Level, Span, Stamp, StampDate, StampZone, observation_kind};
+use model::{
+    Batch, Clue, Column, ColumnType, Level, Span, Stamp, StampDate, StampZone, observation_kind,
+};
 use std::collections::BTreeMap;
 
 /// What the assembler must be told about its source.
@@ -42,7 +44,11 @@ impl SourceSetting {
             (Some(seconds), _) => self.given_zone = Some(seconds),
             // Abbreviations that are names there (EST, MST) are ambiguous all the same.
             (None, Ok(named)) if zone.contains('/') => self.named_zone = Some(named),
-            _ => return Err(IngestError::UnknownZone { zone: zone.to_owned() }),
+            _ => {
+                return Err(IngestError::UnknownZone {
+                    zone: zone.to_owned(),
+                });
+            }
         }
         Ok(())
     }
@@ -110,7 +116,9 @@ impl Counts {
             format,
             client,
             undated,
-            rejected: last.reject.map(|(reason, lines)| (reason.to_owned(), lines)),
+            rejected: last
+                .reject
+                .map(|(reason, lines)| (reason.to_owned(), lines)),
         })
     }
 
@@ -124,8 +132,16 @@ impl Counts {
             undated: source.undated - u64::from(resume.undated),
             rejected: source.rejected.clone(),
             formats: source.formats.clone(),
-            clients: source.client.iter().map(|client| (client.clone(), source.records)).collect(),
-            wrappers: source.wrappers.iter().map(|kind| (kind.clone(), ())).collect(),
+            clients: source
+                .client
+                .iter()
+                .map(|client| (client.clone(), source.records))
+                .collect(),
+            wrappers: source
+                .wrappers
+                .iter()
+                .map(|kind| (kind.clone(), ()))
+                .collect(),
             first_ts_us: source.first_ts_us,
             last_ts_us: source.last_ts_us,
             last: None,
@@ -188,13 +204,20 @@ impl Assembler {
     /// Goes on where a known source ended, as if it had been read in one go.
     pub(crate) fn resume(&mut self, source: &case::Source, processes: &[case::Process]) {
         self.counts = Counts::before_last(source);
-        self.pieces = Pieces::resume(source.pieces.iter().map(crate::resolve::facts_of).collect());
+        self.pieces = self
+            .setting
+            .pieces()
+            .resume(source.pieces.iter().map(crate::resolve::facts_of).collect());
         for piece in &source.pieces {
             for anchor in &piece.anchors {
-                self.anchors.push(piece.index, &crate::resolve::anchor_in(anchor));
+                self.anchors
+                    .push(piece.index, &crate::resolve::anchor_in(anchor));
             }
             let solution = crate::resolve::solution_in(piece);
-            if let Some(last) = piece.last.and_then(|stamp| solve::utc_us(&solution, &stamp)) {
+            if let Some(last) = piece
+                .last
+                .and_then(|stamp| solve::utc_us(&solution, &stamp))
+            {
                 self.order.insert(piece.process, last);
             }
             self.written.push(solution);
@@ -237,7 +260,11 @@ impl Assembler {
     /// Takes a line over the limit.
     pub(crate) fn long_line(&mut self, span: Span) -> Batch {
         let why = model::Reject::LineTooLong;
-        *self.counts.rejected.entry(why.reason().to_owned()).or_default() += span.lines;
+        *self
+            .counts
+            .rejected
+            .entry(why.reason().to_owned())
+            .or_default() += span.lines;
         self.counts.last = Some(Last {
             byte: span.byte,
             line: span.line,
@@ -257,21 +284,36 @@ impl Assembler {
             let stream = rows.host.get(row).unwrap_or_default();
             let client = rows.client.get(row).unwrap_or_default();
             let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
-            let start = if start { rows.kind.get(row).map(text) } else { None };
-            let clue = solve::Clue { stream: text(stream), client: text(client), start };
+            let start = if start {
+                rows.kind.get(row).map(text)
+            } else {
+                None
+            };
+            let clue = solve::Clue {
+                stream: text(stream),
+                client: text(client),
+                start,
+            };
             let line = rows.line[row] as u64;
             let piece = self.pieces.observe(line, rows.stamps[row].as_ref(), &clue);
             match runs.last_mut() {
                 Some(run) if run.piece == piece => run.to = row + 1,
-                _ => runs.push(Run { piece, from: row, to: row + 1 }),
+                _ => runs.push(Run {
+                    piece,
+                    from: row,
+                    to: row + 1,
+                }),
             }
             let new_process = self.process_of(piece);
-            let process = self.processes.entry(new_process).or_insert_with(|| ProcessFacts {
-                client: clue.client.to_owned(),
-                first_line: line,
-                node: node_of(clue.stream, &self.setting),
-                ..ProcessFacts::default()
-            });
+            let process = self
+                .processes
+                .entry(new_process)
+                .or_insert_with(|| ProcessFacts {
+                    client: clue.client.to_owned(),
+                    first_line: line,
+                    node: node_of(clue.stream, &self.setting),
+                    ..ProcessFacts::default()
+                });
             process.last_line = line;
             if process.role.is_none()
                 && let Some(role) = rows.role.get(row)
@@ -293,7 +335,14 @@ impl Assembler {
     fn collect(&mut self, rows: &BlockRows, runs: &[Run]) {
         let mut push = |row: usize, kind: AnchorKind, stamp: Stamp| {
             let run = &runs[runs.partition_point(|run| run.to <= row)];
-            self.anchors.push(run.piece, &Anchor { line: rows.line[row] as u64, stamp, kind });
+            self.anchors.push(
+                run.piece,
+                &Anchor {
+                    line: rows.line[row] as u64,
+                    stamp,
+                    kind,
+                },
+            );
         };
         for run in runs {
             // One line that writes its zone speaks for its neighbours.
@@ -312,25 +361,39 @@ impl Assembler {
         }
         for &(row, clue) in &rows.clues {
             let row = row as usize;
-            let Some(stamp) = rows.stamps[row].or_else(|| rows.wrapper_stamps.get(row).copied().flatten()) else {
+            let Some(stamp) =
+                rows.stamps[row].or_else(|| rows.wrapper_stamps.get(row).copied().flatten())
+            else {
                 continue;
             };
             let kind = match clue {
                 Clue::ReceivedSlot(slot) => AnchorKind::Received { slot },
-                Clue::WallSlot { slot, phase_us, bendable } => {
+                Clue::WallSlot {
+                    slot,
+                    phase_us,
+                    bendable,
+                } => {
                     let client = rows.client.get(row).unwrap_or_default();
                     let client = std::str::from_utf8(client).unwrap_or_default();
                     let bendable = bendable && solve::can_bend(client, None, stamp.civil_us());
-                    AnchorKind::WallSlot { slot, phase_us, bendable }
+                    AnchorKind::WallSlot {
+                        slot,
+                        phase_us,
+                        bendable,
+                    }
                 }
                 Clue::Absolute { utc_us } => AnchorKind::WrittenElsewhere { utc_us },
             };
             push(row, kind, stamp);
         }
-        if let Some(samples) = observation_kind("clock_samples").and_then(|kind| rows.observations.get(&kind)) {
+        if let Some(samples) =
+            observation_kind("clock_samples").and_then(|kind| rows.observations.get(&kind))
+        {
             let offset = &samples.own[0];
             for (index, &row) in samples.record.iter().enumerate() {
-                if let (Some(offset_s), Some(stamp)) = (offset.f64(index), rows.stamps[row as usize]) {
+                if let (Some(offset_s), Some(stamp)) =
+                    (offset.f64(index), rows.stamps[row as usize])
+                {
                     let offset_us = (offset_s * 1e6) as i64;
                     push(row as usize, AnchorKind::Skew { offset_us }, stamp);
                 }
@@ -345,7 +408,8 @@ impl Assembler {
         }
         let anchors = self.anchors.clone().into_anchors();
         let solutions = solve::solve(&self.inputs(&anchors));
-        self.written.extend(solutions.into_iter().skip(self.written.len()));
+        self.written
+            .extend(solutions.into_iter().skip(self.written.len()));
     }
 
     fn inputs<'a>(&'a self, anchors: &'a BTreeMap<u32, Vec<Anchor>>) -> Vec<PieceInput<'a>> {
@@ -354,7 +418,10 @@ impl Assembler {
             .iter()
             .map(|facts| PieceInput {
                 process: facts.process,
-                host: self.processes.get(&facts.process).map_or("", |process| process.node.as_str()),
+                host: self
+                    .processes
+                    .get(&facts.process)
+                    .map_or("", |process| process.node.as_str()),
                 begins: facts.begins,
                 anchors: anchors.get(&facts.index).map_or(&[], Vec::as_slice),
                 first: facts.first,
@@ -376,14 +443,18 @@ impl Assembler {
         counts.records += rows.records as u64;
         counts.continuation_lines += rows.continuation_lines;
         counts.framing_lines += rows.framing_lines;
-        for (builder, sums) in [(&rows.format, &mut counts.formats), (&rows.client, &mut counts.clients)] {
+        for (builder, sums) in [
+            (&rows.format, &mut counts.formats),
+            (&rows.client, &mut counts.clients),
+        ] {
             let mut row = 0;
             while row < rows.records {
                 let from = row;
                 while row < rows.records && builder.code_at(row) == builder.code_at(from) {
                     row += 1;
                 }
-                let word = String::from_utf8_lossy(builder.get(from).unwrap_or_default()).into_owned();
+                let word =
+                    String::from_utf8_lossy(builder.get(from).unwrap_or_default()).into_owned();
                 *sums.entry(word).or_default() += (row - from) as u64;
             }
         }
@@ -393,10 +464,19 @@ impl Assembler {
         for kind in &rows.wrappers {
             counts.wrappers.insert((*kind).to_owned(), ());
         }
-        let reject = rows.rejects.last().filter(|(span, _)| rows.line.last().is_none_or(|line| span.line as i64 > *line));
+        let reject = rows
+            .rejects
+            .last()
+            .filter(|(span, _)| rows.line.last().is_none_or(|line| span.line as i64 > *line));
         if let Some((span, why)) = reject {
             let reject = Some((why.reason(), span.lines));
-            counts.last = Some(Last { byte: span.byte, line: span.line, before, record: None, reject });
+            counts.last = Some(Last {
+                byte: span.byte,
+                line: span.line,
+                before,
+                record: None,
+                reject,
+            });
         } else if let Some(row) = rows.records.checked_sub(1) {
             let word = |builder: &DictBuilder| {
                 String::from_utf8_lossy(builder.get(row).unwrap_or_default()).into_owned()
@@ -413,7 +493,11 @@ impl Assembler {
 
     fn batches(&mut self, rows: &mut BlockRows, runs: &[Run]) -> BlockBatches {
         let times = self.times(rows, runs);
-        if let Some(Last { record: Some((_, _, undated)), .. }) = &mut self.counts.last {
+        if let Some(Last {
+            record: Some((_, _, undated)),
+            ..
+        }) = &mut self.counts.last
+        {
             *undated = times.ts.last().is_some_and(Option::is_none);
         }
         let observations = std::mem::take(&mut rows.observations)
@@ -421,7 +505,11 @@ impl Assembler {
             .map(|(kind, observed)| (kind, self.observation_batch(rows, runs, &times, observed)))
             .collect();
         let rejects = reject_batch(&rows.rejects);
-        BlockBatches { records: self.record_batch(rows, runs, times), rejects, observations }
+        BlockBatches {
+            records: self.record_batch(rows, runs, times),
+            rejects,
+            observations,
+        }
     }
 
     /// Sets `ts`, its basis and its place in the order for every record of a block.
@@ -443,8 +531,10 @@ impl Assembler {
                         }
                     }
                     order = Some(ts);
-                    self.counts.first_ts_us = Some(self.counts.first_ts_us.map_or(ts, |first| first.min(ts)));
-                    self.counts.last_ts_us = Some(self.counts.last_ts_us.map_or(ts, |last| last.max(ts)));
+                    self.counts.first_ts_us =
+                        Some(self.counts.first_ts_us.map_or(ts, |first| first.min(ts)));
+                    self.counts.last_ts_us =
+                        Some(self.counts.last_ts_us.map_or(ts, |last| last.max(ts)));
                 } else {
                     self.counts.undated += 1;
                 }
@@ -460,11 +550,17 @@ impl Assembler {
     fn record_batch(&self, rows: &mut BlockRows, runs: &[Run], times: Times) -> Batch {
         let mut level = DictBuilder::default();
         for &code in &rows.levels {
-            level.push_opt(Level::ALL.get(usize::from(code)).map(|level| level.name().as_bytes()));
+            level.push_opt(
+                Level::ALL
+                    .get(usize::from(code))
+                    .map(|level| level.name().as_bytes()),
+            );
         }
         let per_run = PerRun::new(self, rows, runs);
         let take = std::mem::take::<DictBuilder>;
-        let placeholder = |column: &mut Column, name| std::mem::replace(column, Column::new(name, ColumnType::Text));
+        let placeholder = |column: &mut Column, name| {
+            std::mem::replace(column, Column::new(name, ColumnType::Text))
+        };
         let mut columns = times.into_columns();
         columns.push(partial_stamps(rows.stamps.iter()));
         columns.extend([
@@ -496,10 +592,21 @@ impl Assembler {
     }
 
     /// The common columns of observations, then the kind's own.
-    fn observation_batch(&self, rows: &BlockRows, runs: &[Run], times: &Times, observed: ObsRows) -> Batch {
+    fn observation_batch(
+        &self,
+        rows: &BlockRows,
+        runs: &[Run],
+        times: &Times,
+        observed: ObsRows,
+    ) -> Batch {
         let picked = times.pick(&observed.record);
         let mut columns = picked.into_columns();
-        columns.push(partial_stamps(observed.record.iter().map(|row| &rows.stamps[*row as usize])));
+        columns.push(partial_stamps(
+            observed
+                .record
+                .iter()
+                .map(|row| &rows.stamps[*row as usize]),
+        ));
         columns.push(observed.slot);
         let mut per_row = PerRun::default();
         let mut line = Vec::with_capacity(observed.record.len());
@@ -568,27 +675,54 @@ pub(crate) struct RecordTime {
 }
 
 /// Applies a piece's solution to one record: its stamp's time if it has one, else its wrapper's.
-pub(crate) fn record_time(solution: &Solution, stamp: Option<&Stamp>, wrapper: Option<&Stamp>) -> RecordTime {
+pub(crate) fn record_time(
+    solution: &Solution,
+    stamp: Option<&Stamp>,
+    wrapper: Option<&Stamp>,
+) -> RecordTime {
     let wrapper_us = wrapper.and_then(|stamp| solve::wrapper_utc_us(solution, stamp));
     let Some(stamp) = stamp else {
-        let basis = if wrapper_us.is_some() { "wrapper" } else { "none" };
-        return RecordTime { ts_us: wrapper_us, stamp_us: None, wrapper_us, clock: "wrapper", basis };
+        let basis = if wrapper_us.is_some() {
+            "wrapper"
+        } else {
+            "none"
+        };
+        return RecordTime {
+            ts_us: wrapper_us,
+            stamp_us: None,
+            wrapper_us,
+            clock: "wrapper",
+            basis,
+        };
     };
     let (ts_us, stamp_us, basis) = match (stamp.date, stamp.zone) {
         (StampDate::Full(_), StampZone::None) => {
             let civil = stamp.civil_us();
-            let ts = civil.zip(solution.zone_seconds).map(|(us, zone)| us - i64::from(zone) * 1_000_000);
+            let ts = civil
+                .zip(solution.zone_seconds)
+                .map(|(us, zone)| us - i64::from(zone) * 1_000_000);
             (ts, civil, solution.basis.as_str())
         }
         (StampDate::Full(_), _) => (stamp.utc_us(), stamp.civil_us(), "written"),
         _ => {
             let ts = solve::utc_us(solution, stamp);
             let zone = stamp.zone_seconds().or(solution.zone_seconds);
-            (ts, ts.zip(zone).map(|(us, zone)| us + i64::from(zone) * 1_000_000), solution.basis.as_str())
+            (
+                ts,
+                ts.zip(zone)
+                    .map(|(us, zone)| us + i64::from(zone) * 1_000_000),
+                solution.basis.as_str(),
+            )
         }
     };
     let basis = if ts_us.is_none() { "none" } else { basis };
-    RecordTime { ts_us, stamp_us, wrapper_us, clock: "stamp", basis }
+    RecordTime {
+        ts_us,
+        stamp_us,
+        wrapper_us,
+        clock: "stamp",
+        basis,
+    }
 }
 
 /// Time columns in the making.
@@ -618,7 +752,8 @@ impl Times {
         self.order.push(order);
         self.stamp.push(time.stamp_us);
         self.wrapper.push(time.wrapper_us);
-        self.clock.push_opt(time.ts_us.map(|_| time.clock.as_bytes()));
+        self.clock
+            .push_opt(time.ts_us.map(|_| time.clock.as_bytes()));
         self.basis.push(time.basis.as_bytes());
     }
 
@@ -676,12 +811,21 @@ impl PerRun {
         let number = assembler.pieces.facts()[run.piece as usize].process;
         let process = &assembler.processes[&number];
         let solution = &assembler.written[run.piece as usize];
-        let network = assembler.setting.network.map(|network| network.name.as_str()).or(solution.network.as_deref());
+        let network = assembler
+            .setting
+            .network
+            .map(|network| network.name.as_str())
+            .or(solution.network.as_deref());
         self.network.push_opt(network.map(str::as_bytes));
         self.node.push(process.node.as_bytes());
         self.process.push(i64::from(number));
-        self.role.push_opt(rows.role.get(row).or(process.role.as_deref().map(str::as_bytes)));
-        self.version.push_opt(process.version.as_deref().map(str::as_bytes));
+        self.role.push_opt(
+            rows.role
+                .get(row)
+                .or(process.role.as_deref().map(str::as_bytes)),
+        );
+        self.version
+            .push_opt(process.version.as_deref().map(str::as_bytes));
         self.piece.push(i64::from(run.piece));
     }
 }
@@ -715,7 +859,11 @@ fn reject_batch(rejects: &[(Span, model::Reject)]) -> Batch {
     let mut numbers: [Vec<i64>; 4] = Default::default();
     for (span, why) in rejects {
         reason.push(why.reason().as_bytes());
-        for (column, value) in numbers.iter_mut().zip([span.line, span.lines, span.byte, span.length]) {
+        for (column, value) in
+            numbers
+                .iter_mut()
+                .zip([span.line, span.lines, span.byte, span.length])
+        {
             column.push(value as i64);
         }
     }

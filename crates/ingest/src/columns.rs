@@ -107,7 +107,10 @@ impl DictBuilder {
             return Column {
                 name: name.to_owned(),
                 column_type: ColumnType::Dict,
-                data: ColumnData::Dict { codes: self.codes, values: self.values },
+                data: ColumnData::Dict {
+                    codes: self.codes,
+                    values: self.values,
+                },
                 valid: None,
             };
         }
@@ -122,7 +125,10 @@ impl DictBuilder {
         Column {
             name: name.to_owned(),
             column_type: ColumnType::Dict,
-            data: ColumnData::Dict { codes: self.codes, values: self.values },
+            data: ColumnData::Dict {
+                codes: self.codes,
+                values: self.values,
+            },
             valid: Some(valid),
         }
     }
@@ -130,11 +136,20 @@ impl DictBuilder {
 
 /// Returns a column of whole numbers that are all there.
 pub(crate) fn i64_column(name: &str, values: Vec<i64>) -> Column {
-    Column { name: name.to_owned(), column_type: ColumnType::I64, data: ColumnData::I64(values), valid: None }
+    Column {
+        name: name.to_owned(),
+        column_type: ColumnType::I64,
+        data: ColumnData::I64(values),
+        valid: None,
+    }
 }
 
 /// Returns a column of optional whole numbers or instants.
-pub(crate) fn opt_i64_column(name: &str, column_type: ColumnType, values: &[Option<i64>]) -> Column {
+pub(crate) fn opt_i64_column(
+    name: &str,
+    column_type: ColumnType,
+    values: &[Option<i64>],
+) -> Column {
     let mut column = Column::new(name, column_type);
     for value in values {
         column.push_opt_i64(*value);

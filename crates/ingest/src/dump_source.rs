@@ -1,7 +1,9 @@
 //! One database dump into a transaction: each table's rows under its own name, in its own snapshot.
 
 use crate::IngestError;
-use case::{RowWriter, Run, Snapshot, SnapshotTable, Source, SourceKind, SourceStatus, TableId, Transaction};
+use case::{
+    RowWriter, Run, Snapshot, SnapshotTable, Source, SourceKind, SourceStatus, TableId, Transaction,
+};
 use dumps::{DumpFacts, DumpStatus, Located, Naming, RowSink, SinkError, Want};
 use evidence::SourceReader;
 use model::{Batch, Column, ColumnData, ColumnType, StrColumn, TableInfo};
@@ -36,13 +38,24 @@ pub(crate) fn read_dump_source(
     reading: &DumpReading<'_>,
 ) -> Result<Option<DumpOutcome>, IngestError> {
     let spooled;
-    let mut first = Passing { reader, spool: None };
+    let mut first = Passing {
+        reader,
+        spool: None,
+    };
     if reading.path.as_os_str() == evidence::STDIN {
         first.spool = Some(tempfile::tempfile().map_err(IngestError::Spool)?);
     }
-    let failed = |source| IngestError::Dump { path: reading.shown.to_owned(), source: Box::new(source) };
+    let failed = |source| IngestError::Dump {
+        path: reading.shown.to_owned(),
+        source: Box::new(source),
+    };
     let mut buffered = BufReader::with_capacity(1 << 20, first);
-    let scan = dumps::read_dump(&mut buffered, &Want::nothing(Naming::default()), &mut Nothing).map_err(failed)?;
+    let scan = dumps::read_dump(
+        &mut buffered,
+        &Want::nothing(Naming::default()),
+        &mut Nothing,
+    )
+    .map_err(failed)?;
     let mut first = buffered.into_inner();
     first.reader.skip(u64::MAX);
     spooled = first.spool.take();
@@ -51,17 +64,26 @@ pub(crate) fn read_dump_source(
     if tx.manifest().source(&digest).is_some() {
         return Ok(None);
     }
-    let naming = Naming { snapshot: reading.name.to_owned(), source: digest.clone() };
-    let want = Want { naming, known: Some(scan), ..Want::default() };
+    let naming = Naming {
+        snapshot: reading.name.to_owned(),
+        source: digest.clone(),
+    };
+    let want = Want {
+        naming,
+        known: Some(scan),
+        ..Want::default()
+    };
     let second: Box<dyn Read> = match spooled {
         Some(mut file) => {
             file.seek(SeekFrom::Start(0)).map_err(IngestError::Spool)?;
             Box::new(file)
         }
-        None => Box::new(SourceReader::open(reading.path).map_err(|error| IngestError::Read {
-            path: reading.shown.to_owned(),
-            source: std::io::Error::other(error),
-        })?),
+        None => Box::new(
+            SourceReader::open(reading.path).map_err(|error| IngestError::Read {
+                path: reading.shown.to_owned(),
+                source: std::io::Error::other(error),
+            })?,
+        ),
     };
     let mut sink = Rows {
         tx,
@@ -73,17 +95,35 @@ pub(crate) fn read_dump_source(
     };
     let found = if reading.keep {
         let mut evidence = sink.tx.evidence(reading.shown, 0)?;
-        let tee = Tee { reader: second, copy: |bytes: &[u8]| evidence.write(bytes).map_err(std::io::Error::other) };
-        let found = dumps::read_dump(&mut BufReader::with_capacity(1 << 20, tee), &want, &mut sink).map_err(failed)?;
+        let tee = Tee {
+            reader: second,
+            copy: |bytes: &[u8]| evidence.write(bytes).map_err(std::io::Error::other),
+        };
+        let found = dumps::read_dump(
+            &mut BufReader::with_capacity(1 << 20, tee),
+            &want,
+            &mut sink,
+        )
+        .map_err(failed)?;
         (found, Some(evidence.finish()?))
     } else {
-        (dumps::read_dump(&mut BufReader::with_capacity(1 << 20, second), &want, &mut sink).map_err(failed)?, None)
+        (
+            dumps::read_dump(
+                &mut BufReader::with_capacity(1 << 20, second),
+                &want,
+                &mut sink,
+            )
+            .map_err(failed)?,
+            None,
+        )
     };
     let (found, evidence) = found;
     let (runs, problems) = sink.finish()?;
     let mut problems = problems;
     for (byte, what) in &facts.problems {
-        problems.push(format!("{what} at byte {byte} of what was unpacked; everything before it was read"));
+        problems.push(format!(
+            "{what} at byte {byte} of what was unpacked; everything before it was read"
+        ));
     }
     let snapshot = snapshot_of(&found, reading.name, &digest);
     let mut source = source_of(&found, &facts, reading.shown, &digest);
@@ -98,7 +138,11 @@ pub(crate) fn read_dump_source(
     for run in runs {
         tx.adopt_rows(run, &digest, facts.bytes)?;
     }
-    Ok(Some(DumpOutcome { digest, bytes: facts.bytes, problems }))
+    Ok(Some(DumpOutcome {
+        digest,
+        bytes: facts.bytes,
+        problems,
+    }))
 }
 
 /// Passes a reader on, keeping what was read where a second reading needs it.
@@ -173,7 +217,8 @@ impl RowSink for Rows<'_, '_, '_> {
                 schema: info.schema.clone(),
                 table: info.name.clone(),
             };
-            self.writers.insert(key.clone(), self.tx.rows(&table, self.shown)?);
+            self.writers
+                .insert(key.clone(), self.tx.rows(&table, self.shown)?);
         }
         if let Some(writer) = self.writers.get_mut(&key) {
             writer.push(batch)?;
@@ -234,7 +279,10 @@ fn reject_batch(rejects: &[Located]) -> Batch {
             Column {
                 name: "reason".to_owned(),
                 column_type: ColumnType::Dict,
-                data: ColumnData::Dict { codes: (0..rejects.len() as i32).collect(), values: reason },
+                data: ColumnData::Dict {
+                    codes: (0..rejects.len() as i32).collect(),
+                    values: reason,
+                },
                 valid: None,
             },
         ],
@@ -267,7 +315,12 @@ fn snapshot_of(found: &DumpFacts, name: &str, digest: &str) -> Snapshot {
     }
 }
 
-fn source_of(found: &DumpFacts, facts: &evidence::SourceFacts, shown: &str, digest: &str) -> Source {
+fn source_of(
+    found: &DumpFacts,
+    facts: &evidence::SourceFacts,
+    shown: &str,
+    digest: &str,
+) -> Source {
     let mut rejected: BTreeMap<String, u64> = BTreeMap::new();
     for reject in &found.rejects {
         *rejected.entry(reject.what.clone()).or_default() += reject.lines;
@@ -297,7 +350,10 @@ fn source_of(found: &DumpFacts, facts: &evidence::SourceFacts, shown: &str, dige
         problems: facts
             .problems
             .iter()
-            .map(|(byte, what)| case::Problem { byte: *byte, what: what.clone() })
+            .map(|(byte, what)| case::Problem {
+                byte: *byte,
+                what: what.clone(),
+            })
             .collect(),
         ..Source::default()
     }

@@ -67,10 +67,22 @@ impl<E> RecordSink for EntrySink<'_, E> {
         text(out, "ts_basis", Some(time.basis.as_bytes()));
         text(out, "zone", time.zone.as_deref().map(str::as_bytes));
         text(out, "format", Some(record.format.as_bytes()));
-        text(out, "client", (!record.client.is_empty()).then_some(record.client.as_bytes()));
+        text(
+            out,
+            "client",
+            (!record.client.is_empty()).then_some(record.client.as_bytes()),
+        );
         text(out, "component", record.component);
-        text(out, "level", record.level.map(|level| level.name().as_bytes()));
-        text(out, "level_raw", (!record.level_raw.is_empty()).then_some(record.level_raw));
+        text(
+            out,
+            "level",
+            record.level.map(|level| level.name().as_bytes()),
+        );
+        text(
+            out,
+            "level_raw",
+            (!record.level_raw.is_empty()).then_some(record.level_raw),
+        );
         text(out, "message", Some(record.message));
         out.extend_from_slice(b",\"fields\":");
         write_fields_json(record.fields, out);

@@ -29,7 +29,9 @@ pub enum IngestError {
         known: String,
     },
     /// `--zone` is none.
-    #[error("`{zone}` is not a zone: write an offset such as +02:00, or a name such as Europe/Berlin")]
+    #[error(
+        "`{zone}` is not a zone: write an offset such as +02:00, or a name such as Europe/Berlin"
+    )]
     UnknownZone {
         /// As typed.
         zone: String,

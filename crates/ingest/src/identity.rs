@@ -24,10 +24,17 @@ const STEP_BYTES: u64 = 4 << 20;
 
 /// Finds out whether the case knows a file, whatever its name. Hashes it only if its first bytes are
 /// those of a known source.
-pub(crate) fn identify(case: &Case, sources: &[Source], path: &Path) -> Result<Identity, EvidenceError> {
+pub(crate) fn identify(
+    case: &Case,
+    sources: &[Source],
+    path: &Path,
+) -> Result<Identity, EvidenceError> {
     let mut reader = SourceReader::open(path)?;
     let head = reader.peek(HEAD_BYTES as usize).to_vec();
-    let candidates: Vec<&Source> = sources.iter().filter(|source| same_head(case, source, &head)).collect();
+    let candidates: Vec<&Source> = sources
+        .iter()
+        .filter(|source| same_head(case, source, &head))
+        .collect();
     if candidates.is_empty() {
         return Ok(Identity::New);
     }
@@ -51,8 +58,13 @@ pub(crate) fn identify(case: &Case, sources: &[Source], path: &Path) -> Result<I
         });
     }
     // The file may be an older copy: then the case holds more than it does.
-    for source in candidates.iter().filter(|source| source.bytes > facts.bytes) {
-        if stored_prefix(case, source, facts.bytes).is_some_and(|digest| digest == facts.sha256.to_string()) {
+    for source in candidates
+        .iter()
+        .filter(|source| source.bytes > facts.bytes)
+    {
+        if stored_prefix(case, source, facts.bytes)
+            .is_some_and(|digest| digest == facts.sha256.to_string())
+        {
             return Ok(Identity::Known(source.digest.clone()));
         }
     }
@@ -74,12 +86,19 @@ fn stored_prefix(case: &Case, source: &Source, bytes: u64) -> Option<String> {
     let mut hash = Sha256::new();
     let mut at = 0;
     while at < bytes {
-        let stored = case.evidence(&source.digest, at, STEP_BYTES.min(bytes - at)).ok()?;
+        let stored = case
+            .evidence(&source.digest, at, STEP_BYTES.min(bytes - at))
+            .ok()?;
         if stored.is_empty() {
             return None;
         }
         hash.update(&stored);
         at += stored.len() as u64;
     }
-    Some(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Some(
+        hash.finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
+    )
 }

@@ -3,7 +3,9 @@
 use crate::assemble::{Assembler, BlockBatches, Counts, SourceSetting};
 use crate::pipeline::{self, Parsed, StageTimes, Stop};
 use crate::{IngestError, Progress};
-use case::{PendingEvidence, RowWriter, Run, Source, SourceKind, SourceStatus, TableId, Transaction};
+use case::{
+    PendingEvidence, RowWriter, Run, Source, SourceKind, SourceStatus, TableId, Transaction,
+};
 use evidence::{SourceFacts, SourceReader};
 use formats::Catalogue;
 use model::{Batch, Position, observation_kinds};
@@ -47,9 +49,25 @@ struct Writers<'t, 'w> {
 
 impl Writers<'_, '_> {
     fn push(&mut self, batches: BlockBatches) -> Result<(), IngestError> {
-        let BlockBatches { records, rejects, observations } = batches;
-        push(self.tx, &mut self.records, &TableId::Records, &self.key, records)?;
-        push(self.tx, &mut self.rejects, &TableId::Rejects, &self.key, rejects)?;
+        let BlockBatches {
+            records,
+            rejects,
+            observations,
+        } = batches;
+        push(
+            self.tx,
+            &mut self.records,
+            &TableId::Records,
+            &self.key,
+            records,
+        )?;
+        push(
+            self.tx,
+            &mut self.rejects,
+            &TableId::Rejects,
+            &self.key,
+            rejects,
+        )?;
         for (kind, batch) in observations {
             let name = observation_kinds()[kind].name.clone();
             let mut writer = self.observations.remove(&kind);
@@ -63,7 +81,12 @@ impl Writers<'_, '_> {
 
     fn finish(self) -> Result<Vec<Run>, IngestError> {
         let mut runs = Vec::new();
-        for writer in self.records.into_iter().chain(self.rejects).chain(self.observations.into_values()) {
+        for writer in self
+            .records
+            .into_iter()
+            .chain(self.rejects)
+            .chain(self.observations.into_values())
+        {
             runs.push(writer.finish()?);
         }
         Ok(runs)
@@ -77,7 +100,11 @@ fn push(
     key: &str,
     batch: Batch,
 ) -> Result<(), IngestError> {
-    let rows = batch.columns.iter().find(|column| column.name == "line").map_or(0, model::Column::len);
+    let rows = batch
+        .columns
+        .iter()
+        .find(|column| column.name == "line")
+        .map_or(0, model::Column::len);
     if rows == 0 {
         return Ok(());
     }
@@ -125,15 +152,31 @@ pub(crate) fn read_log(
     let mut start = Position::START;
     if let Some(Continue { source, processes }) = continued {
         let resume = source.resume.clone().unwrap_or_default();
-        start = Position { byte: resume.byte, line: resume.line.max(1) };
+        start = Position {
+            byte: resume.byte,
+            line: resume.line.max(1),
+        };
         reader.skip(start.byte);
         assembler.resume(source, &processes);
     }
-    let mut evidence =
-        if reading.keep_evidence { Some(tx.evidence(&key, start.byte)?) } else { None };
-    let mut writers = Writers { tx, key, records: None, rejects: None, observations: BTreeMap::new() };
+    let mut evidence = if reading.keep_evidence {
+        Some(tx.evidence(&key, start.byte)?)
+    } else {
+        None
+    };
+    let mut writers = Writers {
+        tx,
+        key,
+        records: None,
+        rejects: None,
+        observations: BTreeMap::new(),
+    };
     let state = std::sync::Mutex::new((0, false));
-    let watched = Watched { reader, progress: &state, lines: 0 };
+    let watched = Watched {
+        reader,
+        progress: &state,
+        lines: 0,
+    };
     let mut tap = |bytes: &[u8]| match &mut evidence {
         Some(writer) => writer.write(bytes).map_err(io::Error::other),
         None => Ok(()),
@@ -154,7 +197,13 @@ pub(crate) fn read_log(
                 Parsed::Rows(rows) => writers.push(assembler.block(*rows)),
                 Parsed::LongLine(span) => {
                     let rejects = assembler.long_line(span);
-                    push(writers.tx, &mut writers.rejects, &TableId::Rejects, &writers.key, rejects)
+                    push(
+                        writers.tx,
+                        &mut writers.rejects,
+                        &TableId::Rejects,
+                        &writers.key,
+                        rejects,
+                    )
                 }
             }
         },
@@ -166,7 +215,12 @@ pub(crate) fn read_log(
         Err(Stop::Read(error)) if error.to_string() == STOPPED => return Err(IngestError::Stopped),
         Err(Stop::Read(error)) => match error.downcast::<case::CaseError>() {
             Ok(error) => return Err(error.into()),
-            Err(source) => return Err(IngestError::Read { path: writers.key, source }),
+            Err(source) => {
+                return Err(IngestError::Read {
+                    path: writers.key,
+                    source,
+                });
+            }
         },
     };
     let runs = writers.finish()?;
@@ -174,14 +228,26 @@ pub(crate) fn read_log(
     let facts = watched.reader.finish();
     let (pieces, processes, counts) = assembler.finish();
     let lines = start.line - 1 + watched.lines;
-    Ok(LogRun { facts, runs, evidence, pieces, processes, counts, lines })
+    Ok(LogRun {
+        facts,
+        runs,
+        evidence,
+        pieces,
+        processes,
+        counts,
+        lines,
+    })
 }
 
 /// Describes a source that was read, for the manifest; `before` is what is known of a grown one.
 pub(crate) fn describe(run: &LogRun, shown: &str, parser: &str, before: Option<&Source>) -> Source {
     let facts = &run.facts;
     let counts = &run.counts;
-    let most = counts.clients.iter().filter(|(name, _)| !name.is_empty()).max_by_key(|(_, count)| **count);
+    let most = counts
+        .clients
+        .iter()
+        .filter(|(name, _)| !name.is_empty())
+        .max_by_key(|(_, count)| **count);
     Source {
         number: before.map_or(0, |source| source.number),
         digest: before.map_or_else(|| facts.sha256.short(), |source| source.digest.clone()),
@@ -213,9 +279,14 @@ pub(crate) fn describe(run: &LogRun, shown: &str, parser: &str, before: Option<&
         problems: facts
             .problems
             .iter()
-            .map(|(byte, what)| case::Problem { byte: *byte, what: what.clone() })
+            .map(|(byte, what)| case::Problem {
+                byte: *byte,
+                what: what.clone(),
+            })
             .collect(),
-        evidence: before.map(|source| source.evidence.clone()).unwrap_or_default(),
+        evidence: before
+            .map(|source| source.evidence.clone())
+            .unwrap_or_default(),
         resume: counts.resume(),
     }
 }

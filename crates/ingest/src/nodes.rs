@@ -7,8 +7,29 @@ use std::collections::BTreeMap;
 
 /// File stems that name a role or nothing, not a machine.
 const ROLE_WORDS: &[&str] = &[
-    "beacon", "beacon-chain", "beacon_node", "beacon-node", "bn", "client", "debug", "error", "latest", "log", "logs",
-    "main", "node", "output", "prover", "prysm", "server", "slasher", "stderr", "stdout", "validator", "vc", "zksync",
+    "beacon",
+    "beacon-chain",
+    "beacon_node",
+    "beacon-node",
+    "bn",
+    "client",
+    "debug",
+    "error",
+    "latest",
+    "log",
+    "logs",
+    "main",
+    "node",
+    "output",
+    "prover",
+    "prysm",
+    "server",
+    "slasher",
+    "stderr",
+    "stdout",
+    "validator",
+    "vc",
+    "zksync",
 ];
 
 /// What is known of a source when it is named.
@@ -27,7 +48,11 @@ pub fn node_names(sources: &[NodeHints]) -> Vec<String> {
     let split: Vec<Vec<&str>> = sources
         .iter()
         .map(|source| {
-            source.path.split(['/', '!']).filter(|part| !part.is_empty() && *part != ".").collect()
+            source
+                .path
+                .split(['/', '!'])
+                .filter(|part| !part.is_empty() && *part != ".")
+                .collect()
         })
         .collect();
     let by_path: Vec<usize> = (0..sources.len())
@@ -50,7 +75,11 @@ pub fn node_names(sources: &[NodeHints]) -> Vec<String> {
                 let stem = stem(file);
                 if ROLE_WORDS.contains(&stem.to_ascii_lowercase().as_str()) {
                     // One machine's folder: beacon.log beside validator.log.
-                    parts.len().checked_sub(2).map_or(stem, |at| parts[at]).to_owned()
+                    parts
+                        .len()
+                        .checked_sub(2)
+                        .map_or(stem, |at| parts[at])
+                        .to_owned()
                 } else {
                     stem.to_owned()
                 }
@@ -68,7 +97,9 @@ pub fn stable_pod_name(name: &str) -> &str {
     let (last, middle, first) = (parts.next(), parts.next(), parts.next());
     let hash = |text: &str, lengths: std::ops::RangeInclusive<usize>| {
         lengths.contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
             && text.bytes().any(|b| b.is_ascii_digit())
     };
     match (first, middle, last) {
@@ -92,7 +123,10 @@ fn common_folders<'a>(mut paths: impl Iterator<Item = &'a [&'a str]>) -> usize {
 pub fn stem(file: &str) -> &str {
     let mut stem = file;
     while let Some((front, ending)) = stem.rsplit_once('.') {
-        let known = matches!(ending, "log" | "txt" | "gz" | "zst" | "json" | "jsonl" | "out" | "err" | "sql");
+        let known = matches!(
+            ending,
+            "log" | "txt" | "gz" | "zst" | "json" | "jsonl" | "out" | "err" | "sql"
+        );
         if front.is_empty() || !(known || ending.bytes().all(|b| b.is_ascii_digit())) {
             break;
         }
@@ -116,8 +150,13 @@ mod tests {
 
     #[track_caller]
     fn check(paths: &[&str], expected: &[&str]) {
-        let hints: Vec<NodeHints> =
-            paths.iter().map(|path| NodeHints { path: (*path).to_owned(), ..NodeHints::default() }).collect();
+        let hints: Vec<NodeHints> = paths
+            .iter()
+            .map(|path| NodeHints {
+                path: (*path).to_owned(),
+                ..NodeHints::default()
+            })
+            .collect();
         assert_eq!(node_names(&hints), expected);
     }
 
@@ -125,10 +164,20 @@ mod tests {
     fn the_shortest_part_that_distinguishes() {
         check(&["/tmp/x/beacon.log"], &["x"]);
         check(&["/tmp/x/geth-3.log"], &["geth-3"]);
-        check(&["in/prysm-1/beacon.log", "in/prysm-2/beacon.log"], &["prysm-1", "prysm-2"]);
-        check(&["in/prysm-1/beacon.log", "in/prysm-1/validator.log"], &["prysm-1", "prysm-1"]);
         check(
-            &["in/prysm-1/logs/beacon.log", "in/prysm-2/logs/beacon.log.1.gz", "in/prysm-1/validator.log"],
+            &["in/prysm-1/beacon.log", "in/prysm-2/beacon.log"],
+            &["prysm-1", "prysm-2"],
+        );
+        check(
+            &["in/prysm-1/beacon.log", "in/prysm-1/validator.log"],
+            &["prysm-1", "prysm-1"],
+        );
+        check(
+            &[
+                "in/prysm-1/logs/beacon.log",
+                "in/prysm-2/logs/beacon.log.1.gz",
+                "in/prysm-1/validator.log",
+            ],
             &["prysm-1", "prysm-2", "prysm-1"],
         );
         check(&["a.log", "b.log.1"], &["a", "b"]);

@@ -18,7 +18,7 @@ use std::io::{self, Cursor, Read};
 use std::path::PathBuf;
 
 /// How much of standard input is held back until its time is solved.
-pub const HELD_BYTES: u64 = 64 << 20;
+pub(crate) const HELD_BYTES: u64 = 64 << 20;
 
 /// What a parse saw.
 #[derive(Clone, Debug, Default)]
@@ -74,7 +74,9 @@ pub fn parse(
         let (path, shown) = match item {
             Found::File { path, shown } => (path, shown),
             Found::Problem { path, error } => {
-                report.problems.push(unread(path.display().to_string(), &error));
+                report
+                    .problems
+                    .push(unread(path.display().to_string(), &error));
                 continue;
             }
         };
@@ -98,22 +100,37 @@ pub fn parse(
         match Content::sniff(reader.peek(64 << 10)) {
             Content::Text => {}
             Content::Empty => {
-                report.problems.push(Problem { path: shown, what: "is empty".to_owned(), unread: true });
+                report.problems.push(Problem {
+                    path: shown,
+                    what: "is empty".to_owned(),
+                    unread: true,
+                });
                 continue;
             }
             Content::Binary(what) => {
                 let what = format!("is {what}, not text: nothing in it was read");
-                report.problems.push(Problem { path: shown, what, unread: true });
+                report.problems.push(Problem {
+                    path: shown,
+                    what,
+                    unread: true,
+                });
                 continue;
             }
         }
-        let one = One { catalogue, setting, shown: &shown };
+        let one = One {
+            catalogue,
+            setting,
+            shown: &shown,
+        };
         let source = if path.as_os_str() == evidence::STDIN {
             let mut held = Vec::new();
-            (&mut reader).take(HELD_BYTES).read_to_end(&mut held).map_err(|source| IngestError::Read {
-                path: shown.clone(),
-                source,
-            })?;
+            (&mut reader)
+                .take(HELD_BYTES)
+                .read_to_end(&mut held)
+                .map_err(|source| IngestError::Read {
+                    path: shown.clone(),
+                    source,
+                })?;
             let solutions = one.solve(Cursor::new(held.as_slice()))?;
             one.write(Cursor::new(held).chain(&mut reader), solutions, emit)?
         } else {
@@ -130,8 +147,14 @@ pub fn parse(
         reader.skip(u64::MAX);
         let facts = reader.finish();
         for (byte, what) in facts.problems {
-            let what = format!("{what} at byte {byte} of what was unpacked; everything before it was read");
-            report.problems.push(Problem { path: shown.clone(), what, unread: false });
+            let what = format!(
+                "{what} at byte {byte} of what was unpacked; everything before it was read"
+            );
+            report.problems.push(Problem {
+                path: shown.clone(),
+                what,
+                unread: false,
+            });
         }
         report.sources.push(source);
     }
@@ -143,7 +166,11 @@ fn unread(path: String, error: &dyn std::error::Error) -> Problem {
     if let Some(cause) = error.source() {
         what = format!("{what}: {cause}");
     }
-    Problem { path, what, unread: true }
+    Problem {
+        path,
+        what,
+        unread: true,
+    }
 }
 
 struct One<'a> {
@@ -160,13 +187,21 @@ impl One<'_> {
     ) -> Result<u64, IngestError> {
         let mut cutter = self.catalogue.parser();
         let mut parser = self.catalogue.parser();
-        let mut blocks =
-            Blocks::new(reader, crate::pipeline::BLOCK_BYTES, crate::pipeline::LINE_LIMIT_BYTES);
+        let mut blocks = Blocks::new(
+            reader,
+            crate::pipeline::BLOCK_BYTES,
+            crate::pipeline::LINE_LIMIT_BYTES,
+        );
         let mut bytes = 0;
         loop {
             let piece = blocks
-                .next(&mut |block| cutter.cut_point(block), &mut |read| bytes += read.len() as u64)
-                .map_err(|source| IngestError::Read { path: self.shown.to_owned(), source })?;
+                .next(&mut |block| cutter.cut_point(block), &mut |read| {
+                    bytes += read.len() as u64
+                })
+                .map_err(|source| IngestError::Read {
+                    path: self.shown.to_owned(),
+                    source,
+                })?;
             let Some(piece) = piece else { return Ok(bytes) };
             f(piece, &mut parser).map_err(IngestError::Emit)?;
         }
@@ -193,19 +228,32 @@ impl One<'_> {
         solutions: Vec<solve::Solution>,
         emit: &mut dyn FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<ParsedSource, IngestError> {
-        let mut source = ParsedSource { path: self.shown.to_owned(), ..ParsedSource::default() };
+        let mut source = ParsedSource {
+            path: self.shown.to_owned(),
+            ..ParsedSource::default()
+        };
         let mut pieces = self.setting.pieces();
         let mut time = |record: &Record<'_>| entry_time(record, &mut pieces, &solutions);
         let mut counted = |line: &[u8]| emit(line);
-        let mut sink =
-            EntrySink { source: self.shown, time: &mut time, emit: &mut counted, out: Vec::new() };
+        let mut sink = EntrySink {
+            source: self.shown,
+            time: &mut time,
+            emit: &mut counted,
+            out: Vec::new(),
+        };
         source.bytes = self.blocks(reader, &mut |piece, parser| match piece {
             Piece::Block { bytes, at } => {
-                let mut counting = Counting { sink: &mut sink, source: &mut source };
+                let mut counting = Counting {
+                    sink: &mut sink,
+                    source: &mut source,
+                };
                 parser.parse_block(&bytes, at, &mut counting)
             }
             Piece::LongLine { span } => {
-                *source.rejected.entry(Reject::LineTooLong.reason().to_owned()).or_default() += span.lines;
+                *source
+                    .rejected
+                    .entry(Reject::LineTooLong.reason().to_owned())
+                    .or_default() += span.lines;
                 sink.rejected(span, Reject::LineTooLong)
             }
         })?;
@@ -227,7 +275,11 @@ impl RecordSink for Counting<'_, '_> {
     }
 
     fn rejected(&mut self, span: model::Span, why: Reject) -> io::Result<()> {
-        *self.source.rejected.entry(why.reason().to_owned()).or_default() += span.lines;
+        *self
+            .source
+            .rejected
+            .entry(why.reason().to_owned())
+            .or_default() += span.lines;
         self.sink.rejected(span, why)
     }
 
@@ -240,14 +292,24 @@ impl RecordSink for Counting<'_, '_> {
     }
 }
 
-fn entry_time(record: &Record<'_>, pieces: &mut Pieces, solutions: &[solve::Solution]) -> EntryTime {
-    let piece = pieces.observe(record.span.line, record.stamp.as_ref(), &crate::rows::clue_of(record));
+fn entry_time(
+    record: &Record<'_>,
+    pieces: &mut Pieces,
+    solutions: &[solve::Solution],
+) -> EntryTime {
+    let piece = pieces.observe(
+        record.span.line,
+        record.stamp.as_ref(),
+        &crate::rows::clue_of(record),
+    );
     let unsolved = solve::Solution::default();
     let solution = solutions.get(piece as usize).unwrap_or(&unsolved);
     let wrapper = record.wrapper.iter().rev().find_map(|layer| layer.stamp);
     let time = record_time(solution, record.stamp.as_ref(), wrapper.as_ref());
     let zone = match record.stamp {
-        Some(stamp) => stamp.zone_seconds().or(time.ts_us.and(solution.zone_seconds)),
+        Some(stamp) => stamp
+            .zone_seconds()
+            .or(time.ts_us.and(solution.zone_seconds)),
         None => None,
     };
     EntryTime {
@@ -257,4 +319,3 @@ fn entry_time(record: &Record<'_>, pieces: &mut Pieces, solutions: &[solve::Solu
         zone: zone.map(format_offset),
     }
 }
-

@@ -7,8 +7,8 @@ use formats::Catalogue;
 use model::{Position, Span};
 use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::sync::{Arc, Mutex};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex};
 
 /// Bytes of a block. Record cuts depend on it, so it is part of the parser's behaviour.
 pub(crate) const BLOCK_BYTES: usize = 4 << 20;
@@ -86,7 +86,15 @@ pub(crate) fn run<R: Read + Send, E: Send>(
         let reading = {
             let done_sender = done_sender.clone();
             scope.spawn(move || {
-                read(reader, start, catalogue, tap, &job_sender, &done_sender, &spare_receiver)
+                read(
+                    reader,
+                    start,
+                    catalogue,
+                    tap,
+                    &job_sender,
+                    &done_sender,
+                    &spare_receiver,
+                )
             })
         };
         let mut parsing = Vec::new();
@@ -166,7 +174,9 @@ fn read<R: Read>(
             Err(error) => break Err(error),
             Ok(None) => break Ok(()),
             Ok(Some(Piece::Block { bytes, at })) => jobs.send(Job { index, bytes, at }).is_ok(),
-            Ok(Some(Piece::LongLine { span })) => done.send((index, Parsed::LongLine(span))).is_ok(),
+            Ok(Some(Piece::LongLine { span })) => {
+                done.send((index, Parsed::LongLine(span))).is_ok()
+            }
         };
         if !sent {
             break Ok(()); // The consumer failed and says so itself.
@@ -187,7 +197,9 @@ fn parse(
     let mut parser = catalogue.parser();
     loop {
         let job = jobs.lock().expect("no parser panics while it waits").recv();
-        let Ok(Job { index, bytes, at }) = job else { break };
+        let Ok(Job { index, bytes, at }) = job else {
+            break;
+        };
         let mut rows = Box::new(BlockRows::new());
         let Ok(()) = parser.parse_block(&bytes, at, rows.as_mut());
         let _ = spare.send(bytes);

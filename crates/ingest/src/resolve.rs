@@ -44,7 +44,11 @@ pub fn needs_resolving(manifest: &Manifest) -> bool {
 /// Returns what the user said about a source, the latest word of each kind.
 fn overrides<'a>(manifest: &'a Manifest, digest: &str) -> Overrides<'a> {
     let mut said = Overrides::default();
-    for item in manifest.overrides.iter().filter(|item: &&Override| item.source == digest) {
+    for item in manifest
+        .overrides
+        .iter()
+        .filter(|item: &&Override| item.source == digest)
+    {
         said.node = item.node.as_deref().or(said.node);
         said.zone = item.zone.as_deref().or(said.zone);
         said.year = item.year.or(said.year);
@@ -63,8 +67,11 @@ struct Overrides<'a> {
 
 fn changes(manifest: &Manifest) -> BTreeMap<String, Change> {
     let mut changes: BTreeMap<String, Change> = BTreeMap::new();
-    let logs: Vec<&case::Source> =
-        manifest.sources.iter().filter(|source| source.kind == SourceKind::Log).collect();
+    let logs: Vec<&case::Source> = manifest
+        .sources
+        .iter()
+        .filter(|source| source.kind == SourceKind::Log)
+        .collect();
     let hints: Vec<NodeHints> = logs
         .iter()
         .map(|source| NodeHints {
@@ -85,18 +92,32 @@ fn changes(manifest: &Manifest) -> BTreeMap<String, Change> {
         for piece in &source.pieces {
             let stream = piece.stream.as_str();
             let given = overrides(manifest, &source.digest).node;
-            let node = if stream.is_empty() || given.is_some() { name } else { stable_pod_name(stream) };
-            items.push(Item { source, piece, node: node.to_owned() });
+            let node = if stream.is_empty() || given.is_some() {
+                name
+            } else {
+                stable_pod_name(stream)
+            };
+            items.push(Item {
+                source,
+                piece,
+                node: node.to_owned(),
+            });
         }
     }
     items.sort_by(|a, b| {
         (&a.node, &a.source.digest, a.piece.index).cmp(&(&b.node, &b.source.digest, b.piece.index))
     });
-    let anchors: Vec<Vec<Anchor>> =
-        items.iter().map(|item| item.piece.anchors.iter().map(anchor_in).collect()).collect();
+    let anchors: Vec<Vec<Anchor>> = items
+        .iter()
+        .map(|item| item.piece.anchors.iter().map(anchor_in).collect())
+        .collect();
     let networks: Vec<Option<&Network>> = items
         .iter()
-        .map(|item| overrides(manifest, &item.source.digest).network.and_then(chain::Network::by_name))
+        .map(|item| {
+            overrides(manifest, &item.source.digest)
+                .network
+                .and_then(chain::Network::by_name)
+        })
         .collect();
     let mut numbers: BTreeMap<(&str, u32), u32> = BTreeMap::new();
     let inputs: Vec<PieceInput<'_>> = items
@@ -107,13 +128,18 @@ fn changes(manifest: &Manifest) -> BTreeMap<String, Change> {
             let next = numbers.len() as u32;
             let said = overrides(manifest, &item.source.digest);
             PieceInput {
-                process: *numbers.entry((&item.source.digest, item.piece.process)).or_insert(next),
+                process: *numbers
+                    .entry((&item.source.digest, item.piece.process))
+                    .or_insert(next),
                 host: &item.node,
                 begins: begin_in(&item.piece.begins),
                 anchors,
                 first: item.piece.first,
                 last: item.piece.last,
-                given_zone: item.piece.given_zone_seconds.or_else(|| said.zone.and_then(model::time::parse_offset)),
+                given_zone: item
+                    .piece
+                    .given_zone_seconds
+                    .or_else(|| said.zone.and_then(model::time::parse_offset)),
                 given_year: said.year,
                 network: *network,
                 candidates: chain::networks(),
@@ -123,12 +149,15 @@ fn changes(manifest: &Manifest) -> BTreeMap<String, Change> {
     for (item, solution) in items.iter().zip(solve::solve(&inputs)) {
         let before = solution_in(item.piece);
         if !same_times(&before, &solution) {
-            changes.entry(item.source.digest.clone()).or_default().solutions.insert(item.piece.index, solution);
+            changes
+                .entry(item.source.digest.clone())
+                .or_default()
+                .solutions
+                .insert(item.piece.index, solution);
         }
-        let process =
-            manifest.processes.iter().find(|process| {
-                process.source == item.source.digest && process.number == item.piece.process
-            });
+        let process = manifest.processes.iter().find(|process| {
+            process.source == item.source.digest && process.number == item.piece.process
+        });
         if process.is_some_and(|process| process.node.as_deref() != Some(&item.node)) {
             let change = changes.entry(item.source.digest.clone()).or_default();
             change.nodes.insert(item.piece.process, item.node.clone());
@@ -154,15 +183,25 @@ fn apply(table: &TableId, batch: &mut Batch, change: &Change) {
         return;
     }
     let rows = batch.rows();
-    let number = |batch: &Batch, name: &str, row: usize| batch.column(name).and_then(|column| column.i64(row));
+    let number = |batch: &Batch, name: &str, row: usize| {
+        batch.column(name).and_then(|column| column.i64(row))
+    };
     if !change.solutions.is_empty() {
         let mut order: BTreeMap<i64, i64> = BTreeMap::new();
         let mut new: Vec<Option<crate::assemble::RecordTime>> = Vec::with_capacity(rows);
         for row in 0..rows {
             let piece = number(batch, "piece", row).and_then(|piece| u32::try_from(piece).ok());
-            new.push(piece.and_then(|piece| change.solutions.get(&piece)).map(|solution| {
-                record_time(solution, written_stamp(batch, row).as_ref(), written_wrapper(batch, row).as_ref())
-            }));
+            new.push(
+                piece
+                    .and_then(|piece| change.solutions.get(&piece))
+                    .map(|solution| {
+                        record_time(
+                            solution,
+                            written_stamp(batch, row).as_ref(),
+                            written_wrapper(batch, row).as_ref(),
+                        )
+                    }),
+            );
         }
         let mut orders: Vec<Option<i64>> = Vec::with_capacity(rows);
         for (row, time) in new.iter().enumerate() {
@@ -174,7 +213,10 @@ fn apply(table: &TableId, batch: &mut Batch, change: &Change) {
             if let Some(ts) = ts {
                 order.insert(process, ts);
             }
-            orders.push(ts.or_else(|| order.get(&process).copied()).or_else(|| number(batch, "ts_order_us", row)));
+            orders.push(
+                ts.or_else(|| order.get(&process).copied())
+                    .or_else(|| number(batch, "ts_order_us", row)),
+            );
         }
         for (name, value) in [("ts", 0), ("ts_us", 0), ("stamp_us", 1), ("wrapper_us", 2)] {
             replace_i64(batch, name, |row, old| match &new[row] {
@@ -203,9 +245,12 @@ fn apply(table: &TableId, batch: &mut Batch, change: &Change) {
         });
     }
     if !change.nodes.is_empty() {
-        let processes: Vec<Option<i64>> = (0..rows).map(|row| number(batch, "process", row)).collect();
+        let processes: Vec<Option<i64>> =
+            (0..rows).map(|row| number(batch, "process", row)).collect();
         replace_words(batch, "node", |row, old| {
-            processes[row].and_then(|process| change.nodes.get(&(process as u32)).cloned()).or(old)
+            processes[row]
+                .and_then(|process| change.nodes.get(&(process as u32)).cloned())
+                .or(old)
         });
     }
 }
@@ -233,12 +278,19 @@ fn written_stamp(batch: &Batch, row: usize) -> Option<Stamp> {
 fn written_wrapper(batch: &Batch, row: usize) -> Option<Stamp> {
     let json = batch.column("wrapper")?.text(row)?;
     let layers: Vec<serde_json::Value> = serde_json::from_str(json).ok()?;
-    layers.iter().rev().find_map(|layer| layer.get("stamp")?.as_str()?.parse().ok())
+    layers
+        .iter()
+        .rev()
+        .find_map(|layer| layer.get("stamp")?.as_str()?.parse().ok())
 }
 
 fn replace_i64(batch: &mut Batch, name: &str, value: impl Fn(usize, Option<i64>) -> Option<i64>) {
-    let Some(column) = batch.columns.iter_mut().find(|column| column.name == name) else { return };
-    let values: Vec<Option<i64>> = (0..column.len()).map(|row| value(row, column.i64(row))).collect();
+    let Some(column) = batch.columns.iter_mut().find(|column| column.name == name) else {
+        return;
+    };
+    let values: Vec<Option<i64>> = (0..column.len())
+        .map(|row| value(row, column.i64(row)))
+        .collect();
     let mut new = Column::new(name, column.column_type);
     for value in values {
         new.push_opt_i64(value);
@@ -246,10 +298,17 @@ fn replace_i64(batch: &mut Batch, name: &str, value: impl Fn(usize, Option<i64>)
     *column = new;
 }
 
-fn replace_words(batch: &mut Batch, name: &str, value: impl Fn(usize, Option<String>) -> Option<String>) {
-    let Some(column) = batch.columns.iter_mut().find(|column| column.name == name) else { return };
+fn replace_words(
+    batch: &mut Batch,
+    name: &str,
+    value: impl Fn(usize, Option<String>) -> Option<String>,
+) {
+    let Some(column) = batch.columns.iter_mut().find(|column| column.name == name) else {
+        return;
+    };
     let mut words = DictBuilder::default();
-    let mut text = matches!(column.data, ColumnData::Str(_)).then(|| Column::new(name, column.column_type));
+    let mut text =
+        matches!(column.data, ColumnData::Str(_)).then(|| Column::new(name, column.column_type));
     for row in 0..column.len() {
         let word = value(row, column.text(row).map(str::to_owned));
         match &mut text {
@@ -266,7 +325,11 @@ fn replace_words(batch: &mut Batch, name: &str, value: impl Fn(usize, Option<Str
 /// Writes new solutions and names into the manifest.
 fn note(manifest: &mut Manifest, changes: &BTreeMap<String, Change>) {
     for (digest, change) in changes {
-        for process in manifest.processes.iter_mut().filter(|process| process.source == *digest) {
+        for process in manifest
+            .processes
+            .iter_mut()
+            .filter(|process| process.source == *digest)
+        {
             if let Some(node) = change.nodes.get(&process.number) {
                 process.node = Some(node.clone());
             }
@@ -296,19 +359,32 @@ pub(crate) fn name_nodes(manifest: &mut Manifest) {
     let mut networks: BTreeMap<(String, u32), BTreeSet<String>> = BTreeMap::new();
     for source in &manifest.sources {
         for piece in &source.pieces {
-            let said = overrides(manifest, &source.digest).network.map(str::to_owned);
+            let said = overrides(manifest, &source.digest)
+                .network
+                .map(str::to_owned);
             if let Some(network) = said.or_else(|| piece.network.clone()) {
-                networks.entry((source.digest.clone(), piece.process)).or_default().insert(network);
+                networks
+                    .entry((source.digest.clone(), piece.process))
+                    .or_default()
+                    .insert(network);
             }
         }
     }
     for process in &mut manifest.processes {
         let found = networks.get(&(process.source.clone(), process.number));
-        process.network = found.filter(|names| names.len() == 1).and_then(|names| names.first().cloned());
-        let Some(name) = process.node.clone() else { continue };
+        process.network = found
+            .filter(|names| names.len() == 1)
+            .and_then(|names| names.first().cloned());
+        let Some(name) = process.node.clone() else {
+            continue;
+        };
         let (path, given) = sources.get(&process.source).cloned().unwrap_or_default();
-        let node = nodes.entry(name.clone()).or_insert_with(|| case::Node { name, ..case::Node::default() });
-        node.processes.push((process.source.clone(), process.number));
+        let node = nodes.entry(name.clone()).or_insert_with(|| case::Node {
+            name,
+            ..case::Node::default()
+        });
+        node.processes
+            .push((process.source.clone(), process.number));
         if !node.names.contains(&path) {
             node.names.push(path);
         }
@@ -326,7 +402,9 @@ pub(crate) fn name_nodes(manifest: &mut Manifest) {
             .filter(|process| process.source == source.digest)
             .filter_map(|process| process.node.as_deref())
             .collect();
-        source.node = (names.len() == 1).then(|| names.first().map(|name| (*name).to_owned())).flatten();
+        source.node = (names.len() == 1)
+            .then(|| names.first().map(|name| (*name).to_owned()))
+            .flatten();
     }
 }
 
@@ -390,10 +468,16 @@ fn set_solution(piece: &mut case::Piece, solution: &Solution) {
 
 /// Returns the part of a solution that rows were written under.
 pub(crate) fn solution_in(piece: &case::Piece) -> Solution {
-    let basis = [Basis::Written, Basis::Wrapper, Basis::Slot, Basis::Given, Basis::Assumed]
-        .into_iter()
-        .find(|basis| basis.as_str() == piece.basis)
-        .unwrap_or(Basis::None);
+    let basis = [
+        Basis::Written,
+        Basis::Wrapper,
+        Basis::Slot,
+        Basis::Given,
+        Basis::Assumed,
+    ]
+    .into_iter()
+    .find(|basis| basis.as_str() == piece.basis)
+    .unwrap_or(Basis::None);
     Solution {
         zone_seconds: piece.zone_seconds,
         year: piece.year,
@@ -415,11 +499,17 @@ const BEGINS: [(Begin, &str); 5] = [
 ];
 
 fn begin_out(begin: Begin) -> &'static str {
-    BEGINS.iter().find(|(value, _)| *value == begin).map_or("process", |(_, name)| name)
+    BEGINS
+        .iter()
+        .find(|(value, _)| *value == begin)
+        .map_or("process", |(_, name)| name)
 }
 
 fn begin_in(name: &str) -> Begin {
-    BEGINS.iter().find(|(_, text)| *text == name).map_or(Begin::Process, |(value, _)| *value)
+    BEGINS
+        .iter()
+        .find(|(_, text)| *text == name)
+        .map_or(Begin::Process, |(value, _)| *value)
 }
 
 fn anchor_out(anchor: &Anchor) -> case::Anchor {
@@ -428,12 +518,22 @@ fn anchor_out(anchor: &Anchor) -> case::Anchor {
         AnchorKind::WrittenElsewhere { utc_us } => case::AnchorKind::WrittenElsewhere { utc_us },
         AnchorKind::Wrapper { stamp } => case::AnchorKind::Wrapper { wrapper: stamp },
         AnchorKind::Received { slot } => case::AnchorKind::Received { slot },
-        AnchorKind::WallSlot { slot, phase_us, bendable } => {
-            case::AnchorKind::WallSlot { slot, phase_us, bendable }
-        }
+        AnchorKind::WallSlot {
+            slot,
+            phase_us,
+            bendable,
+        } => case::AnchorKind::WallSlot {
+            slot,
+            phase_us,
+            bendable,
+        },
         AnchorKind::Skew { offset_us } => case::AnchorKind::Skew { offset_us },
     };
-    case::Anchor { line: anchor.line, stamp: anchor.stamp, kind }
+    case::Anchor {
+        line: anchor.line,
+        stamp: anchor.stamp,
+        kind,
+    }
 }
 
 pub(crate) fn anchor_in(anchor: &case::Anchor) -> Anchor {
@@ -442,10 +542,20 @@ pub(crate) fn anchor_in(anchor: &case::Anchor) -> Anchor {
         case::AnchorKind::WrittenElsewhere { utc_us } => AnchorKind::WrittenElsewhere { utc_us },
         case::AnchorKind::Wrapper { wrapper } => AnchorKind::Wrapper { stamp: wrapper },
         case::AnchorKind::Received { slot } => AnchorKind::Received { slot },
-        case::AnchorKind::WallSlot { slot, phase_us, bendable } => {
-            AnchorKind::WallSlot { slot, phase_us, bendable }
-        }
+        case::AnchorKind::WallSlot {
+            slot,
+            phase_us,
+            bendable,
+        } => AnchorKind::WallSlot {
+            slot,
+            phase_us,
+            bendable,
+        },
         case::AnchorKind::Skew { offset_us } => AnchorKind::Skew { offset_us },
     };
-    Anchor { line: anchor.line, stamp: anchor.stamp, kind }
+    Anchor {
+        line: anchor.line,
+        stamp: anchor.stamp,
+        kind,
+    }
 }

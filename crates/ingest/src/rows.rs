@@ -132,15 +132,18 @@ impl BlockRows {
     fn push_observations(&mut self, record: &Record<'_>) {
         for observation in record.observations {
             let kind = &observation_kinds()[observation.kind];
-            let rows = self.observations.entry(observation.kind).or_insert_with(|| ObsRows {
-                record: Vec::new(),
-                slot: Column::new("slot", ColumnType::I64),
-                own: kind
-                    .columns
-                    .iter()
-                    .map(|column| Column::new(column.name.as_str(), column.column_type))
-                    .collect(),
-            });
+            let rows = self
+                .observations
+                .entry(observation.kind)
+                .or_insert_with(|| ObsRows {
+                    record: Vec::new(),
+                    slot: Column::new("slot", ColumnType::I64),
+                    own: kind
+                        .columns
+                        .iter()
+                        .map(|column| Column::new(column.name.as_str(), column.column_type))
+                        .collect(),
+                });
             rows.record.push(self.records as u32);
             rows.slot.push_opt_i64(observation.slot);
             for (column, value) in rows.own.iter_mut().zip(&observation.values) {
@@ -162,7 +165,9 @@ impl BlockRows {
         if is_start(record.kind) {
             self.starts.push(self.records as u32);
         }
-        if record.kind.is_some_and(|kind| kind.starts_with("lifecycle."))
+        if record
+            .kind
+            .is_some_and(|kind| kind.starts_with("lifecycle."))
             && let Some(version) = record.field("version")
         {
             let text = String::from_utf8_lossy(version.bytes());
@@ -186,9 +191,12 @@ impl BlockRows {
                 _ => {}
             }
         }
-        self.slot.push_opt_i64(
-            slot.or_else(|| record.observations.iter().find_map(|observation| observation.slot)),
-        );
+        self.slot.push_opt_i64(slot.or_else(|| {
+            record
+                .observations
+                .iter()
+                .find_map(|observation| observation.slot)
+        }));
         self.epoch.push_opt_i64(epoch);
         for (column, value) in [(&mut self.validator, validator), (&mut self.root, root)] {
             match value {
@@ -202,15 +210,24 @@ impl BlockRows {
 /// Returns the name of the machine or pod that wrappers tell, the innermost first.
 fn host_of<'a>(record: &Record<'a>) -> Option<&'a [u8]> {
     record.wrapper.iter().rev().find_map(|layer| {
-        ["pod", "host", "container", "service"].into_iter().find_map(|wanted| {
-            layer.facts.iter().find(|(key, _)| *key == wanted).map(|(_, value)| *value)
-        })
+        ["pod", "host", "container", "service"]
+            .into_iter()
+            .find_map(|wanted| {
+                layer
+                    .facts
+                    .iter()
+                    .find(|(key, _)| *key == wanted)
+                    .map(|(_, value)| *value)
+            })
     })
 }
 
 /// Whether a record is one that programs write when they start.
 fn is_start(kind: Option<&str>) -> bool {
-    kind.is_some_and(|kind| kind.strip_prefix("lifecycle.").is_some_and(|what| what.starts_with("start")))
+    kind.is_some_and(|kind| {
+        kind.strip_prefix("lifecycle.")
+            .is_some_and(|what| what.starts_with("start"))
+    })
 }
 
 /// Returns what a record tells about its process.
@@ -258,7 +275,8 @@ impl RecordSink for BlockRows {
         self.before_last = (self.continuation_lines, self.framing_lines);
         self.stamps.push(record.stamp);
         self.push_wrappers(record);
-        self.levels.push(record.level.map_or(255, |level: Level| level as u8));
+        self.levels
+            .push(record.level.map_or(255, |level: Level| level as u8));
         self.component.push_opt(record.component);
         self.message.push(record.message);
         self.kind.push_opt(record.kind.map(str::as_bytes));

@@ -104,14 +104,32 @@ impl<'w, 'o> Run<'w, 'o> {
     ) -> Result<Run<'w, 'o>, IngestError> {
         let network = options.network.as_deref().map(network_of).transpose()?;
         if let Some(name) = &options.log_format
-            && !catalogue.formats().iter().any(|format| format.name == *name)
+            && !catalogue
+                .formats()
+                .iter()
+                .any(|format| format.name == *name)
         {
-            let known: Vec<&str> = catalogue.formats().iter().map(|format| format.name.as_str()).collect();
-            return Err(IngestError::UnknownFormat { name: name.clone(), known: known.join(", ") });
+            let known: Vec<&str> = catalogue
+                .formats()
+                .iter()
+                .map(|format| format.name.as_str())
+                .collect();
+            return Err(IngestError::UnknownFormat {
+                name: name.clone(),
+                known: known.join(", "),
+            });
         }
         let committed = writer.case().clone();
         let report = IngestReport::default();
-        Ok(Run { tx: writer.begin(), committed, catalogue, options, network, nodes: Vec::new(), report })
+        Ok(Run {
+            tx: writer.begin(),
+            committed,
+            catalogue,
+            options,
+            network,
+            nodes: Vec::new(),
+            report,
+        })
     }
 
     /// Names the nodes of what will be read, beside those the case has.
@@ -122,7 +140,10 @@ impl<'w, 'o> Run<'w, 'o> {
             .sources
             .iter()
             .filter(|source| source.kind == SourceKind::Log)
-            .map(|source| NodeHints { path: source.path.clone(), ..NodeHints::default() })
+            .map(|source| NodeHints {
+                path: source.path.clone(),
+                ..NodeHints::default()
+            })
             .collect();
         let known = hints.len();
         hints.extend(found.iter().map(|item| NodeHints {
@@ -143,7 +164,11 @@ impl<'w, 'o> Run<'w, 'o> {
             what = format!("{what}: {error}");
             cause = error.source();
         }
-        self.report.problems.push(Problem { path: path.to_owned(), what, unread: true });
+        self.report.problems.push(Problem {
+            path: path.to_owned(),
+            what,
+            unread: true,
+        });
     }
 
     /// Reads one file; returns whether the case changes.
@@ -185,7 +210,11 @@ impl<'w, 'o> Run<'w, 'o> {
                 Content::Binary(what) => format!("is {what}, not text: nothing in it was read"),
                 Content::Text => String::new(),
             };
-            self.report.problems.push(Problem { path: shown.to_owned(), what, unread: true });
+            self.report.problems.push(Problem {
+                path: shown.to_owned(),
+                what,
+                unread: true,
+            });
             return Ok(false);
         }
         if dumps::sniff(&head).is_some() {
@@ -214,8 +243,9 @@ impl<'w, 'o> Run<'w, 'o> {
         grown: Option<String>,
         progress: &mut dyn Progress,
     ) -> Result<(), IngestError> {
-        let before: Option<Source> =
-            grown.as_ref().and_then(|digest| self.tx.manifest().source(digest).cloned());
+        let before: Option<Source> = grown
+            .as_ref()
+            .and_then(|digest| self.tx.manifest().source(digest).cloned());
         let reading = LogReading {
             catalogue: self.catalogue,
             threads: threads(self.options),
@@ -227,13 +257,31 @@ impl<'w, 'o> Run<'w, 'o> {
             processes: processes_of(self.tx.manifest(), &source.digest),
         });
         let mut times = StageTimes::default();
-        let mut run = read_log(&mut self.tx, reader, continued, &reading, progress, &mut times)?;
+        let mut run = read_log(
+            &mut self.tx,
+            reader,
+            continued,
+            &reading,
+            progress,
+            &mut times,
+        )?;
         self.report.stages.add(times);
         self.report.bytes += run.facts.bytes;
-        let source = describe(&run, shown, self.catalogue.parser_version(), before.as_ref());
+        let source = describe(
+            &run,
+            shown,
+            self.catalogue.parser_version(),
+            before.as_ref(),
+        );
         for (byte, what) in &run.facts.problems {
-            let what = format!("{what} at byte {byte} of what was unpacked; everything before it was read");
-            self.report.problems.push(Problem { path: shown.to_owned(), what, unread: false });
+            let what = format!(
+                "{what} at byte {byte} of what was unpacked; everything before it was read"
+            );
+            self.report.problems.push(Problem {
+                path: shown.to_owned(),
+                what,
+                unread: false,
+            });
         }
         let digest = source.digest.clone();
         if before.is_none() && self.tx.manifest().source(&digest).is_some() {
@@ -254,7 +302,11 @@ impl<'w, 'o> Run<'w, 'o> {
         for rows in runs {
             self.tx.adopt_rows(rows, &digest, run.facts.bytes)?;
         }
-        if before.is_some() { self.report.grown.push(digest) } else { self.report.added.push(digest) }
+        if before.is_some() {
+            self.report.grown.push(digest)
+        } else {
+            self.report.added.push(digest)
+        }
         Ok(())
     }
 
@@ -267,11 +319,15 @@ impl<'w, 'o> Run<'w, 'o> {
     ) -> Result<(), IngestError> {
         let manifest = self.tx.manifest_mut();
         let digest = source.digest.clone();
-        manifest.processes.retain(|process| process.source != digest);
-        manifest.processes.extend(run.processes.iter().map(|process| case::Process {
-            source: digest.clone(),
-            ..process.clone()
-        }));
+        manifest
+            .processes
+            .retain(|process| process.source != digest);
+        manifest
+            .processes
+            .extend(run.processes.iter().map(|process| case::Process {
+                source: digest.clone(),
+                ..process.clone()
+            }));
         if grown {
             if let Some(known) = manifest.source_mut(&digest) {
                 *known = source;
@@ -299,7 +355,10 @@ impl<'w, 'o> Run<'w, 'o> {
                 return Err(IngestError::SnapshotExists { name: name.clone() });
             }
             Some(name) => name.clone(),
-            None => unique_snapshot(self.tx.manifest(), database_of(head).as_deref().unwrap_or(stem)),
+            None => unique_snapshot(
+                self.tx.manifest(),
+                database_of(head).as_deref().unwrap_or(stem),
+            ),
         };
         let reading = DumpReading {
             path,
@@ -313,7 +372,11 @@ impl<'w, 'o> Run<'w, 'o> {
         };
         self.report.bytes += outcome.bytes;
         for what in outcome.problems {
-            self.report.problems.push(Problem { path: shown.to_owned(), what, unread: false });
+            self.report.problems.push(Problem {
+                path: shown.to_owned(),
+                what,
+                unread: false,
+            });
         }
         self.report.added.push(outcome.digest);
         self.custody("ingest", path, shown);
@@ -335,7 +398,9 @@ impl<'w, 'o> Run<'w, 'o> {
     }
 
     fn custody(&mut self, action: &str, path: &Path, shown: &str) {
-        let Some(custody) = &self.options.custody else { return };
+        let Some(custody) = &self.options.custody else {
+            return;
+        };
         let modified = path
             .metadata()
             .and_then(|data| data.modified())
@@ -381,13 +446,22 @@ fn said_by(options: &IngestOptions, digest: &str) -> Option<Override> {
 }
 
 pub(crate) fn processes_of(manifest: &case::Manifest, digest: &str) -> Vec<case::Process> {
-    manifest.processes.iter().filter(|process| process.source == digest).cloned().collect()
+    manifest
+        .processes
+        .iter()
+        .filter(|process| process.source == digest)
+        .cloned()
+        .collect()
 }
 
 pub(crate) fn network_of(name: &str) -> Result<&'static chain::Network, IngestError> {
     chain::Network::by_name(name).ok_or_else(|| IngestError::UnknownNetwork {
         name: name.to_owned(),
-        known: chain::networks().iter().map(|network| network.name.as_str()).collect::<Vec<_>>().join(", "),
+        known: chain::networks()
+            .iter()
+            .map(|network| network.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", "),
     })
 }
 
@@ -401,14 +475,24 @@ pub(crate) fn threads(options: &IngestOptions) -> usize {
 /// Returns the database a dump connects to, where its head says so.
 fn database_of(head: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(head);
-    let line = text.lines().find_map(|line| line.strip_prefix("\\connect "))?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("\\connect "))?;
     let name = line.split_whitespace().next()?.trim_matches('"');
     (!name.is_empty()).then(|| name.to_owned())
 }
 
 fn unique_snapshot(manifest: &case::Manifest, wanted: &str) -> String {
-    let clean: String =
-        wanted.chars().map(|c| if c.is_alphanumeric() || matches!(c, '_' | '-') { c } else { '_' }).collect();
+    let clean: String = wanted
+        .chars()
+        .map(|c| {
+            if c.is_alphanumeric() || matches!(c, '_' | '-') {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect();
     let mut name = clean.clone();
     let mut number = 2;
     while manifest.snapshot(&name).is_some() {

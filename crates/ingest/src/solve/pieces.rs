@@ -131,6 +131,49 @@ impl Pieces {
         }
     }
 
+    /// Goes on where pieces cut earlier end: what follows is cut as if it had come in one go. `facts` are
+    /// those pieces by index.
+    #[must_use]
+    pub fn resume(mut self, facts: Vec<PieceFacts>) -> Pieces {
+        for (index, piece) in facts.iter().enumerate() {
+            let before = (piece.begins != Begin::Process).then(|| {
+                facts[..index]
+                    .iter()
+                    .rposition(|earlier| earlier.process == piece.process)
+            });
+            let lane = Lane {
+                stream: piece.stream.clone(),
+                client: piece.client.clone(),
+                piece: index,
+                starts: Vec::new(),
+                started: facts
+                    .iter()
+                    .find(|first| first.process == piece.process)
+                    .and_then(|first| first.first),
+                before: before.flatten(),
+            };
+            match self
+                .lanes
+                .iter_mut()
+                .find(|known| known.stream == piece.stream && known.client == piece.client)
+            {
+                Some(known) => *known = lane,
+                None => self.lanes.push(lane),
+            }
+            self.processes = self.processes.max(piece.process + 1);
+        }
+        let last = facts.iter().max_by_key(|piece| piece.last_line);
+        self.current = last
+            .and_then(|last| {
+                self.lanes
+                    .iter()
+                    .position(|lane| lane.stream == last.stream && lane.client == last.client)
+            })
+            .unwrap_or(0);
+        self.facts = facts;
+        self
+    }
+
     /// Takes a record in line order and returns the index of its piece.
     ///
     /// A new *process* begins at a start line, unless the running one began less than two minutes ago and has

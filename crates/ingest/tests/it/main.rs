@@ -1,0 +1,3 @@
+//! The pipeline over the samples and the corpus.
+
+mod parse;
