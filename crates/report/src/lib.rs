@@ -13,6 +13,7 @@ mod format;
 mod json;
 mod list;
 mod mark;
+pub mod postmortem;
 mod table;
 mod zone;
 
@@ -24,4 +25,5 @@ pub use format::{Format, RenderError, Style};
 pub use json::{to_json_line, write_json};
 pub use list::{ListSpec, ListWriter};
 pub use mark::{Mark, marked, verify_mark};
+pub use postmortem::{PostmortemInput, postmortem};
 pub use zone::{Zone, ZoneError};
