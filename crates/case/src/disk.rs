@@ -86,6 +86,25 @@ impl Disk {
         }
     }
 
+    /// Removes a folder and all in it; it may be gone already.
+    pub(crate) fn remove_tree(&self, path: &Path) -> Result<(), CaseError> {
+        if !path.exists() {
+            return Ok(());
+        }
+        self.step().at("remove", path)?;
+        fs::remove_dir_all(path).at("remove", path)
+    }
+
+    /// Cuts a file to a length.
+    pub(crate) fn truncate(&self, path: &Path, length: u64) -> Result<(), CaseError> {
+        self.step().at("truncate", path)?;
+        let file = File::options()
+            .write(true)
+            .open(path)
+            .at("truncate", path)?;
+        file.set_len(length).at("truncate", path)
+    }
+
     /// Makes renames in a folder durable.
     pub(crate) fn sync_dir(&self, path: &Path) -> Result<(), CaseError> {
         self.step().at("sync", path)?;
@@ -112,7 +131,7 @@ impl DiskFile {
     }
 
     /// Writes all bytes.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), CaseError> {
+    pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<(), CaseError> {
         self.write_all(bytes).at("write", &self.path)
     }
 

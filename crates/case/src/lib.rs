@@ -8,7 +8,7 @@
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let (batch, records_of_source) = (model::Batch::default(), case::Source::default());
-//! let mut writer = case::CaseWriter::open_or_create("medalla.case".as_ref())?;
+//! let mut writer = case::CaseWriter::open_or_create("medalla.case")?;
 //! let mut tx = writer.begin();
 //! let mut evidence = tx.evidence("beacon.log", 0)?;       // any key: the digest is not known yet
 //! let mut rows = tx.rows(&case::TableId::Records, "beacon.log")?;
@@ -33,26 +33,39 @@
 //! when the source is adopted the placeholder is overwritten in place, in the column's dictionary
 //! pages and in the statistics of the footer, counted, and read back.
 
+mod builder;
 mod columns;
+mod commit;
+mod custody;
 mod disk;
 mod error;
 mod evidence;
+mod layout;
 mod manifest;
+mod merge;
 mod read;
 mod rows;
+mod segment;
+mod segment_reader;
+mod spool;
 mod table_id;
+mod tables;
+mod transaction;
 mod verify;
 mod writer;
 
+pub use custody::{CustodyEntry, FileMark};
 pub use error::CaseError;
-pub use evidence::{EvidenceWriter, PendingEvidence};
+pub use evidence::{EvidenceReader, EvidenceWriter, PendingEvidence};
 pub use manifest::{
     Alternative, Anchor, AnchorKind, Container, EvidencePart, FORMAT_VERSION, Manifest, Node,
     Override, Piece, Problem, Process, Resume, Segment, Snapshot, SnapshotTable, Source,
     SourceKind, SourceStatus,
 };
-pub use read::{Case, CaseTables};
+pub use read::Case;
 pub use rows::{RowWriter, Run};
 pub use table_id::{TableId, TableIdError};
+pub use tables::CaseTables;
+pub use transaction::Transaction;
 pub use verify::{VerifyProblem, VerifyReport};
-pub use writer::{CaseWriter, CustodyEntry, Transaction};
+pub use writer::CaseWriter;

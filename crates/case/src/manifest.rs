@@ -4,7 +4,7 @@
 //! the numbers of sources and processes, whatever the order of ingest. When and by whom is in
 //! `custody.jsonl`.
 
-use crate::TableId;
+use crate::{FileMark, TableId};
 use model::{ColumnType, Stamp};
 use std::collections::BTreeMap;
 
@@ -37,6 +37,9 @@ pub struct Manifest {
     /// What people said against what was found.
     #[serde(default)]
     pub overrides: Vec<Override>,
+    /// Length and digest of `notes.jsonl`. Kept by the case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notes: Option<FileMark>,
     /// The number that the next new source gets; numbers of forgotten sources are not used again.
     #[serde(default = "one")]
     pub next_source_number: u32,
@@ -57,6 +60,7 @@ impl Default for Manifest {
             snapshots: Vec::new(),
             segments: Vec::new(),
             overrides: Vec::new(),
+            notes: None,
             next_source_number: 1,
         }
     }

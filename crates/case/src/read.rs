@@ -1,8 +1,19 @@
 //! A reader's view of a case.
 
-use crate::{CaseError, Manifest, TableId, VerifyReport};
-use model::{Batch, RowFilter, TableError, TableInfo, TableSource};
+use crate::columns::from_arrow;
+use crate::error::{AtPath, segment_error};
+use crate::evidence::EvidenceReader;
+use crate::segment_reader::SegmentReader;
+use crate::{CaseError, FORMAT_VERSION, Manifest, TableId};
+use arrow::array::RecordBatch;
+use model::{Batch, RowFilter};
+use std::fs::File;
 use std::path::{Path, PathBuf};
+
+/// The manifest's name.
+pub(crate) const MANIFEST: &str = "case.json";
+/// How often a reader tries a newer manifest when files of its own are gone.
+const TRIES: usize = 16;
 
 /// A case as its manifest says; never waits for a writer.
 #[derive(Clone, Debug)]
@@ -16,15 +27,27 @@ impl Case {
     ///
     /// # Errors
     /// [`CaseError::NotACase`], [`CaseError::NewerFormat`], or if the manifest cannot be read.
-    pub fn open(path: &Path) -> Result<Case, CaseError> {
-        Err(CaseError::NotACase {
+    pub fn open(path: impl AsRef<Path>) -> Result<Case, CaseError> {
+        let path = path.as_ref();
+        let file = path.join(MANIFEST);
+        let text = match std::fs::read(&file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(CaseError::NotACase {
+                    path: path.to_path_buf(),
+                });
+            }
+            Err(error) => return Err(error).at("read", &file),
+        };
+        Ok(Case {
             path: path.to_path_buf(),
+            manifest: parse_manifest(path, &file, &text)?,
         })
     }
 
     /// Whether a folder is a case.
-    pub fn is_case(path: &Path) -> bool {
-        path.join("case.json").is_file()
+    pub fn is_case(path: impl AsRef<Path>) -> bool {
+        path.as_ref().join(MANIFEST).is_file()
     }
 
     /// Returns the manifest.
@@ -47,21 +70,27 @@ impl Case {
             .collect()
     }
 
-    /// Returns the tables that have rows.
+    /// Returns the tables that have rows, sorted.
     pub fn tables(&self) -> Vec<TableId> {
-        let mut tables: Vec<TableId> = self
-            .manifest
-            .segments
-            .iter()
-            .map(|s| s.table.clone())
-            .collect();
+        let segments = self.manifest.segments.iter();
+        let mut tables: Vec<TableId> = segments.map(|segment| segment.table.clone()).collect();
         tables.sort();
         tables.dedup();
         tables
     }
 
+    /// Returns the number of rows of a table.
+    pub fn rows(&self, table: &TableId) -> u64 {
+        let segments = self.manifest.segments.iter();
+        segments
+            .filter(|segment| segment.table == *table)
+            .map(|segment| segment.rows)
+            .sum()
+    }
+
     /// Streams the rows of a table that pass `filter`, segment by segment (sorted inside each), in
-    /// batches. `columns` names those wanted; ones that the table lacks are left out.
+    /// batches of at most 32 Ki rows. `columns` names those wanted, in the order of the table; ones
+    /// that the table lacks are left out. A table that the case does not have has no rows.
     ///
     /// # Errors
     /// If a segment cannot be read, or `f` fails (pass your own error with [`CaseError::stopped`]).
@@ -72,8 +101,41 @@ impl Case {
         filter: &RowFilter,
         f: &mut dyn FnMut(Batch) -> Result<(), CaseError>,
     ) -> Result<(), CaseError> {
-        let _ = (table, columns, filter, f);
+        for (file, path) in self.open_files(table)? {
+            let reader = SegmentReader::of(file, &path)?;
+            let chosen = reader.choose(filter)?;
+            for batch in reader.read(columns, &chosen)? {
+                let batch = batch.map_err(|error| segment_error(&path, error))?;
+                f(to_batch(batch, &reader, &path)?)?;
+            }
+        }
         Ok(())
+    }
+
+    /// Opens all segments of a table, before anything is read: what is open stays readable while a
+    /// writer replaces it. If one is gone already, the newer manifest names others.
+    pub(crate) fn open_files(&self, table: &TableId) -> Result<Vec<(File, PathBuf)>, CaseError> {
+        let mut newer: Option<Case> = None;
+        let mut tries = TRIES;
+        loop {
+            let case = newer.as_ref().unwrap_or(self);
+            let opened: Result<Vec<_>, CaseError> = case
+                .files(table)
+                .into_iter()
+                .map(|path| Ok((File::open(&path).at("read", &path)?, path)))
+                .collect();
+            match opened {
+                Err(error) if error.is_missing_file() && tries > 0 => {
+                    tries -= 1;
+                    let next = Case::open(&self.path)?;
+                    if next.manifest == case.manifest {
+                        return Err(error);
+                    }
+                    newer = Some(next);
+                }
+                result => return result,
+            }
+        }
     }
 
     /// Returns raw bytes of a source (12 hex digits) from the evidence store.
@@ -86,54 +148,62 @@ impl Case {
         byte: u64,
         length: u64,
     ) -> Result<Vec<u8>, CaseError> {
-        Err(CaseError::OutOfBounds {
-            source_digest: source_digest.to_owned(),
-            byte,
-            length,
-            held: 0,
-        })
-    }
-
-    /// Returns the database tables of one snapshot, or of all.
-    pub fn table_source(&self, snapshot: Option<&str>) -> CaseTables {
-        CaseTables {
-            case: self.clone(),
-            snapshot: snapshot.map(str::to_owned),
+        let mut newer: Option<Case> = None;
+        let mut tries = TRIES;
+        loop {
+            let case = newer.as_ref().unwrap_or(self);
+            let mut bytes = Vec::new();
+            let read = case
+                .evidence_reader(source_digest)
+                .read(byte, length, &mut bytes);
+            match read {
+                Err(error) if error.is_missing_file() && tries > 0 => {
+                    tries -= 1;
+                    let next = Case::open(&self.path)?;
+                    if next.manifest == case.manifest {
+                        return Err(error);
+                    }
+                    newer = Some(next);
+                }
+                result => return result.map(|()| bytes),
+            }
         }
     }
 
-    /// Re-hashes everything that the manifest names and compares.
-    pub fn verify(&self) -> VerifyReport {
-        VerifyReport::default()
-    }
-
-    /// Returns the root digest of the case in hex.
-    ///
-    /// # Errors
-    /// If `notes.jsonl` cannot be read.
-    pub fn seal(&self) -> Result<String, CaseError> {
-        Ok(String::new())
+    /// Returns a reader of one source's raw bytes, for many reads.
+    pub fn evidence_reader(&self, source_digest: &str) -> EvidenceReader {
+        let parts = self.manifest.source(source_digest);
+        let parts = parts.map_or_else(Vec::new, |source| source.evidence.clone());
+        EvidenceReader::new(&self.path, source_digest, parts)
     }
 }
 
-/// Database tables of a case.
-#[derive(Clone, Debug)]
-pub struct CaseTables {
-    case: Case,
-    snapshot: Option<String>,
+/// Turns a batch of a segment into ours.
+pub(crate) fn to_batch(
+    batch: RecordBatch,
+    reader: &SegmentReader,
+    path: &Path,
+) -> Result<Batch, CaseError> {
+    from_arrow(batch, reader.columns()).map_err(|error| segment_error(path, error))
 }
 
-impl TableSource for CaseTables {
-    fn tables(&self) -> Vec<TableInfo> {
-        let _ = (&self.case, &self.snapshot);
-        Vec::new()
+/// Parses a manifest; the version is looked at first, for a newer format may have any shape.
+pub(crate) fn parse_manifest(case: &Path, file: &Path, text: &[u8]) -> Result<Manifest, CaseError> {
+    #[derive(serde::Deserialize)]
+    struct Version {
+        format_version: u32,
     }
-
-    fn read(&self, table: &str, columns: &[&str], filter: &RowFilter) -> Result<Batch, TableError> {
-        let _ = (columns, filter);
-        Err(TableError::NoTable {
-            table: table.to_owned(),
-            known: String::new(),
-        })
+    let broken = |source| CaseError::Manifest {
+        path: file.to_path_buf(),
+        source,
+    };
+    let version: Version = serde_json::from_slice(text).map_err(broken)?;
+    if version.format_version > FORMAT_VERSION {
+        return Err(CaseError::NewerFormat {
+            path: case.to_path_buf(),
+            found: version.format_version,
+            known: FORMAT_VERSION,
+        });
     }
+    serde_json::from_slice(text).map_err(broken)
 }

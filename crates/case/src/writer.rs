@@ -1,27 +1,79 @@
-//! Writing: the lock, recovery, transactions.
+//! Writing: the lock and recovery.
 
-use crate::{Case, CaseError, EvidenceWriter, Manifest, PendingEvidence, RowWriter, Run, TableId};
-use model::Batch;
-use std::path::Path;
+use crate::disk::Disk;
+use crate::error::AtPath;
+use crate::spool::Work;
+use crate::{Case, CaseError, Manifest, Transaction};
+use std::collections::BTreeSet;
+use std::fs::{self, File, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
 
-/// The one writer of a case.
+const LOCK: &str = "lock";
+/// Where files lie until they are renamed.
+const TEMP: &str = "tmp";
+/// Folders whose files the manifest names, all of them.
+const STORES: [&str; 5] = ["evidence", "obs", "records", "rejects", "tables"];
+
+/// The one writer of a case. Dropped (or killed) it lets go of the lock.
 #[derive(Debug)]
 pub struct CaseWriter {
-    case: Case,
+    pub(crate) case: Case,
+    pub(crate) disk: Disk,
+    pub(crate) threads: usize,
+    /// Files that left the manifest with the last commit: readers of the manifest before it may still
+    /// open them. They are deleted with the next commit, or when the case is next opened to write.
+    pub(crate) left: Vec<String>,
+    transactions: u64,
+    _lock: File,
 }
 
 impl CaseWriter {
-    /// Opens a case to write it, or creates it (mode 0700); recovers from an interrupted write.
+    /// Opens a case to write it, or creates it (mode 0700); removes what an interrupted write left.
     ///
     /// # Errors
-    /// [`CaseError::Locked`] if another process writes it, [`CaseError::NewerFormat`], …
-    pub fn open_or_create(path: &Path) -> Result<CaseWriter, CaseError> {
-        Ok(CaseWriter {
-            case: Case {
+    /// [`CaseError::Locked`] if another process writes it, [`CaseError::NewerFormat`],
+    /// [`CaseError::Occupied`] if the folder holds other things.
+    pub fn open_or_create(path: impl AsRef<Path>) -> Result<CaseWriter, CaseError> {
+        CaseWriter::open_with(path.as_ref(), Disk::default())
+    }
+
+    pub(crate) fn open_with(path: &Path, disk: Disk) -> Result<CaseWriter, CaseError> {
+        let exists = Case::is_case(path);
+        if exists {
+            // A newer case is refused before anything in it is touched.
+            Case::open(path)?;
+        } else {
+            check_free(path)?;
+            disk.create_dir_all(path)?;
+        }
+        let lock = lock(path)?;
+        let case = if Case::is_case(path) {
+            Case::open(path)?
+        } else {
+            Case {
                 path: path.to_path_buf(),
                 manifest: Manifest::default(),
-            },
-        })
+            }
+        };
+        let mut writer = CaseWriter {
+            case,
+            disk,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            left: Vec::new(),
+            transactions: 0,
+            _lock: lock,
+        };
+        writer.recover()?;
+        if !Case::is_case(path) {
+            writer.begin().commit()?;
+        }
+        Ok(writer)
+    }
+
+    /// Sets how many threads a commit may use; the files do not depend on it.
+    pub fn set_threads(&mut self, threads: usize) {
+        self.threads = threads.max(1);
     }
 
     /// Returns the case as last committed.
@@ -31,157 +83,125 @@ impl CaseWriter {
 
     /// Begins a transaction; dropped without commit it leaves the case as it was.
     pub fn begin(&mut self) -> Transaction<'_> {
-        let manifest = self.case.manifest.clone();
-        Transaction {
-            writer: self,
-            manifest,
+        self.transactions += 1;
+        let folder = self
+            .case
+            .path
+            .join(TEMP)
+            .join(format!("tx{}", self.transactions));
+        let work = Work::new(self.disk.clone(), &folder);
+        Transaction::new(self, work)
+    }
+
+    /// Removes what no manifest names: an interrupted write's files, and replaced ones.
+    fn recover(&mut self) -> Result<(), CaseError> {
+        let root = self.case.path.clone();
+        self.disk.remove_tree(&root.join(TEMP))?;
+        let named = named_files(&self.case.manifest);
+        for store in STORES {
+            let mut files = Vec::new();
+            collect_files(&root.join(store), &mut files)?;
+            for file in files {
+                let ours = file
+                    .extension()
+                    .is_some_and(|end| end == "parquet" || end == "zst");
+                let relative = file.strip_prefix(&root).unwrap_or(&file);
+                let relative = relative.to_string_lossy().replace('\\', "/");
+                if ours && !named.contains(relative.as_str()) {
+                    self.disk.remove(&file)?;
+                }
+            }
+        }
+        self.recover_notes()
+    }
+}
+
+/// Returns the files that a manifest names.
+pub(crate) fn named_files(manifest: &Manifest) -> BTreeSet<&str> {
+    let segments = manifest
+        .segments
+        .iter()
+        .map(|segment| segment.file.as_str());
+    let evidence = manifest.sources.iter().flat_map(|source| &source.evidence);
+    segments
+        .chain(evidence.map(|part| part.file.as_str()))
+        .collect()
+}
+
+fn collect_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), CaseError> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.at("read", folder)?,
+    };
+    for entry in entries {
+        let entry = entry.at("read", folder)?;
+        let kind = entry.file_type().at("read", &entry.path())?;
+        if kind.is_dir() {
+            collect_files(&entry.path(), files)?;
+        } else {
+            files.push(entry.path());
         }
     }
+    Ok(())
 }
 
-/// A line of `custody.jsonl`: outside the deterministic part of a case.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(default)]
-pub struct CustodyEntry {
-    /// When, as RFC 3339 UTC: the caller says it.
-    pub at: String,
-    /// By whom.
-    pub by: String,
-    /// The command line.
-    pub command: String,
-    /// What was done: `ingest`, `amend`, `forget`, `export` …
-    pub action: String,
-    /// Digest of the source it concerns, if one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub source: Option<String>,
-    /// Original path of the source.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub path: Option<String>,
-    /// Its modification time, as RFC 3339 UTC.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub modified: Option<String>,
-    /// Anything else.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
+/// Whether a case may be created here: nothing is there, or what an interrupted creation left.
+fn check_free(path: &Path) -> Result<(), CaseError> {
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+            return Err(CaseError::Occupied {
+                path: path.to_path_buf(),
+            });
+        }
+        entries => entries.at("read", path)?,
+    };
+    for entry in entries {
+        let entry = entry.at("read", path)?;
+        if entry.file_name() != LOCK && entry.file_name() != TEMP {
+            return Err(CaseError::Occupied {
+                path: path.to_path_buf(),
+            });
+        }
+    }
+    Ok(())
 }
 
-/// Changes to a case that become visible together, or not at all.
-#[derive(Debug)]
-pub struct Transaction<'a> {
-    writer: &'a mut CaseWriter,
-    manifest: Manifest,
-}
-
-impl Transaction<'_> {
-    /// Returns the manifest that will be committed. `segments` and each source's `evidence` are the
-    /// case's own: changes to them are ignored.
-    pub fn manifest_mut(&mut self) -> &mut Manifest {
-        &mut self.manifest
+/// Takes the lock; the operating system lets go of it when the process ends, however it ends.
+fn lock(case: &Path) -> Result<File, CaseError> {
+    let path = case.join(LOCK);
+    let mut file = File::options()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .open(&path)
+        .at("open", &path)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            let _ = file.read_to_string(&mut holder);
+            let holder = holder.lines().next().filter(|line| !line.is_empty());
+            return Err(CaseError::Locked {
+                path: case.to_path_buf(),
+                holder: holder.unwrap_or("another process").to_owned(),
+            });
+        }
+        Err(TryLockError::Error(error)) => return Err(error).at("lock", &path),
     }
-
-    /// Returns the manifest that will be committed.
-    pub fn manifest(&self) -> &Manifest {
-        &self.manifest
-    }
-
-    /// Begins to store raw bytes from `start_byte` on (0, or where a grown source is read on; what was
-    /// stored from there on is replaced). `source_key` is only for messages.
-    ///
-    /// # Errors
-    /// If the disk does not take a new file.
-    pub fn evidence(
-        &mut self,
-        source_key: &str,
-        start_byte: u64,
-    ) -> Result<EvidenceWriter, CaseError> {
-        let _ = start_byte;
-        Ok(EvidenceWriter {
-            source_key: source_key.to_owned(),
-        })
-    }
-
-    /// Makes stored bytes those of a source.
-    ///
-    /// # Errors
-    /// If a grown source's stored bytes do not reach to where the new ones begin.
-    pub fn adopt_evidence(
-        &mut self,
-        pending: PendingEvidence,
-        digest: &str,
-    ) -> Result<(), CaseError> {
-        let _ = (pending, digest);
-        Ok(())
-    }
-
-    /// Begins to take the rows of one source for one table. `source_key` is only for messages. For
-    /// database tables the rows are kept in the order pushed.
-    ///
-    /// # Errors
-    /// If the disk does not take a new file.
-    pub fn rows(&mut self, table: &TableId, source_key: &str) -> Result<RowWriter, CaseError> {
-        Ok(RowWriter {
-            table: table.clone(),
-            source_key: source_key.to_owned(),
-            rows: 0,
-        })
-    }
-
-    /// Makes rows those of a source; they follow the rows that the source has already (see
-    /// [`Transaction::drop_rows`]). `raw_bytes` is the source's whole decoded length, as `bytes` in the
-    /// manifest, which must list the source when the transaction commits.
-    ///
-    /// # Errors
-    /// If the disk does not take what is written now.
-    pub fn adopt_rows(&mut self, run: Run, digest: &str, raw_bytes: u64) -> Result<(), CaseError> {
-        let _ = (run, digest, raw_bytes);
-        Ok(())
-    }
-
-    /// Drops committed rows of a source from records, rejects and observations: all, or those of lines
-    /// from `from_line` on (the tail of a grown source, before its new rows are adopted).
-    ///
-    /// # Errors
-    /// None today.
-    pub fn drop_rows(&mut self, source: &str, from_line: Option<u64>) -> Result<(), CaseError> {
-        let _ = (source, from_line);
-        Ok(())
-    }
-
-    /// Passes the committed rows of a source (records, rejects, observations; not those dropped) through
-    /// `f`, in line order, and sorts them again. Rows adopted in this transaction are not passed.
-    ///
-    /// # Errors
-    /// If segments cannot be read or the disk does not take the new ones.
-    pub fn rewrite(
-        &mut self,
-        source: &str,
-        f: &mut dyn FnMut(&TableId, &mut Batch),
-    ) -> Result<(), CaseError> {
-        let _ = (source, f);
-        Ok(())
-    }
-
-    /// Drops all tables of a snapshot.
-    pub fn drop_table(&mut self, snapshot: &str) {
-        let _ = snapshot;
-    }
-
-    /// Appends to `custody.jsonl` at commit.
-    pub fn custody(&mut self, entry: CustodyEntry) {
-        let _ = entry;
-    }
-
-    /// Appends a line (one JSON object) to `notes.jsonl` at commit.
-    pub fn note(&mut self, json: String) {
-        let _ = json;
-    }
-
-    /// Makes everything visible at once.
-    ///
-    /// # Errors
-    /// If the disk does not take it (the case stays as it was), or the manifest contradicts the rows.
-    pub fn commit(self) -> Result<(), CaseError> {
-        self.writer.case.manifest = self.manifest;
-        Ok(())
-    }
+    // Who holds it is a courtesy to people: a full disk must not keep a case from being opened.
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |elapsed| elapsed.as_secs() as i64);
+    let holder = format!(
+        "process {} since {}\n",
+        std::process::id(),
+        model::time::format_utc_short(now * 1_000_000)
+    );
+    let _ = file
+        .set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| file.write_all(holder.as_bytes()));
+    Ok(file)
 }

@@ -1,0 +1,525 @@
+//! One Parquet file: how rows are encoded, and how a source's digest gets in afterwards.
+//!
+//! The bytes are a pure function of the sequence of rows: Parquet is always given slices of 8 Ki rows
+//! counted from the start of the file, however the rows arrived.
+
+use crate::columns::{Columns, constant, memory_schema};
+use crate::disk::{Disk, DiskFile};
+use crate::error::{AtPath, segment_error};
+use crate::{CaseError, TableId};
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute::{concat_batches, interleave_record_batch};
+use arrow::datatypes::{Int32Type, Int64Type, SchemaRef};
+use model::ColumnType;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::file::metadata::{KeyValue, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
+use parquet::schema::types::ColumnPath;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Rows of a row group.
+pub(crate) const GROUP_ROWS: usize = 128 * 1024;
+/// Rows of a page, and of every slice given to Parquet.
+pub(crate) const PAGE_ROWS: usize = 8 * 1024;
+/// Rows after which a large source's segment is cut.
+pub(crate) const SEGMENT_ROWS: u64 = 1024 * 1024;
+/// Where the types that Parquet does not know are kept.
+pub(crate) const COLUMNS_KEY: &str = "coroner.columns";
+/// The column that the case fills.
+pub(crate) const SOURCE: &str = "source";
+/// Up to this many pieces a page is put together piece by piece, beyond it row by row.
+const CONCAT_PIECES: usize = 64;
+
+/// Columns whose pages have statistics: what windows and look-ups select by.
+const PAGE_STATISTICS: [&str; 8] = [
+    "ts",
+    "ts_us",
+    "ts_order",
+    "ts_order_us",
+    "source",
+    "slot",
+    "level",
+    "line",
+];
+
+fn properties(table: &TableId, columns: &Columns) -> WriterProperties {
+    let level = ZstdLevel::try_new(1).expect("a zstd level");
+    let types = serde_json::to_string(columns).expect("names and types are JSON");
+    let mut builder = WriterProperties::builder()
+        .set_writer_version(WriterVersion::PARQUET_1_0)
+        .set_created_by("coroner".to_owned())
+        .set_key_value_metadata(Some(vec![KeyValue::new(COLUMNS_KEY.to_owned(), types)]))
+        .set_compression(Compression::ZSTD(level))
+        .set_max_row_group_row_count(Some(GROUP_ROWS))
+        .set_max_row_group_bytes(None)
+        .set_data_page_row_count_limit(PAGE_ROWS)
+        .set_write_batch_size(PAGE_ROWS)
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_dictionary_enabled(false);
+    for (name, column_type) in columns {
+        let path = ColumnPath::from(name.as_str());
+        match column_type {
+            ColumnType::I64 | ColumnType::TimestampUtc | ColumnType::TimestampCivil => {
+                builder = builder.set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED);
+            }
+            // A text column that turns out to have many values falls back to plain by itself.
+            ColumnType::Dict | ColumnType::Text => {
+                builder = builder.set_column_dictionary_enabled(path.clone(), true);
+            }
+            _ => {}
+        }
+        if table.is_timed() {
+            if PAGE_STATISTICS.contains(&name.as_str()) {
+                builder =
+                    builder.set_column_statistics_enabled(path.clone(), EnabledStatistics::Page);
+            } else if matches!(column_type, ColumnType::Text | ColumnType::Json) {
+                builder =
+                    builder.set_column_statistics_enabled(path.clone(), EnabledStatistics::None);
+            }
+            if name == SOURCE {
+                // So that a digest can be put in later: see `patch`.
+                builder = builder.set_column_compression(path, Compression::UNCOMPRESSED);
+            }
+        }
+    }
+    builder.build()
+}
+
+/// A file that counts and hashes what is written.
+struct HashingFile {
+    file: DiskFile,
+    hash: Sha256,
+    bytes: u64,
+}
+
+impl Write for HashingFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hash.update(&bytes[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// The digest in the `source` column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SourceValue {
+    /// The rows carry it already, or the table has no such column.
+    InRows,
+    /// Every row has this one; the column is put in before the position.
+    Fill(String, usize),
+    /// Not known yet: a placeholder of the same length.
+    Placeholder(String, usize),
+}
+
+/// A finished segment under its temporary name.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    pub(crate) path: PathBuf,
+    pub(crate) rows: u64,
+    pub(crate) bytes: u64,
+    pub(crate) sha256: String,
+    pub(crate) sources: BTreeMap<String, u64>,
+    pub(crate) lines: Option<(u64, u64)>,
+    pub(crate) times: Option<(i64, i64)>,
+    placeholder: Option<String>,
+}
+
+/// A segment being written: takes rows in their final order.
+pub(crate) struct SegmentFile {
+    table: TableId,
+    path: PathBuf,
+    schema: SchemaRef,
+    source: SourceValue,
+    writer: ArrowWriter<HashingFile>,
+    page: Vec<RecordBatch>,
+    pieces: Vec<(usize, usize, usize)>,
+    page_rows: usize,
+    rows: u64,
+    sources: BTreeMap<String, u64>,
+    lines: Option<(u64, u64)>,
+    times: Option<(i64, i64)>,
+}
+
+impl SegmentFile {
+    /// Begins a file at a temporary path. `columns` are those of the file, with `source`.
+    pub(crate) fn create(
+        disk: &Disk,
+        path: &Path,
+        table: &TableId,
+        columns: Columns,
+        source: SourceValue,
+    ) -> Result<SegmentFile, CaseError> {
+        let file = HashingFile {
+            file: disk.create(path)?,
+            hash: Sha256::new(),
+            bytes: 0,
+        };
+        let schema = memory_schema(&columns);
+        let options = ArrowWriterOptions::new()
+            .with_properties(properties(table, &columns))
+            .with_skip_arrow_metadata(true);
+        let writer = ArrowWriter::try_new_with_options(file, schema.clone(), options)
+            .map_err(|error| parquet_error(path, error))?;
+        Ok(SegmentFile {
+            table: table.clone(),
+            path: path.to_path_buf(),
+            schema,
+            source,
+            writer,
+            page: Vec::new(),
+            pieces: Vec::new(),
+            page_rows: 0,
+            rows: 0,
+            sources: BTreeMap::new(),
+            lines: None,
+            times: None,
+        })
+    }
+
+    /// Appends rows of a batch (which has the memory schema, without a column that is to be filled).
+    pub(crate) fn push(
+        &mut self,
+        batch: &RecordBatch,
+        mut start: usize,
+        mut rows: usize,
+    ) -> Result<(), CaseError> {
+        self.rows += rows as u64;
+        while rows > 0 {
+            let take = rows.min(PAGE_ROWS - self.page_rows);
+            let index = match self.page.iter().rposition(|known| same(known, batch)) {
+                Some(index) => index,
+                None => {
+                    self.page.push(batch.clone());
+                    self.page.len() - 1
+                }
+            };
+            match self.pieces.last_mut() {
+                Some((last, from, len)) if *last == index && *from + *len == start => *len += take,
+                _ => self.pieces.push((index, start, take)),
+            }
+            self.page_rows += take;
+            start += take;
+            rows -= take;
+            if self.page_rows == PAGE_ROWS {
+                self.write_page()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_page(&mut self) -> Result<(), CaseError> {
+        let error = |error: arrow::error::ArrowError| segment_error(&self.path, error);
+        let batch = if let [(index, start, rows)] = self.pieces[..] {
+            self.page[index].slice(start, rows)
+        } else if self.pieces.len() <= CONCAT_PIECES {
+            let pieces: Vec<RecordBatch> = self
+                .pieces
+                .iter()
+                .map(|(index, start, rows)| self.page[*index].slice(*start, *rows))
+                .collect();
+            concat_batches(&pieces[0].schema(), &pieces).map_err(error)?
+        } else {
+            let batches: Vec<&RecordBatch> = self.page.iter().collect();
+            let mut rows = Vec::with_capacity(self.page_rows);
+            for (index, start, len) in &self.pieces {
+                rows.extend((*start..start + len).map(|row| (*index, row)));
+            }
+            interleave_record_batch(&batches, &rows).map_err(error)?
+        };
+        self.page.clear();
+        self.pieces.clear();
+        self.page_rows = 0;
+        let batch = self.with_source(batch)?;
+        self.note(&batch);
+        self.writer
+            .write(&batch)
+            .map_err(|error| parquet_error(&self.path, error))
+    }
+
+    fn with_source(&self, batch: RecordBatch) -> Result<RecordBatch, CaseError> {
+        let (SourceValue::Fill(value, at) | SourceValue::Placeholder(value, at)) = &self.source
+        else {
+            return Ok(batch);
+        };
+        let rows = batch.num_rows();
+        let mut arrays = batch.columns().to_vec();
+        arrays.insert((*at).min(arrays.len()), constant(value, rows));
+        RecordBatch::try_new(self.schema.clone(), arrays)
+            .map_err(|error| segment_error(&self.path, error))
+    }
+
+    /// Collects what the manifest says of a segment.
+    fn note(&mut self, batch: &RecordBatch) {
+        if !self.table.is_timed() {
+            return;
+        }
+        if let Some(times) = time_column(batch) {
+            widen(
+                &mut self.times,
+                arrow::compute::min(times),
+                arrow::compute::max(times),
+            );
+        }
+        if let Some(lines) = batch.column_by_name("line") {
+            let lines = lines.as_primitive::<Int64Type>();
+            let bound = |line: Option<i64>| line.map(|line| line.max(0) as u64);
+            widen(
+                &mut self.lines,
+                bound(arrow::compute::min(lines)),
+                bound(arrow::compute::max(lines)),
+            );
+        }
+        match &self.source {
+            SourceValue::Fill(value, _) => {
+                *self.sources.entry(value.clone()).or_default() += batch.num_rows() as u64;
+            }
+            SourceValue::InRows => {
+                for (source, rows) in count_sources(batch) {
+                    *self.sources.entry(source).or_default() += rows;
+                }
+            }
+            SourceValue::Placeholder(..) => {}
+        }
+    }
+
+    /// Ends the file and makes it durable.
+    pub(crate) fn finish(mut self) -> Result<Encoded, CaseError> {
+        if self.page_rows > 0 {
+            self.write_page()?;
+        }
+        self.writer
+            .finish()
+            .map_err(|error| parquet_error(&self.path, error))?;
+        let file = self.writer.inner();
+        file.file.sync()?;
+        Ok(Encoded {
+            rows: self.rows,
+            bytes: file.bytes,
+            sha256: hex(&file.hash.clone().finalize()),
+            path: self.path,
+            sources: self.sources,
+            lines: self.lines,
+            times: self.times,
+            placeholder: match self.source {
+                SourceValue::Placeholder(value, _) => Some(value),
+                _ => None,
+            },
+        })
+    }
+}
+
+/// Whether two batches are the same one.
+fn same(a: &RecordBatch, b: &RecordBatch) -> bool {
+    a.num_rows() == b.num_rows()
+        && a.columns()
+            .first()
+            .zip(b.columns().first())
+            .is_some_and(|(a, b)| Arc::ptr_eq(a, b))
+}
+
+fn widen<T: Ord + Copy>(range: &mut Option<(T, T)>, low: Option<T>, high: Option<T>) {
+    if let Some((low, high)) = low.zip(high) {
+        *range = Some(match *range {
+            Some((first, last)) => (first.min(low), last.max(high)),
+            None => (low, high),
+        });
+    }
+}
+
+/// Returns the column that time order is taken from.
+pub(crate) fn time_column(batch: &RecordBatch) -> Option<&arrow::array::Int64Array> {
+    ["ts_order_us", "ts_us"]
+        .iter()
+        .find_map(|name| batch.column_by_name(name)?.as_primitive_opt::<Int64Type>())
+}
+
+fn count_sources(batch: &RecordBatch) -> Vec<(String, u64)> {
+    let Some(column) = batch
+        .column_by_name(SOURCE)
+        .and_then(|column| column.as_dictionary_opt::<Int32Type>())
+    else {
+        return Vec::new();
+    };
+    let mut counts = vec![0u64; column.values().len()];
+    for key in column.keys().values() {
+        if let Some(count) = counts.get_mut(*key as usize) {
+            *count += 1;
+        }
+    }
+    let names = column.values().as_string::<i32>();
+    (0..counts.len())
+        .filter(|index| counts[*index] > 0)
+        .map(|index| (names.value(index).to_owned(), counts[index]))
+        .collect()
+}
+
+/// Errors of Parquet are those of the disk below it, if it says so.
+fn parquet_error(path: &Path, error: parquet::errors::ParquetError) -> CaseError {
+    if let parquet::errors::ParquetError::External(inner) = error {
+        return match inner.downcast::<io::Error>() {
+            Ok(source) => CaseError::Io {
+                action: "write",
+                path: path.to_path_buf(),
+                source: *source,
+            },
+            Err(inner) => segment_error(path, inner),
+        };
+    }
+    segment_error(path, error)
+}
+
+/// Returns a placeholder that no evidence can hold by design: it is drawn anew for every writer.
+pub(crate) fn new_placeholder(len: usize) -> String {
+    use std::hash::{BuildHasher, Hasher};
+    let mut text = String::from("~");
+    while text.len() < len {
+        let mut hasher = std::hash::RandomState::new().build_hasher();
+        hasher.write_usize(text.len());
+        text.push_str(&format!("{:016x}", hasher.finish()));
+    }
+    text.truncate(len);
+    text
+}
+
+/// Puts the digest in the place of the placeholder, counts the places, and reads the column back.
+pub(crate) fn patch(encoded: &mut Encoded, digest: &str) -> Result<(), CaseError> {
+    let Some(placeholder) = encoded.placeholder.take() else {
+        return Ok(());
+    };
+    let path = encoded.path.clone();
+    let wrong = |what: &str| segment_error(&path, what.to_owned());
+    if digest.len() != placeholder.len() {
+        return Err(wrong("the digest and its placeholder differ in length"));
+    }
+    let mut file = File::options()
+        .read(true)
+        .write(true)
+        .open(&path)
+        .at("open", &path)?;
+    let metadata = read_metadata(&file, &path)?;
+    let mut data_end = 0;
+    let mut expected_tail = 0;
+    for group in 0..metadata.num_row_groups() {
+        for (index, column) in metadata.row_group(group).columns().iter().enumerate() {
+            let (start, len) = column.byte_range();
+            data_end = data_end.max(start + len);
+            if column.column_path().string() != SOURCE {
+                continue;
+            }
+            if replace(&mut file, &path, start, len, &placeholder, digest)? != 1 {
+                return Err(wrong(
+                    "the source column has not exactly one dictionary value",
+                ));
+            }
+            let pages = metadata
+                .offset_index()
+                .map_or(0, |offsets| offsets[group][index].page_locations().len());
+            // Smallest and largest value, of the column and of each page.
+            expected_tail += 2 + 2 * pages;
+        }
+    }
+    let length = file.seek(SeekFrom::End(0)).at("read", &path)?;
+    let tail = replace(
+        &mut file,
+        &path,
+        data_end,
+        length - data_end,
+        &placeholder,
+        digest,
+    )?;
+    if tail != expected_tail {
+        return Err(segment_error(
+            &path,
+            format!("{tail} places of the digest in the footer, {expected_tail} expected"),
+        ));
+    }
+    file.sync_all().at("sync", &path)?;
+    check_source(&path, digest)?;
+    encoded.sha256 = hash_file(&path)?.0;
+    encoded.sources = BTreeMap::from([(digest.to_owned(), encoded.rows)]);
+    Ok(())
+}
+
+fn replace(
+    file: &mut File,
+    path: &Path,
+    start: u64,
+    len: u64,
+    from: &str,
+    to: &str,
+) -> Result<usize, CaseError> {
+    let mut bytes = vec![0; len as usize];
+    file.seek(SeekFrom::Start(start)).at("read", path)?;
+    file.read_exact(&mut bytes).at("read", path)?;
+    let mut places = 0;
+    let mut at = 0;
+    while at + from.len() <= bytes.len() {
+        if &bytes[at..at + from.len()] == from.as_bytes() {
+            bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
+            places += 1;
+            at += from.len();
+        } else {
+            at += 1;
+        }
+    }
+    file.seek(SeekFrom::Start(start)).at("write", path)?;
+    file.write_all(&bytes).at("write", path)?;
+    Ok(places)
+}
+
+fn check_source(path: &Path, digest: &str) -> Result<(), CaseError> {
+    let reader = crate::segment_reader::SegmentReader::open(path)?;
+    reader.for_each(Some(&[SOURCE]), &mut |batch| {
+        let counts = count_sources(batch);
+        match &counts[..] {
+            [(source, rows)] if source == digest && *rows == batch.num_rows() as u64 => Ok(()),
+            _ => Err(segment_error(
+                path,
+                "the digest was not written everywhere".to_owned(),
+            )),
+        }
+    })
+}
+
+/// Reads footer and page index.
+pub(crate) fn read_metadata(file: &File, path: &Path) -> Result<ParquetMetaData, CaseError> {
+    ParquetMetaDataReader::new()
+        .with_page_index_policy(PageIndexPolicy::Optional)
+        .parse_and_finish(file)
+        .map_err(|error| segment_error(path, error))
+}
+
+/// Returns sha256 and length of a file.
+pub(crate) fn hash_file(path: &Path) -> Result<(String, u64), CaseError> {
+    let mut file = File::open(path).at("read", path)?;
+    let mut buffer = vec![0; 1 << 18];
+    let mut hash = Sha256::new();
+    let mut length = 0;
+    loop {
+        let read = match file.read(&mut buffer) {
+            Ok(0) => return Ok((hex(&hash.finalize()), length)),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error).at("read", path),
+        };
+        hash.update(&buffer[..read]);
+        length += read as u64;
+    }
+}
+
+/// Prints bytes in hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

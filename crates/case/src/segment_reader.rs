@@ -1,0 +1,464 @@
+//! Reading one Parquet file: whole, by key, or in line order.
+
+use crate::CaseError;
+use crate::columns::{Columns, columns_of_schema, memory_schema};
+use crate::error::{AtPath, segment_error};
+use crate::segment::{COLUMNS_KEY, PAGE_ROWS, SOURCE};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::compute::interleave_record_batch;
+use arrow::datatypes::{DataType, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType};
+use model::RowFilter;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
+};
+use parquet::file::metadata::PageIndexPolicy;
+use parquet::file::statistics::Statistics;
+use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// Rows of a batch that is handed out.
+const BATCH_ROWS: usize = 32 * 1024;
+
+/// An open segment.
+#[derive(Debug)]
+pub(crate) struct SegmentReader {
+    file: File,
+    path: PathBuf,
+    metadata: ArrowReaderMetadata,
+    columns: Columns,
+}
+
+/// Chosen rows of a segment: row groups, and rows counted from the start of the file.
+pub(crate) struct Chosen {
+    groups: Vec<usize>,
+    /// `None`: all rows of the groups.
+    rows: Option<Vec<u64>>,
+}
+
+impl SegmentReader {
+    /// Opens a segment.
+    pub(crate) fn open(path: &Path) -> Result<SegmentReader, CaseError> {
+        let file = File::open(path).at("read", path)?;
+        SegmentReader::of(file, path)
+    }
+
+    /// Takes a segment that is open already.
+    pub(crate) fn of(file: File, path: &Path) -> Result<SegmentReader, CaseError> {
+        let error = |error: parquet::errors::ParquetError| segment_error(path, error);
+        let options = ArrowReaderOptions::new()
+            .with_skip_arrow_metadata(true)
+            .with_page_index_policy(PageIndexPolicy::Optional);
+        let metadata = ArrowReaderMetadata::load(&file, options.clone()).map_err(error)?;
+        let stored = metadata
+            .metadata()
+            .file_metadata()
+            .key_value_metadata()
+            .and_then(|pairs| pairs.iter().find(|pair| pair.key == COLUMNS_KEY))
+            .and_then(|pair| serde_json::from_str::<Columns>(pair.value.as_deref()?).ok());
+        let columns = stored.unwrap_or_else(|| columns_of_schema(metadata.schema()));
+        let options = options.with_schema(memory_schema(&columns));
+        let metadata =
+            ArrowReaderMetadata::try_new(metadata.metadata().clone(), options).map_err(error)?;
+        Ok(SegmentReader {
+            file,
+            path: path.to_path_buf(),
+            metadata,
+            columns,
+        })
+    }
+
+    /// Returns names and types of the columns.
+    pub(crate) fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    /// Returns the number of rows.
+    pub(crate) fn rows(&self) -> u64 {
+        let rows = self.metadata.metadata().file_metadata().num_rows();
+        rows.max(0) as u64
+    }
+
+    /// Chooses all rows.
+    pub(crate) fn all(&self) -> Chosen {
+        Chosen {
+            groups: (0..self.metadata.metadata().num_row_groups()).collect(),
+            rows: None,
+        }
+    }
+
+    /// Reads chosen rows; columns that the file lacks are left out.
+    pub(crate) fn read(
+        &self,
+        columns: Option<&[&str]>,
+        chosen: &Chosen,
+    ) -> Result<ParquetRecordBatchReader, CaseError> {
+        let error = |error: parquet::errors::ParquetError| segment_error(&self.path, error);
+        let file = self.file.try_clone().at("read", &self.path)?;
+        let mut builder =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
+                .with_batch_size(BATCH_ROWS)
+                .with_row_groups(chosen.groups.clone());
+        if let Some(columns) = columns {
+            let roots = self
+                .columns
+                .iter()
+                .enumerate()
+                .filter(|(_, (name, _))| columns.contains(&name.as_str()))
+                .map(|(index, _)| index);
+            let mask = ProjectionMask::roots(self.metadata.parquet_schema(), roots);
+            builder = builder.with_projection(mask);
+        }
+        if let Some(rows) = &chosen.rows {
+            builder = builder.with_row_selection(self.selection(&chosen.groups, rows));
+        }
+        builder.build().map_err(error)
+    }
+
+    /// Passes batches to `f`.
+    pub(crate) fn for_each(
+        &self,
+        columns: Option<&[&str]>,
+        f: &mut dyn FnMut(&RecordBatch) -> Result<(), CaseError>,
+    ) -> Result<(), CaseError> {
+        for batch in self.read(columns, &self.all())? {
+            f(&batch.map_err(|error| segment_error(&self.path, error))?)?;
+        }
+        Ok(())
+    }
+
+    fn group_starts(&self) -> Vec<u64> {
+        let mut start = 0;
+        let groups = self.metadata.metadata().row_groups().iter();
+        groups
+            .map(|group| {
+                let this = start;
+                start += group.num_rows().max(0) as u64;
+                this
+            })
+            .collect()
+    }
+
+    /// Turns rows of the file into a selection over the chosen groups laid end to end.
+    fn selection(&self, groups: &[usize], rows: &[u64]) -> RowSelection {
+        let starts = self.group_starts();
+        let mut selectors: Vec<RowSelector> = Vec::new();
+        let mut next = 0;
+        for group in groups {
+            let mut at = starts[*group];
+            let end = at + self.metadata.metadata().row_group(*group).num_rows().max(0) as u64;
+            while next < rows.len() && rows[next] < end {
+                if rows[next] > at {
+                    selectors.push(RowSelector::skip((rows[next] - at) as usize));
+                }
+                let first = rows[next];
+                let mut len = 1;
+                while rows
+                    .get(next + len)
+                    .is_some_and(|row| *row == first + len as u64 && *row < end)
+                {
+                    len += 1;
+                }
+                selectors.push(RowSelector::select(len));
+                next += len;
+                at = first + len as u64;
+            }
+            if at < end {
+                selectors.push(RowSelector::skip((end - at) as usize));
+            }
+        }
+        RowSelection::from(selectors)
+    }
+
+    /// Chooses the rows that pass a filter: row groups by statistics, then rows by value. Nothing if
+    /// the file lacks the column.
+    pub(crate) fn choose(&self, filter: &RowFilter) -> Result<Chosen, CaseError> {
+        let name = match filter {
+            RowFilter::All => return Ok(self.all()),
+            RowFilter::I64In(name, _) | RowFilter::BytesIn(name, _) => name.as_str(),
+        };
+        let mut chosen = Chosen {
+            groups: Vec::new(),
+            rows: Some(Vec::new()),
+        };
+        let Some(index) = self.columns.iter().position(|(column, _)| column == name) else {
+            return Ok(chosen);
+        };
+        let wanted = Wanted::of(filter);
+        let starts = self.group_starts();
+        let mut rows = Vec::new();
+        for (group, start) in starts.iter().enumerate() {
+            let statistics = self
+                .metadata
+                .metadata()
+                .row_group(group)
+                .column(index)
+                .statistics();
+            if !statistics.is_none_or(|statistics| wanted.may_be_in(statistics)) {
+                continue;
+            }
+            let one = Chosen {
+                groups: vec![group],
+                rows: None,
+            };
+            let mut at = *start;
+            let before = rows.len();
+            for batch in self.read(Some(&[name]), &one)? {
+                let batch = batch.map_err(|error| segment_error(&self.path, error))?;
+                wanted.rows_in(batch.column(0), at, &mut rows);
+                at += batch.num_rows() as u64;
+            }
+            if rows.len() > before {
+                chosen.groups.push(group);
+            }
+        }
+        chosen.rows = Some(rows);
+        Ok(chosen)
+    }
+
+    /// Returns the positions of chosen rows, counted from the start of the file.
+    pub(crate) fn positions(&self, chosen: &Chosen) -> Vec<u64> {
+        match &chosen.rows {
+            Some(rows) => rows.clone(),
+            None => (0..self.rows()).collect(),
+        }
+    }
+
+    /// Passes the rows that `keep(source, line)` wants to `f`, in line order, in bounded memory.
+    pub(crate) fn in_line_order(
+        &self,
+        keep: &dyn Fn(&str, i64) -> bool,
+        f: &mut dyn FnMut(RecordBatch) -> Result<(), CaseError>,
+    ) -> Result<(), CaseError> {
+        let order = self.line_order(keep)?;
+        let starts = self.group_starts();
+        let group_of = |row: u64| starts.partition_point(|start| *start <= row) - 1;
+        let mut left: BTreeMap<usize, usize> = BTreeMap::new();
+        for (_, row) in &order {
+            *left.entry(group_of(*row)).or_default() += 1;
+        }
+        // Row groups that still have rows to give: lines are nearly in time order, so these are few.
+        let mut held: BTreeMap<usize, RecordBatch> = BTreeMap::new();
+        for page in order.chunks(PAGE_ROWS) {
+            let groups: Vec<usize> = page.iter().map(|(_, row)| group_of(*row)).collect();
+            for group in &groups {
+                if !held.contains_key(group) {
+                    held.insert(*group, self.group(*group)?);
+                }
+            }
+            let names: Vec<usize> = held.keys().copied().collect();
+            let batches: Vec<&RecordBatch> = held.values().collect();
+            let rows: Vec<(usize, usize)> = page
+                .iter()
+                .zip(&groups)
+                .map(|((_, row), group)| {
+                    let batch = names.partition_point(|name| name < group);
+                    (batch, (row - starts[*group]) as usize)
+                })
+                .collect();
+            let batch = interleave_record_batch(&batches, &rows)
+                .map_err(|error| segment_error(&self.path, error))?;
+            f(batch)?;
+            for group in groups {
+                if let Some(count) = left.get_mut(&group) {
+                    *count -= 1;
+                    if *count == 0 {
+                        held.remove(&group);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns lines and positions of wanted rows, by line; rows of one line keep their order.
+    fn line_order(&self, keep: &dyn Fn(&str, i64) -> bool) -> Result<Vec<(i64, u64)>, CaseError> {
+        let mut order = Vec::new();
+        let mut row = 0u64;
+        self.for_each(Some(&[SOURCE, "line"]), &mut |batch| {
+            let sources = Sources::of(batch);
+            let lines = batch
+                .column_by_name("line")
+                .and_then(|column| column.as_primitive_opt::<Int64Type>());
+            for index in 0..batch.num_rows() {
+                let line = lines.map_or(0, |lines| lines.value(index));
+                if keep(sources.get(index), line) {
+                    order.push((line, row));
+                }
+                row += 1;
+            }
+            Ok(())
+        })?;
+        order.sort_unstable();
+        Ok(order)
+    }
+
+    fn group(&self, group: usize) -> Result<RecordBatch, CaseError> {
+        let chosen = Chosen {
+            groups: vec![group],
+            rows: None,
+        };
+        let mut batches = Vec::new();
+        for batch in self.read(None, &chosen)? {
+            batches.push(batch.map_err(|error| segment_error(&self.path, error))?);
+        }
+        let schema = memory_schema(&self.columns);
+        arrow::compute::concat_batches(&schema, &batches)
+            .map_err(|error| segment_error(&self.path, error))
+    }
+}
+
+/// The `source` column of a batch.
+pub(crate) struct Sources<'a> {
+    keys: &'a [i32],
+    names: Vec<&'a str>,
+}
+
+impl<'a> Sources<'a> {
+    /// Finds it; a batch without one has the empty name everywhere.
+    pub(crate) fn of(batch: &'a RecordBatch) -> Sources<'a> {
+        let column = batch
+            .column_by_name(SOURCE)
+            .and_then(|column| column.as_dictionary_opt::<Int32Type>());
+        match column {
+            Some(column) => Sources {
+                keys: column.keys().values(),
+                names: column
+                    .values()
+                    .as_string::<i32>()
+                    .iter()
+                    .map(Option::unwrap_or_default)
+                    .collect(),
+            },
+            None => Sources {
+                keys: &[],
+                names: Vec::new(),
+            },
+        }
+    }
+
+    /// Returns the distinct names.
+    pub(crate) fn names(&self) -> &[&'a str] {
+        &self.names
+    }
+
+    /// Returns the position in [`Sources::names`] of a row's source.
+    pub(crate) fn code(&self, row: usize) -> usize {
+        self.keys.get(row).map_or(0, |key| *key as usize)
+    }
+
+    /// Returns a row's source.
+    pub(crate) fn get(&self, row: usize) -> &'a str {
+        self.names.get(self.code(row)).copied().unwrap_or_default()
+    }
+}
+
+/// The values of a filter.
+enum Wanted<'a> {
+    I64(&'a [i64]),
+    Bytes(HashSet<&'a [u8]>),
+}
+
+impl<'a> Wanted<'a> {
+    fn of(filter: &'a RowFilter) -> Wanted<'a> {
+        match filter {
+            RowFilter::All => Wanted::I64(&[]),
+            RowFilter::I64In(_, values) => Wanted::I64(values),
+            RowFilter::BytesIn(_, values) => {
+                Wanted::Bytes(values.iter().map(Vec::as_slice).collect())
+            }
+        }
+    }
+
+    /// Whether a value may lie between smallest and largest (which may be cut short, but stay bounds).
+    fn may_be_in(&self, statistics: &Statistics) -> bool {
+        match (self, statistics) {
+            (Wanted::I64(values), Statistics::Int64(bounds)) => {
+                match (bounds.min_opt(), bounds.max_opt()) {
+                    (Some(min), Some(max)) => {
+                        values.iter().any(|value| min <= value && value <= max)
+                    }
+                    _ => true,
+                }
+            }
+            (Wanted::Bytes(values), Statistics::ByteArray(_)) => {
+                match (statistics.min_bytes_opt(), statistics.max_bytes_opt()) {
+                    (Some(min), Some(max)) => {
+                        values.iter().any(|value| min <= *value && *value <= max)
+                    }
+                    _ => true,
+                }
+            }
+            _ => true,
+        }
+    }
+
+    /// Appends the positions of rows that hold a wanted value.
+    fn rows_in(&self, column: &ArrayRef, start: u64, rows: &mut Vec<u64>) {
+        let mut add = |row: usize| rows.push(start + row as u64);
+        match (self, column.data_type()) {
+            (Wanted::I64(values), DataType::Int64) => {
+                let column = column.as_primitive::<Int64Type>();
+                matching(
+                    column.len(),
+                    |row| column.is_valid(row) && has(values, column.value(row)),
+                    &mut add,
+                );
+            }
+            (Wanted::I64(values), DataType::Timestamp(TimeUnit::Microsecond, _)) => {
+                let column = column.as_primitive::<TimestampMicrosecondType>();
+                matching(
+                    column.len(),
+                    |row| column.is_valid(row) && has(values, column.value(row)),
+                    &mut add,
+                );
+            }
+            (Wanted::Bytes(values), DataType::Utf8) => {
+                let column = column.as_string::<i32>();
+                matching(
+                    column.len(),
+                    |row| column.is_valid(row) && values.contains(column.value(row).as_bytes()),
+                    &mut add,
+                );
+            }
+            (Wanted::Bytes(values), DataType::Binary) => {
+                let column = column.as_binary::<i32>();
+                matching(
+                    column.len(),
+                    |row| column.is_valid(row) && values.contains(column.value(row)),
+                    &mut add,
+                );
+            }
+            (Wanted::Bytes(values), DataType::Dictionary(_, _)) => {
+                let column = column.as_dictionary::<Int32Type>();
+                let names = column.values().as_string::<i32>();
+                let wanted: Vec<bool> = (0..names.len())
+                    .map(|index| values.contains(names.value(index).as_bytes()))
+                    .collect();
+                let keys = column.keys();
+                matching(
+                    keys.len(),
+                    |row| keys.is_valid(row) && wanted[keys.value(row) as usize],
+                    &mut add,
+                );
+            }
+            // Numbers asked of text, or the like: nothing passes.
+            _ => {}
+        }
+    }
+}
+
+fn matching(rows: usize, test: impl Fn(usize) -> bool, add: &mut dyn FnMut(usize)) {
+    (0..rows).filter(|row| test(*row)).for_each(add);
+}
+
+/// Whether one of the values is `value`; few values are compared, many are sorted.
+fn has(values: &[i64], value: i64) -> bool {
+    if values.len() <= 8 {
+        values.contains(&value)
+    } else {
+        values.binary_search(&value).is_ok()
+    }
+}

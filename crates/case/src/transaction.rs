@@ -1,0 +1,278 @@
+//! Transactions: what a caller may change before it becomes visible at once.
+
+use crate::custody::CustodyEntry;
+use crate::evidence::{PartState, join};
+use crate::read::to_batch;
+use crate::rows::{Content, DIGEST_LENGTH};
+use crate::segment::patch;
+use crate::segment_reader::SegmentReader;
+use crate::spool::Work;
+use crate::{
+    CaseError, CaseWriter, EvidenceWriter, Manifest, PendingEvidence, RowWriter, Run, Segment,
+    TableId,
+};
+use model::Batch;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Changes to a case that become visible together, or not at all.
+#[derive(Debug)]
+pub struct Transaction<'a> {
+    pub(crate) writer: &'a mut CaseWriter,
+    pub(crate) work: Arc<Work>,
+    pub(crate) manifest: Manifest,
+    /// New rows by table and source, in order.
+    pub(crate) runs: BTreeMap<(TableId, String), Vec<Run>>,
+    /// Committed rows that go: from this line on.
+    pub(crate) drops: BTreeMap<String, u64>,
+    /// Committed rows that new ones stand for.
+    pub(crate) replaced: BTreeSet<(TableId, String)>,
+    pub(crate) dropped_snapshots: BTreeSet<String>,
+    pub(crate) evidence: BTreeMap<String, Vec<PartState>>,
+    pub(crate) custody: Vec<CustodyEntry>,
+    pub(crate) notes: Vec<String>,
+}
+
+impl<'a> Transaction<'a> {
+    pub(crate) fn new(writer: &'a mut CaseWriter, work: Arc<Work>) -> Transaction<'a> {
+        Transaction {
+            manifest: writer.case.manifest.clone(),
+            writer,
+            work,
+            runs: BTreeMap::new(),
+            drops: BTreeMap::new(),
+            replaced: BTreeSet::new(),
+            dropped_snapshots: BTreeSet::new(),
+            evidence: BTreeMap::new(),
+            custody: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Returns the manifest that will be committed. `segments`, `notes` and each source's `evidence`
+    /// are the case's own: changes to them are ignored. Rows of a source that is taken out of
+    /// `sources` go with it.
+    pub fn manifest_mut(&mut self) -> &mut Manifest {
+        &mut self.manifest
+    }
+
+    /// Returns the manifest that will be committed.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Begins to store raw bytes from `start_byte` on (0, or where a grown source is read on; what was
+    /// stored from there on is replaced). `source_key` is only for messages.
+    ///
+    /// # Errors
+    /// None today; a full disk shows when bytes are written.
+    pub fn evidence(
+        &mut self,
+        source_key: &str,
+        start_byte: u64,
+    ) -> Result<EvidenceWriter, CaseError> {
+        Ok(EvidenceWriter::new(
+            self.work.clone(),
+            source_key,
+            start_byte,
+        ))
+    }
+
+    /// Makes stored bytes those of a source.
+    ///
+    /// # Errors
+    /// If a grown source's stored bytes do not reach to where the new ones begin.
+    pub fn adopt_evidence(
+        &mut self,
+        pending: PendingEvidence,
+        digest: &str,
+    ) -> Result<(), CaseError> {
+        check_digest(digest)?;
+        let stored = match self.evidence.remove(digest) {
+            Some(parts) => parts,
+            None => {
+                let source = self.writer.case.manifest.source(digest);
+                let parts = source.map_or(&[][..], |source| &source.evidence);
+                parts.iter().cloned().map(PartState::Kept).collect()
+            }
+        };
+        let joined = join(&self.work, &self.writer.case.path, stored, pending, digest)?;
+        self.evidence.insert(digest.to_owned(), joined);
+        Ok(())
+    }
+
+    /// Begins to take the rows of one source for one table. `source_key` is only for messages. For
+    /// database tables the rows are kept in the order pushed.
+    ///
+    /// # Errors
+    /// None today; a full disk shows when rows are pushed.
+    pub fn rows(&mut self, table: &TableId, source_key: &str) -> Result<RowWriter, CaseError> {
+        Ok(RowWriter::new(self.work.clone(), table.clone(), source_key))
+    }
+
+    /// Makes rows those of a source; they follow the rows that the source has already (see
+    /// [`Transaction::drop_rows`]). `raw_bytes` is the source's whole decoded length, as `bytes` in the
+    /// manifest, which must list the source when the transaction commits.
+    ///
+    /// # Errors
+    /// If the disk does not take what is written now.
+    pub fn adopt_rows(
+        &mut self,
+        mut run: Run,
+        digest: &str,
+        raw_bytes: u64,
+    ) -> Result<(), CaseError> {
+        // The layout follows the manifest, which says the same when the transaction commits.
+        let _ = raw_bytes;
+        check_digest(digest)?;
+        if !Arc::ptr_eq(&run.work, &self.work) {
+            return Err(CaseError::Inconsistent(
+                "rows of another transaction were adopted".to_owned(),
+            ));
+        }
+        if run.rows == 0 {
+            return Ok(());
+        }
+        if let Content::Encoded(segments) = &mut run.content {
+            for segment in segments {
+                patch(segment, digest)?;
+            }
+        }
+        let key = (run.table.clone(), digest.to_owned());
+        self.runs.entry(key).or_default().push(run);
+        Ok(())
+    }
+
+    /// Drops committed rows of a source from records, rejects and observations: all, or those of lines
+    /// from `from_line` on (the tail of a grown source, before its new rows are adopted).
+    ///
+    /// # Errors
+    /// None today.
+    pub fn drop_rows(&mut self, source: &str, from_line: Option<u64>) -> Result<(), CaseError> {
+        let from = self.drops.entry(source.to_owned()).or_insert(u64::MAX);
+        *from = (*from).min(from_line.unwrap_or(0));
+        Ok(())
+    }
+
+    /// Passes the committed rows of a source (records, rejects, observations; not those dropped) through
+    /// `f`, in line order, and sorts them again. Rows adopted in this transaction before are not passed.
+    ///
+    /// # Errors
+    /// If segments cannot be read or the disk does not take the new ones.
+    pub fn rewrite(
+        &mut self,
+        source: &str,
+        f: &mut dyn FnMut(&TableId, &mut Batch),
+    ) -> Result<(), CaseError> {
+        let bytes = self
+            .manifest
+            .source(source)
+            .map_or(0, |source| source.bytes);
+        for (table, segments) in self.committed_tables() {
+            let key = (table.clone(), source.to_owned());
+            let holds = |segment: &&Segment| segment.sources.iter().any(|(name, _)| name == source);
+            let mut segments: Vec<&Segment> = segments.iter().filter(holds).collect();
+            if segments.is_empty() || !table.is_timed() || self.replaced.contains(&key) {
+                continue;
+            }
+            segments.sort_by_key(|segment| segment.part);
+            let mut rows = RowWriter::new(self.work.clone(), table.clone(), source);
+            rows.expect_raw_bytes(bytes);
+            for segment in segments {
+                let path = self.writer.case.path.join(&segment.file);
+                let reader = SegmentReader::open(&path)?;
+                let keep =
+                    |name: &str, line: i64| name == source && self.survives(&table, name, line);
+                reader.in_line_order(&keep, &mut |batch| {
+                    let mut batch = to_batch(batch, &reader, &path)?;
+                    f(&table, &mut batch);
+                    rows.push(batch)
+                })?;
+            }
+            let mut run = rows.finish()?;
+            if let Content::Encoded(segments) = &mut run.content {
+                for segment in segments {
+                    patch(segment, source)?;
+                }
+            }
+            // Before rows that were adopted already: those follow the committed ones.
+            if run.rows > 0 {
+                self.runs.entry(key.clone()).or_default().insert(0, run);
+            }
+            self.replaced.insert(key);
+        }
+        Ok(())
+    }
+
+    /// Drops all tables of a snapshot.
+    pub fn drop_table(&mut self, snapshot: &str) {
+        self.dropped_snapshots.insert(snapshot.to_owned());
+    }
+
+    /// Appends to `custody.jsonl` at commit.
+    pub fn custody(&mut self, entry: CustodyEntry) {
+        self.custody.push(entry);
+    }
+
+    /// Appends a line (one JSON object, without line ends) to `notes.jsonl` at commit.
+    ///
+    /// # Errors
+    /// If it is not JSON.
+    pub fn note(&mut self, json: &str) -> Result<(), CaseError> {
+        let value: serde_json::Value = serde_json::from_str(json)
+            .map_err(|error| CaseError::Inconsistent(format!("a note is not JSON: {error}")))?;
+        self.notes.push(value.to_string());
+        Ok(())
+    }
+
+    /// Makes everything visible at once.
+    ///
+    /// # Errors
+    /// If the disk does not take it (the case stays as it was), or the manifest contradicts the rows.
+    pub fn commit(mut self) -> Result<(), CaseError> {
+        self.commit_now()
+    }
+
+    /// Returns the committed segments by table.
+    pub(crate) fn committed_tables(&self) -> BTreeMap<TableId, Vec<Segment>> {
+        let mut tables: BTreeMap<TableId, Vec<Segment>> = BTreeMap::new();
+        for segment in &self.writer.case.manifest.segments {
+            tables
+                .entry(segment.table.clone())
+                .or_default()
+                .push(segment.clone());
+        }
+        tables
+    }
+
+    /// Whether a committed row stays.
+    pub(crate) fn survives(&self, table: &TableId, source: &str, line: i64) -> bool {
+        self.drops
+            .get(source)
+            .is_none_or(|from| (line.max(0) as u64) < *from)
+            && !self.is_replaced(table, source)
+    }
+
+    pub(crate) fn is_replaced(&self, table: &TableId, source: &str) -> bool {
+        // A tuple of borrowed parts cannot be looked up; the set is small.
+        self.replaced
+            .iter()
+            .any(|(of, name)| name == source && of == table)
+    }
+}
+
+/// A transaction that was not committed leaves no files.
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        let _ = self.work.disk.remove_tree(&self.work.folder);
+    }
+}
+
+fn check_digest(digest: &str) -> Result<(), CaseError> {
+    if digest.len() == DIGEST_LENGTH && digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(());
+    }
+    Err(CaseError::Inconsistent(format!(
+        "`{digest}` is not a source's digest of {DIGEST_LENGTH} hex digits"
+    )))
+}
