@@ -8,6 +8,8 @@
 
 mod generate;
 mod measure;
+mod parse;
 
 pub use generate::{KINDS, LogWriter};
 pub use measure::{Measured, Python, folder_bytes};
+pub use parse::{ParseFigures, parse_only};
