@@ -1,8 +1,7 @@
 //! `cargo run --release -p bench`: see the crate's documentation.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use bench::{LogWriter, Measured, Python, folder_bytes, parse_only};
-use clap::{Parser, ValueEnum};
 use serde_json::Value;
 use std::{
     fs::{self, File},
@@ -11,53 +10,66 @@ use std::{
 };
 use testkit::prysm::Shape;
 
-/// Runs coroner and its peers over one generated log and prints what each took.
-#[derive(Parser)]
+const USAGE: &str = "\
+usage: bench [--mib N] [--shape quoted|terminal] [--folder FOLDER] [--coroner PROGRAM]
+             [--only parse,coroner,duckdb,polars] [--threads N] [--generate]
+
+Generates a Prysm log of N MiB (1024) in FOLDER (/tmp/coroner-bench), where it is kept for the next
+run, and prints what coroner and its peers take to read it. --generate only writes the log.
+";
+
 struct Options {
-    /// Size of the log, in MiB.
-    #[arg(long, default_value_t = 1024)]
     mib: u64,
-    /// Shape of its lines.
-    #[arg(long, value_enum, default_value_t = LineShape::Quoted)]
-    shape: LineShape,
-    /// Folder for log, case and results; the log is kept for the next run.
-    #[arg(long, default_value = "/tmp/coroner-bench")]
+    terminal: bool,
     folder: PathBuf,
-    /// The coroner to measure; by default the one beside this program.
-    #[arg(long)]
+    /// By default the one beside this program.
     coroner: Option<PathBuf>,
-    /// What to run.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [What::Parse, What::Coroner, What::Duckdb, What::Polars])]
-    only: Vec<What>,
-    /// Threads for coroner (default: its own choice).
-    #[arg(long)]
+    only: Vec<String>,
     threads: Option<u32>,
-    /// Only writes the log.
-    #[arg(long)]
     generate: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum LineShape {
-    Terminal,
-    Quoted,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum What {
-    /// `formats` alone, in this process, on one thread.
-    Parse,
-    Coroner,
-    Duckdb,
-    Polars,
+impl Options {
+    /// Reads the command line. Only `cli` may know clap, and this is no tool for users.
+    fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
+        let mut options = Options {
+            mib: 1024,
+            terminal: false,
+            folder: PathBuf::from("/tmp/coroner-bench"),
+            coroner: None,
+            only: ["parse", "coroner", "duckdb", "polars"]
+                .map(String::from)
+                .to_vec(),
+            threads: None,
+            generate: false,
+        };
+        while let Some(word) = words.next() {
+            if word == "--generate" {
+                options.generate = true;
+                continue;
+            }
+            let value = words.next().context(USAGE)?;
+            match word.as_str() {
+                "--mib" => options.mib = value.parse()?,
+                "--shape" if value == "terminal" => options.terminal = true,
+                "--shape" if value == "quoted" => options.terminal = false,
+                "--folder" => options.folder = PathBuf::from(value),
+                "--coroner" => options.coroner = Some(PathBuf::from(value)),
+                "--only" => options.only = value.split(',').map(String::from).collect(),
+                "--threads" => options.threads = Some(value.parse()?),
+                _ => bail!("{USAGE}"),
+            }
+        }
+        Ok(options)
+    }
 }
 
 fn main() -> Result<()> {
-    let options = Options::parse();
+    let options = Options::parse(std::env::args().skip(1))?;
     fs::create_dir_all(&options.folder)?;
-    let (name, shape) = match options.shape {
-        LineShape::Terminal => ("terminal", Shape::Terminal),
-        LineShape::Quoted => ("quoted", Shape::Quoted),
+    let (name, shape) = match options.terminal {
+        true => ("terminal", Shape::Terminal),
+        false => ("quoted", Shape::Quoted),
     };
     let log = options
         .folder
@@ -71,7 +83,7 @@ fn main() -> Result<()> {
     writeln!(out, "{}: {:.1} MB", log.display(), raw as f64 / 1e6)?;
 
     // What was just written lies in the page cache for everybody.
-    if options.only.contains(&What::Parse) {
+    if options.only.iter().any(|what| what == "parse") {
         let figures = parse_only(&log)?;
         let speed = |seconds: f64| raw as f64 / 1e6 / seconds;
         writeln!(
@@ -86,32 +98,26 @@ fn main() -> Result<()> {
             figures.rejects
         )?;
     }
-    if options.only == [What::Parse] {
+    if options.only == ["parse"] {
         return Ok(());
     }
     let python = Python::prepare(&options.folder)?;
     let mut rows: Vec<(&str, Measured)> = Vec::new();
     for what in &options.only {
-        let (name, measured) = match what {
-            What::Parse => continue,
-            What::Coroner => {
+        let measured = match what.as_str() {
+            "parse" => continue,
+            "coroner" => {
                 let case = options.folder.join("case");
                 let _ = fs::remove_dir_all(&case);
                 let measured = ingest(&python, &options, &case, &log)?;
                 sizes(&mut out, &case, raw)?;
                 stages(&mut out, &measured)?;
-                ("coroner", measured)
+                measured
             }
-            What::Duckdb => (
-                "duckdb",
-                peer(&python, "duckdb", name, &log, &options.folder)?,
-            ),
-            What::Polars => (
-                "polars",
-                peer(&python, "polars", name, &log, &options.folder)?,
-            ),
+            "duckdb" | "polars" => peer(&python, what, name, &log, &options.folder)?,
+            _ => bail!("{USAGE}"),
         };
-        rows.push((name, measured));
+        rows.push((what, measured));
     }
     writeln!(
         out,
