@@ -1,3 +1,4 @@
 //! The pipeline over the samples and the corpus.
 
+mod cases;
 mod parse;

@@ -1,0 +1,273 @@
+//! Evidence into a case: known and grown files, threads and order, later anchors, amend and forget.
+
+use case::{Case, CaseWriter, TableId};
+use ingest::{IngestOptions, IngestReport, Quiet, ingest};
+use model::{Batch, RowFilter};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+fn medalla() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/medalla-2020/input")
+}
+
+/// The text of a sample log.
+fn sample(name: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut reader = evidence::SourceReader::open(&medalla().join(name)).unwrap();
+    reader.read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+fn run(case: &Path, paths: &[PathBuf], options: &IngestOptions) -> IngestReport {
+    let mut writer = CaseWriter::open_or_create(case).unwrap();
+    ingest(&mut writer, paths, options, &mut Quiet).unwrap()
+}
+
+fn rows(case: &Path, table: &TableId) -> Vec<Batch> {
+    let mut batches = Vec::new();
+    Case::open(case)
+        .unwrap()
+        .read(table, None, &RowFilter::All, &mut |batch| {
+            batches.push(batch);
+            Ok(())
+        })
+        .unwrap();
+    batches
+}
+
+/// Every record as text, without its source, in line order.
+fn records(case: &Path) -> Vec<String> {
+    let mut all = Vec::new();
+    for batch in rows(case, &TableId::Records) {
+        for row in 0..batch.rows() {
+            let mut text = String::new();
+            for column in &batch.columns {
+                if column.name == "source" {
+                    continue;
+                }
+                let value = match (column.i64(row), column.bytes(row)) {
+                    (Some(number), _) => number.to_string(),
+                    (_, Some(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
+                    _ => "-".to_owned(),
+                };
+                text.push_str(&format!("{}={value} ", column.name));
+            }
+            let line = batch.column("line").and_then(|column| column.i64(row)).unwrap();
+            all.push((line, text));
+        }
+    }
+    all.sort();
+    all.into_iter().map(|(_, text)| text).collect()
+}
+
+/// Every file of a case but the custody log, with its bytes; source numbers are taken out of the manifest.
+fn files(case: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![case.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(case).unwrap().to_path_buf();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "parquet" || ending == "zst") {
+                found.insert(name, fs::read(path).unwrap());
+            }
+        }
+    }
+    let manifest = Case::open(case).unwrap().manifest().clone();
+    let mut sources = manifest.sources;
+    sources.sort_by(|a, b| a.digest.cmp(&b.digest));
+    for source in &mut sources {
+        source.number = 0;
+    }
+    found.insert("sources".into(), format!("{sources:?}").into_bytes());
+    let mut processes = manifest.processes;
+    processes.sort_by(|a, b| (&a.source, a.number).cmp(&(&b.source, b.number)));
+    found.insert("processes".into(), format!("{processes:?}").into_bytes());
+    found.insert("nodes".into(), format!("{:?}", manifest.nodes).into_bytes());
+    found
+}
+
+#[track_caller]
+fn assert_same(a: &Path, b: &Path) {
+    let (a, b) = (files(a), files(b));
+    assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
+    for (name, bytes) in &a {
+        assert!(bytes == &b[name], "{} differs", name.display());
+    }
+}
+
+#[test]
+fn the_same_file_again_changes_nothing_whatever_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let case = folder.path().join("x.case");
+    let log = folder.path().join("beacon.log");
+    fs::write(&log, sample("prysm-1/beacon.log")).unwrap();
+    let first = run(&case, &[log.clone()], &IngestOptions::default());
+    assert_eq!((first.added.len(), first.unchanged.len()), (1, 0));
+    let before = fs::read(case.join("case.json")).unwrap();
+    let rotated = folder.path().join("beacon.log.1");
+    fs::rename(&log, &rotated).unwrap();
+    let second = run(&case, &[rotated], &IngestOptions::default());
+    assert_eq!((second.added.len(), second.unchanged.len()), (0, 1));
+    assert_eq!(second.unchanged[0].1, first.added[0]);
+    assert_eq!(fs::read(case.join("case.json")).unwrap(), before);
+}
+
+#[test]
+fn a_grown_file_costs_only_its_new_part_and_ends_as_if_read_at_once() {
+    let text = sample("prysm-1/beacon.log");
+    let folder = tempfile::tempdir().unwrap();
+    let whole = folder.path().join("whole.case");
+    let log = folder.path().join("beacon.log");
+    fs::write(&log, &text).unwrap();
+    run(&whole, &[log.clone()], &IngestOptions::default());
+    let expected = records(&whole);
+    let counts = |case: &Path| {
+        let source = Case::open(case).unwrap().manifest().sources[0].clone();
+        (
+            source.lines,
+            source.records,
+            source.continuation_lines,
+            source.framing_lines,
+            source.rejected,
+            source.undated,
+            source.formats,
+            source.bytes,
+            source.sha256,
+        )
+    };
+    // Cut at line ends, in the middle of a line, and in the middle of the first line.
+    let line_end = memchr::memchr_iter(b'\n', &text).nth(400).unwrap() + 1;
+    for cut in [line_end, line_end + 30, text.len() - 5, 40] {
+        let case = folder.path().join(format!("{cut}.case"));
+        fs::write(&log, &text[..cut]).unwrap();
+        run(&case, &[log.clone()], &IngestOptions::default());
+        fs::write(&log, &text).unwrap();
+        let report = run(&case, &[log.clone()], &IngestOptions::default());
+        assert_eq!((report.added.len(), report.grown.len()), (0, 1), "cut at {cut}");
+        let got = records(&case);
+        assert_eq!(got.len(), expected.len(), "cut at {cut}");
+        for (got, expected) in got.iter().zip(&expected) {
+            assert_eq!(got, expected, "cut at {cut}");
+        }
+        assert_eq!(counts(&case), counts(&whole), "cut at {cut}");
+        assert_eq!(Case::open(&case).unwrap().verify().problems, [], "cut at {cut}");
+        let digest = Case::open(&case).unwrap().manifest().sources[0].digest.clone();
+        let stored = Case::open(&case).unwrap().evidence(&digest, 0, text.len() as u64).unwrap();
+        assert!(stored == text, "raw text, cut at {cut}");
+    }
+}
+
+#[test]
+fn threads_and_order_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let nodes: Vec<PathBuf> =
+        ["prysm-1", "prysm-5", "prysm-6", "prysm-7"].iter().map(|name| medalla().join(name)).collect();
+    let one = folder.path().join("one.case");
+    run(&one, &nodes, &IngestOptions { threads: 1, ..IngestOptions::default() });
+    for threads in [2, 7] {
+        let many = folder.path().join(format!("{threads}.case"));
+        run(&many, &nodes, &IngestOptions { threads, ..IngestOptions::default() });
+        assert_same(&one, &many);
+    }
+    let backwards = folder.path().join("backwards.case");
+    for node in nodes.iter().rev() {
+        run(&backwards, std::slice::from_ref(node), &IngestOptions::default());
+    }
+    assert_same(&one, &backwards);
+}
+
+#[test]
+fn cuts_of_one_file_change_nothing() {
+    // Big enough for several blocks: the sample's own lines, repeated.
+    let text = sample("prysm-1/beacon.log").repeat(80);
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("beacon.log");
+    fs::write(&log, &text).unwrap();
+    let cases: Vec<PathBuf> = [1, 2, 7]
+        .into_iter()
+        .map(|threads| {
+            let case = folder.path().join(format!("{threads}.case"));
+            run(&case, &[log.clone()], &IngestOptions { threads, ..IngestOptions::default() });
+            case
+        })
+        .collect();
+    assert_same(&cases[0], &cases[1]);
+    assert_same(&cases[0], &cases[2]);
+}
+
+#[test]
+fn an_anchor_that_comes_later_corrects_what_came_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = folder.path().join("edt-node");
+    fs::create_dir(&node).unwrap();
+    // The truth of the sample names its node in US Eastern time.
+    let truth: serde_json::Value =
+        serde_json::from_slice(&fs::read(medalla().join("../expected/truth.json")).unwrap()).unwrap();
+    let eastern = truth["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|node| node["zone_seconds"].as_i64() == Some(-14400))
+        .and_then(|node| node["node"].as_str())
+        .unwrap();
+    let read = |name: &str| {
+        let plain = medalla().join(eastern).join(name);
+        let path = if plain.exists() { format!("{eastern}/{name}") } else { format!("{eastern}/{name}.gz") };
+        sample(&path)
+    };
+    fs::write(node.join("validator.log"), read("validator.log")).unwrap();
+    let case = folder.path().join("x.case");
+    run(&case, &[node.clone()], &IngestOptions::default());
+    fs::write(node.join("beacon.log"), read("beacon.log")).unwrap();
+    run(&case, &[node], &IngestOptions::default());
+    let opened = Case::open(&case).unwrap();
+    for source in &opened.manifest().sources {
+        for piece in &source.pieces {
+            assert_eq!(piece.zone_seconds, Some(-4 * 3600), "{}: {piece:?}", source.path);
+        }
+    }
+    for batch in rows(&case, &TableId::Records) {
+        let (ts, stamp) = (batch.column("ts_us").unwrap(), batch.column("stamp_us").unwrap());
+        for row in 0..batch.rows() {
+            if let (Some(ts), Some(stamp)) = (ts.i64(row), stamp.i64(row)) {
+                assert_eq!(ts - stamp, 4 * 3600 * 1_000_000);
+            }
+        }
+    }
+    assert_eq!(opened.verify().problems, []);
+}
+
+#[test]
+fn amend_gives_a_zone_and_forget_takes_a_source_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let case = folder.path().join("x.case");
+    run(&case, &[medalla().join("prysm-1"), medalla().join("prysm-2")], &IngestOptions::default());
+    let digest = Case::open(&case).unwrap().manifest().sources[0].digest.clone();
+    let before = Case::open(&case).unwrap().manifest().source(&digest).unwrap().first_ts_us.unwrap();
+    let said = ingest::Amendment { zone: Some("+02:00".to_owned()), ..ingest::Amendment::default() };
+    let mut writer = CaseWriter::open_or_create(&case).unwrap();
+    ingest::amend(&mut writer, &digest, &said).unwrap();
+    let source = writer.case().manifest().source(&digest).unwrap().clone();
+    assert_eq!(source.pieces[0].basis, "given");
+    let zone_before = 0;
+    assert_eq!(source.first_ts_us.unwrap() - before, (zone_before - 2 * 3600) * 1_000_000);
+    assert_eq!(source.number, 1);
+    let sources = writer.case().manifest().sources.len();
+    ingest::forget(&mut writer, "S1").unwrap();
+    assert_eq!(writer.case().manifest().sources.len(), sources - 1);
+    drop(writer);
+    for batch in rows(&case, &TableId::Records) {
+        let source = batch.column("source").unwrap();
+        assert!((0..batch.rows()).all(|row| source.text(row) != Some(&digest)));
+    }
+    assert_eq!(Case::open(&case).unwrap().verify().problems, []);
+    // A forgotten number is not given again.
+    run(&case, &[medalla().join("prysm-1")], &IngestOptions::default());
+    let manifest = Case::open(&case).unwrap().manifest().clone();
+    assert!(manifest.sources.iter().all(|source| source.number != 1));
+}
