@@ -54,7 +54,10 @@ fn records(case: &Path) -> Vec<String> {
                 };
                 text.push_str(&format!("{}={value} ", column.name));
             }
-            let line = batch.column("line").and_then(|column| column.i64(row)).unwrap();
+            let line = batch
+                .column("line")
+                .and_then(|column| column.i64(row))
+                .unwrap();
             all.push((line, text));
         }
     }
@@ -62,22 +65,24 @@ fn records(case: &Path) -> Vec<String> {
     all.into_iter().map(|(_, text)| text).collect()
 }
 
-/// Every file of a case but the custody log, with its bytes; source numbers are taken out of the manifest.
-fn files(case: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    let mut folders = vec![case.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.strip_prefix(case).unwrap().to_path_buf();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|ending| ending == "parquet" || ending == "zst") {
-                found.insert(name, fs::read(path).unwrap());
-            }
-        }
-    }
+/// Every file that the manifest names, with its bytes, and the manifest without source numbers. (Files that
+/// a commit replaced stay until the next write, for readers that are at it.)
+fn files(case: &Path) -> BTreeMap<String, Vec<u8>> {
     let manifest = Case::open(case).unwrap().manifest().clone();
+    let mut found = BTreeMap::new();
+    let parts = manifest
+        .sources
+        .iter()
+        .flat_map(|source| &source.evidence)
+        .map(|part| &part.file);
+    for file in manifest
+        .segments
+        .iter()
+        .map(|segment| &segment.file)
+        .chain(parts)
+    {
+        found.insert(file.clone(), fs::read(case.join(file)).unwrap());
+    }
     let mut sources = manifest.sources;
     sources.sort_by(|a, b| a.digest.cmp(&b.digest));
     for source in &mut sources {
@@ -96,7 +101,7 @@ fn assert_same(a: &Path, b: &Path) {
     let (a, b) = (files(a), files(b));
     assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
     for (name, bytes) in &a {
-        assert!(bytes == &b[name], "{} differs", name.display());
+        assert!(bytes == &b[name], "{name} differs");
     }
 }
 
@@ -148,16 +153,29 @@ fn a_grown_file_costs_only_its_new_part_and_ends_as_if_read_at_once() {
         run(&case, &[log.clone()], &IngestOptions::default());
         fs::write(&log, &text).unwrap();
         let report = run(&case, &[log.clone()], &IngestOptions::default());
-        assert_eq!((report.added.len(), report.grown.len()), (0, 1), "cut at {cut}");
+        assert_eq!(
+            (report.added.len(), report.grown.len()),
+            (0, 1),
+            "cut at {cut}"
+        );
         let got = records(&case);
         assert_eq!(got.len(), expected.len(), "cut at {cut}");
         for (got, expected) in got.iter().zip(&expected) {
             assert_eq!(got, expected, "cut at {cut}");
         }
         assert_eq!(counts(&case), counts(&whole), "cut at {cut}");
-        assert_eq!(Case::open(&case).unwrap().verify().problems, [], "cut at {cut}");
-        let digest = Case::open(&case).unwrap().manifest().sources[0].digest.clone();
-        let stored = Case::open(&case).unwrap().evidence(&digest, 0, text.len() as u64).unwrap();
+        assert_eq!(
+            Case::open(&case).unwrap().verify().problems,
+            [],
+            "cut at {cut}"
+        );
+        let digest = Case::open(&case).unwrap().manifest().sources[0]
+            .digest
+            .clone();
+        let stored = Case::open(&case)
+            .unwrap()
+            .evidence(&digest, 0, text.len() as u64)
+            .unwrap();
         assert!(stored == text, "raw text, cut at {cut}");
     }
 }
@@ -165,18 +183,38 @@ fn a_grown_file_costs_only_its_new_part_and_ends_as_if_read_at_once() {
 #[test]
 fn threads_and_order_change_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let nodes: Vec<PathBuf> =
-        ["prysm-1", "prysm-5", "prysm-6", "prysm-7"].iter().map(|name| medalla().join(name)).collect();
+    let nodes: Vec<PathBuf> = ["prysm-1", "prysm-5", "prysm-6", "prysm-7"]
+        .iter()
+        .map(|name| medalla().join(name))
+        .collect();
     let one = folder.path().join("one.case");
-    run(&one, &nodes, &IngestOptions { threads: 1, ..IngestOptions::default() });
+    run(
+        &one,
+        &nodes,
+        &IngestOptions {
+            threads: 1,
+            ..IngestOptions::default()
+        },
+    );
     for threads in [2, 7] {
         let many = folder.path().join(format!("{threads}.case"));
-        run(&many, &nodes, &IngestOptions { threads, ..IngestOptions::default() });
+        run(
+            &many,
+            &nodes,
+            &IngestOptions {
+                threads,
+                ..IngestOptions::default()
+            },
+        );
         assert_same(&one, &many);
     }
     let backwards = folder.path().join("backwards.case");
     for node in nodes.iter().rev() {
-        run(&backwards, std::slice::from_ref(node), &IngestOptions::default());
+        run(
+            &backwards,
+            std::slice::from_ref(node),
+            &IngestOptions::default(),
+        );
     }
     assert_same(&one, &backwards);
 }
@@ -192,7 +230,14 @@ fn cuts_of_one_file_change_nothing() {
         .into_iter()
         .map(|threads| {
             let case = folder.path().join(format!("{threads}.case"));
-            run(&case, &[log.clone()], &IngestOptions { threads, ..IngestOptions::default() });
+            run(
+                &case,
+                &[log.clone()],
+                &IngestOptions {
+                    threads,
+                    ..IngestOptions::default()
+                },
+            );
             case
         })
         .collect();
@@ -207,7 +252,8 @@ fn an_anchor_that_comes_later_corrects_what_came_before() {
     fs::create_dir(&node).unwrap();
     // The truth of the sample names its node in US Eastern time.
     let truth: serde_json::Value =
-        serde_json::from_slice(&fs::read(medalla().join("../expected/truth.json")).unwrap()).unwrap();
+        serde_json::from_slice(&fs::read(medalla().join("../expected/truth.json")).unwrap())
+            .unwrap();
     let eastern = truth["nodes"]
         .as_array()
         .unwrap()
@@ -217,7 +263,11 @@ fn an_anchor_that_comes_later_corrects_what_came_before() {
         .unwrap();
     let read = |name: &str| {
         let plain = medalla().join(eastern).join(name);
-        let path = if plain.exists() { format!("{eastern}/{name}") } else { format!("{eastern}/{name}.gz") };
+        let path = if plain.exists() {
+            format!("{eastern}/{name}")
+        } else {
+            format!("{eastern}/{name}.gz")
+        };
         sample(&path)
     };
     fs::write(node.join("validator.log"), read("validator.log")).unwrap();
@@ -228,11 +278,19 @@ fn an_anchor_that_comes_later_corrects_what_came_before() {
     let opened = Case::open(&case).unwrap();
     for source in &opened.manifest().sources {
         for piece in &source.pieces {
-            assert_eq!(piece.zone_seconds, Some(-4 * 3600), "{}: {piece:?}", source.path);
+            assert_eq!(
+                piece.zone_seconds,
+                Some(-4 * 3600),
+                "{}: {piece:?}",
+                source.path
+            );
         }
     }
     for batch in rows(&case, &TableId::Records) {
-        let (ts, stamp) = (batch.column("ts_us").unwrap(), batch.column("stamp_us").unwrap());
+        let (ts, stamp) = (
+            batch.column("ts_us").unwrap(),
+            batch.column("stamp_us").unwrap(),
+        );
         for row in 0..batch.rows() {
             if let (Some(ts), Some(stamp)) = (ts.i64(row), stamp.i64(row)) {
                 assert_eq!(ts - stamp, 4 * 3600 * 1_000_000);
@@ -246,16 +304,34 @@ fn an_anchor_that_comes_later_corrects_what_came_before() {
 fn amend_gives_a_zone_and_forget_takes_a_source_out() {
     let folder = tempfile::tempdir().unwrap();
     let case = folder.path().join("x.case");
-    run(&case, &[medalla().join("prysm-1"), medalla().join("prysm-2")], &IngestOptions::default());
-    let digest = Case::open(&case).unwrap().manifest().sources[0].digest.clone();
-    let before = Case::open(&case).unwrap().manifest().source(&digest).unwrap().first_ts_us.unwrap();
-    let said = ingest::Amendment { zone: Some("+02:00".to_owned()), ..ingest::Amendment::default() };
+    run(
+        &case,
+        &[medalla().join("prysm-1"), medalla().join("prysm-2")],
+        &IngestOptions::default(),
+    );
+    let digest = Case::open(&case).unwrap().manifest().sources[0]
+        .digest
+        .clone();
+    let before = Case::open(&case)
+        .unwrap()
+        .manifest()
+        .source(&digest)
+        .unwrap()
+        .first_ts_us
+        .unwrap();
+    let said = ingest::Amendment {
+        zone: Some("+02:00".to_owned()),
+        ..ingest::Amendment::default()
+    };
     let mut writer = CaseWriter::open_or_create(&case).unwrap();
     ingest::amend(&mut writer, &digest, &said).unwrap();
     let source = writer.case().manifest().source(&digest).unwrap().clone();
     assert_eq!(source.pieces[0].basis, "given");
     let zone_before = 0;
-    assert_eq!(source.first_ts_us.unwrap() - before, (zone_before - 2 * 3600) * 1_000_000);
+    assert_eq!(
+        source.first_ts_us.unwrap() - before,
+        (zone_before - 2 * 3600) * 1_000_000
+    );
     assert_eq!(source.number, 1);
     let sources = writer.case().manifest().sources.len();
     ingest::forget(&mut writer, "S1").unwrap();
@@ -267,7 +343,11 @@ fn amend_gives_a_zone_and_forget_takes_a_source_out() {
     }
     assert_eq!(Case::open(&case).unwrap().verify().problems, []);
     // A forgotten number is not given again.
-    run(&case, &[medalla().join("prysm-1")], &IngestOptions::default());
+    run(
+        &case,
+        &[medalla().join("prysm-1")],
+        &IngestOptions::default(),
+    );
     let manifest = Case::open(&case).unwrap().manifest().clone();
     assert!(manifest.sources.iter().all(|source| source.number != 1));
 }
