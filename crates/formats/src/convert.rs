@@ -11,6 +11,8 @@ pub(crate) enum Convert {
     Text,
     /// `4h0m0.3s` (or bare nanoseconds, as JSON writes durations) → seconds.
     GoDuration,
+    /// The same → whole microseconds.
+    GoDurationMicros,
     /// Nanoseconds → seconds.
     NanosToSeconds,
     /// `100%` → 1.0.
@@ -21,6 +23,13 @@ pub(crate) enum Convert {
     UnixSeconds,
     /// Unix milliseconds → microseconds.
     UnixMillis,
+    /// A Go time, or unix seconds, milliseconds or microseconds told apart by their size (each covers
+    /// 1973 to 5138) → microseconds. Text may follow.
+    AnyTime,
+    /// `true`, `false`, `95%` → 1.0, 0.0, 0.95.
+    Rate,
+    /// The first line of a text of several.
+    FirstLine,
     /// `[1 2 3]` or JSON list → 3.
     ListLength,
     /// Text without the outer quotes Rust's Debug prints.
@@ -30,12 +39,16 @@ pub(crate) enum Convert {
 }
 
 /// Names of the conversions as definitions write them.
-pub(crate) const NAMES: [(&str, Convert); 13] = [
+pub(crate) const NAMES: [(&str, Convert); 17] = [
     ("int", Convert::Int),
     ("float", Convert::Float),
     ("bool", Convert::Bool),
     ("text", Convert::Text),
     ("go_duration", Convert::GoDuration),
+    ("go_duration_us", Convert::GoDurationMicros),
+    ("any_time", Convert::AnyTime),
+    ("rate", Convert::Rate),
+    ("first_line", Convert::FirstLine),
     ("ns_to_s", Convert::NanosToSeconds),
     ("percent", Convert::Percent),
     ("go_time", Convert::GoTime),
@@ -60,6 +73,20 @@ impl Convert {
             },
             Convert::Text => (!trimmed.is_empty()).then_some(ObsValue::Text(trimmed)),
             Convert::GoDuration => go_duration_s(trimmed).map(ObsValue::F64),
+            Convert::GoDurationMicros => {
+                go_duration_s(trimmed).map(|seconds| ObsValue::I64((seconds * 1e6).round() as i64))
+            }
+            Convert::AnyTime => any_time_us(trimmed).map(ObsValue::I64),
+            Convert::Rate => match trimmed {
+                b"true" => Some(ObsValue::F64(1.0)),
+                b"false" => Some(ObsValue::F64(0.0)),
+                _ => Convert::Percent.apply(trimmed.strip_suffix(b"%").map(|_| trimmed)?),
+            },
+            Convert::FirstLine => trimmed
+                .split(|c| *c == b'\n')
+                .next()
+                .filter(|first| !first.is_empty())
+                .map(ObsValue::Text),
             Convert::NanosToSeconds => int(trimmed).map(|ns| ObsValue::F64(ns as f64 / 1e9)),
             Convert::Percent => {
                 let number = trimmed.strip_suffix(b"%").unwrap_or(trimmed);
@@ -189,6 +216,21 @@ pub(crate) fn go_time_us(text: &[u8]) -> Option<i64> {
     Some(stamp.civil_us()? - i64::from(seconds) * 1_000_000)
 }
 
+/// Reads a time however it is printed; whatever follows it is left alone.
+fn any_time_us(text: &[u8]) -> Option<i64> {
+    if let Some(us) = go_time_us(text) {
+        return Some(us);
+    }
+    let digits = text.iter().take_while(|c| c.is_ascii_digit()).count();
+    let number = int(&text[..digits])?;
+    match number {
+        100_000_000..100_000_000_000 => number.checked_mul(1_000_000),
+        100_000_000_000..100_000_000_000_000 => number.checked_mul(1_000),
+        100_000_000_000_000..100_000_000_000_000_000 => Some(number),
+        _ => None,
+    }
+}
+
 fn list_length(text: &[u8]) -> Option<i64> {
     let inner = text.strip_prefix(b"[")?.strip_suffix(b"]")?.trim_ascii();
     if inner.is_empty() {
@@ -236,6 +278,15 @@ mod tests {
             assert_eq!(go_time_us(text.as_bytes()), us, "{text}");
         }
         assert_eq!(go_time_us(b"2020-07-28 06:37:10"), None);
+        for text in [
+            "1595918230",
+            "1595918230000",
+            "1595918230000000",
+            "1595918230: x",
+        ] {
+            assert_eq!(any_time_us(text.as_bytes()), us, "{text}");
+        }
+        assert_eq!(any_time_us(b"2358"), None);
     }
 
     #[test]

@@ -25,8 +25,10 @@ enum Source {
     Bool(bool),
     /// `(a - b)` slots of 12 s, in seconds.
     Slots(Box<ValueSpec>, Box<ValueSpec>),
-    /// `a` times a fixed factor, as a number.
-    Times(Box<ValueSpec>, f64),
+    /// `a - b` of two times in microseconds, in seconds.
+    Seconds(Box<ValueSpec>, Box<ValueSpec>),
+    /// One text if `a > b`, else another.
+    IfGreater(Box<ValueSpec>, Box<ValueSpec>, String, String),
 }
 
 /// How to get the value of a column out of a record.
@@ -127,15 +129,24 @@ impl ValueSpec {
         {
             return Ok(spec(Source::Slots(number(a)?, number(b)?)));
         }
-        if let (Some(of), Some(factor)) = (table.get("of"), table.get("times")) {
-            let factor = factor
-                .as_float()
-                .or_else(|| factor.as_integer().map(|n| n as f64))
-                .ok_or("`times` must be a number")?;
-            let of = ValueSpec::read(of, ColumnType::F64, pattern)?;
-            return Ok(spec(Source::Times(Box::new(of), factor)));
+        if let Some(Value::Array(pair)) = table.get("seconds_between")
+            && let [a, b] = pair.as_slice()
+        {
+            return Ok(spec(Source::Seconds(number(a)?, number(b)?)));
         }
-        Err("a computed value is `{ slots = [a, b] }` or `{ of = …, times = n }`".to_owned())
+        if let Some(Value::Array(pair)) = table.get("if_greater")
+            && let [a, b] = pair.as_slice()
+            && let Some(Value::String(yes)) = table.get("then")
+            && let Some(Value::String(no)) = table.get("else")
+        {
+            let source = Source::IfGreater(number(a)?, number(b)?, yes.clone(), no.clone());
+            return Ok(spec(source));
+        }
+        Err(
+            "a computed value is `{ slots = [a, b] }`, `{ seconds_between = [a, b] }` or \
+             `{ if_greater = [a, b], then = …, else = … }`"
+                .to_owned(),
+        )
     }
 
     fn is_fixed(&self) -> bool {
@@ -171,11 +182,14 @@ impl ValueSpec {
                 let slots = number(a)?.checked_sub(number(b)?)?;
                 Some(ObsValue::F64(slots as f64 * 12.0))
             }
-            Source::Times(of, factor) => match of.get(told)? {
-                ObsValue::F64(value) => Some(ObsValue::F64(value * factor)),
-                ObsValue::I64(value) => Some(ObsValue::F64(value as f64 * factor)),
-                _ => None,
-            },
+            Source::Seconds(a, b) => {
+                let micros = number(a)?.checked_sub(number(b)?)?;
+                Some(ObsValue::F64(micros as f64 / 1e6))
+            }
+            Source::IfGreater(a, b, yes, no) => {
+                let text = if number(a)? > number(b)? { yes } else { no };
+                Some(ObsValue::Text(text.as_bytes()))
+            }
         }
     }
 }
@@ -201,7 +215,7 @@ pub(crate) enum ClueSpec {
     Absolute(ValueSpec),
 }
 
-/// What a message means besides when one of its fields says more.
+/// What a message means instead when one of its fields says more.
 #[derive(Clone, Debug)]
 pub(crate) struct WhenSpec {
     pub(crate) field: Vec<u8>,
@@ -220,7 +234,7 @@ pub(crate) struct MessageSpec {
     pub(crate) role: Option<String>,
     pub(crate) observe: Vec<ObserveSpec>,
     pub(crate) clues: Vec<ClueSpec>,
-    /// Tried in order; the first whose field matches adds to the above.
+    /// Tried in order; what the first whose field matches says counts instead of the above.
     pub(crate) when: Vec<WhenSpec>,
 }
 
@@ -315,14 +329,22 @@ impl<'a> Meaning<'a> {
                     slot,
                     phase_s,
                     bendable,
-                } => int(slot).map(|slot| Clue::WallSlot {
-                    slot,
-                    phase_us: match phase_s.as_ref().and_then(|phase| phase.get(told)) {
-                        Some(ObsValue::F64(seconds)) => (seconds * 1e6).round() as i64,
-                        _ => 6 * time::MICROS_PER_SECOND,
-                    },
-                    bendable: *bendable && may_be_bent(told.stamp),
-                }),
+                } => {
+                    // A slot whose phase should be told and is not (an older version) may be any
+                    // slot; one that is current by its meaning is taken at its middle.
+                    let phase_us = match phase_s.as_ref().map(|phase| phase.get(told)) {
+                        None => Some(6 * time::MICROS_PER_SECOND),
+                        Some(Some(ObsValue::F64(seconds))) => Some((seconds * 1e6).round() as i64),
+                        Some(_) => None,
+                    };
+                    int(slot)
+                        .zip(phase_us)
+                        .map(|(slot, phase_us)| Clue::WallSlot {
+                            slot,
+                            phase_us,
+                            bendable: *bendable && may_be_bent(told.stamp),
+                        })
+                }
             };
             self.clues.extend(clue);
         }
@@ -330,8 +352,6 @@ impl<'a> Meaning<'a> {
 
     /// Reads what `spec` says the record means; returns the kind where a field makes it another.
     pub(crate) fn read(&mut self, spec: &'a MessageSpec, told: &mut Told<'_, 'a>) -> &'a str {
-        self.observe(&spec.observe, told);
-        self.clues(&spec.clues, told);
         for when in &spec.when {
             let Some(field) = told.fields.iter().find(|field| field.key == when.field) else {
                 continue;
@@ -345,6 +365,8 @@ impl<'a> Meaning<'a> {
                 return when.kind.as_deref().unwrap_or(&spec.kind);
             }
         }
+        self.observe(&spec.observe, told);
+        self.clues(&spec.clues, told);
         &spec.kind
     }
 }

@@ -2,7 +2,7 @@
 //! so the cost is linear in the text whatever the text is.
 //!
 //! `{name}` takes as little as it can up to the next literal, `{name:int}` an integer with an
-//! optional sign, `{name:word}` anything without blanks; `{}` is a hole without a name. `{{` and
+//! optional sign (another hole may follow at once), `{name:word}` anything without blanks; `{}` is a hole without a name. `{{` and
 //! `}}` are braces.
 
 use memchr::memmem;
@@ -60,7 +60,7 @@ impl Pattern {
                     };
                     if !literal.is_empty() {
                         pieces.push(Piece::Literal(std::mem::take(&mut literal)));
-                    } else if matches!(pieces.last(), Some(Piece::Hole(_))) {
+                    } else if matches!(pieces.last(), Some(Piece::Hole(Hole::Any | Hole::Word))) {
                         return Err(format!("two holes touch in pattern `{text}`"));
                     }
                     pieces.push(Piece::Hole(hole));

@@ -169,9 +169,25 @@ pub(crate) fn terminal_body<'a>(
         };
         let at = spaced_start(text, start, word, equals, rules.spaced_keys);
         let candidate = &text[at..equals];
-        // Keys are sorted: one that comes too early belongs to the text of a value.
-        if key.is_some_and(|key| candidate < key) {
+        // A message is not empty: `builder: expected=[202], got=500, …` is all message, and so are
+        // its words that end with a comma.
+        if key.is_none() && at == from {
             continue;
+        }
+        if let (Some(_), true) = (key, fields.is_empty())
+            && text[start..at].ends_with(b", ")
+        {
+            key = None;
+            start = from;
+        }
+        // Keys are sorted: one that comes too early belongs to the text of a value. Only `error` is
+        // surely a key; then the one before it was none.
+        if key.is_some_and(|key| candidate < key) {
+            if !fields.is_empty() || candidate != b"error" {
+                continue;
+            }
+            key = None;
+            start = from;
         }
         // `(in processBatchedBlocks, slot=1)`: inside parentheses that do close.
         depth += parens(&text[counted..at]);
