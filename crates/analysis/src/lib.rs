@@ -3,4 +3,5 @@
 //!
 //! This crate must never parse evidence, print, or speak SQL.
 
+pub mod clock;
 pub mod trace;

@@ -82,6 +82,53 @@ pub fn one_wrong_server(offset_us: i64, listed: u32) -> Vec<OneWrongServer> {
         .collect()
 }
 
+/// Where most clocks agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Agreement {
+    /// Start of the stretch that most intervals hold.
+    pub low_us: i64,
+    /// Its end.
+    pub high_us: i64,
+    /// How many intervals hold it.
+    pub agreeing: usize,
+}
+
+/// Returns the stretch that lies in the most intervals `[low, high]` (Marzullo's algorithm, as RFC 5905
+/// 11.2.1 uses it), the earliest such; `None` without intervals. It means something only if more
+/// than half of the clocks agree.
+///
+/// ```
+/// let day = 86_400_000_000;
+/// let agreement = chain::roughtime::agreement(&[(-5, 3), (-1, 4), (0, 9), (day - 5, day + 5)]).unwrap();
+/// assert_eq!((agreement.low_us, agreement.high_us, agreement.agreeing), (0, 3, 3));
+/// ```
+pub fn agreement(intervals_us: &[(i64, i64)]) -> Option<Agreement> {
+    // Starts come before ends at one point: intervals that touch agree.
+    let mut edges: Vec<(i64, bool)> = intervals_us
+        .iter()
+        .flat_map(|(low, high)| [(*low, false), ((*high).max(*low), true)])
+        .collect();
+    edges.sort_unstable();
+    let mut inside = 0usize;
+    let mut best: Option<Agreement> = None;
+    for (index, (at, end)) in edges.iter().enumerate() {
+        if *end {
+            inside -= 1;
+            continue;
+        }
+        inside += 1;
+        if best.is_none_or(|best| inside > best.agreeing) {
+            // The stretch ends at the next edge, whichever it is.
+            best = Some(Agreement {
+                low_us: *at,
+                high_us: edges.get(index + 1).map_or(*at, |next| next.0),
+                agreeing: inside,
+            });
+        }
+    }
+    best
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,6 +160,27 @@ mod tests {
         fn one_wrong_server_never_moves_the_median_far(mut deltas in proptest::collection::vec(-50_000i64..50_000, 3..9), liar in any::<i32>()) {
             deltas.push(i64::from(liar) * 1_000_000);
             prop_assert!(median_offset_us(&deltas).unwrap().abs() <= 50_000);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_minority_never_moves_the_agreement(
+            honest in proptest::collection::vec((-40_000i64..40_000, 40_000i64..900_000), 3..7),
+            liars in proptest::collection::vec((i64::from(i32::MIN)..i64::from(i32::MAX), 1i64..900_000), 0..2),
+        ) {
+            let intervals: Vec<(i64, i64)> = honest
+                .iter()
+                .chain(&liars)
+                .map(|(middle, radius)| (middle - radius, middle + radius))
+                .collect();
+            let found = agreement(&intervals).unwrap();
+            // Every honest interval holds 0.
+            prop_assert!(found.agreeing >= honest.len());
+            for (low, high) in &intervals[..honest.len()] {
+                let overlaps = *low <= found.high_us && found.low_us <= *high;
+                prop_assert!(overlaps || found.agreeing > honest.len());
+            }
         }
     }
 }

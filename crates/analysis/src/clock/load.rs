@@ -1,0 +1,326 @@
+//! Samples, replies and nodes of a case.
+
+use super::{
+    Clock, ClockInput, ClockReport, NodeFacts, Reply, Sample, Zone, ZoneAlternative, estimate,
+};
+use case::{Case, CaseError, TableId};
+use chain::Network;
+use model::time::format_offset;
+use model::{Batch, RowFilter};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Judges the clocks of a case's nodes, by samples inside the window (microseconds UTC, end excluded).
+///
+/// # Errors
+/// If the case cannot be read.
+pub fn clock(case: &Case, window: Option<(i64, i64)>) -> Result<ClockReport, CaseError> {
+    let mut input = ClockInput {
+        nodes: nodes(case),
+        ..ClockInput::default()
+    };
+    let mut problems: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let inside = |us: i64| window.is_none_or(|(from, to)| (from..to).contains(&us));
+
+    let columns = [
+        "ts_us",
+        "ts_order_us",
+        "ts_basis",
+        "slot",
+        "network",
+        "node",
+        "source",
+        "line",
+        "offset_s",
+        "method",
+        "clock",
+        "own_slot",
+        "object_slot",
+        "own_time_us",
+        "object_time_us",
+    ];
+    read(case, "clock_samples", &columns, &mut |row| {
+        let Some(us) = row.i64("ts_us").or_else(|| row.i64("ts_order_us")) else {
+            return;
+        };
+        if !inside(us) {
+            return;
+        }
+        match sample(&row, us) {
+            Ok(sample) => input.samples.push(sample),
+            Err(Some(problem)) => {
+                problems
+                    .entry(row.text("node"))
+                    .or_default()
+                    .insert(problem.to_owned());
+            }
+            Err(None) => {}
+        }
+    })?;
+    let columns = [
+        "ts_us",
+        "ts_basis",
+        "slot",
+        "network",
+        "node",
+        "source",
+        "line",
+        "own_slot",
+        "own_time_us",
+    ];
+    // Lines that print times are clock samples already; those that print slots are not.
+    read(case, "rejections", &columns, &mut |row| {
+        if let Some(us) = row.i64("ts_us").filter(|us| inside(*us))
+            && row.i64("own_time_us").is_none()
+            && let Some(sample) = believed(&row, us, "propagation_range")
+        {
+            input.samples.push(sample);
+        }
+    })?;
+    let columns = [
+        "ts_us",
+        "ts_order_us",
+        "node",
+        "source",
+        "line",
+        "server",
+        "midpoint_us",
+        "radius_us",
+        "delay_us",
+    ];
+    read(case, "roughtime_replies", &columns, &mut |row| {
+        let us = row.i64("ts_us").or_else(|| row.i64("ts_order_us"));
+        if let (Some(us), Some(midpoint_us)) = (us.filter(|us| inside(*us)), row.i64("midpoint_us"))
+        {
+            input.replies.push(Reply {
+                us,
+                node: row.text("node"),
+                server: row.text("server"),
+                midpoint_us,
+                radius_us: row.i64("radius_us").unwrap_or(0),
+                delay_us: row.i64("delay_us").unwrap_or(0),
+                reference: row.reference(),
+            });
+        }
+    })?;
+    // Nodes that only observations name.
+    let known: BTreeSet<String> = input.nodes.iter().map(|node| node.node.clone()).collect();
+    let named: BTreeSet<String> = input
+        .samples
+        .iter()
+        .map(|sample| sample.node.clone())
+        .chain(problems.keys().cloned())
+        .filter(|node| !known.contains(node))
+        .collect();
+    input.nodes.extend(named.into_iter().map(|node| NodeFacts {
+        node,
+        ..NodeFacts::default()
+    }));
+    for node in &mut input.nodes {
+        node.problems
+            .extend(problems.remove(&node.node).into_iter().flatten());
+    }
+    Ok(estimate(&input))
+}
+
+/// Makes a sample of a row; an error says what such lines cannot tell, if that is worth saying.
+fn sample(row: &Row<'_>, us: i64) -> Result<Sample, Option<&'static str>> {
+    let method = row.text("method");
+    if method == "reported" {
+        let offset_s = row.f64("offset_s").ok_or(None)?;
+        let clock = if row.text("clock") == "stamp" {
+            Clock::Stamp
+        } else {
+            Clock::Slot
+        };
+        return Ok(Sample {
+            us,
+            node: row.text("node"),
+            clock,
+            offset_s,
+            uncertainty_s: 0.5,
+            method,
+            zone_assumed: false,
+            reference: row.reference(),
+        });
+    }
+    if let Some(sample) = row.i64("ts_us").and_then(|us| believed(row, us, &method)) {
+        return Ok(sample);
+    }
+    let differ = match (
+        row.i64("own_slot"),
+        row.i64("object_slot"),
+        row.f64("offset_s"),
+    ) {
+        (Some(own), Some(object), _) => own != object,
+        (_, _, Some(offset_s)) => offset_s.abs() > 2.0,
+        _ => false,
+    };
+    if differ {
+        Err(Some(
+            "its slots differ from those of others, but whose clock is wrong needs dated lines and the network's genesis",
+        ))
+    } else {
+        Err(None)
+    }
+}
+
+/// The node's own idea of the time, against the stamp of the line.
+fn believed(row: &Row<'_>, us: i64, method: &str) -> Option<Sample> {
+    let (offset_s, uncertainty_s) = if let Some(own_us) = row.i64("own_time_us") {
+        // Both are cut to the second.
+        ((own_us - us) as f64 / 1e6, 1.0)
+    } else {
+        let network = Network::by_name(&row.text("network"))?;
+        let slot = row
+            .i64("own_slot")
+            .filter(|slot| (0..1 << 40).contains(slot))?;
+        let half_s = network.seconds_per_slot as f64 / 2.0;
+        // The slot says the time to within its length, and the line may be written a moment later.
+        let middle_us = network.slot_start_us(slot) + network.seconds_per_slot * 500_000;
+        ((middle_us - us) as f64 / 1e6, half_s + 1.0)
+    };
+    Some(Sample {
+        us,
+        node: row.text("node"),
+        clock: Clock::Slot,
+        offset_s,
+        uncertainty_s,
+        method: method.to_owned(),
+        zone_assumed: matches!(row.text("ts_basis").as_str(), "assumed" | "none" | ""),
+        reference: row.reference(),
+    })
+}
+
+/// One row of a batch.
+struct Row<'a> {
+    batch: &'a Batch,
+    row: usize,
+}
+
+impl Row<'_> {
+    fn i64(&self, name: &str) -> Option<i64> {
+        self.batch.column(name)?.i64(self.row)
+    }
+
+    fn f64(&self, name: &str) -> Option<f64> {
+        self.batch.column(name)?.f64(self.row)
+    }
+
+    fn text(&self, name: &str) -> String {
+        let column = self.batch.column(name);
+        column
+            .and_then(|column| column.text(self.row))
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    fn reference(&self) -> String {
+        format!("{}:{}", self.text("source"), self.i64("line").unwrap_or(0))
+    }
+}
+
+fn read(
+    case: &Case,
+    kind: &str,
+    columns: &[&str],
+    each: &mut dyn FnMut(Row<'_>),
+) -> Result<(), CaseError> {
+    let table = TableId::Obs(kind.to_owned());
+    case.read(&table, Some(columns), &RowFilter::All, &mut |batch| {
+        for row in 0..batch.rows() {
+            each(Row { batch: &batch, row });
+        }
+        Ok(())
+    })
+}
+
+/// The nodes of the manifest with the zone of their stamps. A node whose processes have several zones shows
+/// that of the most lines, the others as alternatives.
+fn nodes(case: &Case) -> Vec<NodeFacts> {
+    let manifest = case.manifest();
+    manifest
+        .nodes
+        .iter()
+        .map(|node| {
+            let mut zones: BTreeMap<(Option<i32>, String), (u64, Option<f64>)> = BTreeMap::new();
+            let mut alternatives: Vec<ZoneAlternative> = Vec::new();
+            let mut last_us = None;
+            let mut clients: BTreeMap<String, u64> = BTreeMap::new();
+            for (digest, number) in &node.processes {
+                let Some(source) = manifest.source(digest) else {
+                    continue;
+                };
+                last_us = last_us.max(source.last_ts_us);
+                let process = manifest
+                    .processes
+                    .iter()
+                    .find(|process| process.source == *digest && process.number == *number);
+                if let Some(process) = process {
+                    let lines = process.last_line.saturating_sub(process.first_line) + 1;
+                    *clients.entry(process.client.clone()).or_default() += lines;
+                }
+                for piece in source
+                    .pieces
+                    .iter()
+                    .filter(|piece| piece.process == *number)
+                {
+                    let lines = piece.last_line.saturating_sub(piece.first_line) + 1;
+                    let entry = zones
+                        .entry((piece.zone_seconds, piece.basis.clone()))
+                        .or_insert((0, piece.residual_s));
+                    entry.0 += lines;
+                    if let (Some(best), Some(other)) = (entry.1, piece.residual_s) {
+                        entry.1 = Some(best.min(other));
+                    }
+                    for other in &piece.alternatives {
+                        let shown = ZoneAlternative {
+                            value: other.zone_seconds.map(format_offset),
+                            why: other.why.clone(),
+                            residual_s: other.residual_s,
+                        };
+                        if !alternatives.contains(&shown) {
+                            alternatives.push(shown);
+                        }
+                    }
+                }
+            }
+            let mut ranked: Vec<_> = zones.into_iter().collect();
+            ranked.sort_by(|a, b| (b.1.0, &a.0).cmp(&(a.1.0, &b.0)));
+            let mut ranked = ranked.into_iter();
+            let zone = match ranked.next() {
+                Some(((seconds, basis), (_, residual_s))) => {
+                    for ((other, basis), (lines, residual_s)) in ranked {
+                        if other != seconds {
+                            alternatives.push(ZoneAlternative {
+                                value: other.map(format_offset),
+                                why: format!("{lines} lines of other processes ({basis})"),
+                                residual_s,
+                            });
+                        }
+                    }
+                    Zone {
+                        value: seconds.map(format_offset),
+                        basis,
+                        residual_s,
+                        alternatives,
+                    }
+                }
+                None => Zone {
+                    basis: "none".to_owned(),
+                    ..Zone::default()
+                },
+            };
+            NodeFacts {
+                node: node.name.clone(),
+                client: clients
+                    .into_iter()
+                    .filter(|(client, _)| !client.is_empty())
+                    .max_by_key(|(client, lines)| (*lines, std::cmp::Reverse(client.clone())))
+                    .map(|(client, _)| client),
+                zone,
+                last_us,
+                problems: Vec::new(),
+            }
+        })
+        .collect()
+}
