@@ -9,6 +9,7 @@ use crate::statement::{self, Parsed};
 use crate::tables::{Entry, Rows, TableFiles, TableName, Tables};
 use case::{Case, TableId};
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::catalog::{
     CatalogProvider, MemTable, MemoryCatalogProvider, MemorySchemaProvider, TableProvider,
 };
@@ -24,7 +25,7 @@ use datafusion::functions::expr_fn::{coalesce, concat};
 use datafusion::logical_expr::{Expr, Operator, binary_expr, cast, lit, when};
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
 use futures::StreamExt;
-use model::{Answer, AnswerColumn, Batch, Cell, TableInfo};
+use model::{Answer, AnswerColumn, Batch, Cell, ColumnType, RowFilter, TableInfo, TableSource};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -171,43 +172,84 @@ impl Engine {
         );
     }
 
-    /// Adds a database's table from memory: how a plain dump is asked.
+    /// Adds a database's table from memory. The batches may leave out columns; a statement that
+    /// names one of those is wrong.
     ///
     /// # Errors
-    /// [`QueryError::Run`] if the batches do not have the columns that `info` tells.
+    /// [`QueryError::Run`] if a column is not of the type that `info` tells.
     pub fn register_batches(
         &mut self,
         info: &TableInfo,
         batches: Vec<Batch>,
     ) -> Result<(), QueryError> {
-        let columns = info
-            .columns
-            .iter()
-            .map(|(name, column_type)| (name.as_str(), *column_type));
-        let ordinal = batches
-            .iter()
-            .any(|batch| batch.column("#").is_some())
-            .then_some(("#", model::ColumnType::I64));
-        let schema = convert::schema(columns.chain(ordinal));
+        let held = |name: &str| batches.iter().any(|batch| batch.column(name).is_some());
+        let all = convert::schema(columns(info));
+        // Without a batch there is no column that could be missing.
+        let known = columns(info).filter(|(name, _)| batches.is_empty() || held(name));
+        let ordinal = held("#").then_some(("#", ColumnType::I64));
+        let schema = convert::schema(known.chain(ordinal));
         let batches: Result<Vec<_>, _> = batches
             .into_iter()
             .map(|batch| convert::record_batch(batch, &schema))
             .collect();
-        let batches =
+        let mut batches =
             batches.map_err(|error| QueryError::from_engine(DataFusionError::from(error)))?;
+        if batches.is_empty() {
+            batches.push(RecordBatch::new_empty(schema));
+        }
+        self.insert(info, Rows::Batches(all, batches));
+        Ok(())
+    }
+
+    /// Makes the tables of a dump known, and reads those tables and columns that a statement names.
+    ///
+    /// # Errors
+    /// If the statement is wrong ([`Engine::sql`]) or a table cannot be read ([`QueryError::Table`]).
+    pub fn register_source(
+        &mut self,
+        source: &dyn TableSource,
+        sql: &str,
+    ) -> Result<(), QueryError> {
+        let tables = source.tables();
+        for info in &tables {
+            self.insert(info, Rows::Unread(convert::schema(columns(info))));
+        }
+        let parsed = statement::parse(sql)?;
+        if !matches!(parsed, Parsed::Query(_)) {
+            return Ok(());
+        }
+        let words = statement::words(sql)?;
+        for reference in parsed.references()? {
+            let (name, entry) = self.tables.resolve(&reference)?;
+            if !matches!(entry.rows, Rows::Unread(_)) {
+                continue;
+            }
+            let full = name.to_string();
+            let is_named = |info: &&TableInfo| table_name(info).to_string() == full;
+            let Some(info) = tables.iter().find(is_named) else {
+                continue;
+            };
+            let wanted: Vec<&str> = info
+                .columns
+                .iter()
+                .map(|(name, _)| name.as_str())
+                .filter(|name| words.may_name(name) || info.primary_key.iter().any(|k| k == name))
+                .collect();
+            let batch = source.read(&full, &wanted, &RowFilter::All)?;
+            self.register_batches(info, vec![batch])?;
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, info: &TableInfo, rows: Rows) {
         self.tables.insert(
-            TableName::Dump {
-                snapshot: info.snapshot.clone(),
-                schema: info.schema.clone(),
-                table: info.name.clone(),
-            },
+            table_name(info),
             Entry {
-                rows: Rows::Batches(schema, batches),
+                rows,
                 source: Some(info.source.clone()),
                 primary_key: info.primary_key.clone(),
             },
         );
-        Ok(())
     }
 
     /// Returns all tables, and whether each holds rows.
@@ -319,8 +361,9 @@ impl Engine {
         sink: &mut (dyn FnMut(Answer) -> ControlFlow<()> + Send),
     ) -> Result<Outcome, QueryError> {
         let context = self.context().map_err(QueryError::from_engine)?;
+        let references = parsed.references()?;
         let mut outcome = Outcome::default();
-        for reference in parsed.references()? {
+        for reference in references.clone() {
             let (name, entry) = self.tables.resolve(&reference)?;
             let shown = name.to_string();
             if outcome.tables.contains(&shown) {
@@ -330,6 +373,11 @@ impl Engine {
                     outcome.missing.push(shown.clone());
                 }
                 outcome.tables.push(shown);
+            }
+            if matches!((&entry.rows, &parsed), (Rows::Unread(_), Parsed::Query(_))) {
+                return Err(QueryError::Engine {
+                    message: format!("{name} was not read from the dump"),
+                });
             }
             let provider = provider(&context, name, entry)
                 .await
@@ -369,7 +417,10 @@ impl Engine {
             Parsed::Query(statement) => {
                 outcome.answer.columns = execute(&context, *statement, params, sink)
                     .await
-                    .map_err(QueryError::from_engine)?;
+                    .map_err(|error| {
+                        let columns = references.iter().flat_map(|r| self.tables.columns(r));
+                        QueryError::from_engine(error).with_columns(columns.collect())
+                    })?;
             }
         }
         Ok(outcome)
@@ -383,6 +434,21 @@ impl Engine {
         let context = SessionContext::new_with_config_rt(config, Arc::clone(&self.runtime));
         exact::install(&context)?;
         Ok(context)
+    }
+}
+
+/// Columns in file order.
+fn columns(info: &TableInfo) -> impl Iterator<Item = (&str, ColumnType)> {
+    info.columns
+        .iter()
+        .map(|(name, column_type)| (name.as_str(), *column_type))
+}
+
+fn table_name(info: &TableInfo) -> TableName {
+    TableName::Dump {
+        snapshot: info.snapshot.clone(),
+        schema: info.schema.clone(),
+        table: info.name.clone(),
     }
 }
 
@@ -481,11 +547,15 @@ async fn provider(
     entry: &Entry,
 ) -> Result<Arc<dyn TableProvider>, DataFusionError> {
     let base: Arc<dyn TableProvider> = match &entry.rows {
-        Rows::None(schema) => Arc::new(MemTable::try_new(Arc::clone(schema), vec![vec![]])?),
-        Rows::Batches(schema, batches) => Arc::new(MemTable::try_new(
-            Arc::clone(schema),
-            vec![batches.clone()],
-        )?),
+        Rows::None(schema) | Rows::Unread(schema) => {
+            Arc::new(MemTable::try_new(Arc::clone(schema), vec![vec![]])?)
+        }
+        Rows::Batches(all, batches) => {
+            let schema = batches
+                .first()
+                .map_or_else(|| Arc::clone(all), RecordBatch::schema);
+            Arc::new(MemTable::try_new(schema, vec![batches.clone()])?)
+        }
         Rows::Files(files) => {
             let options =
                 ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension("");

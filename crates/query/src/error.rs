@@ -95,6 +95,9 @@ pub enum QueryError {
         #[source]
         source: std::io::Error,
     },
+    /// A table of a dump could not be read.
+    #[error(transparent)]
+    Table(#[from] model::TableError),
     /// The memory limit was reached and the work could not be spilled to disk.
     #[error("the query needs more memory than it may use: {message}")]
     Memory {
@@ -150,6 +153,24 @@ impl QueryError {
     /// Whether the fault is ours (exit 70) and not the request's (exit 2).
     pub fn is_our_fault(&self) -> bool {
         matches!(self, QueryError::Engine { .. })
+    }
+
+    /// Offers columns that are there, though the engine did not see them.
+    pub(crate) fn with_columns(self, columns: Vec<String>) -> QueryError {
+        match self {
+            QueryError::NoColumn {
+                column,
+                nearest: mut names,
+            } => {
+                names.extend(columns);
+                let wanted = column.rsplit('.').next().unwrap_or(&column);
+                QueryError::NoColumn {
+                    nearest: nearest(wanted, names.iter().map(String::as_str), 3),
+                    column,
+                }
+            }
+            other => other,
+        }
     }
 
     /// Says in our words what DataFusion said in its own.

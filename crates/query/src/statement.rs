@@ -9,6 +9,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// A statement that only reads.
@@ -210,4 +211,57 @@ pub(crate) fn line_of(message: &str) -> Option<u64> {
     let (_, rest) = message.split_once("Line: ")?;
     let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
     digits.parse().ok()
+}
+
+/// The words of a statement: what it may name.
+pub(crate) struct Words {
+    words: BTreeSet<String>,
+    /// `*` or NATURAL: columns are meant that no word names.
+    names_all: bool,
+}
+
+impl Words {
+    /// Whether the statement may mean a column.
+    pub(crate) fn may_name(&self, column: &str) -> bool {
+        self.names_all || self.words.contains(&column.to_lowercase())
+    }
+}
+
+/// Returns the words of a statement.
+///
+/// # Errors
+/// [`QueryError::Syntax`] if the text is not made of SQL's tokens.
+pub(crate) fn words(sql: &str) -> Result<Words, QueryError> {
+    let tokens = Tokenizer::new(&GenericDialect {}, sql)
+        .tokenize()
+        .map_err(|error| QueryError::Syntax {
+            message: error.to_string(),
+        })?;
+    let tokens: Vec<&Token> = tokens
+        .iter()
+        .filter(|token| !matches!(token, Token::Whitespace(_)))
+        .collect();
+    let mut words = Words {
+        words: BTreeSet::new(),
+        names_all: false,
+    };
+    for (at, token) in tokens.iter().enumerate() {
+        match token {
+            Token::Word(word) => {
+                words.words.insert(word.value.to_lowercase());
+            }
+            // COUNT(*) names no column. A product is taken for a wildcard: that costs time, no truth.
+            Token::Mul => {
+                let before = at.checked_sub(1).map(|before| tokens[before]);
+                let is_count = matches!(
+                    (before, tokens.get(at + 1)),
+                    (Some(Token::LParen), Some(Token::RParen))
+                );
+                words.names_all |= !is_count;
+            }
+            _ => {}
+        }
+    }
+    words.names_all |= words.words.contains("natural") || words.words.contains("table");
+    Ok(words)
 }

@@ -65,8 +65,10 @@ pub(crate) enum Rows {
     None(SchemaRef),
     /// In Parquet files.
     Files(Vec<PathBuf>),
-    /// In memory.
+    /// In memory; the schema has all columns, the batches perhaps only those that are asked for.
     Batches(SchemaRef, Vec<RecordBatch>),
+    /// In a dump, not read: the table can be described, not asked.
+    Unread(SchemaRef),
 }
 
 /// A table and how its rows are referred to.
@@ -179,6 +181,21 @@ impl Tables {
 
     pub(crate) fn insert(&mut self, name: TableName, entry: Entry) {
         self.by_name.insert(name, entry);
+    }
+
+    /// Returns the names of all columns of a table, as far as they are known without reading it.
+    pub(crate) fn columns(&self, written: &TableReference) -> Vec<String> {
+        let Ok((_, entry)) = self.resolve(written) else {
+            return Vec::new();
+        };
+        match &entry.rows {
+            Rows::None(schema) | Rows::Batches(schema, _) | Rows::Unread(schema) => schema
+                .fields()
+                .iter()
+                .map(|field| field.name().clone())
+                .collect(),
+            Rows::Files(_) => Vec::new(),
+        }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&TableName, &Entry)> {

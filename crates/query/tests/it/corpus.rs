@@ -2,7 +2,8 @@
 
 use crate::fixture::{self, Golden, Table};
 use crate::oracle::{self, Postgres};
-use query::Queries;
+use model::TableSource;
+use query::{Engine, EngineOptions, Params, Queries};
 use std::path::Path;
 use std::process::Command;
 
@@ -36,6 +37,7 @@ pub(crate) fn trace_agrees(postgres: &Postgres, golden: &Golden) {
             .output()
             .unwrap();
         postgres.database(dump, &script.stdout);
+
         let tables: Vec<Table> = golden
             .tables
             .iter()
@@ -51,11 +53,22 @@ pub(crate) fn trace_agrees(postgres: &Postgres, golden: &Golden) {
             })
             .collect();
         let duckdb = oracle::duckdb(&fixture::duckdb_setup(&tables, folder.path()), &asks);
+        // The same once more from the dump itself, as `sql` asks a plain dump.
+        let naming = dumps::Naming {
+            snapshot: dump.to_owned(),
+            source: "0123456789ab".to_owned(),
+        };
+        let source = dumps::DumpSource::from_bytes(script.stdout, naming).unwrap();
+        let mut plain = Engine::new(EngineOptions::default()).unwrap();
+        plain.register_source(&source, &query.sql).unwrap();
+        every_row_can_be_shown(&source, postgres, dump);
         let mut rows = 0;
         for (at, ask) in asks.iter().enumerate() {
             let ours = oracle::rows_of(&engine.sql(&query.sql, &ask.params).unwrap());
             let theirs = postgres.ask(dump, query, &ask.params);
             assert_eq!(ours, theirs, "{dump} {}", hashes[at]);
+            let from_dump = plain.sql(&query.sql, &ask.params).unwrap();
+            assert_eq!(oracle::rows_of(&from_dump), theirs, "{dump} {}", hashes[at]);
             if let Some(duckdb) = &duckdb {
                 assert_eq!(ours, duckdb[at], "{dump} {}", hashes[at]);
             }
@@ -67,6 +80,51 @@ pub(crate) fn trace_agrees(postgres: &Postgres, golden: &Golden) {
             seed_is_answered(&seed);
         }
     }
+}
+
+/// Each table has as many rows as PostgreSQL counts, and each row a reference of its own.
+fn every_row_can_be_shown(source: &dumps::DumpSource, postgres: &Postgres, dump: &str) {
+    let tables = source.tables();
+    assert!(tables.len() > 20);
+    for info in tables {
+        let sql = format!(
+            "SELECT COUNT(*) AS n, COUNT(DISTINCT ref) AS refs FROM {}.{}.{}",
+            info.snapshot, info.schema, info.name
+        );
+        let mut engine = Engine::new(EngineOptions::default()).unwrap();
+        engine.register_source(source, &sql).unwrap();
+        let ours = engine.sql(&sql, &Params::new()).unwrap();
+        let count = format!(
+            "SELECT COUNT(*) AS n, COUNT(*) AS refs FROM {}.{}",
+            info.schema, info.name
+        );
+        assert_eq!(
+            oracle::rows_of(&ours),
+            postgres.rows(dump, &count),
+            "{}",
+            info.name
+        );
+    }
+    let mut engine = Engine::new(EngineOptions::default()).unwrap();
+    let sql = "SELECT ref FROM eth_txs WHERE id = 41073";
+    engine.register_source(source, sql).unwrap();
+    let rows = oracle::rows_of(&engine.sql(sql, &Params::new()).unwrap());
+    assert_eq!(rows, ["0123456789ab:public.eth_txs#41073"]);
+    // Only named columns were read; a wrong name still finds its neighbour, an unread table is no empty one.
+    let error = engine
+        .sql("SELECT noncee FROM eth_txs", &Params::new())
+        .unwrap_err();
+    assert_eq!(
+        error.hint().unwrap(),
+        "nearest: nonce; DESCRIBE <table> lists all"
+    );
+    assert!(
+        engine
+            .sql("SELECT 1 FROM miniblocks", &Params::new())
+            .is_err()
+    );
+    let described = engine.sql("DESCRIBE miniblocks", &Params::new()).unwrap();
+    assert!(described.rows.len() > 10);
 }
 
 /// What the seed's author found by hand.
