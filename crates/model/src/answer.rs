@@ -78,7 +78,8 @@ impl Cell {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Returns bytes as `0x…`.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::from("0x"), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

@@ -29,6 +29,10 @@ impl TableInfo {
         for name in &self.primary_key {
             let value = batch.column(name).and_then(|column| match column.i64(row) {
                 Some(number) => Some(number.to_string()),
+                // Bytes are rarely text: keys by hash would all look alike.
+                None if column.column_type == ColumnType::Bytes => {
+                    column.bytes(row).map(crate::answer::hex)
+                }
                 None => column
                     .bytes(row)
                     .map(|bytes| String::from_utf8_lossy(bytes).into_owned()),
@@ -109,5 +113,41 @@ pub trait TableSource {
     /// Returns what could not be read, located, so that answers can say they rest on damaged tables.
     fn damage(&self) -> Vec<String> {
         Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Column;
+
+    #[test]
+    fn rows_are_referred_to_by_their_key() {
+        let mut info = TableInfo {
+            snapshot: "z".to_owned(),
+            schema: "public".to_owned(),
+            name: "t".to_owned(),
+            source: "0123456789ab".to_owned(),
+            columns: Vec::new(),
+            primary_key: vec!["hash".to_owned(), "n".to_owned()],
+            types_inferred: false,
+        };
+        let mut batch = Batch {
+            columns: vec![
+                Column::new("hash", ColumnType::Bytes),
+                Column::new("n", ColumnType::I64),
+            ],
+        };
+        batch.columns[0].push_bytes(&[0xff, 0xfe]);
+        batch.columns[1].push_i64(7);
+        assert_eq!(
+            info.row_reference(&batch, 0, Some(3)),
+            "0123456789ab:public.t#0xfffe,7"
+        );
+        info.primary_key.push("gone".to_owned());
+        assert_eq!(
+            info.row_reference(&batch, 0, Some(3)),
+            "0123456789ab:public.t#@3"
+        );
     }
 }
