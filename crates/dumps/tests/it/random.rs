@@ -101,7 +101,7 @@ fn in_drops(bytes: &[u8]) -> (dumps::DumpFacts, Kept) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_bytes_are_accounted_for(bytes in text()) {
