@@ -44,7 +44,7 @@ pub fn triage(case: &Case, options: &TriageOptions) -> Result<Triage, TriageErro
     let nodes = activity::read(case)?;
     let clocks = match &options.clocks {
         Some(clocks) => clocks.clone(),
-        None => crate::clocks::measure(case, &nodes)?,
+        None => crate::clocks::measure(case)?,
     };
     let mut answer = Triage {
         evidence: evidence(case, &overview, options),
@@ -226,9 +226,20 @@ fn next(case: &Case, answer: &Triage) -> Vec<String> {
         };
         if snapshot.trace_tables.is_empty() {
             next.push(format!("coroner tables {name}{choice}"));
-        } else {
-            let key = newest_hash(case, snapshot).unwrap_or_else(|| "0xHASH".to_owned());
-            next.push(format!("coroner trace {name} {key}{choice}"));
+            continue;
+        }
+        let tables = case.table_source(Some(&snapshot.name));
+        let notable = analysis::trace::notable(&tables).unwrap_or_default();
+        let keys = newest_hash(case, snapshot)
+            .into_iter()
+            .chain(notable.into_iter().map(|notable| notable.key));
+        let before = next.len();
+        next.extend(
+            keys.take(2)
+                .map(|key| format!("coroner trace {name} {key}{choice}")),
+        );
+        if next.len() == before {
+            next.push(format!("coroner trace {name} 0xHASH{choice}"));
         }
     }
     if answer.findings.is_empty() && answer.evidence.records > 0 {
