@@ -1,12 +1,17 @@
 //! What `analysis::clock` measured, in the words of findings.
 
+use crate::activity::{Activity, MINUTE};
 use crate::finding::Cause;
 use crate::skew::{SkewEpisode, SkewInput};
 use analysis::clock::{ClockReport, Episode, clock};
 use case::{Case, CaseError, TableId};
 use model::time::parse_utc;
+use std::collections::BTreeMap;
 
-pub(crate) fn measure(case: &Case) -> Result<SkewInput, CaseError> {
+pub(crate) fn measure(
+    case: &Case,
+    nodes: &BTreeMap<String, Activity>,
+) -> Result<SkewInput, CaseError> {
     let tables = case.tables();
     let has = |kind: &str| tables.contains(&TableId::Obs(kind.to_owned()));
     let report = clock(case, None)?;
@@ -19,10 +24,43 @@ pub(crate) fn measure(case: &Case) -> Result<SkewInput, CaseError> {
         "duties",
     ];
     let mut input = convert(&report);
+    for episode in &mut input.episodes {
+        if episode.status == "unknown" && fell_quiet(&report, episode, nodes) {
+            episode.status = "ended".to_owned();
+        }
+    }
     if input.judged_nodes == 0 && !compared.iter().any(|kind| has(kind)) {
         input.missing = Some("lines that compare a node's clock with another".to_owned());
     }
     Ok(input)
+}
+
+/// Whether every node of an episode complained of its clock again and again, and then spoke on for at
+/// least five times as long as between two complaints (and five minutes) without another.
+fn fell_quiet(
+    report: &ClockReport,
+    episode: &SkewEpisode,
+    nodes: &BTreeMap<String, Activity>,
+) -> bool {
+    let complains = episode.methods.iter().any(|method| method == "reported");
+    complains
+        && episode.nodes.iter().all(|name| {
+            let clock = report.nodes.iter().find(|node| node.node == *name);
+            let last = clock
+                .iter()
+                .flat_map(|clock| &clock.slot_clock)
+                .filter(|interval| (interval.offset_s - episode.offset_s).abs() < 120.0)
+                .filter_map(|interval| {
+                    let (from, to) = (parse_utc(&interval.from)?, parse_utc(&interval.to)?);
+                    Some((to, (to - from) / interval.samples.max(1) as i64))
+                })
+                .max();
+            let (Some((to, between)), Some(node)) = (last, nodes.get(name)) else {
+                return false;
+            };
+            let quiet = (5 * between / MINUTE).max(5) as usize;
+            node.minutes.between(to.div_euclid(MINUTE), i64::MAX) >= quiet
+        })
 }
 
 impl From<&ClockReport> for SkewInput {

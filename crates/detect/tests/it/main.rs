@@ -65,7 +65,7 @@ fn medalla_clocks_four_hours_ahead_and_one_node_silent() {
             .from
             .as_deref()
             .unwrap()
-            .starts_with("2020-08-14T18:02")
+            .starts_with("2020-08-14T18:01:58")
     );
     assert!(
         silent[0]
