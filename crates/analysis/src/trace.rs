@@ -7,7 +7,6 @@
 
 mod key;
 mod locate;
-mod notable;
 mod rows;
 mod shape;
 mod step;
@@ -16,7 +15,6 @@ mod waiting;
 mod walk;
 
 pub use key::Key;
-pub use notable::{Notable, notable};
 pub use shape::{
     AsOf, Attempt, BatchRange, BatchRow, BlockedBy, L1Mined, LogRow, LookedAt, Norm, Path, Step,
     Trace, TransactionRow, Waiting, Zone,

@@ -361,21 +361,12 @@ impl Transaction<'_> {
             }
         }
         for run in job.runs.iter().flat_map(|(_, runs)| *runs) {
-            match &run.content {
-                Content::Spooled(blocks) => {
-                    for block in blocks {
-                        rows.push(&run.work.load(block)?)?;
-                    }
-                }
-                Content::Encoded(segments) => {
-                    for encoded in segments {
-                        let reader = SegmentReader::open(&encoded.path)?;
-                        if timed {
-                            reader.in_line_order(&|_, _| true, &mut |batch| rows.push(&batch))?;
-                        } else {
-                            reader.for_each(None, &mut |batch| rows.push(batch))?;
-                        }
-                    }
+            if timed {
+                run.in_line_order(&job.bin, &mut |batch| rows.push(&batch))?;
+            } else if let Content::Encoded(segments) = &run.content {
+                for encoded in segments {
+                    SegmentReader::open(&encoded.path)?
+                        .for_each(None, &mut |batch| rows.push(batch))?;
                 }
             }
         }

@@ -80,13 +80,15 @@ pub(crate) fn links(custody: &[u8], entries: &[CustodyEntry]) -> Vec<u8> {
     lines
 }
 
-/// Checks the chain; returns the number of the first line that does not fit, counted from 1.
+/// Checks the chain; returns the number of the first line that does not fit, counted from 1. A last line
+/// without line end was cut by a kill: the next writer takes it away.
 pub(crate) fn first_broken_link(custody: &[u8]) -> Option<usize> {
     let mut previous = String::new();
-    let lines = custody
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty());
+    let lines = custody.split_inclusive(|byte| *byte == b'\n');
     for (index, line) in lines.enumerate() {
+        let Some(line) = line.strip_suffix(b"\n") else {
+            return None;
+        };
         match serde_json::from_slice::<Link>(line) {
             Ok(link) if link.previous == previous => previous = line_hash(line),
             _ => return Some(index + 1),

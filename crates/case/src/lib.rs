@@ -40,6 +40,8 @@ mod custody;
 mod disk;
 mod error;
 mod evidence;
+#[cfg(test)]
+mod fault_tests;
 mod layout;
 mod manifest;
 mod merge;

@@ -1,9 +1,9 @@
 //! Merging the rows of small sources into one segment, and rows one after the other into several.
 
 use crate::builder::Builder;
-use crate::columns::{Columns, conform, constant, memory_schema};
+use crate::columns::{Columns, conform, memory_schema};
 use crate::error::segment_error;
-use crate::rows::{merged, with_source};
+use crate::rows::merged;
 use crate::segment::{Encoded, SegmentFile, SourceValue};
 use crate::segment_reader::{SegmentReader, Sources};
 use crate::spool::{Block, Keys, Work, sorted};
@@ -162,14 +162,7 @@ fn load(
     let (batch, path) = match &mut feed.origin {
         Origin::Block { run, block, digest } => {
             let path = PathBuf::from("spool");
-            let batch = sorted(run.work.load(block)?, &path)?;
-            let mut arrays = batch.columns().to_vec();
-            let at = run.source_at.min(arrays.len());
-            arrays.insert(at, constant(digest, batch.num_rows()));
-            let schema = memory_schema(&with_source(run.columns.clone(), at));
-            let batch = RecordBatch::try_new(schema, arrays)
-                .map_err(|error| segment_error(&path, error))?;
-            (batch, path)
+            (sorted(run.load(block, digest)?, &path)?, path)
         }
         Origin::Segment { path, rows, keep } => loop {
             let Some(batch) = rows.next() else {

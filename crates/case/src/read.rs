@@ -1,6 +1,6 @@
 //! A reader's view of a case.
 
-use crate::columns::from_arrow;
+use crate::columns::{Columns, from_arrow};
 use crate::error::{AtPath, segment_error};
 use crate::evidence::EvidenceReader;
 use crate::segment_reader::SegmentReader;
@@ -106,7 +106,7 @@ impl Case {
             let chosen = reader.choose(filter)?;
             for batch in reader.read(columns, &chosen)? {
                 let batch = batch.map_err(|error| segment_error(&path, error))?;
-                f(to_batch(batch, &reader, &path)?)?;
+                f(to_batch(batch, reader.columns(), &path)?)?;
             }
         }
         Ok(())
@@ -181,10 +181,10 @@ impl Case {
 /// Turns a batch of a segment into ours.
 pub(crate) fn to_batch(
     batch: RecordBatch,
-    reader: &SegmentReader,
+    columns: &Columns,
     path: &Path,
 ) -> Result<Batch, CaseError> {
-    from_arrow(batch, reader.columns()).map_err(|error| segment_error(path, error))
+    from_arrow(batch, columns).map_err(|error| segment_error(path, error))
 }
 
 /// Parses a manifest; the version is looked at first, for a newer format may have any shape.

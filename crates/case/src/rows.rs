@@ -1,13 +1,18 @@
 //! Rows on their way into segments.
 
 use crate::builder::Builder;
-use crate::columns::{Columns, columns_of, conform, memory_schema, merge_columns, to_arrow};
+use crate::columns::{
+    Columns, columns_of, conform, constant, memory_schema, merge_columns, to_arrow,
+};
+use crate::error::segment_error;
 use crate::segment::{Encoded, PAGE_ROWS, SOURCE, SourceValue, new_placeholder};
+use crate::segment_reader::SegmentReader;
 use crate::spool::{Block, Work};
 use crate::{CaseError, TableId};
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use model::{Batch, ColumnType};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Spooled bytes after which a source is taken for a large one. Only speed depends on it.
@@ -152,7 +157,7 @@ impl RowWriter {
                 concat_batches(&several[0].schema(), several).map_err(|error| self.misfit(error))?
             }
         };
-        let block = self.work.spool(&batch)?;
+        let block = self.work.spool(batch)?;
         self.spooled_bytes += block.bytes();
         self.blocks.push(block);
         Ok(())
@@ -175,6 +180,8 @@ impl RowWriter {
             let mut builder = Builder::new(self.work.clone(), self.table.clone(), columns, source);
             for block in std::mem::take(&mut self.blocks) {
                 builder.push(self.work.load(&block)?)?;
+                // Its memory is free again when the builder has written it.
+                drop(block);
             }
             self.builder = Some(builder);
         }
@@ -246,6 +253,37 @@ impl Run {
     /// Returns the number of rows.
     pub fn rows(&self) -> u64 {
         self.rows
+    }
+
+    /// Returns rows of the spool as a file has them, with `source`.
+    pub(crate) fn load(&self, block: &Block, digest: &str) -> Result<RecordBatch, CaseError> {
+        let batch = self.work.load(block)?;
+        let mut arrays = batch.columns().to_vec();
+        let at = self.source_at.min(arrays.len());
+        arrays.insert(at, constant(digest, batch.num_rows()));
+        RecordBatch::try_new(memory_schema(&self.file_columns()), arrays)
+            .map_err(|error| segment_error(Path::new("spool"), error))
+    }
+
+    /// Passes all rows to `f` in line order, with `source`.
+    pub(crate) fn in_line_order(
+        &self,
+        digest: &str,
+        f: &mut dyn FnMut(RecordBatch) -> Result<(), CaseError>,
+    ) -> Result<(), CaseError> {
+        match &self.content {
+            Content::Spooled(blocks) => {
+                for block in blocks {
+                    f(self.load(block, digest)?)?;
+                }
+            }
+            Content::Encoded(segments) => {
+                for encoded in segments {
+                    SegmentReader::open(&encoded.path)?.in_line_order(&|_, _| true, f)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Returns the columns of its rows in a file.

@@ -76,13 +76,20 @@ fn properties(table: &TableId, columns: &Columns) -> WriterProperties {
             _ => {}
         }
         if table.is_timed() {
-            if PAGE_STATISTICS.contains(&name.as_str()) {
-                builder =
-                    builder.set_column_statistics_enabled(path.clone(), EnabledStatistics::Page);
-            } else if matches!(column_type, ColumnType::Text | ColumnType::Json) {
-                builder =
-                    builder.set_column_statistics_enabled(path.clone(), EnabledStatistics::None);
-            }
+            let statistics = match name.as_str() {
+                name if PAGE_STATISTICS.contains(&name) => EnabledStatistics::Page,
+                "node" | "client" | "kind" => EnabledStatistics::Chunk,
+                // Comparing text costs as much as storing it, and nobody selects by its order.
+                _ if matches!(
+                    column_type,
+                    ColumnType::Text | ColumnType::Json | ColumnType::Dict
+                ) =>
+                {
+                    EnabledStatistics::None
+                }
+                _ => EnabledStatistics::Chunk,
+            };
+            builder = builder.set_column_statistics_enabled(path.clone(), statistics);
             if name == SOURCE {
                 // So that a digest can be put in later: see `patch`.
                 builder = builder.set_column_compression(path, Compression::UNCOMPRESSED);

@@ -1,4 +1,5 @@
-//! The spool: rows of a transaction that wait for their place, as blocks in one temporary file.
+//! The spool: rows of a transaction that wait for their place, in memory while there is little, then as
+//! blocks in one temporary file.
 
 use crate::CaseError;
 use crate::disk::{Disk, DiskFile};
@@ -7,11 +8,11 @@ use crate::segment::time_column;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::Int64Type;
-use arrow::ipc::reader::StreamReader;
+use arrow::ipc::reader::StreamDecoder;
 use arrow::ipc::writer::StreamWriter;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What the parts of a transaction share: the disk, the folder for temporary files, the spool.
@@ -21,6 +22,8 @@ pub(crate) struct Work {
     pub(crate) folder: PathBuf,
     serial: AtomicU64,
     spool: Mutex<Option<SpoolFile>>,
+    /// Bytes of memory that are left for rows.
+    memory: AtomicI64,
 }
 
 #[derive(Debug)]
@@ -29,13 +32,32 @@ struct SpoolFile {
     length: u64,
 }
 
+/// Bytes of rows that wait in memory before the spool becomes a file.
+const MEMORY_BYTES: i64 = 64 << 20;
+
 /// Rows of one source in the spool, in line order.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Block {
-    offset: u64,
+    place: Place,
     length: usize,
     /// The smallest time in it.
     pub(crate) min_time: i64,
+}
+
+#[derive(Debug)]
+enum Place {
+    Memory { batch: RecordBatch, _share: Share },
+    File { offset: u64 },
+}
+
+/// A share of the memory that rows may wait in; given back when dropped.
+#[derive(Debug)]
+struct Share(Arc<Work>, i64);
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.0.memory.fetch_add(self.1, Ordering::Relaxed);
+    }
 }
 
 impl Block {
@@ -53,6 +75,7 @@ impl Work {
             folder: folder.to_path_buf(),
             serial: AtomicU64::new(0),
             spool: Mutex::new(None),
+            memory: AtomicI64::new(MEMORY_BYTES),
         })
     }
 
@@ -64,7 +87,31 @@ impl Work {
     }
 
     /// Stores rows.
-    pub(crate) fn spool(&self, batch: &RecordBatch) -> Result<Block, CaseError> {
+    pub(crate) fn spool(self: &Arc<Work>, batch: RecordBatch) -> Result<Block, CaseError> {
+        let keys = Keys::of(&batch);
+        let min_time = keys.times.iter().copied().min().unwrap_or(i64::MIN);
+        let size = slice_bytes(&batch);
+        let share = Share(self.clone(), size);
+        let left = self.memory.fetch_sub(size, Ordering::Relaxed);
+        let (place, length) = if left >= size {
+            (
+                Place::Memory {
+                    batch,
+                    _share: share,
+                },
+                size as usize,
+            )
+        } else {
+            self.write(&batch)?
+        };
+        Ok(Block {
+            place,
+            length,
+            min_time,
+        })
+    }
+
+    fn write(&self, batch: &RecordBatch) -> Result<(Place, usize), CaseError> {
         let path = self.folder.join("spool.tmp");
         self.disk.create_dir_all(&self.folder)?;
         let encode = || -> Result<Vec<u8>, arrow::error::ArrowError> {
@@ -74,8 +121,6 @@ impl Work {
             writer.into_inner()
         };
         let bytes = encode().map_err(|error| segment_error(&path, error))?;
-        let keys = Keys::of(batch);
-        let min_time = keys.times.iter().copied().min().unwrap_or(i64::MIN);
         let mut spool = self.spool.lock().unwrap_or_else(PoisonError::into_inner);
         let spool = match &mut *spool {
             Some(spool) => spool,
@@ -92,15 +137,15 @@ impl Work {
             .at("write", &path)?;
         spool.file.put(&bytes)?;
         spool.length += bytes.len() as u64;
-        Ok(Block {
-            offset,
-            length: bytes.len(),
-            min_time,
-        })
+        Ok((Place::File { offset }, bytes.len()))
     }
 
     /// Reads stored rows, in the order they were stored.
     pub(crate) fn load(&self, block: &Block) -> Result<RecordBatch, CaseError> {
+        let offset = match &block.place {
+            Place::Memory { batch, .. } => return Ok(batch.clone()),
+            Place::File { offset } => *offset,
+        };
         let path = self.folder.join("spool.tmp");
         let mut bytes = vec![0; block.length];
         {
@@ -108,23 +153,24 @@ impl Work {
             let Some(spool) = &mut *spool else {
                 return Err(segment_error(&path, "the spool is gone".to_owned()));
             };
-            spool
-                .file
-                .file
-                .seek(SeekFrom::Start(block.offset))
-                .at("read", &path)?;
-            spool.file.file.read_exact(&mut bytes).at("read", &path)?;
+            let file = &mut spool.file.file;
+            file.seek(SeekFrom::Start(offset)).at("read", &path)?;
+            file.read_exact(&mut bytes).at("read", &path)?;
         }
-        let buffer = arrow::buffer::Buffer::from_vec(bytes);
-        let read = || -> Result<Option<RecordBatch>, arrow::error::ArrowError> {
-            StreamReader::try_new(std::io::Cursor::new(buffer.as_slice()), None)?
-                .next()
-                .transpose()
-        };
-        read()
+        let mut bytes = arrow::buffer::Buffer::from_vec(bytes);
+        StreamDecoder::new()
+            .decode(&mut bytes)
             .map_err(|error| segment_error(&path, error))?
             .ok_or_else(|| segment_error(&path, "the spool is cut".to_owned()))
     }
+}
+
+/// Returns what the rows of a batch take, without what a slice leaves out.
+fn slice_bytes(batch: &RecordBatch) -> i64 {
+    let columns = batch.columns().iter();
+    columns
+        .map(|column| column.to_data().get_slice_memory_size().unwrap_or(0) as i64)
+        .sum()
 }
 
 /// What rows are sorted by: time (undated first) and line; the source is the same or comes between.

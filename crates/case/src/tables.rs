@@ -113,7 +113,7 @@ impl CaseTables {
                         batch
                             .project(&[index])
                             .map_err(|error| segment_error(&path, error))?,
-                        &reader,
+                        reader.columns(),
                         &path,
                     )?;
                     let column = column.columns.into_iter().next();
@@ -139,7 +139,7 @@ impl CaseTables {
                 let schema = first.schema();
                 let all = arrow::compute::concat_batches(&schema, &batches)
                     .map_err(|error| segment_error(&path, error))?;
-                to_batch(all, &reader, &path)?
+                to_batch(all, reader.columns(), &path)?
             }
             _ => {
                 let columns = reader.columns().iter();

@@ -154,8 +154,8 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// Passes the committed rows of a source (records, rejects, observations; not those dropped) through
-    /// `f`, in line order, and sorts them again. Rows adopted in this transaction before are not passed.
+    /// Passes all rows of a source (records, rejects, observations; those committed and not dropped, then
+    /// those adopted in this transaction) through `f`, in line order, and sorts them again.
     ///
     /// # Errors
     /// If segments cannot be read or the disk does not take the new ones.
@@ -168,23 +168,40 @@ impl<'a> Transaction<'a> {
             .manifest
             .source(source)
             .map_or(0, |source| source.bytes);
-        for (table, segments) in self.committed_tables() {
+        let committed = self.committed_tables();
+        let adopted = self.runs.keys().filter(|(_, digest)| digest == source);
+        let mut tables: BTreeSet<TableId> = adopted.map(|(table, _)| table.clone()).collect();
+        let holds = |segment: &&Segment| segment.sources.iter().any(|(name, _)| name == source);
+        let holding = committed
+            .iter()
+            .filter(|(_, segments)| segments.iter().any(|segment| holds(&segment)));
+        tables.extend(holding.map(|(table, _)| table.clone()));
+        for table in tables.into_iter().filter(TableId::is_timed) {
             let key = (table.clone(), source.to_owned());
-            let holds = |segment: &&Segment| segment.sources.iter().any(|(name, _)| name == source);
-            let mut segments: Vec<&Segment> = segments.iter().filter(holds).collect();
-            if segments.is_empty() || !table.is_timed() || self.replaced.contains(&key) {
-                continue;
-            }
-            segments.sort_by_key(|segment| segment.part);
             let mut rows = RowWriter::new(self.work.clone(), table.clone(), source);
             rows.expect_raw_bytes(bytes);
+            let mut segments: Vec<&Segment> = committed
+                .get(&table)
+                .map_or(&[][..], Vec::as_slice)
+                .iter()
+                .filter(holds)
+                .collect();
+            segments.sort_by_key(|segment| segment.part);
             for segment in segments {
                 let path = self.writer.case.path.join(&segment.file);
                 let reader = SegmentReader::open(&path)?;
                 let keep =
                     |name: &str, line: i64| name == source && self.survives(&table, name, line);
                 reader.in_line_order(&keep, &mut |batch| {
-                    let mut batch = to_batch(batch, &reader, &path)?;
+                    let mut batch = to_batch(batch, reader.columns(), &path)?;
+                    f(&table, &mut batch);
+                    rows.push(batch)
+                })?;
+            }
+            for run in self.runs.remove(&key).unwrap_or_default() {
+                let columns = run.file_columns();
+                run.in_line_order(source, &mut |batch| {
+                    let mut batch = to_batch(batch, &columns, std::path::Path::new("spool"))?;
                     f(&table, &mut batch);
                     rows.push(batch)
                 })?;
@@ -195,9 +212,8 @@ impl<'a> Transaction<'a> {
                     patch(segment, source)?;
                 }
             }
-            // Before rows that were adopted already: those follow the committed ones.
             if run.rows > 0 {
-                self.runs.entry(key.clone()).or_default().insert(0, run);
+                self.runs.insert(key.clone(), vec![run]);
             }
             self.replaced.insert(key);
         }

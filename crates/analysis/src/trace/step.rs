@@ -215,8 +215,7 @@ impl EthTxs {
                 });
             }
         }
-        // Rows that are not in a part of the table do not say that there are none.
-        if self.history_here && (self.history_whole || !attempts.is_empty()) {
+        if self.history_here {
             step.history_ids_with_confirmed_at = Some(confirmed_ids);
             step.attempts = Some(attempts);
         }

@@ -109,6 +109,43 @@ fn a_rewritten_source_is_sorted_anew() {
 }
 
 #[test]
+fn rows_are_rewritten_before_they_are_committed_too() {
+    let folder = tempfile::tempdir().unwrap();
+    for mib in [10, 100] {
+        let made = source(mib + 3, 900, mib, 20);
+        let mut moved = made.clone();
+        for row in &mut moved.rows {
+            row.ts = row.ts.map(|ts| ts - row.line * 3_000_000);
+        }
+        let path = folder.path().join(format!("{mib}.case"));
+        let mut writer = CaseWriter::open_or_create(path).unwrap();
+        let mut tx = writer.begin();
+        add_rows(&mut tx, &made, 0, 400, 100);
+        list(&mut tx, &made);
+        tx.commit().unwrap();
+        let mut tx = writer.begin();
+        add_rows(&mut tx, &made, 400, 900, 100);
+        tx.rewrite(&made.digest, &mut |_, batch| {
+            let lines: Vec<i64> = (0..batch.rows())
+                .map(|row| batch.column("line").unwrap().i64(row).unwrap())
+                .collect();
+            for column in &mut batch.columns {
+                if let (true, ColumnData::I64(values)) =
+                    (column.name.starts_with("ts_order"), &mut column.data)
+                {
+                    for (value, line) in values.iter_mut().zip(&lines) {
+                        *value -= line * 3_000_000;
+                    }
+                }
+            }
+        })
+        .unwrap();
+        tx.commit().unwrap();
+        check(writer.case(), &[&moved]);
+    }
+}
+
+#[test]
 fn rows_of_a_forgotten_tail_go_in_every_table() {
     let folder = tempfile::tempdir().unwrap();
     let mut made = source(8, 1_000, 10, 5);

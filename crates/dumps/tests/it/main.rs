@@ -6,4 +6,3 @@ mod corpus;
 mod hostile;
 mod postgres;
 mod psql;
-mod random;

@@ -3,4 +3,3 @@
 mod corpus;
 mod memory;
 mod rules;
-mod sample;
