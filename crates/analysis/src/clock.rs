@@ -14,7 +14,8 @@
 //! * A line that only says that two slots differ (own slot against a peer's) does not tell whose clock is
 //!   wrong; without the network's genesis it is no offset.
 //!
-//! Samples of one clock whose offsets agree within 2 s and their own uncertainty form an interval; a
+//! Beacon node and validator of one node are programs of their own, each with its slot clock: samples are
+//! compared within a program, over its restarts. Samples of one clock whose offsets agree within 2 s and their own uncertainty form an interval; a
 //! larger step, or a pause of 75 minutes (roughtime is asked hourly), ends it. Intervals off by more
 //! than 2 s are episodes, joined over nodes that were wrong by the same at the same time. An episode has *ended*
 //! on a node only if a later sample shows its clock right, or if a client that warned every few minutes goes on
@@ -34,6 +35,7 @@ pub use estimate::estimate;
 pub use load::clock;
 
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// The answer of `coroner clock` (contract §4), without its `schema`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -92,6 +94,9 @@ pub struct ZoneAlternative {
 /// A stretch of constant offset.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Interval {
+    /// Whose clock, where a node runs several programs: beacon node and validator each keep their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
     /// First sample, RFC 3339.
     pub from: String,
     /// Last sample.
@@ -193,6 +198,8 @@ pub struct Sample {
     pub us: i64,
     /// The node.
     pub node: String,
+    /// Which of its programs: its role, or whatever tells it from the others of the node.
+    pub program: String,
     /// Which of its clocks.
     pub clock: Clock,
     /// Clock minus true time.
@@ -235,10 +242,19 @@ pub struct NodeFacts {
     pub client: Option<String>,
     /// The zone of its stamps.
     pub zone: Zone,
-    /// Its last record: by it is judged whether an episode still went on.
-    pub last_us: Option<i64>,
+    /// Its programs and the last record of each: by it is judged whether an episode still went on.
+    pub programs: BTreeMap<String, Program>,
     /// What cannot be said of its samples.
     pub problems: Vec<String>,
+}
+
+/// One of the programs of a node, over all its restarts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Program {
+    /// `beacon`, `validator` …, if it is known.
+    pub role: Option<String>,
+    /// Its last record.
+    pub last_us: Option<i64>,
 }
 
 /// Everything [`estimate`] needs.

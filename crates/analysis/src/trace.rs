@@ -7,6 +7,7 @@
 
 mod key;
 mod locate;
+mod notable;
 mod rows;
 mod shape;
 mod step;
@@ -15,6 +16,7 @@ mod waiting;
 mod walk;
 
 pub use key::Key;
+pub use notable::{Notable, notable};
 pub use shape::{
     AsOf, Attempt, BatchRange, BatchRow, BlockedBy, L1Mined, LogRow, LookedAt, Norm, Path, Step,
     Trace, TransactionRow, Waiting, Zone,

@@ -1,6 +1,6 @@
 //! `cargo run --release -p bench`: see the crate's documentation.
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use bench::{LogWriter, Measured, Python, folder_bytes, parse_only};
 use serde_json::Value;
 use std::{
@@ -168,33 +168,36 @@ fn generate(log: &Path, bytes: u64, shape: Shape) -> Result<()> {
     Ok(())
 }
 
+/// Runs the program, or where it is not built the library's part of it.
 fn ingest(python: &Python, options: &Options, case: &Path, log: &Path) -> Result<Measured> {
+    let beside =
+        |name: &str| -> Result<PathBuf> { Ok(std::env::current_exe()?.with_file_name(name)) };
     let coroner = match &options.coroner {
         Some(path) => path.clone(),
-        None => std::env::current_exe()?.with_file_name("coroner"),
+        None => beside("coroner")?,
     };
-    ensure!(
-        coroner.exists(),
-        "no {}: build it with `cargo build --release -p cli`",
-        coroner.display()
-    );
-    let mut command: Vec<String> = [&coroner, Path::new("ingest"), case, log]
-        .iter()
-        .map(|part| part.display().to_string())
-        .collect();
-    command.extend(
-        [
+    let mut command: Vec<String> = Vec::new();
+    if coroner.exists() {
+        command.extend([coroner.display().to_string(), "ingest".to_owned()]);
+    } else {
+        command.push(beside("ingest_child")?.display().to_string());
+    }
+    command.extend([case, log].map(|path| path.display().to_string()));
+    if coroner.exists() {
+        let fixed = [
             "--index",
             "never",
             "--format",
             "json",
             "--progress",
             "never",
-        ]
-        .map(String::from),
-    );
-    if let Some(threads) = options.threads {
-        command.extend(["--threads".to_owned(), threads.to_string()]);
+        ];
+        command.extend(fixed.map(String::from));
+        if let Some(threads) = options.threads {
+            command.extend(["--threads".to_owned(), threads.to_string()]);
+        }
+    } else if let Some(threads) = options.threads {
+        command.push(threads.to_string());
     }
     let command: Vec<&str> = command.iter().map(String::as_str).collect();
     checked(python.measure(&command)?, "coroner")
@@ -232,11 +235,16 @@ fn stages(out: &mut dyn Write, measured: &Measured) -> Result<()> {
     let Some(stages) = report["stages"].as_object() else {
         return Ok(());
     };
-    let seconds = |value: &Value| value.as_f64().unwrap_or(0.0);
+    let seconds = |value: &Value| value.as_f64().unwrap_or(0.0) / 1e9;
     let total: f64 = stages.values().map(seconds).sum();
     for (name, value) in stages {
         let share = 100.0 * seconds(value) / total.max(f64::MIN_POSITIVE);
-        writeln!(out, "stage {name}: {:.2} s, {share:.0} %", seconds(value))?;
+        let name = name.trim_end_matches("_ns");
+        writeln!(
+            out,
+            "stage {name}: {:.2} cpu s, {share:.0} %",
+            seconds(value)
+        )?;
     }
     Ok(())
 }

@@ -1,1 +1,108 @@
-fn main() {}
+//! The `coroner` command: the only crate that prints, exits, reads the environment or knows clap.
+//!
+//! Each verb is a module of [`verbs`]; this file parses, dispatches and ends the process.
+
+mod args;
+mod error;
+mod exit;
+mod settings;
+mod ui;
+mod verbs;
+
+use args::{Cli, Verb};
+use clap::Parser;
+use error::CliError;
+use exit::Exit;
+use settings::{Environment, Settings};
+use std::io::Write;
+use std::process::ExitCode;
+use ui::Ui;
+
+fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(|info| {
+        let what = info.payload_as_str().unwrap_or("unknown");
+        let place = info.location().map(ToString::to_string).unwrap_or_default();
+        let _ = writeln!(
+            std::io::stderr(),
+            "bug in coroner: {} ({place}, version {})\nhint: please report this line and what you ran; your evidence and cases are not harmed",
+            model::escape_control(what.as_bytes()),
+            env!("CARGO_PKG_VERSION"),
+        );
+    }));
+    std::panic::catch_unwind(run).unwrap_or(Exit::Bug).into()
+}
+
+fn run() -> Exit {
+    let args = args::with_verb(std::env::args_os().collect());
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers; anything else is a wrong request.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Wrong
+            } else {
+                Exit::Done
+            };
+        }
+    };
+    let settings = match Settings::new(&cli.globals, Environment::read()) {
+        Ok(settings) => settings,
+        Err(error) => {
+            ui::print_error(&error);
+            return Exit::Wrong;
+        }
+    };
+    let mut ui = Ui::new(settings);
+    match dispatch(cli.verb, &mut ui) {
+        Ok(exit) => exit,
+        Err(error) => {
+            if let CliError::Failed(error) = &error {
+                ui.error(error);
+            }
+            error.exit()
+        }
+    }
+}
+
+fn dispatch(verb: Verb, ui: &mut Ui) -> Result<Exit, CliError> {
+    use verbs::*;
+    match verb {
+        Verb::Triage(args) => triage::run(&args, ui),
+        Verb::Report(args) => report::run(&args, ui),
+        Verb::Timeline(args) => timeline::run(&args, ui),
+        Verb::Search(args) => search::run(&args, ui),
+        Verb::Show(args) => show::run(&args, ui),
+        Verb::Clock(args) => clock::run(&args, ui),
+        Verb::Trace(args) => trace::run(&args, ui),
+        Verb::Sql(args) => sql::run(&args, ui),
+        Verb::Query(args) => query::run(&args, ui),
+        Verb::Queries(args) => queries::run(&args, ui),
+        Verb::Ingest(args) => ingest::run(&args, ui),
+        Verb::Info(args) => info::run(&args, ui),
+        Verb::Nodes(args) => nodes::run(&args, ui),
+        Verb::Tables(args) => tables::run(&args, ui),
+        Verb::Amend(args) => amend::run(&args, ui),
+        Verb::Forget(args) => forget::run(&args, ui),
+        Verb::Verify(args) => verify::run(&args, ui),
+        Verb::Seal(args) => seal::run(&args, ui),
+        Verb::Parse(args) => parse::run(&args, ui),
+        Verb::Formats(args) => formats::run(&args, ui),
+        Verb::Cache(args) => cache::run(&args, ui),
+        Verb::Completions(args) => completions::run(&args, ui),
+        Verb::Man(args) => man::run(&args, ui),
+        Verb::Batches(_) => later::run("batches"),
+        Verb::Jobs(_) => later::run("jobs"),
+        Verb::Diff(_) => later::run("diff"),
+        Verb::Templates(_) => later::run("templates"),
+        Verb::Contrast(_) => later::run("contrast"),
+        Verb::Finality(_) => later::run("finality"),
+        Verb::Slashings(_) => later::run("slashings"),
+        Verb::Check(_) => later::run("check"),
+        Verb::Findings(_) => later::run("findings"),
+        Verb::Note(_) => later::run("note"),
+        Verb::Export(_) => later::run("export"),
+        Verb::Replay(_) => later::run("replay"),
+        Verb::WhatIf(_) => later::run("what-if"),
+    }
+}

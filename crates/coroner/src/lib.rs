@@ -1,1 +1,61 @@
-//! The façade: open a case, ask it.
+//! The façade: open evidence, ask it.
+//!
+//! [`Evidence::open`] takes a case folder, or plain evidence (a log, a dump, a folder of them), for
+//! which it makes a throw-away case in a cache; the same questions work on both. What comes out are
+//! plain values that serialise into the shapes of the contract, and windows, references and
+//! damage are handled here. This crate must never know clap, print, exit or read the environment:
+//! that is `cli`'s.
+//!
+//! ```no_run
+//! use coroner::{Evidence, OpenOptions, TimelineFilter, Window};
+//!
+//! let evidence = Evidence::open("medalla.case", &OpenOptions::default())?;
+//! let mut warnings = 0;
+//! let filter = TimelineFilter { min_level: Some(model::Level::Warn), ..TimelineFilter::default() };
+//! evidence.timeline(&filter, &Window::default(), &mut |_row| {
+//!     warnings += 1;
+//!     Ok(())
+//! })?;
+//! # Ok::<(), coroner::Error>(())
+//! ```
+
+mod ask;
+mod cache;
+mod draft;
+mod error;
+mod evidence;
+mod gaps;
+mod grep;
+mod info;
+mod partial;
+mod plain;
+mod show;
+mod sql;
+mod tables;
+mod timeline;
+mod window;
+
+pub use ::ingest::{Amendment, Custody, IngestOptions, IngestReport, ParseReport, Progress, Quiet};
+pub use analysis::clock::ClockReport;
+pub use ask::{Traced, amend, check_definitions, forget, ingest, parse, read_definitions, trace};
+pub use cache::{Cache, CacheEntry};
+pub use case::SourceKind;
+pub use draft::DraftOptions;
+pub use error::{Error, ErrorKind};
+pub use evidence::{Evidence, OpenOptions, STDIN};
+pub use formats::{Catalogue, Format};
+pub use grep::Grep;
+pub use index::{Found, Hit};
+pub use info::{
+    Gap, Info, InfoAlternative, InfoContainer, InfoProcess, InfoSnapshot, InfoSource, InfoTable,
+    InfoZone, NodeInfo, Totals,
+};
+pub use model::{Level, Reference};
+pub use partial::{LookedAt, Partial};
+pub use plain::PlainDumps;
+pub use report::{Zone, ZoneError};
+pub use show::Shown;
+pub use sql::{QueryInfo, QueryParam, SqlOptions, SqlOutcome, queries, query, sql};
+pub use tables::{TableColumn, TableRow};
+pub use timeline::{TimelineFilter, TimelineSummary};
+pub use window::{TimeContext, TimeSpec, Window};

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 /// Shorter silences are nobody's business.
 const LEAST_MINUTES: i64 = 10;
+/// A log that ends is no silence for this long.
+const LEAST_MINUTES_AT_END: i64 = 30;
 /// Fewer spoken minutes make no habit.
 const LEAST_SPOKEN: usize = 8;
 /// How many times longer than usual.
@@ -37,6 +39,7 @@ pub(crate) fn detect(
         .max()
         .unwrap_or(0);
     let mut silences = Vec::new();
+    let mut ends_early: Vec<String> = Vec::new();
     for (name, node) in nodes {
         let gaps = node.minutes.gaps();
         if gaps.len() + 1 < LEAST_SPOKEN {
@@ -56,14 +59,26 @@ pub(crate) fn detect(
             if length < LEAST_MINUTES || length < TIMES_HABIT * habit {
                 continue;
             }
-            let others = nodes
-                .iter()
-                .filter(|(other, activity)| {
-                    *other != name && speaks_through(activity, before, after)
-                })
-                .count();
-            if others > 0 {
-                silences.push((name.clone(), before, after, others, habit));
+            let others = |f: &dyn Fn(&Activity) -> bool| {
+                nodes
+                    .iter()
+                    .filter(|(other, activity)| *other != name && f(activity))
+                    .count()
+            };
+            let speaking = others(&|activity| speaks_through(activity, before, after));
+            // In the middle of its log, half of those who were there must have spoken; a log that
+            // just ends earlier than some is no silence unless most went on.
+            let at_end = after == end + 1;
+            let enough = if at_end {
+                length >= LEAST_MINUTES_AT_END && speaking * 5 >= (nodes.len() - 1) * 3
+            } else {
+                let there = others(&|activity| covers(activity, before, after));
+                speaking > 0 && speaking * 2 >= there
+            };
+            if enough {
+                silences.push((name.clone(), before, after, speaking, habit));
+            } else if at_end && speaking > 0 {
+                ends_early.push(name.clone());
             }
         }
     }
@@ -81,8 +96,53 @@ pub(crate) fn detect(
             let edge = (edge.0, edge.1.filter(|_| !at_end));
             finding(overview, &name, others, habit, edge, end * MINUTE, &ends)
         })
+        .chain(uneven_end(overview, nodes, ends_early))
         .collect();
     Ok((findings, None))
+}
+
+/// Logs that end before the last one does: nothing happened, but nothing is known of them later.
+fn uneven_end(
+    overview: &Overview,
+    nodes: &BTreeMap<String, Activity>,
+    early: Vec<String>,
+) -> Option<Finding> {
+    let ends: Vec<&Place> = early
+        .iter()
+        .filter_map(|name| nodes[name].last.as_ref())
+        .collect();
+    let first = ends.iter().map(|place| place.us).min()?;
+    let last = nodes
+        .values()
+        .filter_map(|node| node.last.as_ref())
+        .map(|place| place.us)
+        .max();
+    let of = overview.nodes.len().max(early.len());
+    Some(
+        Finding {
+            kind: "uneven_end".to_owned(),
+            severity: "notice".to_owned(),
+            title: "logs end before the last one does".to_owned(),
+            status: "unknown".to_owned(),
+            affected: Affected {
+                n: early.len(),
+                of,
+                unit: "nodes".to_owned(),
+            },
+            basis: "observed".to_owned(),
+            scope: "evidence".to_owned(),
+            witnesses: Witnesses {
+                sources: early.len(),
+                nodes: early.len(),
+                independent: early.len(),
+            },
+            caveats: vec!["nothing is known of these nodes after their last line".to_owned()],
+            refs: ends.iter().map(|place| place.reference()).collect(),
+            nodes: early,
+            ..Finding::default()
+        }
+        .identified(Some(first), last),
+    )
 }
 
 /// The 95th percentile of a node's own pauses, in minutes.
@@ -92,6 +152,13 @@ fn habit(gaps: &[(i64, i64)]) -> i64 {
     // The pause in question must not set the habit it is judged by.
     let at = (lengths.len() * 95 / 100).min(lengths.len().saturating_sub(2));
     lengths.get(at).copied().unwrap_or(1)
+}
+
+/// Whether a node's log begins before a silence and ends after it.
+fn covers(activity: &Activity, before: i64, after: i64) -> bool {
+    let minute = |place: &Option<Place>| place.as_ref().map(|place| place.us.div_euclid(MINUTE));
+    minute(&activity.first).is_some_and(|first| first <= before)
+        && minute(&activity.last).is_some_and(|last| last >= after)
 }
 
 /// Whether a node speaks in the first, the second and the last third of a silence.
@@ -157,10 +224,15 @@ fn finding(
     magnitude.insert("usual_pause_s".to_owned(), (habit * 60).into());
     let shown = overview.shown(name);
     let length = crate::text::duration(silence_s as f64);
-    let title = if to.is_some() {
-        format!("{shown} wrote nothing for {length} while {others} others did")
+    let others_were = if others == 1 {
+        "another".to_owned()
     } else {
-        format!("{shown} wrote nothing more for {length} while {others} others went on")
+        format!("{others} others")
+    };
+    let title = if to.is_some() {
+        format!("{shown} wrote nothing for {length} while {others_were} did")
+    } else {
+        format!("{shown} wrote nothing more for {length} while {others_were} went on")
     };
     let mut caveats = overview.time_caveats(&[name.to_owned()]);
     let mut causes = Vec::new();
@@ -196,7 +268,7 @@ fn finding(
         );
     }
     let severity = match (to.is_some(), silence_s) {
-        (true, ..3600) => "low",
+        (true, ..1800) => "low",
         (true, _) => "medium",
         (false, ..3600) => "low",
         (false, _) if !causes.is_empty() => "high",

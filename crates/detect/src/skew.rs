@@ -4,6 +4,7 @@ use crate::finding::{Affected, Cause, Finding, NotRun, Witnesses};
 use crate::overview::Overview;
 use crate::text::{duration, signed};
 use serde_json::Map;
+use std::collections::BTreeSet;
 
 /// What was measured of the clocks.
 #[derive(Clone, Debug, Default)]
@@ -31,8 +32,8 @@ pub struct SkewEpisode {
     pub offset_s: f64,
     /// Nodes.
     pub nodes: Vec<String>,
-    /// Sources that show it.
-    pub sources: usize,
+    /// `observed` or `inferred`.
+    pub basis: String,
     /// How it was measured.
     pub methods: Vec<String>,
     /// Hypotheses.
@@ -84,6 +85,11 @@ fn finding(overview: &Overview, episode: &SkewEpisode) -> Finding {
         "step" => format!("{clock} steps by {}", signed(episode.offset_s)),
         _ => format!("{clock} {} {direction} of true time", duration(offset)),
     };
+    let sources: BTreeSet<&str> = episode
+        .refs
+        .iter()
+        .filter_map(|reference| reference.split([':', '@']).next())
+        .collect();
     let mut magnitude = Map::new();
     magnitude.insert("offset_s".to_owned(), episode.offset_s.into());
     magnitude.insert(
@@ -105,15 +111,14 @@ fn finding(overview: &Overview, episode: &SkewEpisode) -> Finding {
             unit: "nodes".to_owned(),
         },
         magnitude,
-        basis: if caveats.len() > 1 || episode.methods.is_empty() {
-            "inferred"
+        basis: if episode.basis.is_empty() {
+            "inferred".to_owned()
         } else {
-            "observed"
-        }
-        .to_owned(),
+            episode.basis.clone()
+        },
         scope: "evidence".to_owned(),
         witnesses: Witnesses {
-            sources: episode.sources,
+            sources: sources.len(),
             nodes: n,
             independent: n,
         },

@@ -176,7 +176,7 @@ fn finding_lines(finding: &Finding) -> [String; 2] {
     if finding.status != "unknown" {
         parts.push(finding.status.clone());
     } else if finding.from.is_some() {
-        parts.push("unknown whether it ended".to_owned());
+        parts.push("end unknown".to_owned());
     }
     parts.push(finding.basis.clone());
     if !finding.caveats.is_empty() {

@@ -1,11 +1,12 @@
 //! The first screen: runs every detector, ranks what they found by harm, and says what it cannot.
 
+use crate::activity::Activity;
 use crate::finding::{CannotSay, EvidenceSummary, Finding, SnapshotSummary, Triage, rank};
 use crate::overview::Overview;
 use crate::skew::SkewInput;
 use crate::{activity, gaps, silent, skew};
 use case::{Case, CaseError, SourceKind, TableId};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The tables of a rollup's way to L1.
 const TRACE_TABLES: [&str; 6] = [
@@ -47,7 +48,7 @@ pub fn triage(case: &Case, options: &TriageOptions) -> Result<Triage, TriageErro
         None => crate::clocks::measure(case, &nodes)?,
     };
     let mut answer = Triage {
-        evidence: evidence(case, &overview, options),
+        evidence: evidence(case, &overview, &nodes, options),
         ..Triage::default()
     };
     let (found, not_run) = skew::detect(&overview, &clocks);
@@ -82,22 +83,27 @@ fn harm(finding: &Finding) -> (usize, i64, i64, i64, &str) {
     )
 }
 
-fn evidence(case: &Case, overview: &Overview, options: &TriageOptions) -> EvidenceSummary {
+fn evidence(
+    case: &Case,
+    overview: &Overview,
+    nodes: &BTreeMap<String, Activity>,
+    options: &TriageOptions,
+) -> EvidenceSummary {
     let manifest = case.manifest();
-    let first = manifest
-        .sources
-        .iter()
-        .filter_map(|source| source.first_ts_us);
-    let last = manifest
-        .sources
-        .iter()
-        .filter_map(|source| source.last_ts_us);
+    let first = nodes.values().filter_map(|node| node.first.as_ref());
+    let last = nodes.values().filter_map(|node| node.last.as_ref());
     EvidenceSummary {
         sources: manifest.sources.len(),
         nodes: overview.nodes.len(),
         records: manifest.sources.iter().map(|source| source.records).sum(),
-        first_ts: first.min().map(model::time::format_utc),
-        last_ts: last.max().map(model::time::format_utc),
+        first_ts: first
+            .map(|place| place.us)
+            .min()
+            .map(model::time::format_utc),
+        last_ts: last
+            .map(|place| place.us)
+            .max()
+            .map(model::time::format_utc),
         snapshots: manifest
             .snapshots
             .iter()
@@ -143,9 +149,9 @@ fn cannot_say(case: &Case, overview: &Overview, answer: &Triage) -> Vec<CannotSa
     if !overview.nodes.is_empty() && !overview.networks.is_empty() {
         let n = overview.nodes.len();
         say(
-            "whether the network finalized, and how many of all validators took part",
+            "whether the network finalized",
             format!(
-                "the evidence is logs of {n} {}, and no chain data",
+                "the evidence is logs of {n} {}, no chain data",
                 if n == 1 { "node" } else { "nodes" }
             ),
             "an epoch table or a chain database of the window, or logs of other operators",
@@ -160,7 +166,7 @@ fn cannot_say(case: &Case, overview: &Overview, answer: &Triage) -> Vec<CannotSa
     }
     if !overview.assumed.is_empty() {
         say(
-            "when exactly things happened on nodes with an assumed zone",
+            "when exactly things happened where the zone is assumed",
             format!(
                 "{} of {} nodes",
                 overview.assumed.len(),
@@ -226,9 +232,20 @@ fn next(case: &Case, answer: &Triage) -> Vec<String> {
         };
         if snapshot.trace_tables.is_empty() {
             next.push(format!("coroner tables {name}{choice}"));
-        } else {
-            let key = newest_hash(case, snapshot).unwrap_or_else(|| "0xHASH".to_owned());
-            next.push(format!("coroner trace {name} {key}{choice}"));
+            continue;
+        }
+        let tables = case.table_source(Some(&snapshot.name));
+        let notable = analysis::trace::notable(&tables).unwrap_or_default();
+        let keys = newest_hash(case, snapshot)
+            .into_iter()
+            .chain(notable.into_iter().map(|notable| notable.key));
+        let before = next.len();
+        next.extend(
+            keys.take(2)
+                .map(|key| format!("coroner trace {name} {key}{choice}")),
+        );
+        if next.len() == before {
+            next.push(format!("coroner trace {name} 0xHASH{choice}"));
         }
     }
     if answer.findings.is_empty() && answer.evidence.records > 0 {

@@ -169,12 +169,22 @@ impl Reader<'_, '_> {
             return self.skip_unsupported(&open);
         }
         self.adopt_known(&open);
-        let untyped = self.untyped(&open);
-        open.job = match (&open.want, untyped) {
-            (None, false) => Job::Skip,
-            (None, true) => Job::Infer(vec![Inference::default(); open.columns.len()]),
-            (Some(_), true) => Job::Hold(Vec::new(), Vec::new()),
-            (Some(want), false) => {
+        let undeclared = self.undeclared(&open);
+        let inferred = self.facts.tables[index].info.types_inferred;
+        open.job = match &open.want {
+            // All blocks of a table have a say in its types.
+            None if undeclared && self.want.known.is_none() => Job::Infer(
+                open.columns
+                    .iter()
+                    .map(|column| {
+                        let before = self.inferred.get(&(index, column.clone()));
+                        before.copied().unwrap_or_default()
+                    })
+                    .collect(),
+            ),
+            None => Job::Skip,
+            Some(_) if undeclared && !inferred => Job::Hold(Vec::new(), Vec::new()),
+            Some(want) => {
                 let want = want.clone();
                 Job::Build(Box::new(self.builder(&open, &want)?))
             }
@@ -204,16 +214,15 @@ impl Reader<'_, '_> {
         info.types_inferred = known.info.types_inferred;
     }
 
-    /// Whether types of this block must be inferred from its values.
-    fn untyped(&self, open: &Open) -> bool {
+    /// Whether the SQL does not say the types of all columns of this block.
+    fn undeclared(&self, open: &Open) -> bool {
         let facts = &self.facts.tables[open.index];
-        let undeclared = facts
+        facts
             .info
             .columns
             .iter()
             .zip(&facts.sql_types)
-            .any(|((name, _), sql)| sql.is_empty() && open.columns.contains(name));
-        undeclared && !facts.info.types_inferred
+            .any(|((name, _), sql)| sql.is_empty() && open.columns.contains(name))
     }
 
     /// How each field of the block's rows is read.
@@ -426,6 +435,10 @@ impl Reader<'_, '_> {
         if let Job::Infer(inferences) = &open.job {
             let inferences = inferences.clone();
             self.adopt(open, &inferences);
+            for (column, inference) in open.columns.iter().zip(inferences) {
+                self.inferred
+                    .insert((open.index, column.clone()), inference);
+            }
         }
         let (byte, line) = open.first;
         let facts = &mut self.facts.tables[open.index];

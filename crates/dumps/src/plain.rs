@@ -6,6 +6,7 @@ use crate::copy::Migrations;
 use crate::facts::{
     DumpError, DumpFacts, DumpKind, DumpStatus, Located, RowSink, TableFacts, Trouble, Want,
 };
+use crate::infer::Inference;
 use crate::input::{Input, Line};
 use crate::schema::{FullName, Schema};
 use crate::sql::{self, Splitter, Statement};
@@ -32,6 +33,7 @@ pub(crate) fn read(
         announced: Vec::new(),
         suffix: None,
         migrations: Migrations::default(),
+        inferred: HashMap::new(),
         header: false,
         complete: false,
         pending: None,
@@ -55,6 +57,8 @@ pub(crate) struct Reader<'a, 'r> {
     /// Goes behind the snapshot's name for the second database of one file and later ones.
     suffix: Option<String>,
     pub(crate) migrations: Migrations,
+    /// What the values of undeclared columns allow so far, by table and column.
+    pub(crate) inferred: HashMap<(usize, String), Inference>,
     header: bool,
     complete: bool,
     /// A reject that may still grow.

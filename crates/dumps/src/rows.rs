@@ -6,7 +6,7 @@ use model::{Batch, Column, ColumnData, ColumnType, RowFilter};
 use crate::value::{Decoder, Value, decode, integer, unescape};
 
 /// Most rows of a batch.
-const BATCH_ROWS: usize = 65_536;
+pub(crate) const BATCH_ROWS: usize = 65_536;
 /// Most bytes of row text behind a batch (one row may be longer).
 const BATCH_BYTES: usize = 8 << 20;
 
@@ -366,7 +366,12 @@ pub(crate) fn concatenate(mut batches: Vec<Batch>) -> Batch {
 }
 
 /// Takes the named columns and the ordinals of the rows that pass.
-pub(crate) fn select(batch: &Batch, names: &[String], filter: &RowFilter) -> Batch {
+pub(crate) fn select(
+    batch: &Batch,
+    names: &[String],
+    filter: &RowFilter,
+    range: std::ops::Range<usize>,
+) -> Batch {
     let passes = |row: usize| match filter {
         RowFilter::All => true,
         RowFilter::I64In(name, values) => batch
@@ -388,8 +393,7 @@ pub(crate) fn select(batch: &Batch, names: &[String], filter: &RowFilter) -> Bat
         .iter()
         .map(|column| Column::new(column.name.clone(), column.column_type))
         .collect();
-    let rows = batch.column("#").map_or(0, Column::len);
-    for row in (0..rows).filter(|&row| passes(row)) {
+    for row in range.filter(|&row| passes(row)) {
         for (from, to) in wanted.iter().zip(&mut columns) {
             copy_cell(from, row, to);
         }

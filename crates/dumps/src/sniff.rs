@@ -3,6 +3,9 @@
 use crate::facts::DumpKind;
 use crate::psql::prompt;
 
+/// PostgreSQL allows 1,600 columns in a table and 1,664 in a query: more is no table.
+pub(crate) const COLUMNS: usize = 1664;
+
 /// How much of a file is looked at.
 pub(crate) const HEAD: usize = 64 << 10;
 
@@ -75,13 +78,15 @@ pub(crate) fn rule(line: &[u8]) -> Option<Vec<usize>> {
         return None;
     }
     let runs: Vec<usize> = inner.split(|&b| b == b'+').map(<[u8]>::len).collect();
-    runs.iter().all(|&run| run >= 2).then_some(runs)
+    (runs.len() <= COLUMNS && runs.iter().all(|&run| run >= 2)).then_some(runs)
 }
 
 /// Finds a rule of several columns inside a line, blanks around it and a `|` before: a table that was
 /// put on one line. Returns its range.
 pub(crate) fn glued_rule(line: &[u8]) -> Option<std::ops::Range<usize>> {
     let mut from = 0;
+    // Counted as we go: a hostile line must not be counted from its begin again and again.
+    let (mut bars, mut counted) = (0, 0);
     while let Some(at) = memchr::memmem::find(&line[from..], b"-+-") {
         let at = from + at;
         let start = line[..at]
@@ -94,9 +99,11 @@ pub(crate) fn glued_rule(line: &[u8]) -> Option<std::ops::Range<usize>> {
             .map_or(line.len(), |p| at + p);
         let alone =
             start > 0 && line[start - 1] == b' ' && line.get(end).is_none_or(|&b| b == b' ');
+        bars += memchr::memchr_iter(b'|', &line[counted..start.max(counted)]).count();
+        counted = start.max(counted);
         if alone
             && let Some(runs) = rule(&line[start..end])
-            && line[..start].iter().filter(|&&b| b == b'|').count() >= runs.len() - 1
+            && bars >= runs.len() - 1
             && end < line.len()
         {
             return Some(start..end);

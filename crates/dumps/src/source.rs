@@ -374,7 +374,8 @@ impl TableSource for DumpSource {
         lock(&self.touched).insert(facts.info.name.clone());
         let names: Vec<String> = columns.iter().map(|name| (*name).to_owned()).collect();
         if let Some(pasted) = &self.pasted {
-            return Ok(crate::rows::select(&pasted[index], &names, filter));
+            let rows = 0..pasted[index].rows();
+            return Ok(crate::rows::select(&pasted[index], &names, filter, rows));
         }
         let wanted = wanted_columns(&facts.info.columns, Some(&names));
         self.read_blocks(facts, &wanted, filter)

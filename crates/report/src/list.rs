@@ -3,10 +3,63 @@
 use crate::chat::{self, Chat};
 use crate::csv::{cell_text, write_row};
 use crate::document::{markdown_head, markdown_row, no_form};
+use crate::escape::{width, wrap};
+use crate::format::Paint;
 use crate::{Format, RenderError, Style, table, write_json};
 use model::{Answer, Cell};
 use serde_json::{Map, Value};
 use std::io::Write;
+
+/// One record for a terminal: `time LEVEL node body`, wrapped under its body, with its reference at
+/// the right end. All parts are escaped here.
+pub fn log_line(
+    time: &str,
+    level: &str,
+    node: &str,
+    body: &str,
+    reference: &str,
+    style: &Style,
+) -> String {
+    let head = format!("{time} {level:<5} {}", crate::terminal(node));
+    let body = crate::terminal(body);
+    let lead = 4;
+    let mut lines = wrap(&format!("{head} {body}"), style.width, lead);
+    let last = lines.last().map_or(0, |line| width(line));
+    let reference = crate::terminal(reference);
+    // The reference goes on the last line where there is room, else below.
+    if last + 2 + width(&reference) <= style.width {
+        if let Some(line) = lines.last_mut() {
+            let pad = style.width - last - width(&reference);
+            line.push_str(&" ".repeat(pad));
+            line.push_str(&style.paint(Paint::Dim, &reference));
+        }
+    } else {
+        let pad = style.width.saturating_sub(width(&reference));
+        lines.push(format!(
+            "{}{}",
+            " ".repeat(pad),
+            style.paint(Paint::Dim, &reference)
+        ));
+    }
+    let paint = match level {
+        "WARN" => Some(Paint::Yellow),
+        "ERROR" | "CRIT" | "FATAL" => Some(Paint::Red),
+        "TRACE" | "DEBUG" => Some(Paint::Dim),
+        _ => None,
+    };
+    if let Some(paint) = paint
+        && !level.is_empty()
+        && let Some(first) = lines.first_mut()
+    {
+        *first = first.replacen(level, &style.paint(paint, level), 1);
+    }
+    lines.join("\n")
+}
+
+/// Text that stands back, where colours are allowed; escaped.
+pub fn dim(text: &str, style: &Style) -> String {
+    style.paint(Paint::Dim, &crate::terminal(text))
+}
 
 /// What a list is about and how its rows look.
 #[derive(Clone, Copy, Debug)]

@@ -44,6 +44,7 @@ impl Stretch {
 /// One node's share of an episode.
 struct Share<'a> {
     node: &'a NodeFacts,
+    program: &'a str,
     clock: Clock,
     stretch: Stretch,
     status: &'static str,
@@ -53,7 +54,7 @@ struct Share<'a> {
 pub fn estimate(input: &ClockInput) -> ClockReport {
     let mut nodes: Vec<&NodeFacts> = input.nodes.iter().collect();
     nodes.sort_by(|a, b| a.node.cmp(&b.node));
-    let mut by_clock: BTreeMap<(&str, Clock), Vec<&Sample>> = BTreeMap::new();
+    let mut by_clock: BTreeMap<(&str, Clock), BTreeMap<&str, Vec<&Sample>>> = BTreeMap::new();
     let mut ambiguous: BTreeMap<&str, Vec<&Sample>> = BTreeMap::new();
     let mut reported: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for sample in input.samples.iter().filter(|sample| !sample.zone_assumed) {
@@ -77,6 +78,8 @@ pub fn estimate(input: &ClockInput) -> ClockReport {
             by_clock
                 .entry((&sample.node, sample.clock))
                 .or_default()
+                .entry(&sample.program)
+                .or_default()
                 .push(sample);
         }
     }
@@ -94,27 +97,35 @@ pub fn estimate(input: &ClockInput) -> ClockReport {
             ..NodeClock::default()
         };
         for clock in [Clock::Stamp, Clock::Slot] {
-            let stretches = by_clock
+            let programs = by_clock
                 .remove(&(facts.node.as_str(), clock))
-                .map(stretches)
                 .unwrap_or_default();
-            for (index, stretch) in stretches.iter().enumerate() {
-                if shown.refs.len() + 2 <= REFS_MAX {
-                    shown.refs.push(stretch.first_ref.clone());
-                    if stretch.last_ref != stretch.first_ref {
-                        shown.refs.push(stretch.last_ref.clone());
+            let mut intervals: Vec<Interval> = Vec::new();
+            for (program, samples) in programs {
+                let known = facts.programs.get(program);
+                let last_us = known.and_then(|program| program.last_us);
+                let role = known.and_then(|program| program.role.clone());
+                let stretches = stretches(samples);
+                for (index, stretch) in stretches.iter().enumerate() {
+                    intervals.push(stretch.shown(role.clone()));
+                    if shown.refs.len() + 2 <= REFS_MAX {
+                        shown.refs.push(stretch.first_ref.clone());
+                        if stretch.last_ref != stretch.first_ref {
+                            shown.refs.push(stretch.last_ref.clone());
+                        }
+                    }
+                    if stretch.is_off() {
+                        shares.push(Share {
+                            node: facts,
+                            program,
+                            clock,
+                            status: status(stretch, &stretches[index + 1..], last_us),
+                            stretch: stretch.clone(),
+                        });
                     }
                 }
-                if stretch.is_off() {
-                    shares.push(Share {
-                        node: facts,
-                        clock,
-                        status: status(stretch, &stretches[index + 1..], facts.last_us),
-                        stretch: stretch.clone(),
-                    });
-                }
             }
-            let intervals = stretches.iter().map(Stretch::shown).collect();
+            intervals.sort_by(|a, b| (&a.from, &a.role, &a.to).cmp(&(&b.from, &b.role, &b.to)));
             match clock {
                 Clock::Stamp => shown.stamp_clock = intervals,
                 Clock::Slot => shown.slot_clock = intervals,
@@ -238,8 +249,9 @@ fn stretch(samples: &[&Sample]) -> Option<Stretch> {
 }
 
 impl Stretch {
-    fn shown(&self) -> Interval {
+    fn shown(&self, role: Option<String>) -> Interval {
         Interval {
+            role,
             from: format_utc_short(self.from_us),
             to: format_utc_short(self.to_us),
             offset_s: self.offset_s,
@@ -275,7 +287,7 @@ fn status(stretch: &Stretch, later: &[Stretch], last_record_us: Option<i64>) -> 
     let rhythmic = stretch.samples >= 3
         && stretch.rhythm_us <= 10 * MINUTE_US
         && stretch.methods.contains("reported");
-    if rhythmic && silence_us > (5 * stretch.rhythm_us).max(10 * MINUTE_US) {
+    if rhythmic && silence_us > (5 * stretch.rhythm_us).max(5 * MINUTE_US) {
         return "ended";
     }
     let soon_us = (2 * stretch.rhythm_us).clamp(2 * MINUTE_US, PAUSE_US);
@@ -288,7 +300,8 @@ fn status(stretch: &Stretch, later: &[Stretch], last_record_us: Option<i64>) -> 
 
 fn episodes(mut shares: Vec<Share<'_>>, servers: &[Server]) -> Vec<Episode> {
     shares.sort_by(|a, b| {
-        (a.clock, a.stretch.from_us, &a.node.node).cmp(&(b.clock, b.stretch.from_us, &b.node.node))
+        let key = |share: &Share<'_>| (share.clock, share.stretch.from_us);
+        (key(a), &a.node.node, a.program).cmp(&(key(b), &b.node.node, b.program))
     });
     let mut groups: Vec<Vec<Share<'_>>> = Vec::new();
     for share in shares {
@@ -341,8 +354,8 @@ fn episode(group: &[Share<'_>], servers: &[Server]) -> Episode {
         .unwrap_or(0);
     // One value per node: a node with many lines does not outvote the others.
     let mut per_node: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    // The state a node ended in is that of its last share.
-    let mut states: BTreeMap<&str, (i64, &str)> = BTreeMap::new();
+    // The state a program ended in is that of its last share.
+    let mut states: BTreeMap<(&str, &str), (i64, &str)> = BTreeMap::new();
     let mut refs: Vec<String> = Vec::new();
     let mut clients: BTreeSet<&str> = BTreeSet::new();
     let mut methods: BTreeSet<String> = BTreeSet::new();
@@ -355,7 +368,9 @@ fn episode(group: &[Share<'_>], servers: &[Server]) -> Episode {
             .entry(name)
             .or_default()
             .push(share.stretch.offset_s);
-        let state = states.entry(name).or_insert((i64::MIN, ""));
+        let state = states
+            .entry((name, share.program))
+            .or_insert((i64::MIN, ""));
         *state = (*state).max((share.stretch.to_us, share.status));
         clients.extend(share.node.client.as_deref());
         methods.extend(share.stretch.methods.iter().cloned());

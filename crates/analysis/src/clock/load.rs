@@ -1,7 +1,8 @@
 //! Samples, replies and nodes of a case.
 
 use super::{
-    Clock, ClockInput, ClockReport, NodeFacts, Reply, Sample, Zone, ZoneAlternative, estimate,
+    Clock, ClockInput, ClockReport, NodeFacts, Program, Reply, Sample, Zone, ZoneAlternative,
+    estimate,
 };
 use case::{Case, CaseError, TableId};
 use chain::Network;
@@ -28,6 +29,7 @@ pub fn clock(case: &Case, window: Option<(i64, i64)>) -> Result<ClockReport, Cas
         "slot",
         "network",
         "node",
+        "process",
         "source",
         "line",
         "offset_s",
@@ -62,6 +64,7 @@ pub fn clock(case: &Case, window: Option<(i64, i64)>) -> Result<ClockReport, Cas
         "slot",
         "network",
         "node",
+        "process",
         "source",
         "line",
         "own_slot",
@@ -122,6 +125,24 @@ pub fn clock(case: &Case, window: Option<(i64, i64)>) -> Result<ClockReport, Cas
     Ok(estimate(&input))
 }
 
+/// What tells a program from the others of its node: its role, else the source it writes.
+fn program_name(source: &str, role: Option<&str>) -> String {
+    role.unwrap_or(source).to_owned()
+}
+
+/// The roles of processes, by source and number.
+fn roles(case: &Case) -> BTreeMap<(String, u32), String> {
+    let processes = case.manifest().processes.iter();
+    processes
+        .filter_map(|process| {
+            Some((
+                (process.source.clone(), process.number),
+                process.role.clone()?,
+            ))
+        })
+        .collect()
+}
+
 /// Makes a sample of a row; an error says what such lines cannot tell, if that is worth saying.
 fn sample(row: &Row<'_>, us: i64) -> Result<Sample, Option<&'static str>> {
     let method = row.text("method");
@@ -135,6 +156,7 @@ fn sample(row: &Row<'_>, us: i64) -> Result<Sample, Option<&'static str>> {
         return Ok(Sample {
             us,
             node: row.text("node"),
+            program: row.program(),
             clock,
             offset_s,
             uncertainty_s: 0.5,
@@ -182,6 +204,7 @@ fn believed(row: &Row<'_>, us: i64, method: &str) -> Option<Sample> {
     Some(Sample {
         us,
         node: row.text("node"),
+        program: row.program(),
         clock: Clock::Slot,
         offset_s,
         uncertainty_s,
@@ -195,6 +218,7 @@ fn believed(row: &Row<'_>, us: i64, method: &str) -> Option<Sample> {
 struct Row<'a> {
     batch: &'a Batch,
     row: usize,
+    roles: &'a BTreeMap<(String, u32), String>,
 }
 
 impl Row<'_> {
@@ -214,6 +238,15 @@ impl Row<'_> {
             .to_owned()
     }
 
+    fn program(&self) -> String {
+        let source = self.text("source");
+        let process = self
+            .i64("process")
+            .and_then(|number| u32::try_from(number).ok());
+        let key = (source, process.unwrap_or(u32::MAX));
+        program_name(&key.0, self.roles.get(&key).map(String::as_str))
+    }
+
     fn reference(&self) -> String {
         format!("{}:{}", self.text("source"), self.i64("line").unwrap_or(0))
     }
@@ -226,9 +259,14 @@ fn read(
     each: &mut dyn FnMut(Row<'_>),
 ) -> Result<(), CaseError> {
     let table = TableId::Obs(kind.to_owned());
+    let roles = roles(case);
     case.read(&table, Some(columns), &RowFilter::All, &mut |batch| {
         for row in 0..batch.rows() {
-            each(Row { batch: &batch, row });
+            each(Row {
+                batch: &batch,
+                row,
+                roles: &roles,
+            });
         }
         Ok(())
     })
@@ -244,17 +282,24 @@ fn nodes(case: &Case) -> Vec<NodeFacts> {
         .map(|node| {
             let mut zones: BTreeMap<(Option<i32>, String), (u64, Option<f64>)> = BTreeMap::new();
             let mut alternatives: Vec<ZoneAlternative> = Vec::new();
-            let mut last_us = None;
+            let mut programs: BTreeMap<String, Program> = BTreeMap::new();
             let mut clients: BTreeMap<String, u64> = BTreeMap::new();
             for (digest, number) in &node.processes {
                 let Some(source) = manifest.source(digest) else {
                     continue;
                 };
-                last_us = last_us.max(source.last_ts_us);
                 let process = manifest
                     .processes
                     .iter()
                     .find(|process| process.source == *digest && process.number == *number);
+                let role = process.and_then(|process| process.role.clone());
+                let program = programs
+                    .entry(program_name(digest, role.as_deref()))
+                    .or_insert_with(|| Program {
+                        role,
+                        last_us: None,
+                    });
+                program.last_us = program.last_us.max(source.last_ts_us);
                 if let Some(process) = process {
                     let lines = process.last_line.saturating_sub(process.first_line) + 1;
                     *clients.entry(process.client.clone()).or_default() += lines;
@@ -318,7 +363,7 @@ fn nodes(case: &Case) -> Vec<NodeFacts> {
                     .max_by_key(|(client, lines)| (*lines, std::cmp::Reverse(client.clone())))
                     .map(|(client, _)| client),
                 zone,
-                last_us,
+                programs,
                 problems: Vec::new(),
             }
         })

@@ -12,7 +12,13 @@ fn node(name: &str, client: &str, last: &str) -> NodeFacts {
     NodeFacts {
         node: name.to_owned(),
         client: Some(client.to_owned()),
-        last_us: Some(utc(last)),
+        programs: BTreeMap::from([(
+            "beacon".to_owned(),
+            Program {
+                role: Some("beacon".to_owned()),
+                last_us: Some(utc(last)),
+            },
+        )]),
         ..NodeFacts::default()
     }
 }
@@ -21,6 +27,7 @@ fn reported(name: &str, at: &str, offset_s: f64) -> Sample {
     Sample {
         us: utc(at),
         node: name.to_owned(),
+        program: "beacon".to_owned(),
         offset_s,
         uncertainty_s: 0.5,
         method: "reported".to_owned(),
@@ -91,7 +98,7 @@ fn medalla_is_one_episode_of_two_nodes() {
         "no second clock in the evidence"
     );
 
-    input.nodes[1].last_us = Some(utc("2020-08-14T20:00:00Z"));
+    input.nodes[1] = node("prysm-1", "prysm", "2020-08-14T20:00:00Z");
     assert_eq!(estimate(&input).episodes[0].status, "ended");
     // The order of the evidence does not matter.
     input.samples.reverse();
@@ -321,6 +328,7 @@ fn the_report_has_the_contracts_keys() {
     assert_eq!(
         keys(&report["nodes"][1]["slot_clock"][0]),
         [
+            "role",
             "from",
             "to",
             "offset_s",
@@ -345,4 +353,46 @@ fn the_report_has_the_contracts_keys() {
             "refs"
         ]
     );
+}
+
+#[test]
+fn beacon_and_validator_keep_their_own_slot_clocks() {
+    // prysm-8 of the sample: the beacon node is right, the validator is not.
+    let mut input = ClockInput {
+        nodes: vec![node("a", "prysm", "2020-08-14T20:00:00Z")],
+        ..ClockInput::default()
+    };
+    let validator = Program {
+        role: Some("validator".to_owned()),
+        last_us: Some(utc("2020-08-14T20:00:00Z")),
+    };
+    input.nodes[0]
+        .programs
+        .insert("validator".to_owned(), validator);
+    for minute in 30..59 {
+        let at = format!("2020-08-14T17:{minute}:09Z");
+        input.samples.push(Sample {
+            program: "validator".to_owned(),
+            ..reported("a", &at, 14_400.2)
+        });
+        input.samples.push(Sample {
+            method: "future_slot".to_owned(),
+            uncertainty_s: 1.0,
+            ..reported("a", &at, 0.4)
+        });
+    }
+    let report = estimate(&input);
+    let clocks: Vec<(Option<&str>, f64)> = report.nodes[0]
+        .slot_clock
+        .iter()
+        .map(|interval| (interval.role.as_deref(), interval.offset_s))
+        .collect();
+    assert_eq!(
+        clocks,
+        [(Some("beacon"), 0.4), (Some("validator"), 14_400.2)]
+    );
+    assert_eq!(report.episodes.len(), 1);
+    assert_eq!(report.episodes[0].nodes, ["a"]);
+    // What the beacon node shows says nothing about the validator, but its own silence does.
+    assert_eq!(report.episodes[0].status, "ended");
 }

@@ -41,6 +41,17 @@ pub struct Trace {
     pub partial: Vec<String>,
 }
 
+impl Trace {
+    /// Whether the key is unknown, yet could be in what the evidence lacks: a table is missing, or
+    /// part of one could not be read.
+    pub fn is_undetermined(&self) -> bool {
+        let searched = |table: &String| table == "l2_to_l1_logs" || table == "transactions";
+        self.looked_at.as_ref().is_some_and(|looked_at| {
+            !self.partial.is_empty() || looked_at.missing_kinds.iter().any(searched)
+        })
+    }
+}
+
 /// A time and how it is known.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AsOf {
@@ -126,6 +137,9 @@ pub struct Path {
     /// Block time, unix seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub miniblock_timestamp: Option<i64>,
+    /// Miniblocks of the batch, where a batch was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub miniblocks: Option<BatchRange>,
     /// Batch; null while it is open.
     pub l1_batch_number: Option<i64>,
     /// How far it got.
@@ -245,7 +259,24 @@ pub struct L1Mined {
     pub basis: String,
 }
 
-/// Batches of one L1 transaction.
+impl BatchRange {
+    /// An empty range at `number`.
+    pub(super) fn of(number: i64) -> BatchRange {
+        BatchRange {
+            first: number,
+            last: number,
+            count: 0,
+        }
+    }
+
+    pub(super) fn add(&mut self, number: i64) {
+        self.first = self.first.min(number);
+        self.last = self.last.max(number);
+        self.count += 1;
+    }
+}
+
+/// Batches of one L1 transaction, or miniblocks of one batch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BatchRange {
     /// Lowest.

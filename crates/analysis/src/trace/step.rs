@@ -215,7 +215,8 @@ impl EthTxs {
                 });
             }
         }
-        if self.history_here {
+        // Rows that are not in a part of the table do not say that there are none.
+        if self.history_here && (self.history_whole || !attempts.is_empty()) {
             step.history_ids_with_confirmed_at = Some(confirmed_ids);
             step.attempts = Some(attempts);
         }

@@ -123,8 +123,8 @@ fn headline(fate: &str) -> String {
         "batch_missing" => "its batch is not here",
         "sealed_not_committed" => "its batch is sealed, not committed",
         "execute_confirmed" => "executed on L1",
-        "prove_confirmed" => "proven on L1, not executed",
-        "commit_confirmed" => "committed on L1, not proven",
+        "prove_confirmed" => "proven on L1; no later step is confirmed here",
+        "commit_confirmed" => "committed on L1; no later step is confirmed here",
         _ => "",
     };
     if words.is_empty() {
@@ -142,6 +142,13 @@ fn write_path(out: &mut String, path: &Path) {
             path.miniblock_hash
                 .as_deref()
                 .map_or_else(|| path.fate.clone(), safe)
+        );
+    }
+    if let Some(inside) = &path.miniblocks {
+        let _ = writeln!(
+            out,
+            "  miniblocks  {}-{} ({})",
+            inside.first, inside.last, inside.count
         );
     }
     let batch = match (&path.batch, path.l1_batch_number) {
@@ -197,7 +204,9 @@ fn write_steps(out: &mut String, steps: &[(&str, Option<&Step>)]) {
         if let Some(id) = step.confirmed_eth_tx_history_id {
             let _ = write!(line, ", history {id}");
         }
-        if let Some(attempts) = &step.attempts {
+        if let Some(attempts) = &step.attempts
+            && step.state.is_some()
+        {
             let count = attempts.len();
             let _ = write!(
                 line,

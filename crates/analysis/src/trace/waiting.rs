@@ -92,7 +92,7 @@ impl History {
         }))
     }
 
-    fn of(&self, batches: &Batches, batch: i64, stage: usize) -> Option<DbTime> {
+    pub(super) fn of(&self, batches: &Batches, batch: i64, stage: usize) -> Option<DbTime> {
         let id = batches.link(batch, stage)??;
         self.confirmed.get(&id).copied()
     }

@@ -22,7 +22,7 @@ pub(super) struct Batches {
 }
 
 impl Batches {
-    fn read(tables: &mut Tables<'_>) -> Result<Self, TraceError> {
+    pub(super) fn read(tables: &mut Tables<'_>) -> Result<Self, TraceError> {
         let rows = tables.read(
             "l1_batches",
             &[
@@ -54,14 +54,7 @@ impl Batches {
                     let Some(id) = rows.int(row, link) else {
                         continue;
                     };
-                    let range = map.entry(id).or_insert(BatchRange {
-                        first: number,
-                        last: number,
-                        count: 0,
-                    });
-                    range.first = range.first.min(number);
-                    range.last = range.last.max(number);
-                    range.count += 1;
+                    map.entry(id).or_insert(BatchRange::of(number)).add(number);
                 }
             }
             batches.rows = Some(rows);
@@ -208,6 +201,8 @@ pub(super) fn walk(
     if let Some(rows) = &miniblocks {
         lags.extend(creation_lags(rows));
     }
+    let numbers: BTreeSet<i64> = located.batches.union(&linked).copied().collect();
+    let inside = miniblocks_inside(tables, &numbers, &mut lags)?;
     let zone = solve_zone(lags);
 
     // First the stretch to the batch, so that all L1 transactions are read at once.
@@ -219,10 +214,11 @@ pub(super) fn walk(
         path.push(step);
         precommits.push(precommit);
     }
-    for &number in located.batches.iter().chain(&linked) {
+    for &number in &numbers {
         path.push(batch_path(
             &batches,
             Path {
+                miniblocks: inside.get(&number).cloned(),
                 l1_batch_number: Some(number),
                 ..Path::default()
             },
@@ -278,6 +274,36 @@ pub(super) fn walk(
         step
     });
     finish(tables, located, &batches, zone, path, l1_tx, options)
+}
+
+/// The miniblocks of batches that were asked for as such; their creation times also tell the zone
+/// better than those of batches, which may be sealed long after they began.
+fn miniblocks_inside(
+    tables: &mut Tables<'_>,
+    batches: &BTreeSet<i64>,
+    lags: &mut Vec<i64>,
+) -> Result<BTreeMap<i64, BatchRange>, TraceError> {
+    let mut inside: BTreeMap<i64, BatchRange> = BTreeMap::new();
+    if batches.is_empty() || !tables.has_column("miniblocks", "l1_batch_number") {
+        return Ok(inside);
+    }
+    let rows = tables.read(
+        "miniblocks",
+        &["number", "l1_batch_number", "timestamp", "created_at"],
+        &i64_in("l1_batch_number", batches.iter().copied()),
+    )?;
+    let Some(rows) = rows else { return Ok(inside) };
+    lags.extend(creation_lags(&rows));
+    for row in 0..rows.len() {
+        let batch = rows.int(row, "l1_batch_number");
+        if let (Some(batch), Some(number)) = (batch, rows.int(row, "number")) {
+            inside
+                .entry(batch)
+                .or_insert(BatchRange::of(number))
+                .add(number);
+        }
+    }
+    Ok(inside)
 }
 
 fn miniblock_path(

@@ -133,6 +133,7 @@ impl Document<'_> {
             let mut end = rule_at + 1;
             while end < self.lines()
                 && footer(self.line(end)).is_none()
+                && rule(self.line(end).trim_ascii()).is_none()
                 && !self.line(end).is_empty()
                 && query::prompt(self.line(end)).is_none()
             {

@@ -37,6 +37,9 @@ fn look(text: &[u8]) -> Look {
     }
 }
 
+/// Longest stretch between two bars that is searched for the seam of two rows.
+const SEAM_LIMIT: usize = 2 << 10;
+
 /// A stretch of the text.
 type Span = (usize, usize);
 
@@ -236,6 +239,9 @@ impl Document<'_> {
                 continue;
             }
             // The last cell of one row and the first of the next.
+            if chunk.1 - chunk.0 > SEAM_LIMIT {
+                return None;
+            }
             let mut fitting: Vec<(Span, Span)> = self
                 .cuts(chunk)
                 .into_iter()
@@ -272,8 +278,10 @@ impl Document<'_> {
         if footed || whole.0 == whole.1 {
             return (self.width(whole) <= width).then_some(whole);
         }
+        // No character of one column takes more than 4 bytes.
+        let reach = whole.1.min(whole.0 + (width * 4 + 8).min(SEAM_LIMIT));
         let prefixes: Vec<Span> = self
-            .cuts(whole)
+            .cuts((whole.0, reach))
             .into_iter()
             .map(|(left, _)| left)
             .filter(|left| left.0 < left.1 && self.width(*left) <= width)
@@ -285,7 +293,10 @@ impl Document<'_> {
         match sure {
             Some(left) => Some(*left),
             // Words: all of them, if they fit.
-            None => prefixes.last().copied().filter(|left| *left == whole),
+            None => prefixes
+                .last()
+                .copied()
+                .filter(|left| *left == whole && reach == whole.1),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! the second and what follows it is a snapshot of its own, never mixed into the first.
 
 use std::collections::HashMap;
+use std::hash::{Hash as _, Hasher as _};
 
 use model::{Batch, Column, ColumnType, RowFilter, TableInfo};
 
@@ -12,7 +13,7 @@ use super::{Paste, PastedRow, known};
 use crate::copy::wanted_columns;
 use crate::facts::{Block, DumpError, Naming, RowSink, TableFacts, Want};
 use crate::infer::Inference;
-use crate::rows::select;
+use crate::rows::{BATCH_ROWS, select};
 use crate::value::{Decoder, Value, decode};
 
 /// A cell of a merged table: unknown if the row's paste did not show the column.
@@ -25,7 +26,8 @@ struct Group {
     name: String,
     columns: Vec<String>,
     rows: Vec<(Vec<Cell>, PastedRow)>,
-    queries: Vec<(String, Vec<Vec<Cell>>)>,
+    /// Queries and a digest of what they gave.
+    queries: HashMap<String, u64>,
     notes: Vec<String>,
     blocks: Vec<Block>,
     damaged: u64,
@@ -51,6 +53,17 @@ struct Named {
     notes: Vec<String>,
     damaged: u64,
     line: u64,
+}
+
+impl Named {
+    fn answer(&self) -> u64 {
+        let mut hasher = std::hash::DefaultHasher::new();
+        self.columns.hash(&mut hasher);
+        for row in &self.rows {
+            row.cells.hash(&mut hasher);
+        }
+        hasher.finish()
+    }
 }
 
 /// Names the table of a paste and takes over what its query says.
@@ -143,7 +156,7 @@ impl Group {
             name: named.name.clone(),
             columns: Vec::new(),
             rows: Vec::new(),
-            queries: Vec::new(),
+            queries: HashMap::new(),
             notes: Vec::new(),
             blocks: Vec::new(),
             damaged: 0,
@@ -152,14 +165,19 @@ impl Group {
         }
     }
 
-    /// A row's cells under the group's columns, the new ones of the paste behind them.
-    fn spread(columns: &[String], named: &Named, row: &PastedRow) -> Vec<Cell> {
-        columns
+    /// Where a paste has the group's columns.
+    fn mapping(&self, named: &Named) -> Vec<Option<usize>> {
+        self.columns
             .iter()
-            .map(|column| {
-                let at = named.columns.iter().position(|name| name == column)?;
-                row.cells.get(at).cloned()
-            })
+            .map(|column| named.columns.iter().position(|name| name == column))
+            .collect()
+    }
+
+    /// A row's cells under the group's columns.
+    fn spread(mapping: &[Option<usize>], row: &PastedRow) -> Vec<Cell> {
+        mapping
+            .iter()
+            .map(|at| row.cells.get((*at)?).cloned())
             .collect()
     }
 
@@ -175,11 +193,6 @@ impl Group {
 
     /// Whether the paste contradicts what is here already.
     fn contradicts(&self, named: &Named) -> bool {
-        let all: Vec<Vec<Cell>> = named
-            .rows
-            .iter()
-            .map(|row| Group::spread(&named.columns, named, row))
-            .collect();
         if let Some(query) = &named.query
             && known::key_of(&named.name).is_none_or(|key| {
                 !key.iter()
@@ -187,13 +200,14 @@ impl Group {
             })
             && self
                 .queries
-                .iter()
-                .any(|(asked, rows)| asked == query && *rows != all)
+                .get(query)
+                .is_some_and(|held| *held != named.answer())
         {
             return true;
         }
+        let mapping = self.mapping(named);
         named.rows.iter().any(|row| {
-            let cells = Group::spread(&self.columns, named, row);
+            let cells = Group::spread(&mapping, row);
             let Some(key) = Group::key(&self.columns, &self.name, &cells) else {
                 return false;
             };
@@ -209,20 +223,15 @@ impl Group {
 
     fn add(&mut self, named: Named) {
         self.pastes += 1;
-        let all: Vec<Vec<Cell>> = named
-            .rows
-            .iter()
-            .map(|row| Group::spread(&named.columns, &named, row))
-            .collect();
-        let repeated = named.query.as_ref().is_some_and(|query| {
-            self.queries
-                .iter()
-                .any(|(asked, rows)| asked == query && *rows == all)
-        });
+        let answer = named.answer();
+        let repeated = named
+            .query
+            .as_ref()
+            .is_some_and(|query| self.queries.get(query) == Some(&answer));
         if let Some(query) = &named.query
             && !repeated
         {
-            self.queries.push((query.clone(), all));
+            self.queries.insert(query.clone(), answer);
         }
         for column in &named.columns {
             if !self.columns.contains(column) {
@@ -248,8 +257,9 @@ impl Group {
                 .push(format!("line {}: the same paste again", named.line));
             return;
         }
+        let mapping = self.mapping(&named);
         for row in &named.rows {
-            let cells = Group::spread(&self.columns, &named, row);
+            let cells = Group::spread(&mapping, row);
             let key = Group::key(&self.columns, &self.name, &cells);
             if let Some(key) = key {
                 if let Some(&at) = self.by_key.get(&key) {
@@ -350,21 +360,21 @@ fn push(
 /// Puts pastes together.
 pub(crate) fn merge(pastes: Vec<Paste>, naming: &Naming) -> Vec<Table> {
     let mut groups: Vec<Group> = Vec::new();
+    // Groups of the current take.
+    let mut index: HashMap<(String, String), usize> = HashMap::new();
     let mut take = 0;
     let mut unnamed = 0;
     for paste in pastes {
         let named = name(paste, &mut unnamed);
-        let find = |groups: &[Group], take: usize| {
-            groups.iter().position(|group| {
-                group.take == take && group.schema == named.schema && group.name == named.name
-            })
-        };
-        let mut at = find(&groups, take);
-        if at.is_some_and(|at| groups[at].contradicts(&named)) {
+        let key = (named.schema.clone(), named.name.clone());
+        if index
+            .get(&key)
+            .is_some_and(|&at| groups[at].contradicts(&named))
+        {
             take += 1;
-            at = None;
+            index.clear();
         }
-        let at = at.unwrap_or_else(|| {
+        let at = *index.entry(key).or_insert_with(|| {
             groups.push(Group::new(take, &named));
             groups.len() - 1
         });
@@ -410,9 +420,13 @@ pub(crate) fn emit(
         }
         let filter = wanted.map_or(&RowFilter::All, |want| &want.filter);
         sink.table(info).map_err(DumpError::Sink)?;
-        let batch = select(&table.batch, &names, filter);
-        if batch.column("#").is_some_and(|column| !column.is_empty()) || places {
-            sink.rows(info, batch).map_err(DumpError::Sink)?;
+        let rows = table.batch.rows();
+        for from in (0..rows.max(1)).step_by(BATCH_ROWS) {
+            let range = from..rows.min(from + BATCH_ROWS);
+            let batch = select(&table.batch, &names, filter, range);
+            if batch.rows() > 0 || places {
+                sink.rows(info, batch).map_err(DumpError::Sink)?;
+            }
         }
     }
     Ok(())

@@ -125,6 +125,22 @@ fn without_create_table_types_come_from_all_values() {
 }
 
 #[test]
+fn all_blocks_of_a_table_have_a_say_in_its_types() {
+    let text = b"COPY t (a, b) FROM stdin;\n1\t\\N\n\\.\nCOPY t (b, a) FROM stdin;\n7\tx\n\\.\n";
+    let source = DumpSource::from_bytes(text.to_vec(), naming()).unwrap();
+    let batch = source.read("t", &["a", "b"], &RowFilter::All).unwrap();
+    assert_eq!(
+        (batch.columns[0].text(0), batch.columns[0].text(1)),
+        (Some("1"), Some("x"))
+    );
+    assert_eq!(
+        (batch.columns[1].i64(0), batch.columns[1].i64(1)),
+        (None, Some(7))
+    );
+    assert_eq!(batch.columns[2].i64(1), Some(2));
+}
+
+#[test]
 fn a_lost_end_mark_does_not_swallow_the_next_table() {
     let text = "CREATE TABLE t (a bigint, b text);\nCREATE TABLE u (c text);\nCOPY t (a, b) FROM stdin;\n1\tx\nCOPY u (c) FROM stdin;\ny\nCOPY that FROM stdin;\n\\.\n";
     let (facts, kept) = read_all(text.as_bytes());
@@ -142,4 +158,108 @@ fn an_endless_string_costs_only_what_it_stands_in() {
     assert_eq!(kept.count("t"), 1);
     assert_eq!(facts.status, DumpStatus::Damaged);
     assert_eq!(facts.rejects[0].line, 1);
+}
+
+/// A text of which one part is repeated very often, without holding it.
+fn repeated(head: &str, part: &'static [u8], times: u64, tail: &str) -> impl std::io::Read + use<> {
+    use std::io::Read as _;
+    struct Again(&'static [u8], usize, u64);
+    impl std::io::Read for Again {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            if self.2 == 0 {
+                return Ok(0);
+            }
+            let n = buffer.len().min(self.0.len() - self.1);
+            buffer[..n].copy_from_slice(&self.0[self.1..self.1 + n]);
+            self.1 += n;
+            if self.1 == self.0.len() {
+                self.1 = 0;
+                self.2 -= 1;
+            }
+            Ok(n)
+        }
+    }
+    std::io::Cursor::new(head.as_bytes().to_vec())
+        .chain(Again(part, 0, times))
+        .chain(std::io::Cursor::new(tail.as_bytes().to_vec()))
+}
+
+static LETTERS: [u8; 1 << 20] = [b'x'; 1 << 20];
+
+#[test]
+fn a_row_of_a_hundred_megabytes_is_passed_over() {
+    let tail = format!("\n2\tgood\n{TAIL}");
+    for want in [dumps::Want::all(naming()), dumps::Want::nothing(naming())] {
+        let text = repeated(&format!("{HEAD}1\t"), &LETTERS, 100, &tail);
+        let mut kept = crate::common::Kept::default();
+        let facts = dumps::read_dump(&mut std::io::BufReader::new(text), &want, &mut kept).unwrap();
+        assert_eq!(facts.rejects.len(), 1);
+        let reject = &facts.rejects[0];
+        assert_eq!((reject.line, reject.length), (11, (100 << 20) + 3));
+        assert_eq!(reject.what, "a row of more than 64 MiB");
+        assert_eq!((facts.tables[0].rows, facts.tables[0].damaged_rows), (2, 1));
+        assert_eq!(kept.count("t"), usize::from(want.tables.is_none()));
+    }
+}
+
+#[test]
+fn a_string_without_end_of_a_hundred_megabytes() {
+    let text = repeated(
+        "SET x = '",
+        &LETTERS,
+        100,
+        "\nCOPY t (a) FROM stdin;\n1\n\\.\n",
+    );
+    let mut kept = crate::common::Kept::default();
+    let facts = dumps::read_dump(
+        &mut std::io::BufReader::new(text),
+        &dumps::Want::all(naming()),
+        &mut kept,
+    )
+    .unwrap();
+    assert_eq!(facts.status, DumpStatus::Damaged);
+    assert_eq!(kept.count("t"), 1);
+}
+
+#[test]
+fn more_columns_than_a_table_can_have() {
+    let names: Vec<String> = (0..20_000).map(|n| format!("c{n}")).collect();
+    let fields = vec!["1"; 20_000].join("\t");
+    let text = format!(
+        "CREATE TABLE wide ({} bigint);\nCOPY wide ({}) FROM stdin;\n{fields}\n\\.\nCOPY t (a) FROM stdin;\n1\n\\.\n",
+        names.join(" bigint, "),
+        names.join(", "),
+    );
+    let (facts, kept) = read_all(text.as_bytes());
+    assert_eq!(kept.count("t"), 1);
+    assert_eq!(facts.status, DumpStatus::Damaged);
+    assert_eq!(facts.table(None, "wide").unwrap().damaged_rows, 1);
+}
+
+#[test]
+fn texts_that_look_like_the_begin_of_very_many_tables() {
+    // Each is read in one pass; a quadratic reader would not come back.
+    for part in [
+        "a\n---\n",
+        " a --+-- ",
+        "a | b --+-- ",
+        "select ",
+        "db=# select a from t\n",
+        " a | b \n---+---\n 1 +| x\n",
+        "-- x\nSET a = $a$",
+        "COPY t FROM stdin;\n",
+        "/*",
+        "|",
+    ] {
+        let text = format!(
+            "number | x --------+--- 1 | 2\n{}",
+            part.repeat((2 << 20) / part.len())
+        );
+        read_all(text.as_bytes());
+        let text = format!(
+            "-- PostgreSQL database dump\n{}",
+            part.repeat((2 << 20) / part.len())
+        );
+        read_all(text.as_bytes());
+    }
 }

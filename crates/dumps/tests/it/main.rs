@@ -6,3 +6,4 @@ mod corpus;
 mod hostile;
 mod postgres;
 mod psql;
+mod random;

@@ -1,1 +1,466 @@
-//! Against PostgreSQL itself.
+//! Against PostgreSQL itself: a private cluster writes nasty content, dumps it, and says cell by
+//! cell what it was.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use dumps::{DumpSource, DumpStatus, TableFacts};
+use model::{Batch, ColumnType, RowFilter, TableSource as _};
+
+use crate::common::{naming, read_all, read_want};
+
+/// A private server, reachable by its socket only; stopped when dropped.
+struct Cluster {
+    bin: PathBuf,
+    folder: tempfile::TempDir,
+}
+
+/// A command that does not run as root: PostgreSQL refuses that.
+fn unprivileged(program: &Path) -> Command {
+    let is_root = Command::new("id")
+        .arg("-u")
+        .output()
+        .is_ok_and(|out| out.stdout == b"0\n");
+    if is_root {
+        let mut command = Command::new("runuser");
+        command.args(["-u", "postgres", "--"]).arg(program);
+        command
+    } else {
+        Command::new(program)
+    }
+}
+
+#[track_caller]
+fn done(output: std::io::Result<Output>) -> Vec<u8> {
+    let output = output.unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output.stdout
+}
+
+impl Cluster {
+    fn start() -> Option<Cluster> {
+        let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+            .ok()?
+            .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
+            .filter(|bin| bin.join("initdb").exists())
+            .collect();
+        versions.sort();
+        let bin = versions.pop()?;
+        let folder = tempfile::tempdir().unwrap();
+        done(Command::new("chmod").arg("777").arg(folder.path()).output());
+        let data = folder.path().join("data");
+        let cluster = Cluster { bin, folder };
+        done(
+            cluster
+                .command("initdb")
+                .args([
+                    "-E",
+                    "UTF8",
+                    "--locale=C.UTF-8",
+                    "-N",
+                    "-U",
+                    "postgres",
+                    "-D",
+                ])
+                .arg(&data)
+                .output(),
+        );
+        let options = format!(
+            "-c listen_addresses= -c fsync=off -k {}",
+            cluster.folder.path().display()
+        );
+        let started = cluster
+            .command("pg_ctl")
+            .args(["-w", "-D"])
+            .arg(&data)
+            .args(["-l", "/dev/null", "-o", &options, "start"])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .status();
+        assert!(started.unwrap().success());
+        Some(cluster)
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = unprivileged(&self.bin.join(program));
+        command
+            .current_dir("/")
+            .env("PGHOST", self.folder.path())
+            .env("PGUSER", "postgres")
+            .env("PGTZ", "America/New_York")
+            .env("PGCLIENTENCODING", "UTF8");
+        command
+    }
+
+    fn run(&self, database: &str, sql: &str) -> String {
+        let output = self
+            .command("psql")
+            .args([
+                "-X",
+                "-q",
+                "-A",
+                "-t",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-P",
+                "null=NULL",
+                "-F",
+                "\t",
+            ])
+            .args(["-d", database, "-c", sql])
+            .output();
+        String::from_utf8(done(output)).unwrap()
+    }
+
+    fn dump(&self, arguments: &[&str]) -> Vec<u8> {
+        done(self.command("pg_dump").args(arguments).output())
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let data = self.folder.path().join("data");
+        let _ = self
+            .command("pg_ctl")
+            .arg("-D")
+            .arg(data)
+            .args(["-m", "immediate", "stop"])
+            .output();
+        // The files belong to another user: a plain removal may not reach them.
+        let _ = Command::new("rm")
+            .arg("-rf")
+            .arg(self.folder.path())
+            .output();
+    }
+}
+
+const SETUP: &str = r#"
+SELECT setseed(0.42);
+CREATE FUNCTION nasty(n int) RETURNS text LANGUAGE sql VOLATILE AS $f$
+  SELECT CASE WHEN n % 17 = 0 THEN NULL WHEN n % 23 = 0 THEN '' WHEN n % 29 = 0 THEN '\N' WHEN n % 31 = 0 THEN '\.'
+    WHEN n % 37 = 0 THEN 'COPY public.x (a) FROM stdin;' WHEN n % 41 = 0 THEN 'NULL'
+    ELSE (SELECT string_agg(substr(a, 1 + floor(random() * length(a))::int, 1), '')
+      FROM (SELECT E'ab\\\\\t\n\r|''"+-. N(3 rows)é中😀\x01\b\f\x0b,{};$0x7' AS a) x, generate_series(1, 1 + n % 40)) END
+$f$;
+CREATE TYPE kind AS ENUM ('plain', 'with blank', 'quo''ted');
+CREATE DOMAIN positive AS bigint CHECK (VALUE > 0);
+CREATE DOMAIN more_positive AS positive;
+CREATE TABLE nasty_rows (id bigserial PRIMARY KEY, t text, v varchar(200), b bytea, arr text[], barr bytea[], j json, jb jsonb,
+  n numeric(80), n2 numeric, f8 double precision, f4 real, bo boolean, i2 smallint, i4 integer, o oid,
+  ts timestamp, ts3 timestamp(3) without time zone, tz timestamptz, d date, ti time, iv interval, u uuid, c char(5), k kind, dm more_positive);
+INSERT INTO nasty_rows (t, v, b, arr, barr, j, jb, n, n2, f8, f4, bo, i2, i4, o, ts, ts3, tz, d, ti, iv, u, c, k, dm)
+SELECT nasty(i), nasty(i + 1), CASE WHEN i % 7 = 0 THEN NULL ELSE decode(md5(i::text) || '5c00270a09', 'hex') END,
+  ARRAY[nasty(i + 2), NULL, 'a,b'], ARRAY[decode('00ff5c', 'hex')], to_json(nasty(i + 3)), jsonb_build_object('k', nasty(i + 4), 'n', i),
+  CASE i % 3 WHEN 0 THEN -1 ELSE 1 END * (random()::numeric * 10::numeric ^ (i % 79))::numeric(80), CASE i % 11 WHEN 0 THEN 'NaN' WHEN 1 THEN 'Infinity' ELSE random()::numeric / (i + 1) END,
+  CASE i % 13 WHEN 0 THEN 'NaN' WHEN 1 THEN '-Infinity' ELSE (random() - 0.5) * 10 ^ (i % 300) END, random() * i, i % 2 = 0,
+  (i * 7919 % 65536 - 32768), (i::bigint * 2654435761 % 4294967296 - 2147483648), i * 1000003 % 4294967295,
+  CASE i % 19 WHEN 0 THEN 'infinity'::timestamp WHEN 1 THEN '-infinity' WHEN 2 THEN '0044-03-15 12:00:00 BC' WHEN 3 THEN '12023-01-01 00:00:00.5' ELSE timestamp '1970-01-01' + (random() * 3e9) * interval '1 second' END,
+  timestamp '1969-12-31 23:59:59' + i * interval '1.001 second',
+  CASE i % 19 WHEN 0 THEN 'infinity'::timestamptz WHEN 2 THEN '0044-03-15 12:00:00+00 BC' WHEN 4 THEN '1850-01-01 00:00:00+00' ELSE timestamptz '1970-01-01' + (random() * 3e9) * interval '1 second' END,
+  date '2023-01-01' + i, time '00:00:01' + i * interval '1 second', i * interval '1 day 1.5 second', md5(i::text)::uuid, 'ab', 'quo''ted', i + 1
+FROM generate_series(1, 900) i;
+INSERT INTO nasty_rows DEFAULT VALUES;
+CREATE TABLE one_column (t text);
+INSERT INTO one_column SELECT nasty(i) FROM generate_series(1, 500) i;
+INSERT INTO one_column VALUES ('\.'), ('\N'), (NULL), (''), (E'\n\\.\n'), (repeat('long ', 300000));
+CREATE TABLE empty_table (a bigint, b text, PRIMARY KEY (b, a));
+CREATE TABLE no_columns ();
+INSERT INTO no_columns DEFAULT VALUES; INSERT INTO no_columns DEFAULT VALUES;
+CREATE SCHEMA "odd Schema";
+CREATE TABLE "odd Schema"."ta""ble; (x" ("sel""ect" bigint PRIMARY KEY, "two words" text DEFAULT 'a;b, (', "select" boolean, g bigint GENERATED ALWAYS AS (1 + 1) STORED);
+INSERT INTO "odd Schema"."ta""ble; (x" VALUES (1, 'x', true), (2, E'\t', NULL);
+COMMENT ON TABLE one_column IS E'a comment; with ''quotes'' and\n-- dashes\nCOPY public.one_column (t) FROM stdin;\n';
+CREATE TABLE parent (a bigint, ts timestamp);
+CREATE TABLE child (extra text) INHERITS (parent);
+INSERT INTO child VALUES (7, '2023-09-18 03:50:19.059576', 'x');
+CREATE TABLE parted (a bigint, b bytea) PARTITION BY RANGE (a);
+CREATE TABLE parted_low PARTITION OF parted FOR VALUES FROM (0) TO (10);
+INSERT INTO parted VALUES (3, '\x0102');
+CREATE FUNCTION atomic() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT a FROM parent; SELECT 2::bigint; END;
+CREATE VIEW seen AS SELECT ';' AS semicolon, a FROM parent;
+"#;
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The SQL that says a column's value in a form without any trap.
+fn truth(column: &str, column_type: ColumnType) -> String {
+    match column_type {
+        ColumnType::Bytes => format!("encode({column}, 'hex')"),
+        ColumnType::TimestampUtc | ColumnType::TimestampCivil => format!(
+            "CASE WHEN {column} = 'infinity' THEN '{}' WHEN {column} = '-infinity' THEN '{}' ELSE trunc(extract(epoch FROM {column}) * 1000000)::text END",
+            i64::MAX,
+            i64::MIN
+        ),
+        ColumnType::I64 | ColumnType::Bool | ColumnType::F64 => format!("{column}::text"),
+        // A cast to text would trim char(5): concat says what the type's output says.
+        _ => format!(
+            "CASE WHEN {column} IS NOT NULL THEN encode(convert_to(concat({column}), 'UTF8'), 'hex') END"
+        ),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Compares every cell; counts them.
+#[track_caller]
+fn compare(cluster: &Cluster, output: &str, table: &TableFacts, batch: &Batch) -> usize {
+    let name = format!(
+        "{}.{}",
+        quoted(&table.info.schema),
+        quoted(&table.info.name)
+    );
+    let columns: Vec<String> = table
+        .info
+        .columns
+        .iter()
+        .map(|(column, column_type)| truth(&quoted(column), *column_type))
+        .collect();
+    if columns.is_empty() {
+        return 0;
+    }
+    let sql = format!(
+        "SET bytea_output = {output}; SELECT {} FROM ONLY {name} ORDER BY ctid",
+        columns.join(", ")
+    );
+    let text = cluster.run("postgres", &sql);
+    let rows: Vec<Vec<&str>> = text
+        .lines()
+        .map(|line| line.split('\t').collect())
+        .collect();
+    assert_eq!(batch.rows(), rows.len(), "{name}");
+    for (row, expected) in rows.iter().enumerate() {
+        assert_eq!(batch.column("#").unwrap().i64(row), Some(row as i64 + 1));
+        for (column, expected) in batch.columns.iter().zip(expected) {
+            let at = format!("{name}.{} row {row}", column.name);
+            if *expected == "NULL" {
+                assert!(column.is_null(row), "{at}");
+                continue;
+            }
+            assert!(!column.is_null(row), "{at} should be {expected}");
+            match column.column_type {
+                ColumnType::F64 => {
+                    let wanted: f64 = expected.parse().unwrap();
+                    let found = column.f64(row).unwrap();
+                    assert!(
+                        found == wanted || (found.is_nan() && wanted.is_nan()),
+                        "{at}"
+                    );
+                }
+                ColumnType::Bool => {
+                    assert_eq!(column.bool(row).unwrap().to_string(), *expected, "{at}")
+                }
+                ColumnType::I64 | ColumnType::TimestampUtc | ColumnType::TimestampCivil => {
+                    assert_eq!(column.i64(row).unwrap().to_string(), *expected, "{at}");
+                }
+                _ => assert_eq!(hex(column.bytes(row).unwrap()), *expected, "{at}"),
+            }
+        }
+    }
+    rows.len() * columns.len()
+}
+
+#[test]
+fn every_cell_is_what_postgres_says() {
+    let Some(cluster) = Cluster::start() else {
+        eprintln!(
+            "SKIPPED: no PostgreSQL under /usr/lib/postgresql: dumps are not compared with it"
+        );
+        return;
+    };
+    cluster.run("postgres", SETUP);
+    for arguments in [
+        &["postgres"][..],
+        &["--create", "postgres"],
+        &["--clean", "--if-exists", "postgres"],
+    ] {
+        check_dump(&cluster, "hex", &cluster.dump(arguments));
+    }
+    let escaped = cluster
+        .command("pg_dump")
+        .env("PGOPTIONS", "-c bytea_output=escape")
+        .arg("postgres")
+        .output();
+    check_dump(&cluster, "escape", &done(escaped));
+    check_without_types(&cluster.dump(&["--data-only", "postgres"]));
+    check_schema_only(&cluster.dump(&["--schema-only", "postgres"]));
+    check_inserts(&cluster.dump(&["--inserts", "-t", "nasty_rows", "postgres"]));
+    check_all_databases(&cluster);
+    crate::psql::check_against(
+        |sql| {
+            done(
+                cluster
+                    .command("psql")
+                    .args(["-X", "-d", "postgres", "-c", sql])
+                    .output(),
+            )
+        },
+        |sql| cluster.run("postgres", sql),
+    );
+}
+
+#[track_caller]
+fn check_dump(cluster: &Cluster, output: &str, dump: &[u8]) {
+    let source = DumpSource::from_bytes(dump.to_vec(), naming()).unwrap();
+    let (facts, kept) = read_all(dump);
+    assert_eq!(facts.status, DumpStatus::Complete, "{:?}", facts.rejects);
+    assert!(kept.rejects.is_empty(), "{:?}", kept.rejects);
+    let mut cells = 0;
+    for table in &source.facts().tables {
+        let name = format!("{}.{}", table.info.schema, table.info.name);
+        let columns: Vec<&str> = table
+            .info
+            .columns
+            .iter()
+            .map(|(column, _)| column.as_str())
+            .collect();
+        let batch = source.read(&name, &columns, &RowFilter::All).unwrap();
+        assert!(!table.info.types_inferred);
+        assert_eq!(table.rows, batch.rows() as u64, "{name}");
+        cells += compare(cluster, output, table, &batch);
+        let streamed: usize = kept
+            .rows
+            .iter()
+            .filter(|(info, _)| info.name == table.info.name)
+            .map(|(_, batch)| batch.column("#").unwrap().len())
+            .sum();
+        assert_eq!(streamed as u64, table.rows, "{name}");
+    }
+    assert!(source.damage().is_empty(), "{:?}", source.damage());
+    assert!(cells > 901 * 26, "{cells}");
+    let names: Vec<&str> = source
+        .facts()
+        .tables
+        .iter()
+        .map(|t| t.info.name.as_str())
+        .collect();
+    for name in [
+        "empty_table",
+        "no_columns",
+        "ta\"ble; (x",
+        "child",
+        "parted_low",
+    ] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+    let key = |name: &str| {
+        source
+            .facts()
+            .table(None, name)
+            .unwrap()
+            .info
+            .primary_key
+            .clone()
+    };
+    assert_eq!(key("nasty_rows"), ["id"]);
+    assert_eq!(key("empty_table"), ["b", "a"]);
+    assert_eq!(key("ta\"ble; (x"), ["sel\"ect"]);
+    check_filters(&source);
+}
+
+/// A filter gives what reading all and looking gives.
+fn check_filters(source: &DumpSource) {
+    let all = source
+        .read("nasty_rows", &["id", "t", "b"], &RowFilter::All)
+        .unwrap();
+    for column in ["t", "b"] {
+        for row in (0..all.rows()).step_by(13) {
+            let Some(wanted) = all.column(column).unwrap().bytes(row) else {
+                continue;
+            };
+            let filter = RowFilter::BytesIn(column.into(), vec![wanted.to_vec()]);
+            let found = source.read("nasty_rows", &["id"], &filter).unwrap();
+            let expected: Vec<i64> = (0..all.rows())
+                .filter(|&r| all.column(column).unwrap().bytes(r) == Some(wanted))
+                .map(|r| all.column("id").unwrap().i64(r).unwrap())
+                .collect();
+            let found: Vec<i64> = (0..found.rows())
+                .map(|r| found.column("id").unwrap().i64(r).unwrap())
+                .collect();
+            assert_eq!(found, expected);
+        }
+    }
+    let some = source
+        .read(
+            "nasty_rows",
+            &["t"],
+            &RowFilter::I64In("id".into(), vec![5, 900, 10_000]),
+        )
+        .unwrap();
+    assert_eq!(some.rows(), 2);
+    let place = source.locate("nasty_rows", "900").unwrap().unwrap();
+    assert!(place.length > 100);
+}
+
+#[track_caller]
+fn check_without_types(dump: &[u8]) {
+    let (facts, kept) = read_all(dump);
+    assert_eq!(facts.status, DumpStatus::Complete, "{:?}", facts.rejects);
+    assert_eq!(kept.count("nasty_rows"), 901);
+    let info = &facts.table(None, "nasty_rows").unwrap().info;
+    assert!(info.types_inferred);
+    let column_type = |name: &str| info.columns.iter().find(|(n, _)| n == name).unwrap().1;
+    for (name, expected) in [
+        ("id", ColumnType::I64),
+        ("t", ColumnType::Text),
+        ("b", ColumnType::Bytes),
+        ("bo", ColumnType::Bool),
+        ("n", ColumnType::Numeric),
+        ("ts", ColumnType::TimestampCivil),
+        ("tz", ColumnType::TimestampUtc),
+    ] {
+        assert_eq!(column_type(name), expected, "{name}");
+    }
+}
+
+#[track_caller]
+fn check_schema_only(dump: &[u8]) {
+    let (facts, kept) = read_all(dump);
+    assert!(kept.rows.is_empty());
+    assert_eq!(facts.status, DumpStatus::Complete);
+    assert_eq!(
+        facts.table(None, "nasty_rows").unwrap().info.primary_key,
+        ["id"]
+    );
+}
+
+#[track_caller]
+fn check_inserts(dump: &[u8]) {
+    let (facts, kept) = read_all(dump);
+    assert!(kept.rows.is_empty());
+    assert_eq!(facts.status, DumpStatus::Damaged);
+    let table = facts.table(None, "nasty_rows").unwrap();
+    assert_eq!((table.rows, table.damaged_rows), (901, 901));
+    assert_eq!(facts.reject_count, 1, "{:?}", facts.rejects);
+}
+
+fn check_all_databases(cluster: &Cluster) {
+    cluster.run("postgres", "CREATE DATABASE second");
+    cluster.run(
+        "second",
+        "CREATE TABLE child (a text PRIMARY KEY); INSERT INTO child VALUES ('other')",
+    );
+    let dump = done(cluster.command("pg_dumpall").output());
+    let (facts, _) = read_want(&dump, &dumps::Want::nothing(naming()));
+    assert_eq!(facts.status, DumpStatus::Complete, "{:?}", facts.rejects);
+    let source = DumpSource::from_bytes(dump, naming()).unwrap();
+    let snapshots: Vec<String> = source
+        .tables()
+        .into_iter()
+        .filter(|table| table.name == "child")
+        .map(|table| table.snapshot)
+        .collect();
+    assert_eq!(snapshots, ["snap", "snap_second"]);
+    assert!(source.read("child", &["a"], &RowFilter::All).is_err());
+    let batch = source
+        .read("snap_second.public.child", &["a"], &RowFilter::All)
+        .unwrap();
+    assert_eq!(batch.columns[0].text(0), Some("other"));
+}

@@ -361,3 +361,42 @@ fn expanded_and_unicode_output_is_refused_not_misread() {
         read_all(&text);
     }
 }
+
+/// What psql itself prints: `print` runs a query the pasted way, `truth` gives bare cells.
+pub(crate) fn check_against(print: impl Fn(&str) -> Vec<u8>, truth: impl Fn(&str) -> String) {
+    // Control characters are shown as escapes, blanks at a line's end are padding: neither comes back.
+    let clean = r"regexp_replace(regexp_replace(t, '[\x01-\x09\x0b-\x1f]', '', 'g'), ' +(\n|$)', '\1', 'g')";
+    let select = format!("select id, {clean} as t, b, ts, bo, {clean} as u from nasty_rows");
+    let mut text = b"postgres=# ".to_vec();
+    text.extend_from_slice(select.as_bytes());
+    text.extend_from_slice(b";\n");
+    text.extend_from_slice(&print(&select));
+    let (facts, kept) = read_all(&text);
+    assert!(facts.rejects.is_empty(), "{:?}", facts.rejects);
+    let batch = kept.only("nasty_rows");
+    let expected = truth(&format!(
+        "select id, encode(convert_to({clean}, 'UTF8'), 'hex'), encode(b, 'hex') from nasty_rows order by ctid"
+    ));
+    let expected: Vec<Vec<&str>> = expected
+        .lines()
+        .map(|line| line.split('\t').collect())
+        .collect();
+    assert_eq!(batch.rows(), expected.len());
+    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    for (row, expected) in expected.iter().enumerate() {
+        assert_eq!(cell(&batch.columns[0], row), expected[0]);
+        for name in ["t", "u"] {
+            let found = batch.column(name).unwrap().bytes(row).map(hex);
+            // An empty cell and null look the same.
+            let wanted = (!matches!(expected[1], "NULL" | "")).then(|| expected[1].to_owned());
+            assert_eq!(found, wanted, "{name} of row {row}");
+        }
+        let bytes = batch.column("b").unwrap().bytes(row).map(hex);
+        assert_eq!(bytes.as_deref().unwrap_or("NULL"), expected[2]);
+    }
+    assert_eq!(
+        batch.column("ts").unwrap().column_type,
+        ColumnType::TimestampCivil
+    );
+    assert_eq!(batch.column("bo").unwrap().column_type, ColumnType::Bool);
+}

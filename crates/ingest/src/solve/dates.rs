@@ -27,8 +27,9 @@ pub(super) fn solve_piece(
     } else {
         Basis::None
     };
-    let mut best: Option<i64> = None;
-    let mut used: Vec<(i64, u64)> = Vec::new();
+    // By how much a clue tells: received objects before wall slots, straight ones before bent.
+    let mut best: Option<(u8, i64)> = None;
+    let mut used: Vec<(u8, i64, u64)> = Vec::new();
     let mut fits: BTreeMap<(Option<i32>, Option<i32>), (usize, Basis)> = BTreeMap::new();
 
     for anchor in piece.anchors {
@@ -66,9 +67,20 @@ pub(super) fn solve_piece(
                     residual_us
                 };
                 // The residual shown is that of the clue the zone rests on.
-                if basis == segment.basis || segment.basis != Basis::Wrapper {
-                    best = Some(best.map_or(residual_us, |best: i64| best.min(residual_us)));
-                    used.push((residual_us, anchor.line));
+                if basis == segment.basis || !matches!(segment.basis, Basis::Wrapper | Basis::Slot)
+                {
+                    let worth = match anchor.kind {
+                        AnchorKind::Received { .. } => 1,
+                        AnchorKind::WallSlot {
+                            bendable: false, ..
+                        } => 2,
+                        AnchorKind::WallSlot { .. } => 3,
+                        _ => 0,
+                    };
+                    best = Some(
+                        best.map_or((worth, residual_us), |best| best.min((worth, residual_us))),
+                    );
+                    used.push((worth, residual_us, anchor.line));
                 }
             }
             // A stale object of a year-less log still fixes its year, unless something fresh does.
@@ -100,8 +112,11 @@ pub(super) fn solve_piece(
         date_basis = Basis::Wrapper;
     }
     used.sort_unstable();
+    if let Some((worth, _)) = best {
+        used.retain(|clue| clue.0 == worth);
+    }
     used.truncate(8);
-    let mut used: Vec<u64> = used.into_iter().map(|(_, line)| line).collect();
+    let mut used: Vec<u64> = used.into_iter().map(|(.., line)| line).collect();
     used.sort_unstable();
     used.dedup();
     Solution {
@@ -114,7 +129,7 @@ pub(super) fn solve_piece(
         } else {
             segment.basis
         },
-        residual_s: best.map(|us| us as f64 / 1e6),
+        residual_s: best.map(|(_, us)| us as f64 / 1e6),
         network: segment.network.map(|network| network.name.clone()),
         neighbour: segment.neighbour,
         wrapper_zone_seconds: None,

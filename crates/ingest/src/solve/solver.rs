@@ -303,31 +303,25 @@ fn inherit<'a>(
 
 /// A restart keeps the host's zone: what a process cannot say, the next one of the same host may.
 fn neighbours(segments: &mut [Segment<'_>], pieces: &[PieceInput<'_>]) {
-    let solved: Vec<(usize, i32, Basis)> = segments
-        .iter()
-        .enumerate()
-        .filter(|(_, segment)| {
-            matches!(segment.basis, Basis::Wrapper | Basis::Slot | Basis::Given)
-                && !segment.host.is_empty()
-        })
-        .filter_map(|(index, segment)| Some((index, segment.zone?, segment.basis)))
-        .collect();
+    let mut solved: BTreeMap<&str, Vec<(usize, i32, Basis)>> = BTreeMap::new();
+    for (index, segment) in segments.iter().enumerate() {
+        if matches!(segment.basis, Basis::Wrapper | Basis::Slot | Basis::Given)
+            && !segment.host.is_empty()
+            && let Some(zone) = segment.zone
+        {
+            let host = solved.entry(segment.host).or_default();
+            host.push((index, zone, segment.basis));
+        }
+    }
     for index in 0..segments.len() {
         if segments[index].basis != Basis::None || segments[index].host.is_empty() {
             continue;
         }
-        let same = |other: &&(usize, i32, Basis)| segments[other.0].host == segments[index].host;
-        let before = solved
-            .iter()
-            .rev()
-            .filter(same)
-            .find(|other| other.0 < index)
-            .copied();
-        let after = solved
-            .iter()
-            .filter(same)
-            .find(|other| other.0 > index)
-            .copied();
+        let Some(host) = solved.get(segments[index].host) else {
+            continue;
+        };
+        let (before, after) = host.split_at(host.partition_point(|other| other.0 < index));
+        let (before, after) = (before.last().copied(), after.first().copied());
         let candidates: Vec<(usize, i32, Basis)> = before.into_iter().chain(after).collect();
         let fits = |zone: i32| {
             let segment = &segments[index];
@@ -377,7 +371,7 @@ fn neighbours(segments: &mut [Segment<'_>], pieces: &[PieceInput<'_>]) {
     }
 }
 
-/// Whether two processes lie within two days of each other, as far as their stamps tell.
+/// Whether two processes overlap or lie within two days of each other, as far as their stamps tell.
 fn adjacent(a: &Segment<'_>, b: &Segment<'_>, pieces: &[PieceInput<'_>]) -> bool {
     const NEAR_US: i64 = 2 * time::MICROS_PER_DAY;
     let ends = |segment: &Segment<'_>| {
@@ -391,8 +385,13 @@ fn adjacent(a: &Segment<'_>, b: &Segment<'_>, pieces: &[PieceInput<'_>]) -> bool
     };
     let dated = |stamp: Option<model::Stamp>| stamp.filter(|stamp| stamp.date != StampDate::None);
     let ((a_first, a_last), (b_first, b_last)) = (ends(a), ends(b));
-    let near = |x: Option<model::Stamp>, y: Option<model::Stamp>| matches!((dated(x), dated(y)), (Some(x), Some(y)) if distance_us(&x, &y).is_some_and(|d| d.abs() <= NEAR_US));
-    near(a_last, b_first) || near(b_last, a_first)
+    let apart =
+        |x: Option<model::Stamp>, y: Option<model::Stamp>| distance_us(&dated(x)?, &dated(y)?);
+    match (apart(a_last, b_first), apart(b_last, a_first)) {
+        // At most one of the two is positive: the gap between them. Both negative: they overlap.
+        (Some(one), Some(other)) => one.max(other) <= NEAR_US,
+        _ => false,
+    }
 }
 
 /// Decides what was left open: the likeliest reading, else UTC, and says that it is assumed.

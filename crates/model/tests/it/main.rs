@@ -36,7 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "bench",
         &[
-            "coroner", "ingest", "formats", "evidence", "testkit", "model",
+            "coroner", "ingest", "case", "formats", "evidence", "testkit", "model",
         ],
     ),
 ];

@@ -22,7 +22,7 @@ pub(crate) fn corpus(file: &str) -> Option<PathBuf> {
     Some(path)
 }
 
-fn gunzip(path: PathBuf) -> String {
+pub(crate) fn gunzip(path: PathBuf) -> String {
     let mut text = String::new();
     GzDecoder::new(std::fs::File::open(path).unwrap())
         .read_to_string(&mut text)
@@ -198,7 +198,7 @@ fn every_fate_from_rows_in_memory() {
     }
 }
 
-fn dump_source(text: Vec<u8>, name: &str) -> DumpSource {
+pub(crate) fn dump_source(text: Vec<u8>, name: &str) -> DumpSource {
     let naming = Naming {
         source: "0123456789ab".into(),
         snapshot: name.into(),
@@ -246,5 +246,63 @@ fn the_text_form_is_short_and_says_the_fate() {
         if std::env::var_os("CORONER_SHOW").is_some() {
             eprintln!("--- {name}\n{text}");
         }
+    }
+}
+
+const SEED: &str = "0x0bbbcf153f17ec0e1f12d698bbc64f9d242bc1cd1312dd5f34febf0e6cb6601a";
+const SEED_COMMIT: &str = "0x0b01e199877faef52b95477119f53bf546a2915bc903132331f41542e58da53d";
+
+/// The five tables pasted into a ticket say how the commit went, and nothing of the rest.
+#[test]
+fn the_seed_from_pasted_tables() {
+    for file in [
+        "z2023.psql.aligned.txt",
+        "z2023fork.psql.aligned.txt",
+        "znew.psql.aligned.txt",
+    ] {
+        let Some(path) = corpus(file) else { return };
+        let source = dump_source(std::fs::read(path).unwrap(), "paste");
+        let trace = trace(&source, SEED, &TraceOptions::default()).unwrap();
+        if std::env::var_os("CORONER_SHOW").is_some() {
+            eprintln!("--- {file}\n{}", trace.to_text());
+        }
+        assert_eq!(trace.fate, "commit_confirmed", "{file}");
+        assert_eq!(trace.logs.len(), 1, "{file}");
+        assert!(trace.transaction.is_none(), "{file}");
+        let path = &trace.path[0];
+        assert_eq!(
+            (path.miniblock_number, path.l1_batch_number),
+            (Some(15841), Some(7670))
+        );
+        let commit = path.commit.as_ref().unwrap();
+        assert_eq!(commit.state.as_deref(), Some("confirmed"), "{file}");
+        assert_eq!(commit.eth_tx_id, Some(41073), "{file}");
+        assert_eq!(commit.nonce, Some(41091), "{file}");
+        assert_eq!(commit.l1_tx_hash.as_deref(), Some(SEED_COMMIT), "{file}");
+        assert_eq!(
+            commit.confirmed_at.as_deref(),
+            Some("2023-09-18T03:50:19.059576")
+        );
+        // One pasted row of l1_batches does not say how many batches share the transaction.
+        assert_eq!(commit.batches, None);
+        let (prove, execute) = (path.prove.as_ref().unwrap(), path.execute.as_ref().unwrap());
+        assert_eq!(
+            (prove.eth_tx_id, prove.state.as_deref()),
+            (Some(41148), None),
+            "{file}"
+        );
+        assert_eq!(
+            (execute.eth_tx_id, execute.state.as_deref()),
+            (Some(41151), None),
+            "{file}"
+        );
+        assert!(trace.waiting.is_none());
+        assert!(
+            trace
+                .warnings
+                .iter()
+                .any(|text| text == "table transactions is not in the evidence")
+        );
+        assert!(trace.refs.len() >= 5, "{:?}", trace.refs);
     }
 }

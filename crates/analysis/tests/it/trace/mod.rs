@@ -3,3 +3,4 @@
 mod corpus;
 mod memory;
 mod rules;
+mod sample;

@@ -128,3 +128,67 @@ fn a_set_is_bounded() {
     }
     assert!(set.len() <= 2 * 2 * 256, "{}", set.len());
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// A Prysm node whose slot clock is bent for a while, restarted now and then, hearing honest blocks and
+    /// blocks of peers bent like itself: a zone that is claimed is the true one.
+    #[test]
+    fn a_bent_slot_clock_never_becomes_a_zone(
+        zone in proptest::sample::select(&ZONES[..]),
+        skew_hours in prop_oneof![Just(4i64), Just(6), Just(-4), Just(2)],
+        from in 0i64..300,
+        length in 20i64..300,
+        hourly in any::<bool>(),
+        ahead in 0i64..=10,
+        restarts in proptest::collection::vec(0i64..500, 0..4),
+        begin in 0i64..400,
+        minutes in 30i64..500,
+        seed in any::<u32>(),
+    ) {
+        let network = medalla();
+        let mut source = Source::new("prysm", zone * 60, Shape::Full);
+        let origin = utc("2020-08-14T12:00:00Z");
+        let mut random = u64::from(seed) | 1;
+        let mut next = || {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) as i64
+        };
+        let mut measured = i64::MIN;
+        for minute in begin..begin + minutes {
+            let restart = restarts.contains(&minute);
+            if restart || minute == begin {
+                source.say(origin + minute * 60_000_000, true, &[]);
+                measured = i64::MIN;
+            }
+            let skewed = (from..from + length).contains(&minute);
+            // It measures at its start and each hour; if it is off, each minute or (before alpha.19) each hour.
+            let due = measured == i64::MIN || minute % 60 == 7 || (!hourly && measured == 1);
+            if due {
+                measured = i64::from(skewed);
+                if skewed {
+                    let offset_us = skew_hours * 3_600_000_000 + next() % 400_000;
+                    source.say(origin + minute * 60_000_000 + 1, false, &[AnchorKind::Skew { offset_us }]);
+                }
+            }
+            for fifth in 0..5 {
+                let slot = network.slot_at_us(origin + minute * 60_000_000) + fifth;
+                let at = network.slot_start_us(slot) + 200_000 + next() % 1_500_000;
+                let made = measured == 1 && next() % 10 < ahead;
+                let heard = if made { slot + skew_hours * 300 } else { slot };
+                if next() % 3 == 0 {
+                    source.say(at, false, &[AnchorKind::Received { slot: heard }]);
+                }
+            }
+        }
+        let solutions = source.solve(&Options { host: "node", ..Options::default() });
+        for solution in &solutions {
+            if solution.basis == Basis::Slot {
+                prop_assert_eq!(solution.zone_seconds, Some(zone * 60), "{:?}", solutions);
+            } else {
+                prop_assert_eq!(solution.basis, Basis::Assumed);
+            }
+        }
+    }
+}

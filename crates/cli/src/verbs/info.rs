@@ -1,0 +1,196 @@
+//! `info`: what a case holds.
+
+use super::shared;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::ui::Ui;
+use coroner::{Info, InfoSource, Window};
+use model::{Answer, Cell};
+use report::{Block, Document};
+
+/// Sources: hashes, formats, counts, spans, zones and how they were found, damage
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  coroner info medalla.case\n  coroner info medalla.case --gaps"
+)]
+pub(crate) struct Args {
+    /// Case folder, or plain evidence
+    case: String,
+    /// Stretches without any record of a node, too
+    #[arg(long)]
+    gaps: bool,
+}
+
+pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
+    ui.no_window("info");
+    let evidence = shared::open(ui, &args.case)?;
+    let mut info = evidence.info();
+    if args.gaps {
+        info.gaps = evidence.gaps(&Window::default())?;
+    }
+    ui.document(&Document {
+        verb: "info",
+        body: shared::object(&info),
+        view: view(&info, args.gaps, ui),
+        rows: None,
+    })?;
+    Ok(shared::exit(!info.sources.is_empty(), &info.partial))
+}
+
+/// The shape that `info` and `ingest` share, for eyes.
+pub(crate) fn view(info: &Info, gaps: bool, ui: &Ui) -> Vec<Block> {
+    let mut view = Vec::new();
+    let totals = &info.totals;
+    let mut summary = format!(
+        "{} of {}: {}, {}",
+        shared::count(totals.sources as u64, "source"),
+        shared::count(totals.nodes as u64, "node"),
+        shared::count(totals.records, "record"),
+        shared::bytes(totals.bytes),
+    );
+    if totals.tables > 0 {
+        summary.push_str(&format!(
+            ", {} with {}",
+            shared::count(totals.tables as u64, "database table"),
+            shared::count(totals.rows, "row")
+        ));
+    }
+    view.push(Block::Title(summary));
+    if totals.first_ts.is_some() {
+        view.push(Block::Text(format!(
+            "{} to {}{}",
+            shared::when(ui, totals.first_ts.as_deref()),
+            shared::when(ui, totals.last_ts.as_deref()),
+            match info.networks.as_slice() {
+                [] => String::new(),
+                names => format!(", network {}", names.join(", ")),
+            }
+        )));
+    }
+    if !info.sources.is_empty() {
+        view.push(Block::Blank);
+        view.push(Block::Table(sources(info, ui)));
+    }
+    for source in &info.sources {
+        notes(source, &info.parser, &mut view);
+    }
+    for snapshot in &info.snapshots {
+        view.push(Block::Blank);
+        view.push(Block::Title(format!(
+            "snapshot {} ({}){}",
+            snapshot.name,
+            snapshot.kind,
+            snapshot
+                .as_of
+                .as_deref()
+                .map_or(String::new(), |as_of| format!(
+                    ", as of {}",
+                    shared::when(ui, Some(as_of))
+                ))
+        )));
+        let names: Vec<String> = snapshot
+            .tables
+            .iter()
+            .map(|table| {
+                let damaged = match table.damaged_rows {
+                    0 => String::new(),
+                    n => format!(" + {n} damaged"),
+                };
+                format!("{} {}{damaged}", table.name, shared::thousands(table.rows))
+            })
+            .collect();
+        view.push(Block::Item(names.join(", ")));
+    }
+    if gaps {
+        view.push(Block::Blank);
+        view.push(Block::Title(match info.gaps.len() {
+            0 => "no gap".into(),
+            n => shared::count(n as u64, "gap"),
+        }));
+        for gap in &info.gaps {
+            view.push(Block::Item(format!(
+                "{}: {} to {}: {}",
+                gap.node,
+                shared::when(ui, Some(&gap.from)),
+                shared::when(ui, Some(&gap.to)),
+                gap.why
+            )));
+        }
+    }
+    view
+}
+
+fn sources(info: &Info, ui: &Ui) -> Answer {
+    let mut table = Answer::new(&[
+        ("id", "text"),
+        ("node", "text"),
+        ("what", "text"),
+        ("records", "i64"),
+        ("rejected", "i64"),
+        ("zone", "text"),
+        ("from", "text"),
+        ("to", "text"),
+        ("path", "text"),
+    ]);
+    for source in &info.sources {
+        let rejected: u64 = source.rejected.values().sum();
+        table.rows.push(vec![
+            Cell::Text(source.id.clone()),
+            Cell::Text(source.node.clone().unwrap_or_default()),
+            Cell::Text(source.format.clone().unwrap_or_else(|| "-".into())),
+            Cell::I64(source.records as i64),
+            Cell::I64(rejected as i64),
+            Cell::Text(zone(source)),
+            Cell::Text(shared::when(ui, source.first_ts.as_deref())),
+            Cell::Text(shared::when(ui, source.last_ts.as_deref())),
+            Cell::Text(source.path.clone()),
+        ]);
+    }
+    table
+}
+
+fn zone(source: &InfoSource) -> String {
+    let zone = &source.zone;
+    let several = if source.zones.is_empty() { "" } else { " …" };
+    match (&zone.value, zone.basis.as_str()) {
+        (Some(value), basis) => format!("{value} {basis}{several}"),
+        (None, "none" | "") => "-".into(),
+        (None, basis) => basis.to_owned(),
+    }
+}
+
+/// What a person should know of a source beyond its row.
+fn notes(source: &InfoSource, parser: &str, view: &mut Vec<Block>) {
+    for problem in &source.problems {
+        view.push(Block::Alarm(format!(
+            "{} {:?} at byte {}: {}",
+            source.id, source.status, problem.byte, problem.what
+        )));
+    }
+    if source.zone.basis == "assumed" {
+        let others: Vec<String> = source
+            .zone
+            .alternatives
+            .iter()
+            .filter_map(|other| Some(format!("{} ({})", other.value.as_deref()?, other.why)))
+            .collect();
+        let others = if others.is_empty() {
+            String::new()
+        } else {
+            format!("; as good: {}", others.join(", "))
+        };
+        view.push(Block::Note(format!(
+            "{}: its zone is assumed, nothing in the evidence tells{others}",
+            source.id
+        )));
+    }
+    if !source.parser.is_empty()
+        && source.parser != parser
+        && source.kind == coroner::SourceKind::Log
+    {
+        view.push(Block::Note(format!(
+            "{}: read by another version of the parser; `coroner ingest` reads it again",
+            source.id
+        )));
+    }
+}

@@ -1,0 +1,243 @@
+//! `ingest`: reads evidence into a case.
+
+use super::{info, shared};
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::ui::Ui;
+use coroner::{Custody, Error, ErrorKind, Evidence, IngestOptions, IngestReport, Progress};
+use indicatif::{ProgressBar, ProgressStyle};
+use report::{Block, Document};
+use serde_json::json;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Read evidence into a case; what it has already costs only a hash
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    coroner ingest medalla.case logs/ dump.sql.gz\n  \
+    coroner ingest medalla.case old/beacon.log --node prysm-3 --zone America/New_York --year 2020\n  \
+    journalctl -u beacon | coroner ingest medalla.case -")]
+pub(crate) struct Args {
+    /// Case folder; made if it is not there
+    case: String,
+    /// Logs, dumps, folders of them, or - for standard input
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    reading: Reading,
+    /// Name of the snapshot that a dump becomes [default: its database, else the file]
+    #[arg(long = "as", value_name = "NAME")]
+    as_name: Option<String>,
+    /// Full-text index: now, later or never (`search` scans in this version: never)
+    #[arg(
+        long,
+        value_name = "WHEN",
+        default_value = "never",
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
+    index: Index,
+    /// Look and report, write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Exit with 3 if any line is rejected
+    #[arg(long)]
+    strict: bool,
+    /// Copy dumps into the case, instead of a reference and a hash
+    #[arg(long)]
+    keep_dumps: bool,
+}
+
+/// How logs are read: for `ingest` and `parse`.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Reading {
+    /// The node that the sources belong to
+    #[arg(long, value_name = "NAME")]
+    node: Option<String>,
+    /// Zone of stamps that write none: -04:00 or America/New_York
+    #[arg(long, value_name = "ZONE", allow_hyphen_values = true)]
+    zone: Option<String>,
+    /// Year of stamps that write none
+    #[arg(long, value_name = "YEAR")]
+    year: Option<i32>,
+    /// Only this format may claim lines (`coroner formats`)
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// A folder with format definitions of your own
+    #[arg(long, value_name = "DIR")]
+    formats: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Index {
+    Now,
+    Later,
+    Never,
+}
+
+impl Reading {
+    /// Converts to the library's options.
+    pub(crate) fn options(&self, ui: &Ui) -> Result<IngestOptions, Error> {
+        if let Some(zone) = &self.zone {
+            zone.parse::<coroner::Zone>()?;
+        }
+        Ok(IngestOptions {
+            node: self.node.clone(),
+            zone: self.zone.clone(),
+            year: self.year,
+            log_format: self.log_format.clone(),
+            network: ui.settings.network.clone(),
+            threads: ui.settings.threads,
+            formats_overlay: match &self.formats {
+                Some(folder) => coroner::read_definitions(folder)?,
+                None => Vec::new(),
+            },
+            ..IngestOptions::default()
+        })
+    }
+}
+
+pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
+    ui.no_window("ingest");
+    if args.index != Index::Never {
+        return Err(Error::new(
+            ErrorKind::NotAvailable,
+            "the full-text index comes with a later version",
+        )
+        .with_hint("leave --index out: `coroner search` scans the evidence")
+        .into());
+    }
+    let options = IngestOptions {
+        as_name: args.as_name.clone(),
+        dry_run: args.dry_run,
+        keep_dumps: args.keep_dumps,
+        custody: Some(custody(ui)),
+        ..args.reading.options(ui)?
+    };
+    let mut bar = Bar::new(ui.settings.progress);
+    let report = coroner::ingest(&args.case, &args.paths, &options, &mut bar);
+    bar.finish();
+    let report = report?;
+    tell(&report, args, ui)
+}
+
+fn tell(report: &IngestReport, args: &Args, ui: &Ui) -> Result<Exit, CliError> {
+    for problem in &report.problems {
+        ui.tell_partial(&format!("{}: {}", problem.path, problem.what));
+    }
+    let read = report.added.len() + report.grown.len() + report.unchanged.len();
+    let damaged = !report.problems.is_empty();
+    if read == 0 {
+        let message = match report.problems.first() {
+            Some(first) => format!("nothing could be read: {}: {}", first.path, first.what),
+            None => "no evidence there".to_owned(),
+        };
+        return Err(Error::new(ErrorKind::Unreadable, message)
+            .with_hint("name a log, a database dump, or a folder that holds some")
+            .into());
+    }
+    let unchanged: Vec<&String> = report.unchanged.iter().map(|(_, digest)| digest).collect();
+    let problems: Vec<_> = report
+        .problems
+        .iter()
+        .map(|problem| json!({"source": problem.path, "what": problem.what}))
+        .collect();
+    let summary = format!(
+        "{}{}, {} grown, {} known already, {} read",
+        if args.dry_run { "dry run: " } else { "" },
+        shared::count(report.added.len() as u64, "new source"),
+        report.grown.len(),
+        report.unchanged.len(),
+        shared::bytes(report.bytes),
+    );
+    let (mut body, mut view, rejected) = if args.dry_run {
+        (serde_json::Map::new(), Vec::new(), false)
+    } else {
+        let evidence = Evidence::open_case(&args.case)?;
+        let info = evidence.info();
+        let touched =
+            |digest: &String| report.added.contains(digest) || report.grown.contains(digest);
+        let rejected = info
+            .sources
+            .iter()
+            .any(|source| touched(&source.digest) && !source.rejected.is_empty());
+        (
+            shared::object(&info),
+            info::view(&info, false, ui),
+            rejected,
+        )
+    };
+    body.insert("added".into(), json!(report.added));
+    body.insert("grown".into(), json!(report.grown));
+    body.insert("unchanged".into(), json!(unchanged));
+    body.insert("rewritten".into(), json!(report.rewritten));
+    body.insert("dry_run".into(), json!(args.dry_run));
+    body.shift_remove("partial");
+    if damaged {
+        body.insert("partial".into(), json!(problems));
+    }
+    view.insert(0, Block::Text(summary));
+    ui.document(&Document {
+        verb: "ingest",
+        body,
+        view,
+        rows: None,
+    })?;
+    let mut exit = Exit::Done;
+    if damaged || (args.strict && rejected) {
+        exit = exit.merge(Exit::Partial);
+    }
+    Ok(exit)
+}
+
+fn custody(ui: &Ui) -> Custody {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |elapsed| elapsed.as_micros());
+    Custody {
+        at_us: i64::try_from(now).unwrap_or(i64::MAX),
+        by: ui.settings.environment.user.clone(),
+        command: ui.settings.environment.command_line.clone(),
+    }
+}
+
+/// A progress bar, or silence.
+struct Bar {
+    bar: Option<ProgressBar>,
+}
+
+impl Bar {
+    fn new(visible: bool) -> Bar {
+        Bar {
+            bar: visible.then(|| {
+                let bar = ProgressBar::new_spinner();
+                if let Ok(style) =
+                    ProgressStyle::with_template("{spinner} {bytes} {bytes_per_sec}  {wide_msg}")
+                {
+                    bar.set_style(style);
+                }
+                bar
+            }),
+        }
+    }
+
+    fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Progress for Bar {
+    fn source(&mut self, path: &str, _bytes: Option<u64>) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(report::terminal(path));
+        }
+    }
+
+    fn read(&mut self, bytes: u64) {
+        if let Some(bar) = &self.bar {
+            bar.inc(bytes);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! `search`: text in the evidence.
+
+use super::{shared, timeline};
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::ui::Ui;
+use coroner::Hit;
+use model::time::format_utc;
+use report::{Block, Document, ListSpec};
+use serde_json::{Map, Value, json};
+
+/// Find text in records and in lines that no format claimed
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    coroner search logs/ 'roughtime \"clock is off\"'\n  \
+    coroner search medalla.case 'level:warn+ node:prysm-3 -peers' --count\n  \
+    coroner search rollup.case 0x0bbbcf\n\n\
+    Words must all be there; case does not matter. \"a phrase\", word*, 0x… (the start of a hash),\n\
+    level:warn+, node: client: component: kind: or any field:value, and -term for not that.")]
+pub(crate) struct Args {
+    /// Case folder, or plain evidence
+    case: String,
+    /// What to look for
+    #[arg(allow_hyphen_values = true)]
+    query: String,
+    /// Only how many there are
+    #[arg(long)]
+    count: bool,
+    /// At most N, the earliest
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+}
+
+const SPEC: ListSpec = ListSpec {
+    verb: "search",
+    plural: "records",
+    columns: timeline::COLUMNS,
+    line: Some(timeline::line),
+};
+
+pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
+    let evidence = shared::open(ui, &args.case)?;
+    let window = ui.window(&evidence)?;
+    let limit = if args.count { Some(0) } else { args.limit };
+    let found = evidence.search(&args.query, &window, limit)?;
+    let partial = evidence.partial();
+    let looked_at = evidence.looked_at(&window, &[]);
+    let tail = shared::tail(
+        window.is_given().then(|| window.to_json()),
+        (found.count == 0).then_some(&looked_at),
+        &partial,
+    );
+    if found.cut > 0 {
+        ui.warn(&format!(
+            "{} too long to be searched to the end",
+            shared::count(found.cut, "rejected line")
+        ));
+    }
+    if args.count {
+        let mut body = Map::new();
+        body.insert("count".into(), json!(found.count));
+        body.insert("answered_by".into(), json!(found.answered_by));
+        body.extend(tail);
+        ui.document(&Document {
+            verb: "search",
+            body,
+            view: vec![Block::Text(shared::count(found.count, "hit"))],
+            rows: None,
+        })?;
+    } else {
+        ui.list(SPEC, |list| {
+            for hit in &found.hits {
+                list.push(row(hit))?;
+            }
+            let mut whole = Map::new();
+            whole.insert("count".into(), json!(found.count));
+            whole.insert("answered_by".into(), json!(found.answered_by));
+            whole.extend(tail);
+            Ok(whole)
+        })?;
+        if (found.hits.len() as u64) < found.count {
+            ui.note(&format!(
+                "{} of {} shown: --limit",
+                found.hits.len(),
+                shared::count(found.count, "hit")
+            ));
+        }
+    }
+    if found.count == 0 {
+        ui.note(&format!(
+            "nothing found; {looked_at}, {}",
+            shared::count(found.rejects, "rejected line")
+        ));
+    }
+    Ok(shared::exit(found.count > 0, &partial))
+}
+
+/// A hit in the shape of the timeline.
+fn row(hit: &Hit) -> Map<String, Value> {
+    let fields: Value = hit
+        .fields
+        .as_deref()
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_else(|| Value::Object(Map::new()));
+    let basis = hit.ts_basis.clone().unwrap_or_else(|| "none".into());
+    let kind = if hit.is_rejected {
+        json!("rejected")
+    } else {
+        json!(hit.kind)
+    };
+    let row = json!({
+        "ts": hit.ts_us.map(format_utc),
+        "ts_basis": basis,
+        "ts_order": hit.ts_order_us.map(format_utc),
+        "corrected_ts": null,
+        "node": hit.node,
+        "process": hit.process,
+        "client": hit.client,
+        "level": hit.level,
+        "component": hit.component,
+        "kind": kind,
+        "message": hit.message,
+        "fields": fields,
+        "ref": hit.reference(),
+        "duplicates": [],
+    });
+    match row {
+        Value::Object(row) => row,
+        _ => Map::new(),
+    }
+}

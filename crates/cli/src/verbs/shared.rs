@@ -1,0 +1,113 @@
+//! What several verbs do alike.
+
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::ui::Ui;
+use coroner::{Evidence, LookedAt, Partial};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// Opens a case or plain evidence with the options everywhere, and names what could not be read.
+pub(crate) fn open(ui: &Ui, case: &str) -> Result<Evidence, CliError> {
+    let evidence = Evidence::open(case, &ui.settings.open_options())?;
+    ui.partial(&evidence.partial());
+    Ok(evidence)
+}
+
+/// Turns a value into a JSON object.
+pub(crate) fn object(value: &impl Serialize) -> Map<String, Value> {
+    match serde_json::to_value(value) {
+        Ok(Value::Object(map)) => map,
+        other => unreachable!("answers are objects: {other:?}"),
+    }
+}
+
+/// Says whether the answer is whole, and whether there is any.
+pub(crate) fn exit(found: bool, partial: &[Partial]) -> Exit {
+    let answer = if found { Exit::Done } else { Exit::Nothing };
+    if partial.is_empty() {
+        answer
+    } else {
+        answer.merge(Exit::Partial)
+    }
+}
+
+/// What follows the rows of a list in its JSON document.
+pub(crate) fn tail(
+    window: Option<Value>,
+    looked_at: Option<&LookedAt>,
+    partial: &[Partial],
+) -> Map<String, Value> {
+    let mut tail = Map::new();
+    if let Some(window) = window {
+        tail.insert("window".into(), window);
+    }
+    if let Some(looked_at) = looked_at {
+        tail.insert("looked_at".into(), Value::Object(object(looked_at)));
+    }
+    if !partial.is_empty() {
+        let parts = partial.iter().map(|part| Value::Object(object(part)));
+        tail.insert("partial".into(), parts.collect());
+    }
+    tail
+}
+
+/// `12 records`, `1 record`.
+pub(crate) fn count(number: u64, one: &str) -> String {
+    let plural = match number {
+        1 => one.to_owned(),
+        _ => format!("{one}s"),
+    };
+    format!("{} {plural}", thousands(number))
+}
+
+/// `1234567` as `1,234,567`.
+pub(crate) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `1536` as `1.5 KiB`.
+pub(crate) fn bytes(number: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = number as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 {
+        format!("{number} B")
+    } else {
+        format!("{value:.1} {}", UNITS[unit])
+    }
+}
+
+/// An RFC 3339 time from an answer, in the zone of the user; `-` if there is none.
+pub(crate) fn when(ui: &Ui, time: Option<&str>) -> String {
+    match time.and_then(model::time::parse_utc) {
+        Some(us) => ui.settings.zone.show(us),
+        None => time.unwrap_or("-").to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_for_people() {
+        assert_eq!(count(1, "record"), "1 record");
+        assert_eq!(count(1_234_567, "record"), "1,234,567 records");
+        assert_eq!(thousands(999), "999");
+        assert_eq!(bytes(1536), "1.5 KiB");
+        assert_eq!(bytes(12), "12 B");
+    }
+}

@@ -1,0 +1,89 @@
+//! `trace`: a hash's way from L2 to L1.
+
+use super::shared;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::ui::Ui;
+use coroner::{TimeContext, TimeSpec};
+use report::{Block, Document};
+use serde_json::Value;
+
+/// Where did this hash go: from L2 through miniblock and batch to L1
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    coroner trace dump.sql.gz 0x0bbbcf153f17ec0e1f12d698bbc64f9d242bc1cd1312dd5f34febf0e6cb6601a\n  \
+    coroner trace rollup.case batch:7670 --as-of 2023-09-18T06:00:00Z\n\n\
+    KEY is an L2 or L1 hash (6 leading digits are enough), an address, batch:N, miniblock:N or eth_tx:N.")]
+pub(crate) struct Args {
+    /// Case folder, or plain evidence: of a dump only the tables a trace needs are read
+    case: String,
+    /// What to follow
+    key: String,
+    /// Judge waiting times as of T [default: when the dump was taken, else its newest row]
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    as_of: Option<String>,
+}
+
+pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
+    ui.no_window("trace");
+    let as_of_us = match &args.as_of {
+        Some(text) => {
+            let context = TimeContext {
+                zone: ui.settings.zone,
+                ..TimeContext::default()
+            };
+            let us = text.parse::<TimeSpec>()?.resolve(&context)?;
+            ui.note(&format!("as of: {}", model::time::format_utc_short(us)));
+            Some(us)
+        }
+        None => None,
+    };
+    let traced = coroner::trace(
+        &args.case,
+        &args.key,
+        ui.settings.snapshot.as_deref(),
+        as_of_us,
+        &ui.settings.open_options(),
+    )?;
+    ui.partial(&traced.partial);
+    for what in &traced.trace.partial {
+        ui.note(&format!("partial: {what}"));
+    }
+    let mut body = shared::object(&traced.trace);
+    if !traced.partial.is_empty() {
+        let mut parts: Vec<Value> = traced
+            .partial
+            .iter()
+            .map(|part| Value::Object(shared::object(part)))
+            .collect();
+        parts.extend(
+            traced
+                .trace
+                .partial
+                .iter()
+                .map(|what| serde_json::json!({"source": traced.trace.snapshot, "what": what})),
+        );
+        body.insert("partial".into(), Value::Array(parts));
+    } else if !traced.trace.partial.is_empty() {
+        let parts = traced
+            .trace
+            .partial
+            .iter()
+            .map(|what| serde_json::json!({"source": traced.trace.snapshot, "what": what}));
+        body.insert("partial".into(), parts.collect());
+    }
+    ui.document(&Document {
+        verb: "trace",
+        body,
+        view: vec![Block::Verbatim(traced.trace.to_text())],
+        rows: None,
+    })?;
+    let found = traced.trace.fate != "unknown_hash";
+    let whole = traced.partial.is_empty() && traced.trace.partial.is_empty();
+    let exit = if found { Exit::Done } else { Exit::Nothing };
+    Ok(if whole {
+        exit
+    } else {
+        exit.merge(Exit::Partial)
+    })
+}

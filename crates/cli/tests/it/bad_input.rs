@@ -1,0 +1,153 @@
+//! Bad input: each gets a message and a code, and loses nothing that was readable.
+
+use crate::run::{BEACON, DUMP, Desk, HASH, gzip};
+use std::os::unix::fs::PermissionsExt;
+
+#[test]
+fn an_unreadable_file_is_partial_among_others_and_nothing_alone() {
+    let desk = Desk::new();
+    desk.write("logs/n1/beacon.log", BEACON)
+        .write("logs/n2/beacon.log", BEACON);
+    let locked = desk.path("logs/n2/beacon.log");
+    std::fs::set_permissions(&locked, std::fs::Permissions::from_mode(0)).unwrap();
+    if std::fs::read(&locked).is_ok() {
+        // Who runs this may read everything (root): a link to nowhere is as unreadable.
+        std::fs::remove_file(&locked).unwrap();
+        std::os::unix::fs::symlink("nowhere", &locked).unwrap();
+    }
+    let partial = desk.json(&["triage", "logs"], 3);
+    assert!(
+        partial["partial"][0]["source"]
+            .as_str()
+            .unwrap()
+            .ends_with("n2/beacon.log"),
+        "{partial}"
+    );
+    desk.fails(&["triage", "logs"], 3, "partial: logs/n2/beacon.log");
+    desk.fails(&["triage", "logs/n2"], 2, "nothing could be read");
+    desk.fails(&["parse", "logs"], 3, "partial: ");
+    desk.fails(&["ingest", "x.case", "logs/n2"], 2, "nothing could be read");
+}
+
+#[test]
+fn folders_without_evidence_and_empty_files() {
+    let desk = Desk::new();
+    desk.write("empty.log", "");
+    std::fs::create_dir(desk.path("void")).unwrap();
+    desk.fails(&["triage", "void"], 2, "no evidence in void");
+    desk.fails(&["parse", "void"], 2, "no evidence in void");
+    desk.fails(&["trace", "void", HASH], 2, "no evidence in void");
+    desk.fails(&["triage", "empty.log"], 2, "empty");
+    desk.fails(&["parse", "empty.log"], 2, "empty");
+}
+
+#[test]
+fn a_binary_file_is_named_as_what_it_is() {
+    let desk = Desk::new();
+    let mut elf = b"\x7fELF\x02\x01\x01\0".to_vec();
+    elf.extend((0..4096u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()));
+    desk.write("core", &elf)
+        .write("logs/n1/beacon.log", BEACON)
+        .write("logs/core", &elf);
+    desk.fails(&["triage", "core"], 2, "nothing could be read");
+    desk.fails(&["triage", "logs"], 3, "core");
+}
+
+#[test]
+fn a_truncated_gzip_gives_what_could_be_decoded() {
+    let desk = Desk::new();
+    let long: String = BEACON.repeat(400);
+    let whole = gzip(long.as_bytes());
+    desk.write("n1/beacon.log.gz", &whole[..whole.len() - 200]);
+    let said = desk.run(&["timeline", "n1"]);
+    assert_eq!(said.code, 3, "{}", said.stderr);
+    assert!(
+        said.stderr.contains("partial: n1/beacon.log.gz at byte "),
+        "{}",
+        said.stderr
+    );
+    assert!(
+        said.stdout.lines().count() > 100,
+        "{}",
+        said.stdout.lines().count()
+    );
+    let info = desk.json(&["info", "n1"], 3);
+    assert_eq!(info["sources"][0]["status"], "truncated", "{info}");
+    assert!(info["partial"].is_array());
+}
+
+#[test]
+fn a_dump_cut_in_a_row_still_answers() {
+    let desk = Desk::new();
+    let cut = DUMP.find("two\\nlines").unwrap() + 2;
+    desk.write("cut.sql", &DUMP.as_bytes()[..cut]);
+    let trace = desk.json(&["trace", "cut.sql", HASH], 3);
+    assert_eq!(trace["path"][0]["l1_batch_number"], 7670, "{trace}");
+    assert!(trace["partial"][0]["what"].is_string(), "{trace}");
+    let said = desk.run(&["tables", "cut.sql"]);
+    assert_eq!(said.code, 3, "{said:?}");
+    assert!(
+        said.stderr.contains("partial: cut.sql at byte "),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn a_case_that_somebody_writes_is_read_but_not_written() {
+    let desk = Desk::new();
+    desk.write("n1/beacon.log", BEACON)
+        .write("n2/beacon.log", BEACON.replace("41", "40"));
+    assert_eq!(desk.run(&["ingest", "x.case", "n1"]).code, 0);
+    let lock = std::fs::read_dir(desk.path("x.case"))
+        .unwrap()
+        .flatten()
+        .map(|item| item.path())
+        .find(|path| path.to_string_lossy().contains("lock"));
+    let Some(lock) = lock else {
+        panic!("the case has no lock file");
+    };
+    let held = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(lock)
+        .unwrap();
+    held.lock().unwrap();
+    desk.fails(&["ingest", "x.case", "n2"], 2, "is being written by");
+    desk.fails(&["forget", "x.case", "S1"], 2, "is being written by");
+    assert_eq!(desk.run(&["info", "x.case"]).code, 0);
+    drop(held);
+    assert_eq!(desk.run(&["ingest", "x.case", "n2"]).code, 0);
+}
+
+#[test]
+fn a_damaged_case_fails_verification_with_5() {
+    let desk = Desk::new();
+    desk.write("n1/beacon.log", BEACON);
+    assert_eq!(desk.run(&["ingest", "x.case", "n1"]).code, 0);
+    let root = desk.json(&["seal", "x.case"], 0)["root"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert_eq!(
+        desk.json(&["verify", "x.case", "--root", &root], 0)["sound"],
+        true
+    );
+    let other = root.replace(|c: char| c.is_ascii_digit(), "a");
+    assert_eq!(
+        desk.json(&["verify", "x.case", "--root", &other], 5)["root_matches"],
+        false
+    );
+    let part = std::fs::read_dir(desk.path("x.case/evidence"))
+        .unwrap()
+        .flatten()
+        .map(|item| item.path())
+        .find(|path| path.is_file())
+        .unwrap();
+    let mut bytes = std::fs::read(&part).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&part, bytes).unwrap();
+    let broken = desk.json(&["verify", "x.case"], 5);
+    assert_eq!(broken["sound"], false);
+    assert!(!broken["problems"].as_array().unwrap().is_empty());
+}

@@ -1,0 +1,241 @@
+//! `trace`, `triage` and the changes to a case.
+
+use crate::{Error, ErrorKind, Evidence, OpenOptions, Partial, PlainDumps};
+use analysis::trace::{TraceError, TraceOptions};
+use case::CaseWriter;
+use ingest::{Amendment, IngestOptions, IngestReport, ParseReport, Progress};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A trace, and what it could not read.
+#[derive(Clone, Debug)]
+pub struct Traced {
+    /// The answer in the contract's shape.
+    pub trace: analysis::trace::Trace,
+    /// What could not be read.
+    pub partial: Vec<Partial>,
+}
+
+/// Follows a hash, batch, block or transaction from L2 to L1. Plain dumps are asked as they lie, only
+/// the tables that a trace needs are read; anything else goes through a case.
+///
+/// ```no_run
+/// let options = coroner::OpenOptions::default();
+/// let key = "0x0bbbcf153f17ec0e1f12d698bbc64f9d242bc1cd1312dd5f34febf0e6cb6601a";
+/// let traced = coroner::trace("dump.sql.gz", key, None, None, &options)?;
+/// println!("{}", traced.trace.fate);
+/// # Ok::<(), coroner::Error>(())
+/// ```
+///
+/// # Errors
+/// If the evidence cannot be opened, has none of the tables, or the key is malformed.
+pub fn trace(
+    path: impl AsRef<Path>,
+    key: &str,
+    snapshot: Option<&str>,
+    as_of_us: Option<i64>,
+    options: &OpenOptions,
+) -> Result<Traced, Error> {
+    let path = path.as_ref();
+    // A wrong key is said before anything is read.
+    key.parse::<analysis::trace::Key>()
+        .map_err(|error| trace_error(TraceError::from(error)))?;
+    let (answer, partial) = match PlainDumps::open(path, options, snapshot)? {
+        Some(dumps) => {
+            let options = TraceOptions {
+                as_of_us,
+                dumped_at_us: dumps.dumped_at_us(),
+            };
+            let answer = analysis::trace::trace(&dumps, key, &options).map_err(trace_error)?;
+            (answer, dumps.partial())
+        }
+        None => {
+            let evidence = Evidence::open(path, options)?;
+            let manifest = evidence.manifest();
+            if let Some(name) = snapshot
+                && manifest.snapshot(name).is_none()
+            {
+                let known: Vec<&str> = manifest.snapshots.iter().map(|s| s.name.as_str()).collect();
+                return Err(Error::request(format!("there is no snapshot `{name}`"))
+                    .with_hint(format!("snapshots are {}", known.join(", "))));
+            }
+            let dumped_at_us = match (snapshot, manifest.snapshots.as_slice()) {
+                (Some(name), _) => manifest.snapshot(name).and_then(|s| s.as_of_us),
+                (None, [only]) => only.as_of_us,
+                _ => None,
+            };
+            let tables = evidence.case().table_source(snapshot);
+            let options = TraceOptions {
+                as_of_us,
+                dumped_at_us,
+            };
+            let answer = analysis::trace::trace(&tables, key, &options).map_err(trace_error)?;
+            (answer, evidence.partial())
+        }
+    };
+    Ok(Traced {
+        trace: answer,
+        partial,
+    })
+}
+
+fn trace_error(error: TraceError) -> Error {
+    match error {
+        TraceError::Table(error) => error.into(),
+        TraceError::AmbiguousPrefix { .. } => {
+            Error::wrap(ErrorKind::Request, error).with_hint("give more digits")
+        }
+        TraceError::NoTables { .. } => Error::wrap(ErrorKind::Request, error)
+            .with_hint("`coroner tables CASE` lists the database tables in the evidence"),
+        other => Error::wrap(ErrorKind::Request, other),
+    }
+}
+
+impl Evidence {
+    /// Judges the clocks of all nodes inside a window.
+    ///
+    /// # Errors
+    /// If the case cannot be read.
+    pub fn clock(&self, window: &crate::Window) -> Result<analysis::clock::ClockReport, Error> {
+        let bounds = window.is_given().then(|| window.bounds());
+        Ok(analysis::clock::clock(&self.case, bounds)?)
+    }
+
+    /// Searches records and rejected lines (see [`index::Search`] for the language).
+    ///
+    /// # Errors
+    /// If the search cannot be understood, or the case cannot be read.
+    pub fn search(
+        &self,
+        text: &str,
+        window: &crate::Window,
+        limit: Option<usize>,
+    ) -> Result<index::Found, Error> {
+        let filter = index::Filter {
+            window: window.is_given().then(|| window.bounds()),
+            limit,
+        };
+        index::search(&self.case, text, filter).map_err(|error| match error {
+            index::SearchError::Case(error) => error.into(),
+            error @ index::SearchError::Syntax(_) => Error::wrap(ErrorKind::Request, error)
+                .with_hint(
+                    "write words, \"a phrase\", word*, level:warn+, node:NAME, field:value, -not",
+                ),
+        })
+    }
+
+    /// Runs the detectors: what is wrong, worst first, and what cannot be said.
+    ///
+    /// # Errors
+    /// If the case cannot be read.
+    pub fn triage(&self) -> Result<detect::Triage, Error> {
+        let options = detect::TriageOptions {
+            case_name: crate::evidence::shown(self.named()),
+            clocks: None,
+        };
+        detect::triage(&self.case, &options)
+            .map_err(|error| Error::wrap(ErrorKind::Unreadable, error))
+    }
+}
+
+/// Reads evidence into a case, which is made if it is not there.
+///
+/// # Errors
+/// What stops the run; damage to parts of the evidence is in the report.
+pub fn ingest(
+    case: impl AsRef<Path>,
+    paths: &[PathBuf],
+    options: &IngestOptions,
+    progress: &mut dyn Progress,
+) -> Result<IngestReport, Error> {
+    if options.dry_run {
+        // The same reading into a case that nobody keeps.
+        let folder = tempfile::tempdir().map_err(|error| {
+            crate::evidence::unreadable("write into", Path::new("the temporary folder"), error)
+        })?;
+        let mut writer = CaseWriter::open_or_create(&folder.path().join("case"))?;
+        return Ok(ingest::ingest(&mut writer, paths, options, progress)?);
+    }
+    let mut writer = CaseWriter::open_or_create(case.as_ref())?;
+    Ok(ingest::ingest(&mut writer, paths, options, progress)?)
+}
+
+/// Corrects what is known of a source, records that, and solves its times anew. Returns its digest.
+///
+/// # Errors
+/// If there is no such source, or the case cannot be written.
+pub fn amend(case: impl AsRef<Path>, source: &str, said: &Amendment) -> Result<String, Error> {
+    let evidence = Evidence::open_case(case.as_ref())?;
+    let digest = evidence.source(source)?.digest.clone();
+    let mut writer = CaseWriter::open_or_create(case.as_ref())?;
+    Ok(ingest::amend(&mut writer, &digest, said)?)
+}
+
+/// Takes a source out of a case. Returns its digest.
+///
+/// # Errors
+/// If there is no such source, or the case cannot be written.
+pub fn forget(case: impl AsRef<Path>, source: &str) -> Result<String, Error> {
+    let evidence = Evidence::open_case(case.as_ref())?;
+    let digest = evidence.source(source)?.digest.clone();
+    let mut writer = CaseWriter::open_or_create(case.as_ref())?;
+    Ok(ingest::forget(&mut writer, &digest)?)
+}
+
+/// Hands what the parser sees to `emit`, one JSON object and a line feed per entry.
+///
+/// # Errors
+/// If options name what is not there, or `emit` fails.
+pub fn parse(
+    paths: &[PathBuf],
+    options: &IngestOptions,
+    emit: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+) -> Result<ParseReport, Error> {
+    for path in paths {
+        crate::evidence::exists(path)?;
+    }
+    Ok(ingest::parse(paths, options, emit)?)
+}
+
+/// Reads a folder of format definitions, as (stem, text).
+///
+/// # Errors
+/// If the folder or a file cannot be read.
+pub fn read_definitions(folder: &Path) -> Result<Vec<(String, String)>, Error> {
+    let listing = std::fs::read_dir(folder)
+        .map_err(|error| crate::evidence::unreadable("list", folder, error))?;
+    let mut files: Vec<PathBuf> = listing
+        .flatten()
+        .map(|item| item.path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "toml"))
+        .collect();
+    files.sort();
+    if files.is_empty() {
+        return Err(Error::request(format!(
+            "no format definition (*.toml) in {}",
+            crate::evidence::shown(folder)
+        )));
+    }
+    files
+        .into_iter()
+        .map(|path| {
+            let text = std::fs::read_to_string(&path)
+                .map_err(|error| crate::evidence::unreadable("read", &path, error))?;
+            let stem = path.file_stem().map(|s| s.to_string_lossy().into_owned());
+            Ok((stem.unwrap_or_default(), text))
+        })
+        .collect()
+}
+
+/// Runs the samples of a user's format definitions; returns what fails, in words.
+///
+/// # Errors
+/// If a definition is broken.
+pub fn check_definitions(overlay: &[(String, String)]) -> Result<Vec<String>, Error> {
+    let catalogue = formats::Catalogue::with_overlay(overlay)
+        .map_err(|error| Error::wrap(ErrorKind::Request, error))?;
+    Ok(formats::check_samples(&catalogue)
+        .iter()
+        .map(ToString::to_string)
+        .collect())
+}

@@ -1,0 +1,541 @@
+//! `info` and `nodes`: what a case holds, and who is who.
+
+use crate::{Error, Evidence, Partial};
+use case::{Manifest, Source, SourceKind};
+use model::time::{format_offset, format_utc};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a case holds.
+#[derive(Clone, Debug, Serialize)]
+pub struct Info {
+    /// The case folder as named; null for a throw-away case.
+    pub case: Option<String>,
+    /// Networks of its processes.
+    pub networks: Vec<String>,
+    /// Sources by number.
+    pub sources: Vec<InfoSource>,
+    /// Snapshots of databases.
+    pub snapshots: Vec<InfoSnapshot>,
+    /// Sums.
+    pub totals: Totals,
+    /// Stretches without any record of a node.
+    pub gaps: Vec<Gap>,
+    /// The parser of this program; a source with another one was read by another version.
+    pub parser: String,
+    /// What could not be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub partial: Vec<Partial>,
+}
+
+/// A source.
+#[derive(Clone, Debug, Serialize)]
+pub struct InfoSource {
+    /// `S1`.
+    pub id: String,
+    /// What references carry.
+    pub digest: String,
+    /// Where it was found.
+    pub path: String,
+    /// Of the decoded bytes.
+    pub sha256: String,
+    /// Decoded.
+    pub bytes: u64,
+    /// `log` or `dump`.
+    pub kind: SourceKind,
+    /// The format of most records; null if there is none.
+    pub format: Option<String>,
+    /// Records by format.
+    pub formats: BTreeMap<String, u64>,
+    /// The client that wrote most of it.
+    pub client: Option<String>,
+    /// The node it belongs to.
+    pub node: Option<String>,
+    /// Runs of programs in it.
+    pub processes: Vec<InfoProcess>,
+    /// Kinds of wrappers.
+    pub wrappers: Vec<String>,
+    /// The compressed file around it.
+    pub container: Option<InfoContainer>,
+    /// Lines.
+    pub lines: u64,
+    /// Records.
+    pub records: u64,
+    /// Lines that continue a record.
+    pub continuation_lines: u64,
+    /// Blank lines, headers, brackets.
+    pub framing_lines: u64,
+    /// Rejected lines by reason.
+    pub rejected: BTreeMap<String, u64>,
+    /// Records without a time.
+    pub undated: u64,
+    /// Records that another source of the same process has too; null while nobody has compared.
+    pub duplicates: Option<u64>,
+    /// Earliest time.
+    pub first_ts: Option<String>,
+    /// Latest time.
+    pub last_ts: Option<String>,
+    /// The zone of its stamps; of the longest piece, if they differ.
+    pub zone: InfoZone,
+    /// All zones, if there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub zones: Vec<InfoZone>,
+    /// Version of the parser that read it.
+    pub parser: String,
+    /// `complete`, `truncated`, `damaged` or `skipped`.
+    pub status: case::SourceStatus,
+    /// Damage, located.
+    pub problems: Vec<case::Problem>,
+}
+
+/// The file around a source.
+#[derive(Clone, Debug, Serialize)]
+pub struct InfoContainer {
+    /// `gzip`, `zstd`.
+    pub kind: String,
+    /// Its length.
+    pub bytes: u64,
+    /// Its sha256.
+    pub sha256: String,
+}
+
+/// A run of one program.
+#[derive(Clone, Debug, Serialize)]
+pub struct InfoProcess {
+    /// Counted within its source.
+    pub number: u32,
+    /// The client.
+    pub client: String,
+    /// `beacon`, `validator`, `server` …
+    pub role: Option<String>,
+    /// The client's version.
+    pub version: Option<String>,
+    /// The network it is on.
+    pub network: Option<String>,
+    /// First line.
+    pub first_line: u64,
+    /// Last line.
+    pub last_line: u64,
+}
+
+/// A zone and how it was found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct InfoZone {
+    /// `-07:00`; null if nobody knows.
+    pub value: Option<String>,
+    /// `written`, `wrapper`, `slot`, `given`, `assumed`, `none`.
+    pub basis: String,
+    /// How well it fits.
+    pub residual_s: Option<f64>,
+    /// What fits as well.
+    pub alternatives: Vec<InfoAlternative>,
+    /// First line it holds for, where a source has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_line: Option<u64>,
+    /// Last line it holds for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_line: Option<u64>,
+}
+
+/// Another reading of the zone.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct InfoAlternative {
+    /// `-04:00`.
+    pub value: Option<String>,
+    /// Year, where lines write none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub year: Option<i32>,
+    /// Why it is possible.
+    pub why: String,
+    /// How well it fits.
+    pub residual_s: Option<f64>,
+}
+
+/// A snapshot of a database.
+#[derive(Clone, Debug, Serialize)]
+pub struct InfoSnapshot {
+    /// Name.
+    pub name: String,
+    /// Digest of the source.
+    pub source: String,
+    /// Which form of dump.
+    pub kind: String,
+    /// Version of its schema, as far as known.
+    pub schema_version: Option<String>,
+    /// The instant it shows; without `Z` if the zone is not known.
+    pub as_of: Option<String>,
+    /// Tables in dump order.
+    pub tables: Vec<InfoTable>,
+}
+
+/// A table of a snapshot.
+#[derive(Clone, Debug, Serialize)]
+pub struct InfoTable {
+    /// `schema.name`, `public.` left out.
+    pub name: String,
+    /// Rows read.
+    pub rows: u64,
+    /// Rows that could not be read.
+    pub damaged_rows: u64,
+}
+
+/// Sums over a case.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// Sources.
+    pub sources: usize,
+    /// Nodes.
+    pub nodes: usize,
+    /// Decoded bytes.
+    pub bytes: u64,
+    /// Lines.
+    pub lines: u64,
+    /// Records.
+    pub records: u64,
+    /// Rejected lines.
+    pub rejected: u64,
+    /// Records without a time.
+    pub undated: u64,
+    /// Database tables.
+    pub tables: usize,
+    /// Their rows.
+    pub rows: u64,
+    /// Earliest time.
+    pub first_ts: Option<String>,
+    /// Latest time.
+    pub last_ts: Option<String>,
+}
+
+/// A stretch without any record of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// The node.
+    pub node: String,
+    /// Its last record before.
+    pub from: String,
+    /// Its first record after.
+    pub to: String,
+    /// Why this is a gap.
+    pub why: String,
+}
+
+/// A node: a machine or pod set that processes belong to.
+#[derive(Clone, Debug, Serialize)]
+pub struct NodeInfo {
+    /// Its name.
+    pub node: String,
+    /// Other names seen for it.
+    pub names: Vec<String>,
+    /// How the name became known.
+    pub basis: String,
+    /// Clients that run on it.
+    pub clients: Vec<String>,
+    /// Roles.
+    pub roles: Vec<String>,
+    /// Versions.
+    pub versions: Vec<String>,
+    /// Networks.
+    pub networks: Vec<String>,
+    /// Runs of programs.
+    pub processes: usize,
+    /// Sources, as `S1`.
+    pub sources: Vec<String>,
+    /// Records.
+    pub records: u64,
+    /// Earliest time.
+    pub first_ts: Option<String>,
+    /// Latest time.
+    pub last_ts: Option<String>,
+}
+
+impl Evidence {
+    /// Says what the evidence is.
+    pub fn info(&self) -> Info {
+        let manifest = self.manifest();
+        Info {
+            case: self.is_kept().then(|| crate::evidence::shown(self.named())),
+            networks: self.networks(),
+            sources: manifest
+                .sources
+                .iter()
+                .map(|source| info_source(manifest, source))
+                .collect(),
+            snapshots: manifest.snapshots.iter().map(info_snapshot).collect(),
+            totals: totals(manifest),
+            gaps: Vec::new(),
+            parser: formats::Catalogue::builtin().parser_version().to_owned(),
+            partial: self.partial(),
+        }
+    }
+
+    /// Says who is who, by name.
+    pub fn nodes(&self) -> Vec<NodeInfo> {
+        let manifest = self.manifest();
+        let mut names: BTreeSet<&str> = manifest.nodes.iter().map(|n| n.name.as_str()).collect();
+        names.extend(manifest.sources.iter().filter_map(|s| s.node.as_deref()));
+        names
+            .into_iter()
+            .map(|name| node_info(manifest, name))
+            .collect()
+    }
+
+    /// Returns a source of the case by `S<number>`, digest (or its beginning) or path.
+    ///
+    /// # Errors
+    /// If there is none or more than one.
+    pub fn source(&self, named: &str) -> Result<&Source, Error> {
+        find_source(self.manifest(), named)
+    }
+}
+
+pub(crate) fn find_source<'a>(manifest: &'a Manifest, named: &str) -> Result<&'a Source, Error> {
+    let id = named.parse::<model::SourceId>().ok();
+    let matches: Vec<&Source> = manifest
+        .sources
+        .iter()
+        .filter(|source| match &id {
+            Some(model::SourceId::Alias(number)) => source.number == *number,
+            Some(model::SourceId::Digest(digest)) => {
+                source.digest.starts_with(digest.as_str())
+                    || source.sha256.starts_with(digest.as_str())
+                    || digest.starts_with(source.digest.as_str())
+            }
+            None => source.path == named || source.path.ends_with(&format!("/{named}")),
+        })
+        .collect();
+    match matches.as_slice() {
+        [only] => Ok(only),
+        [] => {
+            let known: Vec<String> = manifest
+                .sources
+                .iter()
+                .take(8)
+                .map(|source| format!("S{} {}", source.number, source.path))
+                .collect();
+            Err(
+                Error::request(format!("there is no source `{named}` in this evidence")).with_hint(
+                    if known.is_empty() {
+                        "the case is empty".to_owned()
+                    } else {
+                        format!("sources are {}", known.join(", "))
+                    },
+                ),
+            )
+        }
+        several => {
+            let names: Vec<String> = several
+                .iter()
+                .map(|source| format!("S{} ({})", source.number, source.digest))
+                .collect();
+            Err(
+                Error::request(format!("`{named}` could be several sources"))
+                    .with_hint(format!("name one: {}", names.join(", "))),
+            )
+        }
+    }
+}
+
+fn info_source(manifest: &Manifest, source: &Source) -> InfoSource {
+    let format = source
+        .formats
+        .iter()
+        .max_by(|a, b| a.1.cmp(b.1).then(b.0.cmp(a.0)))
+        .map(|(name, _)| name.clone());
+    let (zone, zones) = zones(source);
+    InfoSource {
+        id: format!("S{}", source.number),
+        digest: source.digest.clone(),
+        path: source.path.clone(),
+        sha256: source.sha256.clone(),
+        bytes: source.bytes,
+        kind: source.kind,
+        format,
+        formats: source.formats.clone(),
+        client: source.client.clone(),
+        node: source.node.clone(),
+        processes: manifest
+            .processes
+            .iter()
+            .filter(|process| process.source == source.digest)
+            .map(|process| InfoProcess {
+                number: process.number,
+                client: process.client.clone(),
+                role: process.role.clone(),
+                version: process.version.clone(),
+                network: process.network.clone(),
+                first_line: process.first_line,
+                last_line: process.last_line,
+            })
+            .collect(),
+        wrappers: source.wrappers.clone(),
+        container: source.container.as_ref().map(|container| InfoContainer {
+            kind: container.kind.clone(),
+            bytes: container.bytes,
+            sha256: container.sha256.clone(),
+        }),
+        lines: source.lines,
+        records: source.records,
+        continuation_lines: source.continuation_lines,
+        framing_lines: source.framing_lines,
+        rejected: source.rejected.clone(),
+        undated: source.undated,
+        duplicates: None,
+        first_ts: source.first_ts_us.map(format_utc),
+        last_ts: source.last_ts_us.map(format_utc),
+        zone,
+        zones,
+        parser: source.parser.clone(),
+        status: source.status,
+        problems: source.problems.clone(),
+    }
+}
+
+/// The zone of the longest piece, and all of them if they differ.
+fn zones(source: &Source) -> (InfoZone, Vec<InfoZone>) {
+    let unknown = InfoZone {
+        value: None,
+        basis: "none".into(),
+        residual_s: None,
+        alternatives: Vec::new(),
+        first_line: None,
+        last_line: None,
+    };
+    let all: Vec<InfoZone> = source
+        .pieces
+        .iter()
+        .map(|piece| InfoZone {
+            value: piece.zone_seconds.map(format_offset),
+            basis: piece.basis.clone(),
+            residual_s: piece.residual_s,
+            alternatives: piece
+                .alternatives
+                .iter()
+                .map(|other| InfoAlternative {
+                    value: other.zone_seconds.map(format_offset),
+                    year: other.year,
+                    why: other.why.clone(),
+                    residual_s: other.residual_s,
+                })
+                .collect(),
+            first_line: Some(piece.first_line),
+            last_line: Some(piece.last_line),
+        })
+        .collect();
+    let longest = all
+        .iter()
+        .rev()
+        .max_by_key(|zone| {
+            zone.last_line
+                .unwrap_or(0)
+                .saturating_sub(zone.first_line.unwrap_or(0))
+        })
+        .cloned();
+    let mut main = longest.unwrap_or(unknown);
+    (main.first_line, main.last_line) = (None, None);
+    let differ = all
+        .iter()
+        .any(|zone| (&zone.value, &zone.basis) != (&main.value, &main.basis));
+    (main, if differ { all } else { Vec::new() })
+}
+
+fn info_snapshot(snapshot: &case::Snapshot) -> InfoSnapshot {
+    InfoSnapshot {
+        name: snapshot.name.clone(),
+        source: snapshot.source.clone(),
+        kind: snapshot.kind.clone(),
+        schema_version: snapshot.schema_version.clone(),
+        as_of: snapshot.as_of_us.map(format_utc),
+        tables: snapshot
+            .tables
+            .iter()
+            .map(|table| InfoTable {
+                name: match table.schema.as_str() {
+                    "public" | "" => table.name.clone(),
+                    schema => format!("{schema}.{}", table.name),
+                },
+                rows: table.rows,
+                damaged_rows: table.damaged_rows,
+            })
+            .collect(),
+    }
+}
+
+fn totals(manifest: &Manifest) -> Totals {
+    let sources = &manifest.sources;
+    let tables = manifest.snapshots.iter().flat_map(|s| &s.tables);
+    Totals {
+        sources: sources.len(),
+        nodes: sources
+            .iter()
+            .filter_map(|source| source.node.as_deref())
+            .collect::<BTreeSet<_>>()
+            .len(),
+        bytes: sources.iter().map(|source| source.bytes).sum(),
+        lines: sources.iter().map(|source| source.lines).sum(),
+        records: sources.iter().map(|source| source.records).sum(),
+        rejected: sources.iter().flat_map(|s| s.rejected.values()).sum(),
+        undated: sources.iter().map(|source| source.undated).sum(),
+        tables: tables.clone().count(),
+        rows: tables.map(|table| table.rows).sum(),
+        first_ts: sources
+            .iter()
+            .filter_map(|s| s.first_ts_us)
+            .min()
+            .map(format_utc),
+        last_ts: sources
+            .iter()
+            .filter_map(|s| s.last_ts_us)
+            .max()
+            .map(format_utc),
+    }
+}
+
+fn node_info(manifest: &Manifest, name: &str) -> NodeInfo {
+    let known = manifest.nodes.iter().find(|node| node.name == name);
+    let sources: Vec<&Source> = manifest
+        .sources
+        .iter()
+        .filter(|source| {
+            source.node.as_deref() == Some(name)
+                || known.is_some_and(|node| node.processes.iter().any(|(s, _)| *s == source.digest))
+        })
+        .collect();
+    let processes: Vec<&case::Process> = manifest
+        .processes
+        .iter()
+        .filter(|process| match (&process.node, known) {
+            (Some(node), _) => node == name,
+            (None, Some(node)) => node
+                .processes
+                .iter()
+                .any(|(source, number)| *source == process.source && *number == process.number),
+            (None, None) => sources.iter().any(|source| source.digest == process.source),
+        })
+        .collect();
+    let set = |values: &mut dyn Iterator<Item = Option<&str>>| -> Vec<String> {
+        let set: BTreeSet<&str> = values.flatten().filter(|value| !value.is_empty()).collect();
+        set.into_iter().map(str::to_owned).collect()
+    };
+    NodeInfo {
+        node: name.to_owned(),
+        names: known.map_or(Vec::new(), |node| node.names.clone()),
+        basis: known.map_or(String::new(), |node| node.basis.clone()),
+        clients: set(&mut processes.iter().map(|p| Some(p.client.as_str()))),
+        roles: set(&mut processes.iter().map(|p| p.role.as_deref())),
+        versions: set(&mut processes.iter().map(|p| p.version.as_deref())),
+        networks: set(&mut processes.iter().map(|p| p.network.as_deref())),
+        processes: processes.len(),
+        sources: sources.iter().map(|s| format!("S{}", s.number)).collect(),
+        records: sources.iter().map(|source| source.records).sum(),
+        first_ts: sources
+            .iter()
+            .filter_map(|s| s.first_ts_us)
+            .min()
+            .map(format_utc),
+        last_ts: sources
+            .iter()
+            .filter_map(|s| s.last_ts_us)
+            .max()
+            .map(format_utc),
+    }
+}

@@ -1,0 +1,455 @@
+//! Plain dumps, asked without building a case: only what the question needs is read.
+
+use crate::evidence::{exists, shown, unreadable};
+use crate::{Error, ErrorKind, OpenOptions, Partial, Shown, TableColumn, TableRow};
+use dumps::{DumpSource, DumpStatus, Naming, Opener, RowPlace, Trouble};
+use evidence::{Found, SourceReader, Status};
+use model::{Batch, Reference, RowFilter, SourceId, TableError, TableInfo, TableSource};
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Bytes that are enough to tell a dump from a log.
+const HEAD: usize = 64 << 10;
+
+/// One dump file.
+#[derive(Debug)]
+pub(crate) struct Dump {
+    pub(crate) path: PathBuf,
+    source: DumpSource,
+    digest: String,
+    problems: Vec<Partial>,
+}
+
+impl Dump {
+    /// Hashes and scans a dump.
+    pub(crate) fn open(path: &Path, name: Option<&str>) -> Result<Dump, Error> {
+        let mut reader = open_reader(path)?;
+        let plain = reader.container().is_none();
+        let mut sink = [0; 1 << 16];
+        loop {
+            match reader.read(&mut sink) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) => return Err(unreadable("read", path, error)),
+            }
+        }
+        let facts = reader.finish();
+        let digest = facts.sha256.short();
+        let shown_path = shown(path);
+        let mut problems: Vec<Partial> = facts
+            .problems
+            .iter()
+            .map(|(byte, what)| Partial {
+                source: shown_path.clone(),
+                byte: Some(*byte),
+                what: what.clone(),
+            })
+            .collect();
+        if problems.is_empty() && facts.status != Status::Complete {
+            problems.push(Partial {
+                source: shown_path.clone(),
+                byte: Some(facts.bytes),
+                what: format!("the file is {}", facts.status.as_str()),
+            });
+        }
+        let naming = |snapshot: &str| Naming {
+            snapshot: snapshot.to_owned(),
+            source: digest.clone(),
+        };
+        let file = path.file_name().map(|n| n.to_string_lossy().into_owned());
+        let stem = clean(ingest::stem(file.as_deref().unwrap_or("dump")));
+        let mut source = open_source(path, plain, naming(name.unwrap_or(&stem)))?;
+        if let (None, Some(database)) = (name, source.facts().database.clone())
+            && clean(&database) != stem
+        {
+            source = open_source(path, plain, naming(&clean(&database)))?;
+        }
+        if source.facts().status != DumpStatus::Complete {
+            problems.extend(
+                source
+                    .facts()
+                    .rejects
+                    .iter()
+                    .filter(|reject| reject.trouble != Trouble::Other)
+                    .map(|reject| Partial {
+                        source: shown_path.clone(),
+                        byte: Some(reject.byte),
+                        what: format!("line {}: {}", reject.line, reject.what),
+                    }),
+            );
+        }
+        Ok(Dump {
+            path: path.to_path_buf(),
+            source,
+            digest,
+            problems,
+        })
+    }
+
+    /// Says where a row lies.
+    pub(crate) fn locate(&self, table: &str, key: &str) -> Result<Option<RowPlace>, Error> {
+        Ok(self.source.locate(table, key)?)
+    }
+}
+
+/// Names of snapshots stand in SQL: letters, digits, `_` and `-`.
+fn clean(name: &str) -> String {
+    name.chars()
+        .map(|c| {
+            if c.is_alphanumeric() || matches!(c, '_' | '-') {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect()
+}
+
+fn open_reader(path: &Path) -> Result<SourceReader, Error> {
+    SourceReader::open(path).map_err(|error| Error::wrap(ErrorKind::Unreadable, error))
+}
+
+fn open_source(path: &Path, plain: bool, naming: Naming) -> Result<DumpSource, Error> {
+    let opened = if plain {
+        DumpSource::from_plain_file(path, naming)
+    } else {
+        let path: Arc<Path> = Arc::from(path);
+        DumpSource::open(
+            Opener::FromStart(Box::new(move || {
+                let reader = SourceReader::open(&path).map_err(std::io::Error::other)?;
+                Ok(Box::new(BufReader::with_capacity(1 << 18, reader)))
+            })),
+            naming,
+        )
+    };
+    opened.map_err(|error| Error::wrap(ErrorKind::Unreadable, error))
+}
+
+/// Reads decoded bytes of a file.
+pub(crate) fn bytes_of(path: &Path, byte: u64, length: u64) -> Result<Vec<u8>, Error> {
+    let mut reader = open_reader(path)?;
+    reader.skip(byte);
+    let mut raw = Vec::new();
+    reader
+        .take(length)
+        .read_to_end(&mut raw)
+        .map_err(|error| unreadable("read", path, error))?;
+    Ok(raw)
+}
+
+/// Reads lines of a file, with the first one's offset.
+fn lines_of(path: &Path, first: u64, last: u64) -> Result<(u64, Vec<u8>), Error> {
+    let mut reader = BufReader::with_capacity(1 << 18, open_reader(path)?);
+    let (mut line, mut byte) = (1, 0);
+    let mut raw = Vec::new();
+    while line <= last {
+        let before = raw.len();
+        let read = reader
+            .read_until(b'\n', &mut raw)
+            .map_err(|error| unreadable("read", path, error))?;
+        if read == 0 {
+            break;
+        }
+        if line < first {
+            byte += read as u64;
+            raw.truncate(before);
+        }
+        line += 1;
+    }
+    if raw.is_empty() {
+        return Err(Error::request(format!(
+            "{} has no line {first}: it has {}",
+            shown(path),
+            line - 1
+        )));
+    }
+    Ok((byte, raw))
+}
+
+/// The database dumps among plain evidence, as one set of tables.
+#[derive(Debug)]
+pub struct PlainDumps {
+    dumps: Vec<Dump>,
+    snapshot: Option<String>,
+    unread: Vec<Partial>,
+}
+
+impl PlainDumps {
+    /// Opens the dumps under a path; `None` if the path is a case, standard input, or holds no dump.
+    ///
+    /// # Errors
+    /// If there is no such path, or nothing in it can be read.
+    pub fn open(
+        path: impl AsRef<Path>,
+        options: &OpenOptions,
+        snapshot: Option<&str>,
+    ) -> Result<Option<PlainDumps>, Error> {
+        let path = path.as_ref();
+        exists(path)?;
+        if case::Case::is_case(path) || path == Path::new(crate::STDIN) {
+            return Ok(None);
+        }
+        let mut found = PlainDumps {
+            dumps: Vec::new(),
+            snapshot: snapshot.map(str::to_owned),
+            unread: Vec::new(),
+        };
+        let mut others = 0;
+        for item in evidence::walk(&[path.to_path_buf()]) {
+            match item {
+                Found::Problem { path, error } => found.unread.push(Partial {
+                    source: shown(&path),
+                    byte: None,
+                    what: Error::wrap(ErrorKind::Unreadable, error).chain().join(": "),
+                }),
+                Found::File { path, .. } => match SourceReader::open(&path) {
+                    Ok(mut reader) => {
+                        if dumps::sniff(reader.peek(HEAD)).is_none() {
+                            others += 1;
+                            continue;
+                        }
+                        drop(reader);
+                        let dump = Dump::open(&path, options.ingest.as_name.as_deref())?;
+                        found.add(dump)?;
+                    }
+                    Err(error) => found.unread.push(Partial {
+                        source: shown(&path),
+                        byte: None,
+                        what: Error::wrap(ErrorKind::Unreadable, error).chain().join(": "),
+                    }),
+                },
+            }
+        }
+        if found.dumps.is_empty() {
+            if others == 0 {
+                let message = match found.unread.first() {
+                    Some(first) => format!("nothing could be read: {first}"),
+                    None => format!("no evidence in {}", shown(path)),
+                };
+                return Err(Error::new(ErrorKind::Unreadable, message)
+                    .with_hint("name a log, a database dump, or a folder that holds some"));
+            }
+            return Ok(None);
+        }
+        if let Some(wanted) = snapshot {
+            let known = found.snapshots();
+            if !known.iter().any(|name| name == wanted) {
+                return Err(Error::request(format!("there is no snapshot `{wanted}`"))
+                    .with_hint(format!("snapshots are {}", known.join(", "))));
+            }
+        }
+        Ok(Some(found))
+    }
+
+    /// Adds a dump; the same bytes once, another dump of the same name under a name of its own.
+    fn add(&mut self, dump: Dump) -> Result<(), Error> {
+        if self.dumps.iter().any(|known| known.digest == dump.digest) {
+            return Ok(());
+        }
+        let name = snapshot_of(&dump);
+        let taken = self.snapshots();
+        if !taken.contains(&name) {
+            self.dumps.push(dump);
+            return Ok(());
+        }
+        let free = (2..)
+            .map(|number| format!("{name}_{number}"))
+            .find(|candidate| !taken.contains(candidate))
+            .expect("numbers do not run out");
+        self.dumps.push(Dump::open(&dump.path, Some(&free))?);
+        Ok(())
+    }
+
+    /// Returns the names of the snapshots, in the order of files.
+    pub fn snapshots(&self) -> Vec<String> {
+        self.dumps.iter().map(snapshot_of).collect()
+    }
+
+    /// Returns what could not be read.
+    pub fn partial(&self) -> Vec<Partial> {
+        let mut parts = self.unread.clone();
+        parts.extend(self.dumps.iter().flat_map(|dump| dump.problems.clone()));
+        parts
+    }
+
+    /// When the dump was taken, where there is one dump and its header says so.
+    pub fn dumped_at_us(&self) -> Option<i64> {
+        match self.chosen().collect::<Vec<_>>().as_slice() {
+            [only] => only.source.facts().started_on,
+            _ => None,
+        }
+    }
+
+    /// Returns the tables as `coroner tables` shows them.
+    pub fn rows(&self) -> Vec<TableRow> {
+        self.chosen()
+            .flat_map(|dump| &dump.source.facts().tables)
+            .map(|table| TableRow {
+                snapshot: table.info.snapshot.clone(),
+                schema: table.info.schema.clone(),
+                name: table.info.name.clone(),
+                rows: table.rows.saturating_sub(table.damaged_rows),
+                damaged_rows: table.damaged_rows,
+                primary_key: table.info.primary_key.clone(),
+                types_inferred: table.info.types_inferred,
+                columns: table
+                    .info
+                    .columns
+                    .iter()
+                    .map(|(name, column_type)| TableColumn {
+                        name: name.clone(),
+                        column_type: *column_type,
+                    })
+                    .collect(),
+                source: table.info.source.clone(),
+            })
+            .collect()
+    }
+
+    /// Returns the raw bytes behind a reference into one of the dumps.
+    ///
+    /// # Errors
+    /// If no dump here is the source, or it has no such line or row.
+    pub fn show(&self, reference: &Reference) -> Result<Shown, Error> {
+        let (Reference::Lines { source, .. }
+        | Reference::Bytes { source, .. }
+        | Reference::Row { source, .. }
+        | Reference::Source(source)) = reference;
+        let dump = self
+            .dumps
+            .iter()
+            .enumerate()
+            .find(|(index, dump)| match source {
+                SourceId::Alias(number) => *number as usize == index + 1,
+                SourceId::Digest(digest) => {
+                    digest.starts_with(&dump.digest) || dump.digest.starts_with(digest)
+                }
+            })
+            .map(|(_, dump)| dump)
+            .ok_or_else(|| {
+                let known: Vec<String> = self.dumps.iter().map(|d| d.digest.clone()).collect();
+                Error::request(format!("there is no source `{source}` in this evidence"))
+                    .with_hint(format!("sources are {}", known.join(", ")))
+            })?;
+        let digest = SourceId::Digest(dump.digest.clone());
+        let (permanent, byte, line, raw) = match reference {
+            Reference::Bytes { byte, length, .. } => (
+                Reference::Bytes {
+                    source: digest,
+                    byte: *byte,
+                    length: *length,
+                },
+                *byte,
+                None,
+                bytes_of(&dump.path, *byte, *length)?,
+            ),
+            Reference::Row { table, key, .. } => {
+                let place = dump.locate(table, key)?.ok_or_else(|| {
+                    Error::request(format!("{} has no row {table}#{key}", shown(&dump.path)))
+                })?;
+                (
+                    Reference::Row {
+                        source: digest,
+                        table: table.clone(),
+                        key: key.clone(),
+                    },
+                    place.byte,
+                    Some(place.line),
+                    bytes_of(&dump.path, place.byte, place.length)?,
+                )
+            }
+            Reference::Lines { first, last, .. } => {
+                let (byte, raw) = lines_of(&dump.path, *first, *last)?;
+                (
+                    Reference::Lines {
+                        source: digest,
+                        first: *first,
+                        last: *last,
+                    },
+                    byte,
+                    Some(*first),
+                    raw,
+                )
+            }
+            Reference::Source(_) => {
+                return Err(Error::request(format!("`{reference}` is a whole dump"))
+                    .with_hint(format!("name lines or a row: {reference}:1-20")));
+            }
+        };
+        Ok(Shown {
+            reference: permanent.to_string(),
+            source: dump.digest.clone(),
+            path: shown(&dump.path),
+            byte,
+            line,
+            raw,
+            before: Vec::new(),
+            after: Vec::new(),
+        })
+    }
+
+    fn chosen(&self) -> impl Iterator<Item = &Dump> {
+        self.dumps.iter().filter(|dump| {
+            self.snapshot
+                .as_ref()
+                .is_none_or(|wanted| snapshot_of(dump) == *wanted)
+        })
+    }
+
+    fn with_table(&self, table: &str) -> Result<&Dump, TableError> {
+        let has = |dump: &&Dump| {
+            dump.source.facts().tables.iter().any(|known| {
+                let info = &known.info;
+                let full = format!("{}.{}", info.schema, info.name);
+                info.name == table || full == table || format!("{}.{full}", info.snapshot) == table
+            })
+        };
+        match self.chosen().filter(has).collect::<Vec<_>>().as_slice() {
+            [only] => Ok(only),
+            [] => Err(TableError::NoTable {
+                table: table.to_owned(),
+                known: self
+                    .tables()
+                    .iter()
+                    .map(|info| info.name.clone())
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            }),
+            several => Err(TableError::Ambiguous {
+                table: table.to_owned(),
+                candidates: several
+                    .iter()
+                    .map(|dump| snapshot_of(dump))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            }),
+        }
+    }
+}
+
+fn snapshot_of(dump: &Dump) -> String {
+    dump.source
+        .facts()
+        .tables
+        .first()
+        .map_or_else(String::new, |table| table.info.snapshot.clone())
+}
+
+impl TableSource for PlainDumps {
+    fn tables(&self) -> Vec<TableInfo> {
+        self.chosen()
+            .flat_map(|dump| dump.source.tables())
+            .collect()
+    }
+
+    fn read(&self, table: &str, columns: &[&str], filter: &RowFilter) -> Result<Batch, TableError> {
+        self.with_table(table)?.source.read(table, columns, filter)
+    }
+
+    fn damage(&self) -> Vec<String> {
+        self.chosen()
+            .flat_map(|dump| dump.source.damage())
+            .collect()
+    }
+}

@@ -1,0 +1,70 @@
+//! `tables`: which database tables the evidence holds.
+
+use crate::Evidence;
+use serde::Serialize;
+
+/// A database table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TableRow {
+    /// The snapshot's name.
+    pub snapshot: String,
+    /// Schema in the database.
+    pub schema: String,
+    /// Table.
+    pub name: String,
+    /// Rows that were read.
+    pub rows: u64,
+    /// Rows that could not be read.
+    pub damaged_rows: u64,
+    /// Primary key; empty if there is none or the evidence does not say.
+    pub primary_key: Vec<String>,
+    /// Whether types were inferred from values rather than read from CREATE TABLE.
+    pub types_inferred: bool,
+    /// Columns as (name, type).
+    pub columns: Vec<TableColumn>,
+    /// The source that holds it.
+    pub source: String,
+}
+
+/// A column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TableColumn {
+    /// Name.
+    pub name: String,
+    /// Type.
+    #[serde(rename = "type")]
+    pub column_type: model::ColumnType,
+}
+
+impl Evidence {
+    /// Returns the database tables of one snapshot, or of all, in the order of snapshots.
+    pub fn tables(&self, snapshot: Option<&str>) -> Vec<TableRow> {
+        let mut rows = Vec::new();
+        for found in &self.manifest().snapshots {
+            if snapshot.is_some_and(|name| name != found.name) {
+                continue;
+            }
+            for table in &found.tables {
+                rows.push(TableRow {
+                    snapshot: found.name.clone(),
+                    schema: table.schema.clone(),
+                    name: table.name.clone(),
+                    rows: table.rows,
+                    damaged_rows: table.damaged_rows,
+                    primary_key: table.primary_key.clone(),
+                    types_inferred: table.types_inferred,
+                    columns: table
+                        .columns
+                        .iter()
+                        .map(|(name, column_type)| TableColumn {
+                            name: name.clone(),
+                            column_type: *column_type,
+                        })
+                        .collect(),
+                    source: found.source.clone(),
+                });
+            }
+        }
+        rows
+    }
+}
