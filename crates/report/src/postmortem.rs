@@ -40,7 +40,7 @@ pub struct PostmortemInput {
     pub timeline: Vec<PostmortemEvent>,
     /// Records of the window that the timeline leaves out.
     pub timeline_left_out: u64,
-    /// By which rule rows were chosen.
+    /// By which rule rows were chosen, as a sentence.
     pub timeline_rule: String,
     /// What is wrong, worst first.
     pub findings: Vec<PostmortemFinding>,
@@ -447,7 +447,7 @@ fn timeline(out: &mut String, input: &PostmortemInput) {
         let rule = if input.timeline_rule.is_empty() {
             String::new()
         } else {
-            format!("Chosen: {}. ", markdown(&input.timeline_rule))
+            format!("{} ", words::sentence(&input.timeline_rule))
         };
         let _ = writeln!(
             out,

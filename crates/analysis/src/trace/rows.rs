@@ -190,31 +190,7 @@ impl Rows {
 
     pub(super) fn reference(&self, row: usize) -> String {
         let ordinal = self.batch.column("#").and_then(|column| column.i64(row));
-        // Keys of bytes are shown as hex: the plain form would be unreadable.
-        let hex_key = self.info.primary_key.iter().any(|name| {
-            self.batch
-                .column(name)
-                .is_some_and(|column| column.column_type == ColumnType::Bytes)
-        });
-        if !hex_key {
-            return self.info.row_reference(&self.batch, row, ordinal);
-        }
-        let key: Option<Vec<String>> = self
-            .info
-            .primary_key
-            .iter()
-            .map(|name| self.hex(row, name).or_else(|| self.text(row, name)))
-            .collect();
-        match key {
-            Some(key) => format!(
-                "{}:{}.{}#{}",
-                self.info.source,
-                self.info.schema,
-                self.info.name,
-                key.join(",")
-            ),
-            None => self.info.row_reference(&self.batch, row, ordinal),
-        }
+        self.info.row_reference(&self.batch, row, ordinal)
     }
 
     pub(super) fn int(&self, row: usize, column: &str) -> Option<i64> {

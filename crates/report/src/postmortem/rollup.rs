@@ -8,8 +8,12 @@ use std::fmt::Write as _;
 fn fate(word: &str) -> String {
     match word {
         "execute_confirmed" => "was executed on L1".to_owned(),
-        "prove_confirmed" => "was proven on L1; no later step is confirmed in this evidence".to_owned(),
-        "commit_confirmed" => "was committed on L1; no later step is confirmed in this evidence".to_owned(),
+        "prove_confirmed" => {
+            "was proven on L1; no later step is confirmed in this evidence".to_owned()
+        }
+        "commit_confirmed" => {
+            "was committed on L1; no later step is confirmed in this evidence".to_owned()
+        }
         "sealed_not_committed" => "is in a sealed batch that was not committed".to_owned(),
         "no_batch_yet" => "is in a block whose batch was still open".to_owned(),
         "not_in_a_block" => "is known to the server, but in no block".to_owned(),

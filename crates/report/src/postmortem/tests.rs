@@ -90,7 +90,7 @@ fn example() -> PostmortemInput {
             },
         ],
         timeline_left_out: 7_990,
-        timeline_rule: "warnings and worse, starts and stops".into(),
+        timeline_rule: "chosen are warnings and worse, starts and stops".into(),
         findings: vec![
             PostmortemFinding {
                 id: "f-0123456789".into(),

@@ -202,7 +202,6 @@ pub(crate) fn dump_source(text: Vec<u8>, name: &str) -> DumpSource {
     let naming = Naming {
         source: "0123456789ab".into(),
         snapshot: name.into(),
-        ..Naming::default()
     };
     DumpSource::from_bytes(text, naming).unwrap()
 }

@@ -193,3 +193,22 @@ fn no_rollup_table_is_a_wrong_request() {
     let error = trace(&memory, H, &TraceOptions::default()).unwrap_err();
     assert!(matches!(error, TraceError::NoTables { .. }), "{error}");
 }
+
+#[test]
+fn a_hash_that_may_be_in_a_missing_table_is_not_denied() {
+    let unknown = H.replace('a', "b");
+    let whole = Memory::default()
+        .table("l2_to_l1_logs", "miniblock_number tx_hash:bytes", &[])
+        .table("transactions", "hash:bytes miniblock_number", &[]);
+    assert!(!ask(&whole, &unknown).is_undetermined());
+    assert!(ask(&logs(Memory::default()), &unknown).is_undetermined());
+    // What waits in the mempool is known, though in no block.
+    let mempool = Memory::default().table(
+        "transactions",
+        "hash:bytes miniblock_number",
+        &[&format!("{H} -")],
+    );
+    let trace = ask(&mempool, H);
+    assert_eq!(trace.fate, "not_in_a_block");
+    assert_eq!(trace.waiting.unwrap().stage, "inclusion");
+}
