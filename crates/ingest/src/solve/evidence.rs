@@ -78,8 +78,9 @@ fn anchors<'a, 's>(
 struct Skews {
     /// From, to on the stamps' own scale.
     spans: Vec<(i64, i64)>,
-    /// In seconds, whole quarter hours and no less: only those can pass for a zone.
-    offsets: BTreeSet<i32>,
+    /// In seconds, whole quarter hours and no less (only those can pass for a zone), the most reported first;
+    /// those reported less than a third as often are left out.
+    offsets: Vec<i32>,
 }
 
 /// A roughtime offset is measured hourly; while it is above 2 s, every minute (Prysm from alpha.19). So a warning
@@ -87,17 +88,24 @@ struct Skews {
 fn skews(segment: &Segment<'_>, pieces: &[PieceInput<'_>]) -> Skews {
     const MINUTE_US: i64 = 60_000_000;
     let mut times: Vec<i64> = Vec::new();
-    let mut offsets = BTreeSet::new();
+    let mut counts: BTreeMap<i32, usize> = BTreeMap::new();
     for (_, anchor) in anchors(segment, pieces) {
         if let AnchorKind::Skew { offset_us } = anchor.kind {
             let rounded = (offset_us + 450_000_000).div_euclid(900_000_000) * 900;
             if rounded != 0 && (offset_us - rounded * 1_000_000).abs() <= 2 * MINUTE_US {
                 times.push(scale_us(&anchor.stamp));
-                offsets.insert(rounded as i32);
+                *counts.entry(rounded as i32).or_default() += 1;
             }
         }
     }
     times.sort_unstable();
+    let most = counts.values().copied().max().unwrap_or(0);
+    let mut offsets: Vec<(i32, usize)> = counts
+        .into_iter()
+        .filter(|(_, count)| count * 3 >= most)
+        .collect();
+    offsets.sort_by_key(|(offset, count)| (std::cmp::Reverse(*count), *offset));
+    let offsets = offsets.into_iter().map(|(offset, _)| offset).collect();
     // Of a client that measures every minute while it is off, some reports lie close together; any other is
     // heard of again within the hour, or is right by then.
     let pauses = || times.windows(2).map(|pair| pair[1] - pair[0]);
@@ -267,6 +275,14 @@ pub(super) fn slots(
         Outcome::Nothing => Vec::new(),
     };
     let mut readings = Vec::new();
+    for skew in &skews.offsets {
+        for zone in bent.zones.keys() {
+            if bent.zones.contains_key(&(zone - skew)) {
+                let why = "wall slots, before or after and during the skew the node reports";
+                readings.push(reason(&bent, *zone, why));
+            }
+        }
+    }
     for zone in zones {
         for skew in &skews.offsets {
             if zones::is_used_offset(zone + skew) {

@@ -143,8 +143,9 @@ pub enum AnchorKind {
         /// Whether the client could bend its slot clock ([`can_bend`]).
         bendable: bool,
     },
-    /// The node itself says by how much its slot clock differs from true time (a roughtime warning; a
-    /// slot of its own far from those of its peers); positive = ahead.
+    /// The node itself reports by how much its slot clock differs from true time (a roughtime warning);
+    /// positive = ahead. A line that only compares its slot with another program's (propagation range,
+    /// blocks from the future) does not say whose clock is off and is no such clue.
     Skew {
         /// The difference.
         offset_us: i64,

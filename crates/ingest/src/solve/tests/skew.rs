@@ -184,3 +184,32 @@ fn bent_wall_slots_never_solve_a_zone() {
     readings.push(solutions[0].zone_seconds);
     assert!(readings.contains(&Some(0)) && readings.contains(&Some(-4 * HOUR)));
 }
+
+#[test]
+fn a_validator_that_logs_only_its_own_slots_is_assumed_rightly() {
+    // Its duties before the skew and in it, four hours apart: never a solution, but the likelier reading.
+    for zone in [0, -4 * HOUR] {
+        let mut source = Source::new("prysm", zone, Shape::Full);
+        let first = medalla().slot_at_us(utc("2020-08-14T17:00:00Z"));
+        for slot in first..first + 300 {
+            let at = medalla().slot_start_us(slot) + 4_200_000;
+            let skewed = slot > first + 160;
+            let own = if skewed { slot + 1200 } else { slot };
+            let wall = AnchorKind::WallSlot {
+                slot: own,
+                phase_us: 4_000_000,
+                bendable: true,
+            };
+            source.say(at, slot == first, &[wall]);
+            if skewed && slot % 5 == 0 {
+                source.say(at, false, &[AnchorKind::Skew { offset_us: SKEW_US }]);
+            }
+        }
+        let solutions = source.solve(&Options::default());
+        assert_eq!(
+            (solutions[0].zone_seconds, solutions[0].basis),
+            (Some(zone), Basis::Assumed)
+        );
+        assert!(!solutions[0].alternatives.is_empty());
+    }
+}
