@@ -44,6 +44,18 @@ pub(crate) fn field(name: &str, column_type: ColumnType) -> Field {
     }
 }
 
+/// Marks columns of a schema as JSON.
+pub(crate) fn with_json(schema: Schema, json: &[String]) -> Schema {
+    let mark = |field: &Arc<Field>| -> Field {
+        let field = field.as_ref().clone();
+        match json.contains(field.name()) {
+            true => field.with_metadata(HashMap::from([(EXTENSION.to_owned(), JSON.to_owned())])),
+            false => field,
+        }
+    };
+    Schema::new(schema.fields().iter().map(mark).collect::<Vec<_>>())
+}
+
 /// Returns the Arrow schema of columns.
 pub(crate) fn schema<'a>(columns: impl Iterator<Item = (&'a str, ColumnType)>) -> SchemaRef {
     let fields: Vec<Field> = columns

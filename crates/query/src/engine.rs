@@ -4,10 +4,11 @@ use crate::convert;
 use crate::error::QueryError;
 use crate::exact;
 use crate::header::Query;
+use crate::json;
 use crate::params::Params;
 use crate::statement::{self, Parsed};
-use crate::tables::{Entry, Rows, TableFiles, TableName, Tables};
-use case::{Case, TableId};
+use crate::tables::{Entry, RECORDS, Rows, TableFiles, TableName, Tables};
+use case::{Case, SnapshotTable, TableId};
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::catalog::{
@@ -129,13 +130,24 @@ impl Engine {
                     schema: table.schema.clone(),
                     table: table.name.clone(),
                 };
-                engine.add_files(case, id, Some((&snapshot.source, &table.primary_key)));
+                engine.add_files(case, id, Some((&snapshot.source, table)));
             }
         }
         Ok(engine)
     }
 
-    fn add_files(&mut self, case: &Case, id: TableId, keyed: Option<(&str, &[String])>) {
+    fn add_files(&mut self, case: &Case, id: TableId, dumped: Option<(&str, &SnapshotTable)>) {
+        let columns: Vec<(&str, ColumnType)> = match (&id, dumped) {
+            (TableId::Records, _) => RECORDS.to_vec(),
+            (_, Some((_, table))) => {
+                let columns = table.columns.iter();
+                columns
+                    .map(|(name, column_type)| (name.as_str(), *column_type))
+                    .collect()
+            }
+            _ => Vec::new(),
+        };
+        let json = columns.into_iter().filter(|(_, t)| *t == ColumnType::Json);
         self.add_table(TableFiles {
             files: case.files(&id),
             name: match id {
@@ -152,8 +164,9 @@ impl Engine {
                     table,
                 },
             },
-            source: keyed.map(|(source, _)| source.to_owned()),
-            primary_key: keyed.map_or(Vec::new(), |(_, key)| key.to_vec()),
+            source: dumped.map(|(source, _)| source.to_owned()),
+            primary_key: dumped.map_or(Vec::new(), |(_, table)| table.primary_key.clone()),
+            json: json.map(|(name, _)| name.to_owned()).collect(),
         });
     }
 
@@ -165,7 +178,7 @@ impl Engine {
         self.tables.insert(
             table.name,
             Entry {
-                rows: Rows::Files(table.files),
+                rows: Rows::Files(table.files, table.json),
                 source: table.source,
                 primary_key: table.primary_key,
             },
@@ -433,6 +446,7 @@ impl Engine {
             .with_default_catalog_and_schema(BARE, BARE);
         let context = SessionContext::new_with_config_rt(config, Arc::clone(&self.runtime));
         exact::install(&context)?;
+        json::install(&context)?;
         Ok(context)
     }
 }
@@ -556,7 +570,7 @@ async fn provider(
                 .map_or_else(|| Arc::clone(all), RecordBatch::schema);
             Arc::new(MemTable::try_new(schema, vec![batches.clone()])?)
         }
-        Rows::Files(files) => {
+        Rows::Files(files, json) => {
             let options =
                 ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension("");
             let urls: Result<Vec<_>, _> = files.iter().map(|file| url(file)).collect();
@@ -569,7 +583,7 @@ async fn provider(
             let schema = datafusion::arrow::datatypes::Schema::try_merge(schemas)?;
             let config = ListingTableConfig::new_with_multi_paths(urls)
                 .with_listing_options(options)
-                .with_schema(Arc::new(schema));
+                .with_schema(Arc::new(convert::with_json(schema, json)));
             Arc::new(ListingTable::try_new(config)?)
         }
     };

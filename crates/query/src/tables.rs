@@ -56,6 +56,8 @@ pub struct TableFiles {
     pub source: Option<String>,
     /// For a database's table: the columns of its primary key.
     pub primary_key: Vec<String>,
+    /// Columns of JSON text; the files tell them as text.
+    pub json: Vec<String>,
 }
 
 /// Where a table's rows lie.
@@ -63,8 +65,8 @@ pub struct TableFiles {
 pub(crate) enum Rows {
     /// Nowhere: the kind is known, the evidence has none.
     None(SchemaRef),
-    /// In Parquet files.
-    Files(Vec<PathBuf>),
+    /// In Parquet files; some of their text columns are JSON.
+    Files(Vec<PathBuf>, Vec<String>),
     /// In memory; the schema has all columns, the batches perhaps only those that are asked for.
     Batches(SchemaRef, Vec<RecordBatch>),
     /// In a dump, not read: the table can be described, not asked.
@@ -87,7 +89,7 @@ pub(crate) struct Tables {
 }
 
 /// Columns of `records` as ingest writes them; used where a case has no record.
-const RECORDS: &[(&str, ColumnType)] = &[
+pub(crate) const RECORDS: &[(&str, ColumnType)] = &[
     ("ts", ColumnType::TimestampUtc),
     ("ts_us", ColumnType::I64),
     ("ts_order", ColumnType::TimestampUtc),
@@ -96,6 +98,7 @@ const RECORDS: &[(&str, ColumnType)] = &[
     ("wrapper_us", ColumnType::I64),
     ("ts_clock", ColumnType::Dict),
     ("ts_basis", ColumnType::Dict),
+    ("stamp", ColumnType::Text),
     ("level", ColumnType::Dict),
     ("component", ColumnType::Dict),
     ("message", ColumnType::Text),
@@ -137,8 +140,10 @@ const OBS_COMMON: &[&str] = &[
     "ts_order",
     "ts_order_us",
     "stamp_us",
+    "wrapper_us",
     "ts_clock",
     "ts_basis",
+    "stamp",
     "slot",
     "network",
     "node",
@@ -148,6 +153,7 @@ const OBS_COMMON: &[&str] = &[
     "version",
     "source",
     "line",
+    "piece",
 ];
 
 impl Tables {
@@ -194,7 +200,7 @@ impl Tables {
                 .iter()
                 .map(|field| field.name().clone())
                 .collect(),
-            Rows::Files(_) => Vec::new(),
+            Rows::Files(..) => Vec::new(),
         }
     }
 

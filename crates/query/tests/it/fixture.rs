@@ -233,6 +233,7 @@ pub(crate) fn engine(tables: &[Table], folder: &Path) -> Engine {
             files: vec![file],
             source: None,
             primary_key: Vec::new(),
+            json: Vec::new(),
         });
     }
     engine
