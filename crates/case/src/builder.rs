@@ -4,7 +4,7 @@
 //! window that sorts holds two row groups. Where cuts fall depends on the rows alone, and what lies
 //! before a cut does not depend on what follows: a grown source rewrites only its last segment.
 
-use crate::columns::Columns;
+use crate::columns::{Columns, row_units};
 use crate::error::segment_error;
 use crate::segment::{Encoded, GROUP_ROWS, PAGE_ROWS, SEGMENT_ROWS, SegmentFile, SourceValue};
 use crate::spool::{Keys, Work};
@@ -17,6 +17,26 @@ use std::sync::Arc;
 /// Rows that are held back to be sorted.
 const WINDOW_ROWS: usize = 2 * GROUP_ROWS;
 
+/// Rows of the window.
+struct Rows {
+    batch: RecordBatch,
+    keys: Keys,
+    units: Vec<u32>,
+}
+
+impl Rows {
+    fn slice(&self, start: usize, end: usize) -> Rows {
+        Rows {
+            batch: self.batch.slice(start, end - start),
+            keys: Keys {
+                times: self.keys.times[start..end].to_vec(),
+                lines: self.keys.lines[start..end].to_vec(),
+            },
+            units: self.units[start..end].to_vec(),
+        }
+    }
+}
+
 /// Writes the segments of one source and table.
 pub(crate) struct Builder {
     work: Arc<Work>,
@@ -24,14 +44,14 @@ pub(crate) struct Builder {
     columns: Columns,
     source: SourceValue,
     file: Option<SegmentFile>,
-    window: VecDeque<(RecordBatch, Keys)>,
-    window_rows: usize,
+    window: VecDeque<Rows>,
+    window_units: usize,
     window_sorted: bool,
     /// The key of the last row pushed into the window.
     newest: Option<(i64, i64)>,
     /// The key of the last row given to the file.
     written: Option<(i64, i64)>,
-    segment_rows: u64,
+    segment_units: u64,
     finished: Vec<Encoded>,
 }
 
@@ -50,11 +70,11 @@ impl Builder {
             source,
             file: None,
             window: VecDeque::new(),
-            window_rows: 0,
+            window_units: 0,
             window_sorted: true,
             newest: None,
             written: None,
-            segment_rows: 0,
+            segment_units: 0,
             finished: Vec::new(),
         }
     }
@@ -64,16 +84,20 @@ impl Builder {
         if !self.table.is_timed() {
             return self.push_in_order(batch);
         }
-        let keys = Keys::of(&batch);
+        let rows = Rows {
+            keys: Keys::of(&batch),
+            units: row_units(&batch),
+            batch,
+        };
         let mut start = 0;
-        while start < batch.num_rows() {
-            let room = (WINDOW_ROWS - self.window_rows)
-                .min((SEGMENT_ROWS - self.segment_rows) as usize)
-                .min(batch.num_rows() - start);
+        while start < rows.units.len() {
             let mut end = start;
             let mut late = false;
-            while end < start + room {
-                let key = keys.get(end);
+            while end < rows.units.len()
+                && self.window_units < WINDOW_ROWS
+                && self.segment_units < SEGMENT_ROWS
+            {
+                let key = rows.keys.get(end);
                 if self.written.is_some_and(|written| key < written) {
                     late = true;
                     break;
@@ -82,22 +106,17 @@ impl Builder {
                     self.window_sorted = false;
                 }
                 self.newest = Some(key);
+                self.window_units += rows.units[end] as usize;
+                self.segment_units += u64::from(rows.units[end]);
                 end += 1;
             }
             if end > start {
-                let part = Keys {
-                    times: keys.times[start..end].to_vec(),
-                    lines: keys.lines[start..end].to_vec(),
-                };
-                self.window
-                    .push_back((batch.slice(start, end - start), part));
-                self.window_rows += end - start;
-                self.segment_rows += (end - start) as u64;
+                self.window.push_back(rows.slice(start, end));
                 start = end;
             }
-            if late || self.segment_rows == SEGMENT_ROWS {
+            if late || self.segment_units >= SEGMENT_ROWS {
                 self.end_segment()?;
-            } else if self.window_rows == WINDOW_ROWS {
+            } else if self.window_units >= WINDOW_ROWS {
                 self.write_window(GROUP_ROWS)?;
             }
         }
@@ -105,13 +124,17 @@ impl Builder {
     }
 
     fn push_in_order(&mut self, batch: RecordBatch) -> Result<(), CaseError> {
+        let units = row_units(&batch);
         let mut start = 0;
-        while start < batch.num_rows() {
-            let rows = ((SEGMENT_ROWS - self.segment_rows) as usize).min(batch.num_rows() - start);
-            self.open()?.push(&batch, start, rows)?;
-            self.segment_rows += rows as u64;
-            start += rows;
-            if self.segment_rows == SEGMENT_ROWS {
+        while start < units.len() {
+            let mut end = start;
+            while end < units.len() && self.segment_units < SEGMENT_ROWS {
+                self.segment_units += u64::from(units[end]);
+                end += 1;
+            }
+            self.open()?.push(&batch, start, end - start)?;
+            start = end;
+            if self.segment_units >= SEGMENT_ROWS {
                 self.end_segment()?;
             }
         }
@@ -132,41 +155,39 @@ impl Builder {
     }
 
     /// Writes the first rows of the window in order.
-    fn write_window(&mut self, rows: usize) -> Result<(), CaseError> {
+    fn write_window(&mut self, units: usize) -> Result<(), CaseError> {
         if !self.window_sorted {
             self.sort_window()?;
         }
-        let mut left = rows;
-        while left > 0 {
-            let Some((batch, keys)) = self.window.pop_front() else {
+        let mut written = 0;
+        while written < units {
+            let Some(rows) = self.window.pop_front() else {
                 break;
             };
-            let take = left.min(batch.num_rows());
-            self.written = Some(keys.get(take - 1));
-            self.open()?.push(&batch, 0, take)?;
-            left -= take;
-            self.window_rows -= take;
-            if take < batch.num_rows() {
-                let rest = Keys {
-                    times: keys.times[take..].to_vec(),
-                    lines: keys.lines[take..].to_vec(),
-                };
-                let rows = batch.num_rows() - take;
-                self.window.push_front((batch.slice(take, rows), rest));
+            let mut take = 0;
+            while take < rows.units.len() && written < units {
+                written += rows.units[take] as usize;
+                take += 1;
+            }
+            self.written = Some(rows.keys.get(take - 1));
+            self.open()?.push(&rows.batch, 0, take)?;
+            if take < rows.units.len() {
+                self.window.push_front(rows.slice(take, rows.units.len()));
             }
         }
+        self.window_units -= written;
         Ok(())
     }
 
     fn sort_window(&mut self) -> Result<(), CaseError> {
         let window = std::mem::take(&mut self.window);
-        let mut order = Vec::with_capacity(self.window_rows);
-        for (index, (_, keys)) in window.iter().enumerate() {
-            order.extend((0..keys.times.len()).map(|row| (keys.get(row), index, row)));
+        let mut order = Vec::with_capacity(self.window_units);
+        for (index, rows) in window.iter().enumerate() {
+            order.extend((0..rows.units.len()).map(|row| (rows.keys.get(row), index, row)));
         }
         // Batch and row follow the key: rows with equal keys keep their order.
         order.sort_unstable();
-        let batches: Vec<&RecordBatch> = window.iter().map(|(batch, _)| batch).collect();
+        let batches: Vec<&RecordBatch> = window.iter().map(|rows| &rows.batch).collect();
         for page in order.chunks(PAGE_ROWS) {
             let rows: Vec<(usize, usize)> =
                 page.iter().map(|(_, batch, row)| (*batch, *row)).collect();
@@ -176,7 +197,11 @@ impl Builder {
                 times: page.iter().map(|(key, ..)| key.0).collect(),
                 lines: page.iter().map(|(key, ..)| key.1).collect(),
             };
-            self.window.push_back((batch, keys));
+            let units = page
+                .iter()
+                .map(|(_, batch, row)| window[*batch].units[*row])
+                .collect();
+            self.window.push_back(Rows { batch, keys, units });
         }
         self.window_sorted = true;
         self.newest = order.last().map(|(key, ..)| *key);
@@ -184,14 +209,14 @@ impl Builder {
     }
 
     fn end_segment(&mut self) -> Result<(), CaseError> {
-        self.write_window(self.window_rows)?;
+        self.write_window(usize::MAX)?;
         if let Some(file) = self.file.take() {
             self.finished.push(file.finish()?);
         }
         self.newest = None;
         self.written = None;
         self.window_sorted = true;
-        self.segment_rows = 0;
+        self.segment_units = 0;
         Ok(())
     }
 

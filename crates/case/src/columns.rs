@@ -208,6 +208,58 @@ pub(crate) fn conform(
     RecordBatch::try_new(schema.clone(), arrays)
 }
 
+/// Returns how much each row counts against the limits of pages, row groups and segments: one, and one
+/// more for every KiB of text. So limits are rows for log lines, and bytes for rows that hold megabytes.
+pub(crate) fn row_units(batch: &RecordBatch) -> Vec<u32> {
+    let mut bytes = vec![0u32; batch.num_rows()];
+    for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+        if field.name() == crate::segment::SOURCE {
+            continue;
+        }
+        let mut add = |lengths: &mut dyn Iterator<Item = u32>| {
+            for (row, (total, length)) in bytes.iter_mut().zip(lengths).enumerate() {
+                if column.is_valid(row) {
+                    *total = total.saturating_add(length);
+                }
+            }
+        };
+        let length = |ends: &[i32]| (ends[1] - ends[0]) as u32;
+        match column.data_type() {
+            DataType::Utf8 => {
+                add(&mut column
+                    .as_string::<i32>()
+                    .value_offsets()
+                    .windows(2)
+                    .map(length));
+            }
+            DataType::Binary => {
+                add(&mut column
+                    .as_binary::<i32>()
+                    .value_offsets()
+                    .windows(2)
+                    .map(length));
+            }
+            DataType::Dictionary(_, _) => {
+                let column = column.as_dictionary::<Int32Type>();
+                let values = column.values().as_string::<i32>();
+                let lengths: Vec<u32> = values.value_offsets().windows(2).map(length).collect();
+                let of = |code: &i32| lengths.get(*code as usize).copied().unwrap_or(0);
+                add(&mut column.keys().values().iter().map(of));
+            }
+            _ => {}
+        }
+    }
+    bytes.iter().map(|bytes| 1 + bytes / 1024).collect()
+}
+
+/// Returns what the rows of a batch take, without what a slice leaves out.
+pub(crate) fn slice_bytes(batch: &RecordBatch) -> u64 {
+    let columns = batch.columns().iter();
+    columns
+        .map(|column| column.to_data().get_slice_memory_size().unwrap_or(0) as u64)
+        .sum()
+}
+
 /// Returns a column that holds one value in every row.
 pub(crate) fn constant(value: &str, rows: usize) -> ArrayRef {
     let codes = Int32Array::from(vec![0; rows]);

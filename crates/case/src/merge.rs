@@ -5,13 +5,12 @@ use crate::columns::{Columns, conform, memory_schema};
 use crate::error::segment_error;
 use crate::rows::merged;
 use crate::segment::{Encoded, SegmentFile, SourceValue};
-use crate::segment_reader::{SegmentReader, Sources};
+use crate::segment_reader::{SegmentReader, SegmentRows, Sources};
 use crate::spool::{Block, Keys, Work, sorted};
 use crate::{CaseError, Run, TableId};
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::path::{Path, PathBuf};
@@ -36,7 +35,7 @@ enum Origin<'a> {
     /// A sorted file.
     Segment {
         path: PathBuf,
-        rows: Box<ParquetRecordBatchReader>,
+        rows: Box<SegmentRows>,
         keep: Option<Keep<'a>>,
     },
 }
@@ -168,7 +167,7 @@ fn load(
             let Some(batch) = rows.next() else {
                 return Ok(None);
             };
-            let batch = batch.map_err(|error| segment_error(path, error))?;
+            let batch = batch?;
             let batch = match keep {
                 Some(keep) => kept(&batch, *keep).map_err(|error| segment_error(path, error))?,
                 None => batch,

@@ -105,8 +105,7 @@ impl Case {
             let reader = SegmentReader::of(file, &path)?;
             let chosen = reader.choose(filter)?;
             for batch in reader.read(columns, &chosen)? {
-                let batch = batch.map_err(|error| segment_error(&path, error))?;
-                f(to_batch(batch, reader.columns(), &path)?)?;
+                f(to_batch(batch?, reader.columns(), &path)?)?;
             }
         }
         Ok(())

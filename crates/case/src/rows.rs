@@ -2,7 +2,7 @@
 
 use crate::builder::Builder;
 use crate::columns::{
-    Columns, columns_of, conform, constant, memory_schema, merge_columns, to_arrow,
+    Columns, columns_of, conform, constant, memory_schema, merge_columns, slice_bytes, to_arrow,
 };
 use crate::error::segment_error;
 use crate::segment::{Encoded, PAGE_ROWS, SOURCE, SourceValue, new_placeholder};
@@ -17,6 +17,8 @@ use std::sync::Arc;
 
 /// Spooled bytes after which a source is taken for a large one. Only speed depends on it.
 const SPOOL_LIMIT: u64 = 112 << 20;
+/// Bytes after which rows go to the spool, if there are not enough of them before.
+const BLOCK_BYTES: u64 = 16 << 20;
 /// Length of a source's digest.
 pub(crate) const DIGEST_LENGTH: usize = 12;
 
@@ -30,6 +32,7 @@ pub struct RowWriter {
     source_at: usize,
     pending: Vec<RecordBatch>,
     pending_rows: usize,
+    pending_bytes: u64,
     blocks: Vec<Block>,
     spooled_bytes: u64,
     large: bool,
@@ -58,6 +61,7 @@ impl RowWriter {
             source_at: 0,
             pending: Vec::new(),
             pending_rows: 0,
+            pending_bytes: 0,
             blocks: Vec::new(),
             spooled_bytes: 0,
             builder: None,
@@ -113,8 +117,9 @@ impl RowWriter {
             let take = (PAGE_ROWS - self.pending_rows).min(rows - start);
             self.pending.push(arrow.slice(start, take));
             self.pending_rows += take;
+            self.pending_bytes += self.pending.last().map_or(0, slice_bytes);
             start += take;
-            if self.pending_rows == PAGE_ROWS {
+            if self.pending_rows == PAGE_ROWS || self.pending_bytes > BLOCK_BYTES {
                 self.spool()?;
             }
         }
@@ -151,6 +156,7 @@ impl RowWriter {
         }
         let pending = std::mem::take(&mut self.pending);
         self.pending_rows = 0;
+        self.pending_bytes = 0;
         let batch = match &pending[..] {
             [only] => only.clone(),
             several => {

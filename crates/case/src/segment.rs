@@ -3,7 +3,7 @@
 //! The bytes are a pure function of the sequence of rows: Parquet is always given slices of 8 Ki rows
 //! counted from the start of the file, however the rows arrived.
 
-use crate::columns::{Columns, constant, memory_schema};
+use crate::columns::{Columns, constant, memory_schema, row_units};
 use crate::disk::{Disk, DiskFile};
 use crate::error::{AtPath, segment_error};
 use crate::{CaseError, TableId};
@@ -24,7 +24,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Rows of a row group.
+/// Rows of a row group; here and below, rows with much text count more: see `row_units`.
 pub(crate) const GROUP_ROWS: usize = 128 * 1024;
 /// Rows of a page, and of every slice given to Parquet.
 pub(crate) const PAGE_ROWS: usize = 8 * 1024;
@@ -150,9 +150,11 @@ pub(crate) struct SegmentFile {
     schema: SchemaRef,
     source: SourceValue,
     writer: ArrowWriter<HashingFile>,
-    page: Vec<RecordBatch>,
+    /// Batches of the page at hand, and the units of their rows.
+    page: Vec<(RecordBatch, Vec<u32>)>,
     pieces: Vec<(usize, usize, usize)>,
-    page_rows: usize,
+    page_units: usize,
+    group_units: usize,
     rows: u64,
     sources: BTreeMap<String, u64>,
     lines: Option<(u64, u64)>,
@@ -187,7 +189,8 @@ impl SegmentFile {
             writer,
             page: Vec::new(),
             pieces: Vec::new(),
-            page_rows: 0,
+            page_units: 0,
+            group_units: 0,
             rows: 0,
             sources: BTreeMap::new(),
             lines: None,
@@ -204,22 +207,23 @@ impl SegmentFile {
     ) -> Result<(), CaseError> {
         self.rows += rows as u64;
         while rows > 0 {
-            let take = rows.min(PAGE_ROWS - self.page_rows);
-            let index = match self.page.iter().rposition(|known| same(known, batch)) {
-                Some(index) => index,
-                None => {
-                    self.page.push(batch.clone());
-                    self.page.len() - 1
-                }
-            };
+            let known = self.page.iter().rposition(|(known, _)| same(known, batch));
+            let index = known.unwrap_or_else(|| {
+                self.page.push((batch.clone(), row_units(batch)));
+                self.page.len() - 1
+            });
+            let mut take = 0;
+            while take < rows && self.page_units < PAGE_ROWS {
+                self.page_units += self.page[index].1[start + take] as usize;
+                take += 1;
+            }
             match self.pieces.last_mut() {
                 Some((last, from, len)) if *last == index && *from + *len == start => *len += take,
                 _ => self.pieces.push((index, start, take)),
             }
-            self.page_rows += take;
             start += take;
             rows -= take;
-            if self.page_rows == PAGE_ROWS {
+            if self.page_units >= PAGE_ROWS {
                 self.write_page()?;
             }
         }
@@ -229,17 +233,17 @@ impl SegmentFile {
     fn write_page(&mut self) -> Result<(), CaseError> {
         let error = |error: arrow::error::ArrowError| segment_error(&self.path, error);
         let batch = if let [(index, start, rows)] = self.pieces[..] {
-            self.page[index].slice(start, rows)
+            self.page[index].0.slice(start, rows)
         } else if self.pieces.len() <= CONCAT_PIECES {
             let pieces: Vec<RecordBatch> = self
                 .pieces
                 .iter()
-                .map(|(index, start, rows)| self.page[*index].slice(*start, *rows))
+                .map(|(index, start, rows)| self.page[*index].0.slice(*start, *rows))
                 .collect();
             concat_batches(&pieces[0].schema(), &pieces).map_err(error)?
         } else {
-            let batches: Vec<&RecordBatch> = self.page.iter().collect();
-            let mut rows = Vec::with_capacity(self.page_rows);
+            let batches: Vec<&RecordBatch> = self.page.iter().map(|(batch, _)| batch).collect();
+            let mut rows = Vec::with_capacity(PAGE_ROWS);
             for (index, start, len) in &self.pieces {
                 rows.extend((*start..start + len).map(|row| (*index, row)));
             }
@@ -247,12 +251,19 @@ impl SegmentFile {
         };
         self.page.clear();
         self.pieces.clear();
-        self.page_rows = 0;
+        self.group_units += std::mem::take(&mut self.page_units);
         let batch = self.with_source(batch)?;
         self.note(&batch);
         self.writer
             .write(&batch)
-            .map_err(|error| parquet_error(&self.path, error))
+            .map_err(|error| parquet_error(&self.path, error))?;
+        if self.group_units >= GROUP_ROWS {
+            self.group_units = 0;
+            self.writer
+                .flush()
+                .map_err(|error| parquet_error(&self.path, error))?;
+        }
+        Ok(())
     }
 
     fn with_source(&self, batch: RecordBatch) -> Result<RecordBatch, CaseError> {
@@ -303,7 +314,7 @@ impl SegmentFile {
 
     /// Ends the file and makes it durable.
     pub(crate) fn finish(mut self) -> Result<Encoded, CaseError> {
-        if self.page_rows > 0 {
+        if self.page_units > 0 {
             self.write_page()?;
         }
         self.writer

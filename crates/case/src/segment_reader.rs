@@ -15,7 +15,7 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::file::metadata::PageIndexPolicy;
 use parquet::file::statistics::Statistics;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -94,27 +94,28 @@ impl SegmentReader {
         &self,
         columns: Option<&[&str]>,
         chosen: &Chosen,
-    ) -> Result<ParquetRecordBatchReader, CaseError> {
-        let error = |error: parquet::errors::ParquetError| segment_error(&self.path, error);
-        let file = self.file.try_clone().at("read", &self.path)?;
-        let mut builder =
-            ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
-                .with_batch_size(BATCH_ROWS)
-                .with_row_groups(chosen.groups.clone());
-        if let Some(columns) = columns {
+    ) -> Result<SegmentRows, CaseError> {
+        let mask = columns.map(|columns| {
             let roots = self
                 .columns
                 .iter()
                 .enumerate()
                 .filter(|(_, (name, _))| columns.contains(&name.as_str()))
                 .map(|(index, _)| index);
-            let mask = ProjectionMask::roots(self.metadata.parquet_schema(), roots);
-            builder = builder.with_projection(mask);
-        }
-        if let Some(rows) = &chosen.rows {
-            builder = builder.with_row_selection(self.selection(&chosen.groups, rows));
-        }
-        builder.build().map_err(error)
+            ProjectionMask::roots(self.metadata.parquet_schema(), roots)
+        });
+        let groups = chosen.groups.iter().map(|group| {
+            let rows = chosen.rows.as_ref();
+            (*group, rows.map(|rows| self.selection(*group, rows)))
+        });
+        Ok(SegmentRows {
+            file: self.file.try_clone().at("read", &self.path)?,
+            path: self.path.clone(),
+            metadata: self.metadata.clone(),
+            mask,
+            groups: groups.collect(),
+            current: None,
+        })
     }
 
     /// Passes batches to `f`.
@@ -124,7 +125,7 @@ impl SegmentReader {
         f: &mut dyn FnMut(&RecordBatch) -> Result<(), CaseError>,
     ) -> Result<(), CaseError> {
         for batch in self.read(columns, &self.all())? {
-            f(&batch.map_err(|error| segment_error(&self.path, error))?)?;
+            f(&batch?)?;
         }
         Ok(())
     }
@@ -141,33 +142,30 @@ impl SegmentReader {
             .collect()
     }
 
-    /// Turns rows of the file into a selection over the chosen groups laid end to end.
-    fn selection(&self, groups: &[usize], rows: &[u64]) -> RowSelection {
-        let starts = self.group_starts();
+    /// Turns rows of the file (sorted) into a selection inside one group.
+    fn selection(&self, group: usize, rows: &[u64]) -> RowSelection {
+        let start = self.group_starts()[group];
+        let end = start + self.metadata.metadata().row_group(group).num_rows().max(0) as u64;
+        let from = rows.partition_point(|row| *row < start);
+        let to = rows.partition_point(|row| *row < end);
         let mut selectors: Vec<RowSelector> = Vec::new();
-        let mut next = 0;
-        for group in groups {
-            let mut at = starts[*group];
-            let end = at + self.metadata.metadata().row_group(*group).num_rows().max(0) as u64;
-            while next < rows.len() && rows[next] < end {
-                if rows[next] > at {
-                    selectors.push(RowSelector::skip((rows[next] - at) as usize));
-                }
-                let first = rows[next];
-                let mut len = 1;
-                while rows
-                    .get(next + len)
-                    .is_some_and(|row| *row == first + len as u64 && *row < end)
-                {
-                    len += 1;
-                }
-                selectors.push(RowSelector::select(len));
-                next += len;
-                at = first + len as u64;
+        let mut at = start;
+        let mut next = from;
+        while next < to {
+            let first = rows[next];
+            if first > at {
+                selectors.push(RowSelector::skip((first - at) as usize));
             }
-            if at < end {
-                selectors.push(RowSelector::skip((end - at) as usize));
+            let mut len = 1;
+            while next + len < to && rows[next + len] == first + len as u64 {
+                len += 1;
             }
+            selectors.push(RowSelector::select(len));
+            next += len;
+            at = first + len as u64;
+        }
+        if at < end {
+            selectors.push(RowSelector::skip((end - at) as usize));
         }
         RowSelection::from(selectors)
     }
@@ -206,7 +204,7 @@ impl SegmentReader {
             let mut at = *start;
             let before = rows.len();
             for batch in self.read(Some(&[name]), &one)? {
-                let batch = batch.map_err(|error| segment_error(&self.path, error))?;
+                let batch = batch?;
                 wanted.rows_in(batch.column(0), at, &mut rows);
                 at += batch.num_rows() as u64;
             }
@@ -302,11 +300,69 @@ impl SegmentReader {
         };
         let mut batches = Vec::new();
         for batch in self.read(None, &chosen)? {
-            batches.push(batch.map_err(|error| segment_error(&self.path, error))?);
+            batches.push(batch?);
         }
         let schema = memory_schema(&self.columns);
         arrow::compute::concat_batches(&schema, &batches)
             .map_err(|error| segment_error(&self.path, error))
+    }
+}
+
+/// Rows of a segment, row group by row group: a batch never spans two, for a group's text is bounded.
+pub(crate) struct SegmentRows {
+    file: File,
+    path: PathBuf,
+    metadata: ArrowReaderMetadata,
+    mask: Option<ProjectionMask>,
+    groups: VecDeque<(usize, Option<RowSelection>)>,
+    current: Option<ParquetRecordBatchReader>,
+}
+
+impl SegmentRows {
+    fn open_group(
+        &self,
+        group: usize,
+        selection: Option<RowSelection>,
+    ) -> Result<ParquetRecordBatchReader, CaseError> {
+        let file = self.file.try_clone().at("read", &self.path)?;
+        let mut builder =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
+                .with_batch_size(BATCH_ROWS)
+                .with_row_groups(vec![group]);
+        if let Some(mask) = &self.mask {
+            builder = builder.with_projection(mask.clone());
+        }
+        if let Some(selection) = selection {
+            builder = builder.with_row_selection(selection);
+        }
+        builder
+            .build()
+            .map_err(|error| segment_error(&self.path, error))
+    }
+}
+
+impl Iterator for SegmentRows {
+    type Item = Result<RecordBatch, CaseError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(current) = &mut self.current {
+                match current.next() {
+                    Some(Ok(batch)) => return Some(Ok(batch)),
+                    Some(Err(error)) => {
+                        self.current = None;
+                        self.groups.clear();
+                        return Some(Err(segment_error(&self.path, error)));
+                    }
+                    None => self.current = None,
+                }
+            }
+            let (group, selection) = self.groups.pop_front()?;
+            match self.open_group(group, selection) {
+                Ok(reader) => self.current = Some(reader),
+                Err(error) => return Some(Err(error)),
+            }
+        }
     }
 }
 

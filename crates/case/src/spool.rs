@@ -2,6 +2,7 @@
 //! blocks in one temporary file.
 
 use crate::CaseError;
+use crate::columns::slice_bytes;
 use crate::disk::{Disk, DiskFile};
 use crate::error::{AtPath, segment_error};
 use crate::segment::time_column;
@@ -90,7 +91,7 @@ impl Work {
     pub(crate) fn spool(self: &Arc<Work>, batch: RecordBatch) -> Result<Block, CaseError> {
         let keys = Keys::of(&batch);
         let min_time = keys.times.iter().copied().min().unwrap_or(i64::MIN);
-        let size = slice_bytes(&batch);
+        let size = slice_bytes(&batch) as i64;
         let share = Share(self.clone(), size);
         let left = self.memory.fetch_sub(size, Ordering::Relaxed);
         let (place, length) = if left >= size {
@@ -163,14 +164,6 @@ impl Work {
             .map_err(|error| segment_error(&path, error))?
             .ok_or_else(|| segment_error(&path, "the spool is cut".to_owned()))
     }
-}
-
-/// Returns what the rows of a batch take, without what a slice leaves out.
-fn slice_bytes(batch: &RecordBatch) -> i64 {
-    let columns = batch.columns().iter();
-    columns
-        .map(|column| column.to_data().get_slice_memory_size().unwrap_or(0) as i64)
-        .sum()
 }
 
 /// What rows are sorted by: time (undated first) and line; the source is the same or comes between.

@@ -1,5 +1,6 @@
 //! Database tables of a case, as analyses ask for them.
 
+use crate::columns::slice_bytes;
 use crate::error::segment_error;
 use crate::read::to_batch;
 use crate::segment_reader::SegmentReader;
@@ -7,6 +8,8 @@ use crate::{Case, CaseError, Snapshot, SnapshotTable, TableId};
 use arrow::array::RecordBatch;
 use model::{Batch, Column, ColumnData, ColumnType, RowFilter, TableError, TableInfo, TableSource};
 
+/// Most bytes that one answer may hold: its offsets are 32 bits wide.
+const MOST_BYTES: u64 = 1 << 30;
 /// The column that holds a row's ordinal.
 const ORDINAL: &str = "#";
 
@@ -94,6 +97,7 @@ impl CaseTables {
         let mut batches: Vec<RecordBatch> = Vec::new();
         let mut ordinals: Vec<i64> = Vec::new();
         let mut start = 0u64;
+        let mut bytes = 0;
         let mut shape = None;
         let wanted: Vec<&str> = columns
             .iter()
@@ -107,7 +111,16 @@ impl CaseTables {
             with_ordinal.push(ORDINAL);
             let mut stored = false;
             for batch in reader.read(Some(&with_ordinal), &chosen)? {
-                let mut batch = batch.map_err(|error| segment_error(&path, error))?;
+                let mut batch = batch?;
+                bytes += slice_bytes(&batch);
+                if bytes > MOST_BYTES {
+                    return Err(CaseError::Rows {
+                        table: id.to_string(),
+                        source_key: "the case".to_owned(),
+                        what: "more than 1 GiB was asked for at once: name fewer columns or keys"
+                            .to_owned(),
+                    });
+                }
                 if let Ok(index) = batch.schema_ref().index_of(ORDINAL) {
                     let column = to_batch(
                         batch

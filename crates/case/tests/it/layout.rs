@@ -128,3 +128,26 @@ fn large_sources_are_cut_by_content_alone() {
     }
     assert!(results[0] == results[1]);
 }
+
+#[test]
+fn rows_of_megabytes_are_cut_by_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut made = source(6, 60, 1, 4);
+    for row in &mut made.rows {
+        row.message = format!("{} {}", row.line, "stack ".repeat(170_000));
+    }
+    let mut results = Vec::new();
+    for (step, mib) in [(1, 1), (60, 1), (7, 100), (31, 100)] {
+        made.bytes = mib << 20;
+        let path = folder.path().join(format!("{step}-{mib}.case"));
+        let mut writer = CaseWriter::open_or_create(path).unwrap();
+        let mut tx = writer.begin();
+        add_rows(&mut tx, &made, 0, 60, step);
+        list(&mut tx, &made);
+        tx.commit().unwrap();
+        check(writer.case(), &[&made]);
+        results.push(files(writer.case()));
+    }
+    assert!(results[0] == results[1]);
+    assert!(results[2] == results[3]);
+}
