@@ -50,8 +50,9 @@ enum Cell {
 enum Filter {
     All,
     Nothing,
-    Ints(usize, Vec<i64>),
-    Bytes(usize, Decoder, Vec<Vec<u8>>),
+    Ints(usize, Decoder, Vec<i64>),
+    /// Values, and how COPY writes them if they are bytea.
+    Bytes(usize, Decoder, Vec<Vec<u8>>, Vec<Vec<u8>>),
 }
 
 /// Builds batches from rows.
@@ -99,12 +100,15 @@ impl RowBuilder {
                 Some(field) => {
                     let mut values = values.clone();
                     values.sort_unstable();
-                    Filter::Ints(field, values)
+                    Filter::Ints(field, fields[field].1, values)
                 }
                 None => Filter::Nothing,
             },
             RowFilter::BytesIn(name, values) => match position(name) {
-                Some(field) => Filter::Bytes(field, fields[field].1, values.clone()),
+                Some(field) => {
+                    let written = values.iter().map(|value| written(value)).collect();
+                    Filter::Bytes(field, fields[field].1, values.clone(), written)
+                }
                 None => Filter::Nothing,
             },
         };
@@ -199,23 +203,32 @@ impl RowBuilder {
         match &self.filter {
             Filter::All => Ok(true),
             Filter::Nothing => Ok(false),
-            Filter::Ints(index, values) => {
+            Filter::Ints(index, decoder, values) => {
                 let text = field(row, *index);
                 if text == b"\\N" {
                     return Ok(false);
                 }
-                Ok(integer(text).is_some_and(|value| values.binary_search(&value).is_ok()))
+                match integer(text) {
+                    Some(value) => Ok(values.binary_search(&value).is_ok()),
+                    // A key that can't be read may be the wanted one: that must be known.
+                    None if *decoder == Decoder::Int => {
+                        Err(format!("{} is no {}", shown(text), decoder.noun()))
+                    }
+                    None => Ok(false),
+                }
             }
-            Filter::Bytes(index, decoder, values) => {
+            Filter::Bytes(index, decoder, values, written) => {
                 let text = field(row, *index);
                 if text == b"\\N" {
                     return Ok(false);
                 }
-                if *decoder == Decoder::Bytes
-                    && let Some(digits) = text.strip_prefix(b"\\\\x")
-                {
-                    // Of the usual form: only a value of the right length is worth decoding.
-                    if values.iter().all(|value| value.len() * 2 != digits.len()) {
+                if *decoder == Decoder::Bytes && text.starts_with(b"\\\\x") {
+                    // Of the usual form: nothing has to be decoded, unless digits are upper case.
+                    if written.iter().any(|wanted| wanted == text) {
+                        return Ok(true);
+                    }
+                    let lower = |b: &u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+                    if text.len() % 2 == 1 && text[3..].iter().all(lower) {
                         return Ok(false);
                     }
                 } else if memchr::memchr(b'\\', text).is_none() {
@@ -233,6 +246,17 @@ impl RowBuilder {
             }
         }
     }
+}
+
+/// How COPY writes a bytea value.
+fn written(value: &[u8]) -> Vec<u8> {
+    let mut text = b"\\\\x".to_vec();
+    for byte in value {
+        for nibble in [byte >> 4, byte & 15] {
+            text.push(b"0123456789abcdef"[usize::from(nibble)]);
+        }
+    }
+    text
 }
 
 /// Whether a row has as many fields as its block has columns.

@@ -41,7 +41,7 @@ fn broken_rows_are_located_and_the_rest_is_read() {
         .unwrap();
     assert_eq!(batch.rows(), 1);
     assert!(batch.columns[0].is_null(0));
-    assert_eq!(source.damage().len(), 2, "{:?}", source.damage());
+    assert_eq!(source.damage().len(), 3, "{:?}", source.damage());
 }
 
 #[test]
