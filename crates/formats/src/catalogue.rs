@@ -338,6 +338,18 @@ impl Catalogue {
         Parser::new(self)
     }
 
+    /// Returns the samples that are records, as `(format, lines)`.
+    pub fn sample_lines(&self) -> Vec<(&str, &str)> {
+        let all = self.compiled.iter().flat_map(|compiled| {
+            let name = compiled.definition.name.as_str();
+            let samples = compiled.definition.samples.iter();
+            samples
+                .filter(|sample| !sample.reject)
+                .map(move |sample| (name, sample.line.as_str()))
+        });
+        all.collect()
+    }
+
     /// Returns the lines among the samples that two formats claim with equal right, as
     /// `(line, names)`: a catalogue should have none.
     pub fn contested_samples(&self) -> Vec<(String, Vec<String>)> {

@@ -465,7 +465,7 @@ impl<'c> Parser<'c> {
         };
         let mut meaning = std::mem::take(&mut self.meaning).recycle();
         let mut kind = None;
-        let mut role = compiled.role(body.component);
+        let mut role = None;
         if let Some((spec, captures)) = compiled.message(body.message) {
             let mut told = Told {
                 stamp: body.stamp,
@@ -475,16 +475,18 @@ impl<'c> Parser<'c> {
                 captured: body.message,
             };
             kind = Some(meaning.read(spec, &mut told));
-            role = spec.role.as_deref().or(role);
+            role = spec.role.as_deref();
+        }
+        if role.is_none() {
+            role = compiled.role(body.component);
         }
         let layers = &self.here.peeled.layers;
-        let mut facts: [(&'static str, &[u8]); 3 * MAX_LAYERS] = [("", b""); 3 * MAX_LAYERS];
-        let mut wrapper = [WrapperFact {
-            kind: "",
-            stamp: None,
-            facts: &[],
-        }; MAX_LAYERS];
-        if !layers.is_empty() {
+        let mut facts: [(&'static str, &[u8]); 3 * MAX_LAYERS];
+        let mut layer_facts: [WrapperFact<'_>; MAX_LAYERS];
+        let wrapper: &[WrapperFact<'_>] = if layers.is_empty() {
+            &[]
+        } else {
+            facts = [("", b""); 3 * MAX_LAYERS];
             let mut filled = 0;
             for layer in layers {
                 for (name, place) in layer.facts() {
@@ -492,17 +494,23 @@ impl<'c> Parser<'c> {
                     filled += 1;
                 }
             }
+            layer_facts = [WrapperFact {
+                kind: "",
+                stamp: None,
+                facts: &[],
+            }; MAX_LAYERS];
             let mut from = 0;
             for (index, layer) in layers.iter().enumerate() {
                 let to = from + layer.facts().len();
-                wrapper[index] = WrapperFact {
+                layer_facts[index] = WrapperFact {
                     kind: layer.kind,
                     stamp: layer.stamp,
                     facts: &facts[from..to],
                 };
                 from = to;
             }
-        }
+            &layer_facts[..layers.len()]
+        };
         let record = Record {
             span,
             stamp: body.stamp,
@@ -513,7 +521,7 @@ impl<'c> Parser<'c> {
             level_raw: body.level_raw,
             message: body.message,
             fields: &fields,
-            wrapper: &wrapper[..layers.len()],
+            wrapper,
             kind,
             observations: &meaning.observations,
             clues: &meaning.clues,

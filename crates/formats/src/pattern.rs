@@ -5,7 +5,7 @@
 //! optional sign (another hole may follow at once), `{name:word}` anything without blanks; `{}` is a hole without a name. `{{` and
 //! `}}` are braces.
 
-use memchr::memmem;
+use memchr::memchr;
 
 /// What a hole accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +112,7 @@ impl Pattern {
         if head.is_empty() {
             return self.run(text, 0, false);
         }
-        let at = memmem::find(text, head)?;
+        let at = find(text, head)?;
         self.run(text, at, false)
     }
 
@@ -147,7 +147,7 @@ impl Pattern {
                                     .checked_sub(literal.len())
                                     .filter(|end| rest[*end..] == literal[..])?
                             } else {
-                                memmem::find(rest, literal)?
+                                find(rest, literal)?
                             }
                         }
                         (Hole::Word, _) => {
@@ -166,6 +166,21 @@ impl Pattern {
         }
         (!whole || at == text.len()).then_some(captures)
     }
+}
+
+/// Finds a short literal. Building a searcher for each look-up costs more than it saves here.
+#[inline]
+fn find(text: &[u8], literal: &[u8]) -> Option<usize> {
+    let first = *literal.first()?;
+    let mut from = 0;
+    while let Some(offset) = memchr(first, &text[from..]) {
+        let at = from + offset;
+        if text[at..].starts_with(literal) {
+            return Some(at);
+        }
+        from = at + 1;
+    }
+    None
 }
 
 #[cfg(test)]

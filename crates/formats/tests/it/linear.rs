@@ -1,0 +1,84 @@
+//! Adversarial lines of nearly 1 MiB: the work must be linear. No clock is asked: were a scan
+//! quadratic, these tests would take minutes instead of a moment.
+
+use crate::seen::{assert_tiles, parse};
+
+fn check(head: &str, filler: &str, tail: &str) {
+    let count = (1 << 20) / filler.len() - 200;
+    let text = format!("{head}{}{tail}\n", filler.repeat(count));
+    let entries = parse(text.as_bytes());
+    assert_tiles(text.as_bytes(), &entries);
+}
+
+#[test]
+fn hostile_lines_are_read_in_one_pass() {
+    let terminal = "[2020-08-14 10:52:08]  INFO p2p: ";
+    let quoted = "time=\"2020-08-14 10:52:08\" level=info msg=";
+    let tracing = "2023-09-08T12:43:43.561336Z  INFO zksync_core: ";
+    for filler in [
+        "key=\"",
+        " key=\"",
+        "key=",
+        " z=(",
+        " a=",
+        "=",
+        " ",
+        "\"",
+        "\" ",
+        "{",
+        "}",
+        "(",
+        ")",
+        "a",
+        "\\",
+        " aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "\u{1b}[",
+        "←[3",
+        "←",
+        "a.",
+        ": ",
+        "a::",
+        "[2020-",
+        "peer id=",
+    ] {
+        check(terminal, filler, "");
+        check(quoted, filler, "");
+        check(&format!("{quoted}\""), filler, "\"");
+        check(tracing, filler, "");
+        check("{\"message\":", filler, "}");
+        check("{\"severity\":\"INFO\",\"message\":\"", filler, "\"}");
+        check(
+            "{\"log\":\"",
+            filler,
+            "\\n\",\"stream\":\"stdout\",\"time\":\"2024-01-02T03:04:05Z\"}",
+        );
+        check("Aug 14 10:52:08 ", filler, "");
+        check("", filler, "");
+    }
+}
+
+#[test]
+fn many_lines_that_almost_go_on() {
+    let start = "[2020-08-14 10:52:08] ERROR sync: x error=\"a\n";
+    let open = "time=\"2020-08-14 10:52:08\" level=error msg=x error=\"first\n";
+    for (head, filler) in [
+        (start, "words\n"),
+        (start, "\n"),
+        (open, "words \" x\n"),
+        (open, "\n"),
+        (
+            start,
+            "{\"log\":\"a\",\"stream\":\"stdout\",\"time\":\"2024-01-02T03:04:05Z\"}\n",
+        ),
+        (
+            "{\"log\":\"[2020-08-14 10:52:08]  INFO p2p: a\",\"stream\":\"stdout\",\"time\":\"2024-01-02T03:04:05Z\"}\n",
+            "{\"log\":\"a\",\"stream\":\"stdout\",\"time\":\"2024-01-02T03:04:05Z\"}\n",
+        ),
+        ("panic: x\n", "\n"),
+        ("panic: x\n", "goroutine 1 [running]:\n"),
+    ] {
+        let text = format!("{head}{}", filler.repeat((1 << 20) / filler.len()));
+        let entries = parse(text.as_bytes());
+        assert_tiles(text.as_bytes(), &entries);
+    }
+}
