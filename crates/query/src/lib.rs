@@ -35,6 +35,7 @@ mod exact;
 mod header;
 mod json;
 mod params;
+mod provider;
 mod queries;
 mod statement;
 mod tables;
