@@ -201,8 +201,10 @@ fn shares(sources: &[Source]) -> Vec<Finding> {
         .identified(None, None)
     };
     let rejected = |source: &Source| source.rejected.values().sum::<u64>();
+    // The prose around pasted tables is no line that a log parser failed at.
     let unread: Vec<&Source> = sources
         .iter()
+        .filter(|source| source.kind == SourceKind::Log)
         .filter(|source| rejected(source) as f64 > source.lines as f64 * REJECTED_SHARE)
         .collect();
     if !unread.is_empty() {

@@ -76,14 +76,14 @@ fn finding(overview: &Overview, episode: &SkewEpisode) -> Finding {
         "system clock"
     };
     let direction = if episode.offset_s >= 0.0 {
-        "ahead"
+        "ahead of"
     } else {
         "behind"
     };
     let title = match episode.kind.as_str() {
         "drift" => format!("{clock} drifts, up to {}", signed(episode.offset_s)),
         "step" => format!("{clock} steps by {}", signed(episode.offset_s)),
-        _ => format!("{clock} {} {direction} of true time", duration(offset)),
+        _ => format!("{clock} {} {direction} true time", duration(offset)),
     };
     let sources: BTreeSet<&str> = episode
         .refs

@@ -305,7 +305,7 @@ fn head(out: &mut String, input: &PostmortemInput) {
                     format!(
                         "{} ({})",
                         markdown(&node.name),
-                        markdown(&node.clients.join(", "))
+                        markdown(&words::clipped(&node.clients.join(", "), 48))
                     )
                 }
             })

@@ -35,8 +35,23 @@ pub(super) fn sentence(trace: &PostmortemTrace) -> String {
         .why
         .as_ref()
         .map_or_else(String::new, |why| format!(" {}", ended(why)));
+    // The answer people wait for: the hashes on L1.
+    let steps: Vec<String> = trace
+        .steps
+        .iter()
+        .filter_map(|step| {
+            let hash = step.l1_tx_hash.as_ref()?;
+            Some(format!("{} in `{}`", markdown(&step.name), code(hash)))
+        })
+        .take(6)
+        .collect();
+    let steps = if steps.is_empty() {
+        String::new()
+    } else {
+        format!(" On L1: {}.", steps.join(", "))
+    };
     format!(
-        "`{}` {}{as_of}.{why} [{}]",
+        "`{}` {}{as_of}.{steps}{why} [{}]",
         code(&trace.key),
         fate(&trace.fate),
         refs(&trace.refs, 2)
