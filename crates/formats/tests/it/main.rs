@@ -1,5 +1,10 @@
 //! What lines mean: samples, framing, wrappers, the corpus.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::type_complexity,
+    reason = "tests"
+)]
 
 mod corpus;
 mod definitions;
