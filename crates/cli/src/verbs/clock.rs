@@ -127,6 +127,9 @@ fn view(clock: &ClockReport, ui: &Ui) -> Vec<Block> {
     view
 }
 
+/// Intervals of one node that a screen has room for.
+const INTERVALS: usize = 4;
+
 fn nodes(clock: &ClockReport, ui: &Ui) -> Answer {
     let mut table = Answer::new(&[
         ("node", "text"),
@@ -135,40 +138,53 @@ fn nodes(clock: &ClockReport, ui: &Ui) -> Answer {
         ("offset", "text"),
         ("from", "text"),
         ("to", "text"),
-        ("samples", "i64"),
+        ("n", "i64"),
     ]);
+    let short = |time: &str| shared::when(ui, Some(time)).replacen("20", "", 1);
     for node in &clock.nodes {
         let zone = match &node.zone.value {
-            Some(value) => format!("{value} {}", node.zone.basis),
+            Some(value) => value.clone(),
             None => node.zone.basis.clone(),
         };
         let both = [("stamp", &node.stamp_clock), ("slot", &node.slot_clock)];
-        let mut any = false;
-        for (name, intervals) in both {
-            for interval in intervals {
-                any = true;
-                table.rows.push(vec![
-                    Cell::Text(node.node.clone()),
-                    Cell::Text(zone.clone()),
-                    Cell::Text(name.into()),
-                    Cell::Text(format!(
-                        "{} ±{:.1}s",
-                        offset(interval.offset_s),
-                        interval.uncertainty_s
-                    )),
-                    Cell::Text(shared::when(ui, Some(&interval.from))),
-                    Cell::Text(shared::when(ui, Some(&interval.to))),
-                    Cell::I64(interval.samples as i64),
-                ]);
-            }
-        }
-        if !any {
-            let unknown = Cell::Text("-".into());
+        let mut all: Vec<(&str, &coroner::ClockInterval)> = both
+            .iter()
+            .flat_map(|(name, intervals)| intervals.iter().map(move |interval| (*name, interval)))
+            .collect();
+        let left_out = all.len().saturating_sub(INTERVALS);
+        // Those that rest on most samples, in time order.
+        all.sort_by_key(|(_, interval)| std::cmp::Reverse(interval.samples));
+        all.truncate(INTERVALS);
+        all.sort_by(|a, b| (a.0, &a.1.from).cmp(&(b.0, &b.1.from)));
+        if all.is_empty() {
+            let unknown = || Cell::Text("-".into());
             table.rows.push(vec![
                 Cell::Text(node.node.clone()),
-                Cell::Text(zone),
-                unknown.clone(),
-                unknown,
+                Cell::Text(zone.clone()),
+                unknown(),
+                unknown(),
+                Cell::Null,
+                Cell::Null,
+                Cell::Null,
+            ]);
+        }
+        for (name, interval) in all {
+            table.rows.push(vec![
+                Cell::Text(node.node.clone()),
+                Cell::Text(zone.clone()),
+                Cell::Text(name.into()),
+                Cell::Text(offset(interval.offset_s)),
+                Cell::Text(short(&interval.from)),
+                Cell::Text(short(&interval.to)),
+                Cell::I64(interval.samples as i64),
+            ]);
+        }
+        if left_out > 0 {
+            table.rows.push(vec![
+                Cell::Text(node.node.clone()),
+                Cell::Null,
+                Cell::Null,
+                Cell::Text(format!("and {left_out} more")),
                 Cell::Null,
                 Cell::Null,
                 Cell::Null,

@@ -5,7 +5,6 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::ui::Ui;
 use coroner::{Info, InfoSource, Window};
-use model::{Answer, Cell};
 use report::{Block, Document};
 
 /// Sources: hashes, formats, counts, spans, zones and how they were found, damage
@@ -69,9 +68,18 @@ pub(crate) fn view(info: &Info, gaps: bool, ui: &Ui) -> Vec<Block> {
     }
     if !info.sources.is_empty() {
         view.push(Block::Blank);
-        view.push(Block::Table(sources(info, ui)));
     }
     for source in &info.sources {
+        view.push(Block::Text(headline(source)));
+        let mut place = source.path.clone();
+        if source.first_ts.is_some() {
+            place = format!(
+                "{place}  {} to {}",
+                shared::when(ui, source.first_ts.as_deref()),
+                shared::when(ui, source.last_ts.as_deref())
+            );
+        }
+        view.push(Block::Note(place));
         notes(source, &info.parser, &mut view);
     }
     for snapshot in &info.snapshots {
@@ -120,41 +128,39 @@ pub(crate) fn view(info: &Info, gaps: bool, ui: &Ui) -> Vec<Block> {
     view
 }
 
-fn sources(info: &Info, ui: &Ui) -> Answer {
-    let mut table = Answer::new(&[
-        ("id", "text"),
-        ("node", "text"),
-        ("what", "text"),
-        ("records", "i64"),
-        ("rejected", "i64"),
-        ("zone", "text"),
-        ("from", "text"),
-        ("to", "text"),
-        ("path", "text"),
-    ]);
-    for source in &info.sources {
-        let rejected: u64 = source.rejected.values().sum();
-        table.rows.push(vec![
-            Cell::Text(source.id.clone()),
-            Cell::Text(source.node.clone().unwrap_or_default()),
-            Cell::Text(source.format.clone().unwrap_or_else(|| "-".into())),
-            Cell::I64(source.records as i64),
-            Cell::I64(rejected as i64),
-            Cell::Text(zone(source)),
-            Cell::Text(shared::when(ui, source.first_ts.as_deref())),
-            Cell::Text(shared::when(ui, source.last_ts.as_deref())),
-            Cell::Text(source.path.clone()),
-        ]);
+/// `S1 prysm-1: prysm, 1,141 records, 2 rejected, zone +00:00 by slot, 0bbbcf153f17`
+fn headline(source: &InfoSource) -> String {
+    let node = source.node.as_deref().unwrap_or("-");
+    let mut parts = Vec::new();
+    match (&source.format, source.kind) {
+        (Some(format), _) => parts.push(format.clone()),
+        (None, coroner::SourceKind::Dump) => parts.push("database dump".into()),
+        (None, _) => parts.push("no known format".into()),
     }
-    table
+    if source.kind == coroner::SourceKind::Log {
+        parts.push(shared::count(source.records, "record"));
+        let rejected: u64 = source.rejected.values().sum();
+        if rejected > 0 {
+            parts.push(format!("{} rejected", shared::thousands(rejected)));
+        }
+        if source.undated > 0 {
+            parts.push(format!("{} undated", shared::thousands(source.undated)));
+        }
+        parts.push(format!("zone {}", zone(source)));
+    } else {
+        parts.push(shared::bytes(source.bytes));
+    }
+    parts.push(source.digest.clone());
+    format!("{} {node}: {}", source.id, parts.join(", "))
 }
 
 fn zone(source: &InfoSource) -> String {
     let zone = &source.zone;
     let several = if source.zones.is_empty() { "" } else { " …" };
     match (&zone.value, zone.basis.as_str()) {
+        (Some(value), "slot") => format!("{value} solved by slots{several}"),
         (Some(value), basis) => format!("{value} {basis}{several}"),
-        (None, "none" | "") => "-".into(),
+        (None, "none" | "") => "unknown".into(),
         (None, basis) => basis.to_owned(),
     }
 }

@@ -36,26 +36,34 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
     let partial = evidence.partial();
     let mut table = Answer::new(&[
         ("node", "text"),
-        ("clients", "text"),
+        ("client", "text"),
         ("roles", "text"),
-        ("versions", "text"),
-        ("networks", "text"),
+        ("version", "text"),
+        ("network", "text"),
         ("sources", "text"),
         ("records", "i64"),
-        ("from", "text"),
-        ("to", "text"),
     ]);
     for node in &nodes {
+        // Versions come with commit and build date; the rest is in the JSON.
+        let versions: Vec<String> = node
+            .versions
+            .iter()
+            .map(|version| {
+                version
+                    .split(['/', ' '])
+                    .take(2)
+                    .collect::<Vec<_>>()
+                    .join("/")
+            })
+            .collect();
         table.rows.push(vec![
             Cell::Text(node.node.clone()),
             Cell::Text(node.clients.join(" ")),
             Cell::Text(node.roles.join(" ")),
-            Cell::Text(node.versions.join(" ")),
+            Cell::Text(versions.join(" ")),
             Cell::Text(node.networks.join(" ")),
             Cell::Text(node.sources.join(" ")),
             Cell::I64(node.records as i64),
-            Cell::Text(shared::when(ui, node.first_ts.as_deref())),
-            Cell::Text(shared::when(ui, node.last_ts.as_deref())),
         ]);
     }
     let rows: Vec<Value> = nodes
