@@ -129,60 +129,12 @@ impl Evidence {
     /// # Errors
     /// If the case cannot be read.
     pub fn triage(&self) -> Result<detect::Triage, Error> {
-        // One measure of the clocks for all answers: what `clock` says, `triage` says.
-        let clocks = self.clock(&crate::Window::default())?;
         let options = detect::TriageOptions {
             case_name: crate::evidence::shown(self.named()),
-            clocks: Some(skew_input(&clocks)),
+            clocks: None,
         };
         detect::triage(&self.case, &options)
             .map_err(|error| Error::wrap(ErrorKind::Unreadable, error))
-    }
-}
-
-/// What the skew detector needs of the clocks' episodes.
-fn skew_input(clocks: &analysis::clock::ClockReport) -> detect::SkewInput {
-    let judged = clocks
-        .nodes
-        .iter()
-        .filter(|node| !node.stamp_clock.is_empty() || !node.slot_clock.is_empty())
-        .count();
-    let missing = (judged == 0).then(|| {
-        clocks.undetermined.first().map_or_else(
-            || "lines that compare a node's clock with another clock".to_owned(),
-            |node| node.why.clone(),
-        )
-    });
-    let episodes = clocks.episodes.iter().filter_map(|episode| {
-        Some(detect::SkewEpisode {
-            kind: episode.kind.clone(),
-            from_us: model::time::parse_utc(&episode.from)?,
-            to_us: model::time::parse_utc(&episode.to)?,
-            status: episode.status.clone(),
-            offset_s: episode.offset_s,
-            nodes: episode.nodes.clone(),
-            basis: episode.basis.clone(),
-            methods: episode.methods.clone(),
-            causes: episode
-                .causes
-                .iter()
-                .map(|cause| detect::Cause {
-                    text: cause.text.clone(),
-                    basis: cause.basis.clone(),
-                    confidence: cause.confidence.clone(),
-                    explains: Some(cause.explains.clone()).filter(|text| !text.is_empty()),
-                    does_not_explain: Some(cause.does_not_explain.clone())
-                        .filter(|text| !text.is_empty()),
-                    refs: cause.refs.clone(),
-                })
-                .collect(),
-            refs: episode.refs.clone(),
-        })
-    });
-    detect::SkewInput {
-        episodes: episodes.collect(),
-        judged_nodes: judged,
-        missing,
     }
 }
 

@@ -65,8 +65,8 @@ impl Evidence {
             timeline,
             timeline_left_out: left_out,
             timeline_rule: format!(
-                "Chosen are records of level warn and worse, starts, stops and panics; what a node \
-                 repeats within an hour is one row; at most {EVENTS} rows, the most severe first."
+                "records of level warn and worse, starts, stops and panics; what a node \
+                 repeats within an hour is one row; at most {EVENTS} rows, the most severe first"
             ),
             findings: triage.findings.iter().map(finding).collect(),
             clocks: clock_rows(&clocks),

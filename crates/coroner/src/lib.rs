@@ -27,6 +27,7 @@ mod evidence;
 mod gaps;
 mod grep;
 mod info;
+mod milestones;
 mod partial;
 mod plain;
 mod show;

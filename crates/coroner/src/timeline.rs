@@ -26,6 +26,55 @@ pub struct TimelineFilter {
     pub memory_bytes: Option<usize>,
 }
 
+impl TimelineFilter {
+    /// Milestones have no node, client, level or raw text to pass such a condition.
+    fn takes_milestones(&self) -> bool {
+        self.nodes.is_empty()
+            && self.clients.is_empty()
+            && self.min_level.is_none()
+            && self.grep.is_none()
+    }
+
+    fn takes_kind(&self, kind: &str) -> bool {
+        self.kinds.is_empty()
+            || self.kinds.iter().any(|wanted| {
+                let wanted = wanted.trim_end_matches('*').trim_end_matches('.');
+                kind.strip_prefix(wanted)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            })
+    }
+}
+
+/// The receiver of rows, and what it received.
+struct Out<'f> {
+    f: &'f mut (dyn FnMut(Map<String, Value>) -> Result<(), Error> + Send),
+    limit: u64,
+    summary: TimelineSummary,
+    failed: Option<Error>,
+}
+
+impl Out<'_> {
+    fn push(&mut self, row: Map<String, Value>, dated: bool) -> ControlFlow<()> {
+        if self.summary.rows >= self.limit {
+            self.summary.more = true;
+            return ControlFlow::Break(());
+        }
+        self.summary.rows += 1;
+        self.summary.undated += u64::from(!dated);
+        match (self.f)(row) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                self.failed = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.failed.is_some() || self.summary.more
+    }
+}
+
 /// What a timeline went through.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TimelineSummary {
@@ -43,7 +92,7 @@ const COLUMNS: &str = "ts_us, ts_basis, ts_order_us, node, process, client, leve
     message, fields, source, line, lines, byte, length";
 
 impl Evidence {
-    /// Hands every wanted record to `f`, in the order (`ts_order`, source, line). Each row is an object
+    /// Hands every wanted record and milestone to `f`, in the order (`ts_order`, source, line). Each row is an object
     /// in the contract's shape.
     ///
     /// # Errors
@@ -59,7 +108,7 @@ impl Evidence {
             Some(grep) => Some(self.scan(grep)?),
             None => None,
         };
-        let mut summary = TimelineSummary {
+        let summary = TimelineSummary {
             uncertain: self.uncertain_order(),
             ..TimelineSummary::default()
         };
@@ -71,34 +120,54 @@ impl Evidence {
             snapshot: None,
         };
         let engine = Engine::open(&self.case, options)?;
-        let mut failed = None;
+        let mut milestones = if filter.takes_milestones() {
+            self.milestones(window)?
+        } else {
+            Vec::new()
+        };
+        milestones.retain(|milestone| filter.takes_kind(milestone.kind));
+        let mut milestones = milestones.into_iter().peekable();
+        let mut out = Out {
+            f,
+            limit: filter.limit.unwrap_or(u64::MAX),
+            summary,
+            failed: None,
+        };
         engine.stream(&sql, &params, &mut |chunk| {
             let columns = Columns::of(&chunk);
             for row in &chunk.rows {
                 if !passes(filter, &columns, row) {
                     continue;
                 }
+                let source = columns.text(row, "source");
                 if let Some(hits) = &hits
-                    && !hits.contains(&columns.text(row, "source"), columns.i64(row, "byte"))
+                    && !hits.contains(&source, columns.i64(row, "byte"))
                 {
                     continue;
                 }
-                if filter.limit.is_some_and(|limit| summary.rows >= limit) {
-                    summary.more = true;
-                    return ControlFlow::Break(());
+                let order = columns.i64(row, "ts_order_us").unwrap_or(i64::MAX);
+                while let Some(milestone) =
+                    milestones.next_if(|next| (next.order_us, &next.source) < (order, &source))
+                {
+                    if out.push(milestone.row, true).is_break() {
+                        return ControlFlow::Break(());
+                    }
                 }
-                summary.rows += 1;
-                summary.undated += u64::from(columns.i64(row, "ts_us").is_none());
-                if let Err(error) = f(shape(&columns, row)) {
-                    failed = Some(error);
+                let dated = columns.i64(row, "ts_us").is_some();
+                if out.push(shape(&columns, row), dated).is_break() {
                     return ControlFlow::Break(());
                 }
             }
             ControlFlow::Continue(())
         })?;
-        match failed {
+        for milestone in milestones {
+            if out.is_done() || out.push(milestone.row, true).is_break() {
+                break;
+            }
+        }
+        match out.failed {
             Some(error) => Err(error),
-            None => Ok(summary),
+            None => Ok(out.summary),
         }
     }
 
@@ -200,14 +269,7 @@ fn passes(filter: &TimelineFilter, columns: &Columns, row: &[Cell]) -> bool {
     };
     one_of(&filter.nodes, "node")
         && one_of(&filter.clients, "client")
-        && (filter.kinds.is_empty() || {
-            let kind = columns.text(row, "kind");
-            filter.kinds.iter().any(|wanted| {
-                let wanted = wanted.trim_end_matches('*').trim_end_matches('.');
-                kind.strip_prefix(wanted)
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-            })
-        })
+        && filter.takes_kind(&columns.text(row, "kind"))
 }
 
 /// Where each column of a chunk stands.

@@ -87,7 +87,7 @@ pub struct Found {
     pub records: u64,
     /// Rejected lines that were looked at; with a window none, as they have no time.
     pub rejects: u64,
-    /// Rejected lines too long to be searched to their end.
+    /// Rejected lines that were not searched to their end: too long, or of a dump that is kept by hash.
     pub cut: u64,
 }
 
@@ -305,8 +305,14 @@ impl<'a> Scan<'a> {
             return Ok(());
         };
         let start = first.byte;
-        let bytes = case.evidence(&first.source, start, stretch.length())?;
-        self.rejects(&stretch.rejects, &bytes, start);
+        match case.evidence(&first.source, start, stretch.length()) {
+            Ok(bytes) => self.rejects(&stretch.rejects, &bytes, start),
+            // A dump is kept by hash: its text lies outside the case.
+            Err(CaseError::OutOfBounds { held: 0, .. }) => {
+                self.found.cut += stretch.rejects.len() as u64;
+            }
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 

@@ -70,7 +70,7 @@ pub(crate) fn wrap(text: &str, columns: usize, indent: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     let mut used = 0;
-    let limit = columns.max(indent + 8);
+    let limit = columns.max(indent + 1);
     let flush = |line: &mut String, used: &mut usize, lines: &mut Vec<String>| {
         lines.push(std::mem::take(line).trim_end().to_owned());
         line.push_str(&" ".repeat(indent));

@@ -4,7 +4,6 @@
 use crate::escape::{clip, width, wrap};
 use crate::format::Paint;
 use crate::{Style, terminal};
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 use model::{Answer, Cell};
 
 /// A column is never squeezed below this many characters unless its content is narrower.
@@ -37,60 +36,88 @@ pub(crate) fn render(answer: &Answer, style: &Style) -> String {
             .unwrap_or(0)
     };
     let natural: Vec<usize> = (0..columns).map(widest).collect();
-    let separators = columns.saturating_sub(1) * 2;
+    let separators = (columns - 1) * GUTTER;
     let least: usize = natural.iter().map(|w| (*w).min(NARROW)).sum::<usize>() + separators;
     if least > style.width {
         return expanded(&names, &cells, style);
     }
-    grid(answer, &names, &cells, &natural, style)
-}
-
-fn grid(
-    answer: &Answer,
-    names: &[String],
-    cells: &[Vec<String>],
-    natural: &[usize],
-    style: &Style,
-) -> String {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(u16::try_from(style.width).unwrap_or(u16::MAX));
-    table.set_header(names.iter().map(String::as_str).collect::<Vec<_>>());
-    for row in cells {
-        table.add_row(row.iter().map(String::as_str).collect::<Vec<_>>());
-    }
-    for (index, column) in answer.columns.iter().enumerate() {
-        let Some(shown) = table.column_mut(index) else {
-            continue;
-        };
-        shown.set_padding((
-            0,
-            if index + 1 == answer.columns.len() {
-                0
-            } else {
-                2
-            },
-        ));
-        if matches!(column.type_name.as_str(), "i64" | "f64") {
-            shown.set_cell_alignment(CellAlignment::Right);
-        }
-        if natural[index] <= NARROW {
-            shown.set_constraint(ColumnConstraint::ContentWidth);
-        }
-    }
+    let widths = share(&natural, style.width - separators);
+    let right: Vec<bool> = answer
+        .columns
+        .iter()
+        .map(|column| matches!(column.type_name.as_str(), "i64" | "f64"))
+        .collect();
     let mut out = String::new();
-    for (index, line) in table.lines().enumerate() {
-        let line = line.trim_end();
-        if index == 0 {
-            out.push_str(&style.paint(Paint::Bold, line));
-        } else {
-            out.push_str(line);
+    for (index, row) in std::iter::once(&names).chain(&cells).enumerate() {
+        for line in grid_row(row, &widths, &right) {
+            let line = line.trim_end();
+            out.push_str(&match index {
+                0 => style.paint(Paint::Bold, line),
+                _ => line.to_owned(),
+            });
+            out.push('\n');
         }
-        out.push('\n');
     }
     out
+}
+
+/// Columns between two columns.
+const GUTTER: usize = 2;
+
+/// Shares a width among columns: who needs less than an even share gets what it needs, the others
+/// share the rest evenly.
+fn share(natural: &[usize], room: usize) -> Vec<usize> {
+    let mut widths = vec![0; natural.len()];
+    let mut open: Vec<usize> = (0..natural.len()).collect();
+    let mut left = room;
+    while !open.is_empty() {
+        let even = left / open.len();
+        let (fits, rest): (Vec<usize>, Vec<usize>) =
+            open.iter().partition(|column| natural[**column] <= even);
+        if fits.is_empty() {
+            for (at, column) in rest.iter().enumerate() {
+                // What does not divide goes to the first ones.
+                widths[*column] = even + usize::from(at < left % rest.len());
+            }
+            break;
+        }
+        for column in fits {
+            widths[column] = natural[column];
+            left -= natural[column];
+        }
+        open = rest;
+    }
+    widths
+}
+
+/// The lines of one row, each cell wrapped in its column.
+fn grid_row(row: &[String], widths: &[usize], right: &[bool]) -> Vec<String> {
+    let wrapped: Vec<Vec<String>> = row
+        .iter()
+        .zip(widths)
+        .map(|(cell, width)| wrap(cell, *width, 0))
+        .collect();
+    let height = wrapped.iter().map(Vec::len).max().unwrap_or(0);
+    (0..height)
+        .map(|at| {
+            let mut line = String::new();
+            for (column, lines) in wrapped.iter().enumerate() {
+                let text = lines.get(at).map_or("", String::as_str);
+                let pad = " ".repeat(widths[column].saturating_sub(width(text)));
+                if column > 0 {
+                    line.push_str(&" ".repeat(GUTTER));
+                }
+                if right[column] {
+                    line.push_str(&pad);
+                    line.push_str(text);
+                } else {
+                    line.push_str(text);
+                    line.push_str(&pad);
+                }
+            }
+            line
+        })
+        .collect()
 }
 
 /// `name  value` lines, rows parted by a blank line.

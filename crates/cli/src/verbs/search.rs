@@ -52,7 +52,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
     );
     if found.cut > 0 {
         ui.warn(&format!(
-            "{} too long to be searched to the end",
+            "{} not searched to the end: too long, or of a dump that the case keeps by hash",
             shared::count(found.cut, "rejected line")
         ));
     }
