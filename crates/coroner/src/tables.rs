@@ -8,7 +8,8 @@ use serde::Serialize;
 pub struct TableRow {
     /// The snapshot's name.
     pub snapshot: String,
-    /// Schema in the database.
+    /// Schema in the database (`schema` alone names the shape of a JSON document).
+    #[serde(rename = "schema_name")]
     pub schema: String,
     /// Table.
     pub name: String,

@@ -20,10 +20,17 @@ pub fn log_line(
     reference: &str,
     style: &Style,
 ) -> String {
-    let head = format!("{time} {level:<5} {}", crate::terminal(node));
-    let body = crate::terminal(body);
+    let mut head = time.to_owned();
+    if !level.is_empty() {
+        head.push_str(&format!(" {level:<5}"));
+    }
+    if !node.is_empty() {
+        head.push(' ');
+        head.push_str(&crate::terminal(node));
+    }
     let lead = 4;
-    let mut lines = wrap(&format!("{head} {body}"), style.width, lead);
+    let text = format!("{head} {}", crate::terminal(body));
+    let mut lines = wrap(&text, style.width, lead);
     let last = lines.last().map_or(0, |line| width(line));
     let reference = crate::terminal(reference);
     // The reference goes on the last line where there is room, else below.

@@ -140,7 +140,11 @@ fn nodes(clock: &ClockReport, ui: &Ui) -> Answer {
         ("to", "text"),
         ("n", "i64"),
     ]);
-    let short = |time: &str| shared::when(ui, Some(time)).replacen("20", "", 1);
+    // The year stands in the headline.
+    let short = |time: &str| {
+        let shown = shared::when(ui, Some(time));
+        shown.get(5..).unwrap_or(&shown).to_owned()
+    };
     for node in &clock.nodes {
         let zone = match &node.zone.value {
             Some(value) => value.clone(),

@@ -44,17 +44,11 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
         ("records", "i64"),
     ]);
     for node in &nodes {
-        // Versions come with commit and build date; the rest is in the JSON.
-        let versions: Vec<String> = node
+        // `Prysm/v1.0.0/<commit>. Built at: …`: the rest is in the JSON.
+        let versions: Vec<&str> = node
             .versions
             .iter()
-            .map(|version| {
-                version
-                    .split(['/', ' '])
-                    .take(2)
-                    .collect::<Vec<_>>()
-                    .join("/")
-            })
+            .map(|version| version.split(['/', ' ']).nth(1).unwrap_or(version))
             .collect();
         table.rows.push(vec![
             Cell::Text(node.node.clone()),
