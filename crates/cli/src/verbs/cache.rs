@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
                     "removed {}",
                     shared::count(removed as u64, "throw-away case")
                 ))],
-                rows: None,
+                rows: Some("cases"),
             })?;
             Ok(Exit::Done)
         }
