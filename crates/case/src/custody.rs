@@ -86,9 +86,7 @@ pub(crate) fn first_broken_link(custody: &[u8]) -> Option<usize> {
     let mut previous = String::new();
     let lines = custody.split_inclusive(|byte| *byte == b'\n');
     for (index, line) in lines.enumerate() {
-        let Some(line) = line.strip_suffix(b"\n") else {
-            return None;
-        };
+        let line = line.strip_suffix(b"\n")?;
         match serde_json::from_slice::<Link>(line) {
             Ok(link) if link.previous == previous => previous = line_hash(line),
             _ => return Some(index + 1),

@@ -40,6 +40,7 @@ mod custody;
 mod disk;
 mod error;
 mod evidence;
+mod evidence_reader;
 #[cfg(test)]
 mod fault_tests;
 mod layout;
@@ -58,7 +59,8 @@ mod writer;
 
 pub use custody::{CustodyEntry, FileMark};
 pub use error::CaseError;
-pub use evidence::{EvidenceReader, EvidenceWriter, PendingEvidence};
+pub use evidence::{EvidenceWriter, PendingEvidence};
+pub use evidence_reader::EvidenceReader;
 pub use manifest::{
     Alternative, Anchor, AnchorKind, Container, EvidencePart, FORMAT_VERSION, Manifest, Node,
     Override, Piece, Problem, Process, Resume, Segment, Snapshot, SnapshotTable, Source,

@@ -2,7 +2,7 @@
 
 use crate::columns::{Columns, from_arrow};
 use crate::error::{AtPath, segment_error};
-use crate::evidence::EvidenceReader;
+use crate::evidence_reader::EvidenceReader;
 use crate::segment_reader::SegmentReader;
 use crate::{CaseError, FORMAT_VERSION, Manifest, TableId};
 use arrow::array::RecordBatch;
