@@ -216,40 +216,46 @@ pub(crate) fn row_units(batch: &RecordBatch) -> Vec<u32> {
         if field.name() == crate::segment::SOURCE {
             continue;
         }
-        let mut add = |lengths: &mut dyn Iterator<Item = u32>| {
-            for (row, (total, length)) in bytes.iter_mut().zip(lengths).enumerate() {
-                if column.is_valid(row) {
-                    *total = total.saturating_add(length);
-                }
-            }
-        };
         let length = |ends: &[i32]| (ends[1] - ends[0]) as u32;
         match column.data_type() {
             DataType::Utf8 => {
-                add(&mut column
-                    .as_string::<i32>()
-                    .value_offsets()
-                    .windows(2)
-                    .map(length));
+                let offsets = column.as_string::<i32>().value_offsets();
+                add_lengths(&mut bytes, column.nulls(), offsets.windows(2).map(length));
             }
             DataType::Binary => {
-                add(&mut column
-                    .as_binary::<i32>()
-                    .value_offsets()
-                    .windows(2)
-                    .map(length));
+                let offsets = column.as_binary::<i32>().value_offsets();
+                add_lengths(&mut bytes, column.nulls(), offsets.windows(2).map(length));
             }
             DataType::Dictionary(_, _) => {
                 let column = column.as_dictionary::<Int32Type>();
                 let values = column.values().as_string::<i32>();
                 let lengths: Vec<u32> = values.value_offsets().windows(2).map(length).collect();
                 let of = |code: &i32| lengths.get(*code as usize).copied().unwrap_or(0);
-                add(&mut column.keys().values().iter().map(of));
+                add_lengths(
+                    &mut bytes,
+                    column.nulls(),
+                    column.keys().values().iter().map(of),
+                );
             }
             _ => {}
         }
     }
     bytes.iter().map(|bytes| 1 + bytes / 1024).collect()
+}
+
+fn add_lengths(bytes: &mut [u32], nulls: Option<&NullBuffer>, lengths: impl Iterator<Item = u32>) {
+    match nulls {
+        None => {
+            for (total, length) in bytes.iter_mut().zip(lengths) {
+                *total = total.saturating_add(length);
+            }
+        }
+        Some(nulls) => {
+            for ((total, length), valid) in bytes.iter_mut().zip(lengths).zip(nulls.iter()) {
+                *total = total.saturating_add(if valid { length } else { 0 });
+            }
+        }
+    }
 }
 
 /// Returns what the rows of a batch take, without what a slice leaves out.

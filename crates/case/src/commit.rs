@@ -185,9 +185,7 @@ impl Transaction<'_> {
                     .map(|(name, _)| name.as_str())
                     .eq(sources.iter().copied())
         };
-        if !sources.iter().any(touched)
-            && matches!(holding[..], [only] if same(only))
-        {
+        if !sources.iter().any(touched) && matches!(holding[..], [only] if same(only)) {
             job.kept = vec![holding[0].clone()];
         } else {
             job.old = holding.into_iter().cloned().collect();

@@ -249,7 +249,8 @@ impl SegmentFile {
             }
             interleave_record_batch(&batches, &rows).map_err(error)?
         };
-        self.page.clear();
+        // The last batch usually goes on in the next page.
+        self.page.drain(..self.page.len() - 1);
         self.pieces.clear();
         self.group_units += std::mem::take(&mut self.page_units);
         let batch = self.with_source(batch)?;
