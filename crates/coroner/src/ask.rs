@@ -38,8 +38,7 @@ pub fn trace(
 ) -> Result<Traced, Error> {
     let path = path.as_ref();
     // A wrong key is said before anything is read.
-    key.parse::<analysis::trace::Key>()
-        .map_err(|error| trace_error(TraceError::from(error)))?;
+    key.parse::<analysis::trace::Key>().map_err(trace_error)?;
     let (answer, partial) = match PlainDumps::open(path, options, snapshot)? {
         Some(dumps) => {
             let options = TraceOptions {
@@ -153,7 +152,7 @@ pub fn ingest(
         let folder = tempfile::tempdir().map_err(|error| {
             crate::evidence::unreadable("write into", Path::new("the temporary folder"), error)
         })?;
-        let mut writer = CaseWriter::open_or_create(&folder.path().join("case"))?;
+        let mut writer = CaseWriter::open_or_create(folder.path().join("case").as_path())?;
         return Ok(ingest::ingest(&mut writer, paths, options, progress)?);
     }
     let mut writer = CaseWriter::open_or_create(case.as_ref())?;

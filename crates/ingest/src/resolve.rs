@@ -29,10 +29,24 @@ struct Change {
 /// If segments cannot be read or written.
 pub fn resolve(tx: &mut Transaction<'_>) -> Result<usize, CaseError> {
     let changes = changes(tx.manifest());
+    let mut spans: BTreeMap<&String, (i64, i64)> = BTreeMap::new();
     for (digest, change) in &changes {
-        tx.rewrite(digest, &mut |table, batch| apply(table, batch, change))?;
+        tx.rewrite(digest, &mut |table, batch| {
+            apply(table, batch, change);
+            if let (TableId::Records, Some(times)) = (table, batch.column("ts_us")) {
+                for us in (0..batch.rows()).filter_map(|row| times.i64(row)) {
+                    let span = spans.entry(digest).or_insert((us, us));
+                    *span = (span.0.min(us), span.1.max(us));
+                }
+            }
+        })?;
     }
     note(tx.manifest_mut(), &changes);
+    for (digest, (first, last)) in spans {
+        if let Some(source) = tx.manifest_mut().source_mut(digest) {
+            (source.first_ts_us, source.last_ts_us) = (Some(first), Some(last));
+        }
+    }
     Ok(changes.len())
 }
 

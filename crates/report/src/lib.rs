@@ -23,7 +23,7 @@ pub use document::{Block, Document, write_document};
 pub use escape::{markdown, terminal};
 pub use format::{Format, RenderError, Style};
 pub use json::{to_json_line, write_json};
-pub use list::{ListSpec, ListWriter, dim, log_line};
+pub use list::{ListSpec, ListWriter, RowLine, dim, log_line};
 pub use mark::{Mark, marked, verify_mark};
 pub use postmortem::{PostmortemInput, postmortem};
 pub use zone::{Zone, ZoneError};

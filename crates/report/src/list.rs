@@ -68,6 +68,9 @@ pub fn dim(text: &str, style: &Style) -> String {
     style.paint(Paint::Dim, &crate::terminal(text))
 }
 
+/// Shows a row as one or more lines without the last line feed; what it shows is escaped.
+pub type RowLine = fn(&Map<String, Value>, &Style) -> String;
+
 /// What a list is about and how its rows look.
 #[derive(Clone, Copy, Debug)]
 pub struct ListSpec {
@@ -79,7 +82,7 @@ pub struct ListSpec {
     pub columns: &'static [(&'static str, &'static str)],
     /// How a row is shown on a terminal and in chat, if not as a table row: one or more lines
     /// without the last line feed. Escaping is its duty.
-    pub line: Option<fn(&Map<String, Value>, &Style) -> String>,
+    pub line: Option<RowLine>,
 }
 
 /// Writes a list in any of its forms.

@@ -9,7 +9,7 @@ fn an_unreadable_file_is_partial_among_others_and_nothing_alone() {
     desk.write("logs/n1/beacon.log", BEACON)
         .write("logs/n2/beacon.log", BEACON);
     let locked = desk.path("logs/n2/beacon.log");
-    std::fs::set_permissions(&locked, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&locked, std::fs::Permissions::from_mode(0o000)).unwrap();
     if std::fs::read(&locked).is_ok() {
         // Who runs this may read everything (root): a link to nowhere is as unreadable.
         std::fs::remove_file(&locked).unwrap();

@@ -249,3 +249,33 @@ fn the_answer_does_not_depend_on_threads() {
     let seven = desk.run(&["timeline", "logs", "--threads", "7"]);
     assert_eq!(one.stdout, seven.stdout);
 }
+
+#[test]
+fn info_and_rows_agree_on_times_after_zones_were_solved_anew() {
+    let desk = Desk::new();
+    let input = crate::run::repository("samples/medalla-2020/input");
+    let input = input.to_str().unwrap();
+    let info = desk.json(&["info", input], 0);
+    let rows = desk
+        .run(&[
+            "sql",
+            input,
+            "SELECT source, MIN(ts) AS first_ts, MAX(ts) AS last_ts FROM records GROUP BY source ORDER BY source",
+        ])
+        .lines();
+    assert_eq!(rows.len(), 17);
+    for row in rows {
+        let source = info["sources"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|source| source["digest"] == row["source"])
+            .unwrap();
+        assert_eq!(
+            (&source["first_ts"], &source["last_ts"]),
+            (&row["first_ts"], &row["last_ts"]),
+            "{}",
+            source["path"]
+        );
+    }
+}
