@@ -7,7 +7,7 @@
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use ingest::{IngestOptions, Quiet};
-//! let mut writer = case::CaseWriter::open_or_create("medalla.case".as_ref())?;
+//! let mut writer = case::CaseWriter::open_or_create(std::path::Path::new("medalla.case"))?;
 //! let report = ingest::ingest(&mut writer, &["logs".into()], &IngestOptions::default(), &mut Quiet)?;
 //! println!("{} new sources", report.added.len());
 //! # Ok(()) }
