@@ -36,8 +36,13 @@ pub(crate) struct Cli {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Options everywhere")]
 pub(crate) struct Globals {
-    /// Form of the answer [default: table on a terminal; piped: json, or jsonl for lists]
-    #[arg(long, global = true, value_name = "FORMAT")]
+    /// Form [default: table on a terminal; piped: json, or jsonl for lists]
+    #[arg(
+        long,
+        global = true,
+        value_name = "table|json|jsonl|csv|md|parquet|chat",
+        hide_possible_values = true
+    )]
     pub(crate) format: Option<FormatArg>,
     /// Write to FILE (overwrites only what coroner wrote and nobody edited)
     #[arg(short, long, global = true, value_name = "FILE")]

@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 #[command(after_help = "Examples:\n  coroner cache list\n  coroner cache purge")]
 pub(crate) struct Args {
     /// list or purge
+    #[arg(hide_possible_values = true)]
     action: Action,
 }
 
