@@ -295,6 +295,7 @@ impl Cache {
         let Some(cases) = self.cases().filter(|_| self.size_limit > 0) else {
             return Ok(());
         };
+        remove_abandoned(&cases);
         let mut total = 0;
         for entry in self.list()? {
             total += entry.bytes;
@@ -307,6 +308,7 @@ impl Cache {
 }
 
 const ABOUT: &str = "throw-away.json";
+const BUILDING: &str = ".building-";
 const USED: &str = "throw-away.used";
 const DIGESTS: &str = "digests.json";
 
@@ -353,12 +355,26 @@ fn build(
 
 fn temporary_in(folder: Option<&Path>) -> Result<TempDir, Error> {
     let made = match folder {
-        Some(folder) => tempfile::Builder::new()
-            .prefix(".building-")
-            .tempdir_in(folder),
+        Some(folder) => tempfile::Builder::new().prefix(BUILDING).tempdir_in(folder),
         None => tempfile::Builder::new().prefix("coroner-").tempdir(),
     };
     made.map_err(|error| unreadable("write into", folder.unwrap_or(Path::new("/tmp")), error))
+}
+
+/// Removes what a killed run left half built: a day is longer than any run takes.
+fn remove_abandoned(cases: &Path) {
+    const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
+    let Ok(listing) = fs::read_dir(cases) else {
+        return;
+    };
+    for item in listing.flatten() {
+        let half_built = item.file_name().to_string_lossy().starts_with(BUILDING);
+        let modified = item.metadata().and_then(|meta| meta.modified());
+        let old = modified.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > DAY));
+        if half_built && old {
+            let _ = fs::remove_dir_all(item.path());
+        }
+    }
 }
 
 fn private_folder(folder: &Path) -> Result<(), Error> {

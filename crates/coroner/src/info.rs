@@ -43,7 +43,7 @@ pub struct InfoSource {
     pub bytes: u64,
     /// `log` or `dump`.
     pub kind: SourceKind,
-    /// The format of most records; null if there is none.
+    /// The format of most records, or the form of the dump; null if there is none.
     pub format: Option<String>,
     /// Records by format.
     pub formats: BTreeMap<String, u64>,
@@ -340,7 +340,12 @@ fn info_source(manifest: &Manifest, source: &Source) -> InfoSource {
         .formats
         .iter()
         .max_by(|a, b| a.1.cmp(b.1).then(b.0.cmp(a.0)))
-        .map(|(name, _)| name.clone());
+        .map(|(name, _)| name.clone())
+        .or_else(|| {
+            let mut snapshots = manifest.snapshots.iter();
+            let of_source = snapshots.find(|snapshot| snapshot.source == source.digest)?;
+            Some(of_source.kind.clone())
+        });
     let (zone, zones) = zones(source);
     InfoSource {
         id: format!("S{}", source.number),

@@ -134,7 +134,7 @@ fn headline(source: &InfoSource) -> String {
     let mut parts = Vec::new();
     match (&source.format, source.kind) {
         (Some(format), _) => parts.push(format.clone()),
-        (None, coroner::SourceKind::Dump) => parts.push("database dump".into()),
+        (None, coroner::SourceKind::Dump) => parts.push("dump".into()),
         (None, _) => parts.push("no known format".into()),
     }
     if source.kind == coroner::SourceKind::Log {
