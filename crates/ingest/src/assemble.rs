@@ -375,7 +375,10 @@ impl Assembler {
                 } => {
                     let client = rows.client.get(row).unwrap_or_default();
                     let client = std::str::from_utf8(client).unwrap_or_default();
-                    let bendable = bendable && solve::can_bend(client, None, stamp.civil_us());
+                    let run = &runs[runs.partition_point(|run| run.to <= row)];
+                    let process = self.pieces.facts()[run.piece as usize].process;
+                    let version = self.processes[&process].version.as_deref();
+                    let bendable = bendable && solve::can_bend(client, version, stamp.civil_us());
                     AnchorKind::WallSlot {
                         slot,
                         phase_us,
@@ -386,14 +389,20 @@ impl Assembler {
             };
             push(row, kind, stamp);
         }
-        if let Some(samples) =
-            observation_kind("clock_samples").and_then(|kind| rows.observations.get(&kind))
+        if let Some((samples_kind, samples)) = observation_kind("clock_samples")
+            .and_then(|kind| Some((kind, rows.observations.get(&kind)?)))
         {
-            let offset = &samples.own[0];
+            // Only what a node says of itself: refused objects compare two clocks, and either may be wrong.
+            let kind = &model::observation_kinds()[samples_kind];
+            let column = |name| kind.column(name).map(|at| &samples.own[at]);
+            let (offset, method) = (column("offset_s"), column("method"));
             for (index, &row) in samples.record.iter().enumerate() {
-                if let (Some(offset_s), Some(stamp)) =
-                    (offset.f64(index), rows.stamps[row as usize])
-                {
+                let reported = method.and_then(|method| method.text(index)) == Some("reported");
+                if let (true, Some(offset_s), Some(stamp)) = (
+                    reported,
+                    offset.and_then(|offset| offset.f64(index)),
+                    rows.stamps[row as usize],
+                ) {
                     let offset_us = (offset_s * 1e6) as i64;
                     push(row as usize, AnchorKind::Skew { offset_us }, stamp);
                 }

@@ -29,25 +29,45 @@ struct Change {
 /// If segments cannot be read or written.
 pub fn resolve(tx: &mut Transaction<'_>) -> Result<usize, CaseError> {
     let changes = changes(tx.manifest());
-    let mut spans: BTreeMap<&String, (i64, i64)> = BTreeMap::new();
     for (digest, change) in &changes {
+        let mut extent = Extent::default();
         tx.rewrite(digest, &mut |table, batch| {
             apply(table, batch, change);
-            if let (TableId::Records, Some(times)) = (table, batch.column("ts_us")) {
-                for us in (0..batch.rows()).filter_map(|row| times.i64(row)) {
-                    let span = spans.entry(digest).or_insert((us, us));
-                    *span = (span.0.min(us), span.1.max(us));
-                }
-            }
+            extent.see(table, batch);
         })?;
-    }
-    note(tx.manifest_mut(), &changes);
-    for (digest, (first, last)) in spans {
         if let Some(source) = tx.manifest_mut().source_mut(digest) {
-            (source.first_ts_us, source.last_ts_us) = (Some(first), Some(last));
+            source.first_ts_us = extent.first_us;
+            source.last_ts_us = extent.last_us;
+            source.undated = extent.undated;
         }
     }
+    note(tx.manifest_mut(), &changes);
     Ok(changes.len())
+}
+
+/// From when to when the records of a source reach.
+#[derive(Default)]
+struct Extent {
+    first_us: Option<i64>,
+    last_us: Option<i64>,
+    undated: u64,
+}
+
+impl Extent {
+    fn see(&mut self, table: &TableId, batch: &Batch) {
+        let Some(ts) = batch.column("ts_us").filter(|_| *table == TableId::Records) else {
+            return;
+        };
+        for row in 0..ts.len() {
+            match ts.i64(row) {
+                Some(us) => {
+                    self.first_us = Some(self.first_us.map_or(us, |first| first.min(us)));
+                    self.last_us = Some(self.last_us.map_or(us, |last| last.max(us)));
+                }
+                None => self.undated += 1,
+            }
+        }
+    }
 }
 
 /// Whether [`resolve`] would rewrite anything.

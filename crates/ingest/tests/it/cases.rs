@@ -277,6 +277,17 @@ fn an_anchor_that_comes_later_corrects_what_came_before() {
     run(&case, &[node], &IngestOptions::default());
     let opened = Case::open(&case).unwrap();
     for source in &opened.manifest().sources {
+        assert_eq!(source.undated, 0);
+        // The sample's logs end at about 19:20 UTC.
+        let last = source
+            .last_ts_us
+            .map(model::time::format_utc_short)
+            .unwrap();
+        assert!(
+            last.starts_with("2020-08-14T19:"),
+            "{}: {last}",
+            source.path
+        );
         for piece in &source.pieces {
             assert_eq!(
                 piece.zone_seconds,
