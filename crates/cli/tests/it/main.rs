@@ -4,6 +4,9 @@
 mod bad_input;
 mod grammar;
 mod hostile;
+mod killed;
+mod readme;
 mod run;
 mod schemas;
+mod truth;
 mod verbs;
