@@ -10,7 +10,7 @@ use crate::read::MANIFEST;
 use crate::rows::{Content, merged, with_source};
 use crate::segment::{Encoded, SOURCE, SourceValue, hex};
 use crate::segment_reader::SegmentReader;
-use crate::writer::named_files;
+use crate::writer::{LEFT, named_files};
 use crate::{
     CaseError, EvidencePart, FORMAT_VERSION, Manifest, Run, Segment, TableId, Transaction,
 };
@@ -481,9 +481,17 @@ impl Transaction<'_> {
         }
         let before = named_files(&self.writer.case.manifest);
         let after = named_files(&manifest);
+        // What the new manifest does not name leaves the glob `*.parquet` at once, so that whoever reads
+        // the folder as it lies sees each row once. Should a rename fail, the next writer removes the file.
         let gone: Vec<String> = before
             .difference(&after)
-            .map(|file| (*file).to_owned())
+            .map(|file| {
+                let left = format!("{file}{LEFT}");
+                match self.work.disk.rename(&root.join(file), &root.join(&left)) {
+                    Ok(()) => left,
+                    Err(_) => (*file).to_owned(),
+                }
+            })
             .collect();
         let garbage = std::mem::replace(&mut self.writer.left, gone);
         for file in garbage.iter().filter(|file| !after.contains(file.as_str())) {

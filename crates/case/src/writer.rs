@@ -104,7 +104,7 @@ impl CaseWriter {
             for file in files {
                 let ours = file
                     .extension()
-                    .is_some_and(|end| end == "parquet" || end == "zst");
+                    .is_some_and(|end| end == "parquet" || end == "zst" || end == &LEFT[1..]);
                 let relative = file.strip_prefix(&root).unwrap_or(&file);
                 let relative = relative.to_string_lossy().replace('\\', "/");
                 if ours && !named.contains(relative.as_str()) {
@@ -115,6 +115,9 @@ impl CaseWriter {
         self.recover_notes()
     }
 }
+
+/// Behind the name of a file that a commit replaced, until the next write removes it.
+pub(crate) const LEFT: &str = ".left";
 
 /// Returns the files that a manifest names.
 pub(crate) fn named_files(manifest: &Manifest) -> BTreeSet<&str> {

@@ -79,9 +79,8 @@ pub fn amend(writer: &mut CaseWriter, name: &str, said: &Amendment) -> Result<St
         // A named zone cuts pieces at its daylight-saving dates: only reading again can do that.
         read_again(&mut tx, &committed, Catalogue::builtin(), &digest)?;
     }
-    resolve::name_nodes(tx.manifest_mut());
+    resolve::resolve(&mut tx)?;
     tx.commit()?;
-    solve_again(writer)?;
     Ok(digest)
 }
 
@@ -112,9 +111,8 @@ pub fn forget(writer: &mut CaseWriter, name: &str) -> Result<String, IngestError
         .snapshots
         .retain(|snapshot| snapshot.source != digest);
     manifest.overrides.retain(|said| said.source != digest);
-    resolve::name_nodes(manifest);
+    resolve::resolve(&mut tx)?;
     tx.commit()?;
-    solve_again(writer)?;
     Ok(digest)
 }
 
@@ -141,19 +139,9 @@ pub fn reread(writer: &mut CaseWriter, catalogue: &Catalogue) -> Result<Vec<Stri
     for digest in &old {
         read_again(&mut tx, &committed, catalogue, digest)?;
     }
-    resolve::name_nodes(tx.manifest_mut());
+    resolve::resolve(&mut tx)?;
     tx.commit()?;
-    solve_again(writer)?;
     Ok(old)
-}
-
-fn solve_again(writer: &mut CaseWriter) -> Result<(), IngestError> {
-    if resolve::needs_resolving(writer.case().manifest()) {
-        let mut tx = writer.begin();
-        resolve::resolve(&mut tx)?;
-        tx.commit()?;
-    }
-    Ok(())
 }
 
 fn read_again(
@@ -210,6 +198,7 @@ fn read_again(
         threads: 1,
         setting,
         keep_evidence: false,
+        raw_bytes: Some(before.bytes),
     };
     let mut run = read_log(
         tx,

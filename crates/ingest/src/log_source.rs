@@ -36,12 +36,15 @@ pub(crate) struct LogReading<'a> {
     pub(crate) setting: SourceSetting,
     /// Whether raw bytes go to the evidence store (not when they come from there).
     pub(crate) keep_evidence: bool,
+    /// How many decoded bytes are to come, where known.
+    pub(crate) raw_bytes: Option<u64>,
 }
 
 /// Row writers of one source, opened when first needed.
 struct Writers<'t, 'w> {
     tx: &'t mut Transaction<'w>,
     key: String,
+    raw_bytes: Option<u64>,
     records: Option<RowWriter>,
     rejects: Option<RowWriter>,
     observations: BTreeMap<usize, RowWriter>,
@@ -49,12 +52,14 @@ struct Writers<'t, 'w> {
 
 impl Writers<'_, '_> {
     fn push(&mut self, batches: BlockBatches) -> Result<(), IngestError> {
+        let expect = self.raw_bytes;
         let BlockBatches {
             records,
             rejects,
             observations,
         } = batches;
         push(
+            expect,
             self.tx,
             &mut self.records,
             &TableId::Records,
@@ -62,6 +67,7 @@ impl Writers<'_, '_> {
             records,
         )?;
         push(
+            expect,
             self.tx,
             &mut self.rejects,
             &TableId::Rejects,
@@ -71,7 +77,8 @@ impl Writers<'_, '_> {
         for (kind, batch) in observations {
             let name = observation_kinds()[kind].name.clone();
             let mut writer = self.observations.remove(&kind);
-            push(self.tx, &mut writer, &TableId::Obs(name), &self.key, batch)?;
+            let table = TableId::Obs(name);
+            push(expect, self.tx, &mut writer, &table, &self.key, batch)?;
             if let Some(writer) = writer {
                 self.observations.insert(kind, writer);
             }
@@ -94,6 +101,7 @@ impl Writers<'_, '_> {
 }
 
 fn push(
+    expect: Option<u64>,
     tx: &mut Transaction<'_>,
     writer: &mut Option<RowWriter>,
     table: &TableId,
@@ -110,7 +118,13 @@ fn push(
     }
     let writer = match writer {
         Some(writer) => writer,
-        None => writer.insert(tx.rows(table, key)?),
+        None => {
+            let writer = writer.insert(tx.rows(table, key)?);
+            if let Some(bytes) = expect {
+                writer.expect_raw_bytes(bytes);
+            }
+            writer
+        }
     };
     Ok(writer.push(batch)?)
 }
@@ -167,6 +181,7 @@ pub(crate) fn read_log(
     let mut writers = Writers {
         tx,
         key,
+        raw_bytes: reading.raw_bytes,
         records: None,
         rejects: None,
         observations: BTreeMap::new(),
@@ -198,6 +213,7 @@ pub(crate) fn read_log(
                 Parsed::LongLine(span) => {
                     let rejects = assembler.long_line(span);
                     push(
+                        writers.raw_bytes,
                         writers.tx,
                         &mut writers.rejects,
                         &TableId::Rejects,

@@ -77,13 +77,7 @@ pub fn ingest(
             }
         }
     }
-    let mut report = run.finish(tx_needed)?;
-    if !options.dry_run && resolve::needs_resolving(writer.case().manifest()) {
-        let mut tx = writer.begin();
-        report.rewritten = resolve::resolve(&mut tx)?;
-        tx.commit()?;
-    }
-    Ok(report)
+    run.finish(tx_needed)
 }
 
 struct Run<'w, 'o> {
@@ -224,7 +218,7 @@ impl<'w, 'o> Run<'w, 'o> {
             Identity::Grown(digest) => Some(digest.clone()),
             _ => None,
         };
-        self.log(index, shown, reader, digest, progress)?;
+        self.log(index, path, shown, reader, digest, progress)?;
         self.custody("ingest", path, shown);
         Ok(true)
     }
@@ -238,6 +232,7 @@ impl<'w, 'o> Run<'w, 'o> {
     fn log(
         &mut self,
         index: usize,
+        path: &Path,
         shown: &str,
         reader: SourceReader,
         grown: Option<String>,
@@ -251,6 +246,7 @@ impl<'w, 'o> Run<'w, 'o> {
             threads: threads(self.options),
             setting: self.setting(self.nodes[index].clone())?,
             keep_evidence: true,
+            raw_bytes: plain_bytes(path, &reader),
         };
         let continued = before.as_ref().map(|source| Continue {
             source,
@@ -419,12 +415,19 @@ impl<'w, 'o> Run<'w, 'o> {
     }
 
     fn finish(mut self, changed: bool) -> Result<IngestReport, IngestError> {
-        if changed && !self.options.dry_run {
-            resolve::name_nodes(self.tx.manifest_mut());
+        let unsettled = changed || resolve::needs_resolving(self.tx.manifest());
+        if unsettled && !self.options.dry_run {
+            self.report.rewritten = resolve::resolve(&mut self.tx)?;
             self.tx.commit()?;
         }
         Ok(self.report)
     }
+}
+
+/// Returns how many bytes a file will give, if nothing has to be unpacked to know it.
+fn plain_bytes(path: &Path, reader: &SourceReader) -> Option<u64> {
+    let data = path.metadata().ok().filter(|data| data.is_file())?;
+    reader.container().is_none().then_some(data.len())
 }
 
 /// What the user said of a new source, for the manifest.
