@@ -486,6 +486,9 @@ impl Transaction<'_> {
         let gone: Vec<String> = before
             .difference(&after)
             .map(|file| {
+                if !file.ends_with(".parquet") {
+                    return (*file).to_owned();
+                }
                 let left = format!("{file}{LEFT}");
                 match self.work.disk.rename(&root.join(file), &root.join(&left)) {
                     Ok(()) => left,

@@ -4,6 +4,7 @@ use crate::columns::{Columns, from_arrow};
 use crate::error::{AtPath, segment_error};
 use crate::evidence_reader::EvidenceReader;
 use crate::segment_reader::SegmentReader;
+use crate::writer::LEFT;
 use crate::{CaseError, FORMAT_VERSION, Manifest, TableId};
 use arrow::array::RecordBatch;
 use model::{Batch, RowFilter};
@@ -121,7 +122,7 @@ impl Case {
             let opened: Result<Vec<_>, CaseError> = case
                 .files(table)
                 .into_iter()
-                .map(|path| Ok((File::open(&path).at("read", &path)?, path)))
+                .map(|path| Ok((open_segment(&path)?, path)))
                 .collect();
             match opened {
                 Err(error) if error.is_missing_file() && tries > 0 => {
@@ -205,4 +206,15 @@ pub(crate) fn parse_manifest(case: &Path, file: &Path, text: &[u8]) -> Result<Ma
         });
     }
     serde_json::from_slice(text).map_err(broken)
+}
+
+/// Opens a segment, or what a commit left of it for readers of the manifest before.
+fn open_segment(path: &Path) -> Result<File, CaseError> {
+    let left = || File::open(format!("{}{LEFT}", path.display()));
+    match File::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            left().or(Err(error)).at("read", path)
+        }
+        opened => opened.at("read", path),
+    }
 }
