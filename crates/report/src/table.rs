@@ -47,18 +47,7 @@ pub(crate) fn render(answer: &Answer, style: &Style) -> String {
         .iter()
         .map(|column| matches!(column.type_name.as_str(), "i64" | "f64"))
         .collect();
-    let mut out = String::new();
-    for (index, row) in std::iter::once(&names).chain(&cells).enumerate() {
-        for line in grid_row(row, &widths, &right) {
-            let line = line.trim_end();
-            out.push_str(&match index {
-                0 => style.paint(Paint::Bold, line),
-                _ => line.to_owned(),
-            });
-            out.push('\n');
-        }
-    }
-    out
+    grid(&names, &cells, &widths, &right, style)
 }
 
 /// Columns between two columns.
@@ -90,34 +79,53 @@ fn share(natural: &[usize], room: usize) -> Vec<usize> {
     widths
 }
 
-/// The lines of one row, each cell wrapped in its column.
-fn grid_row(row: &[String], widths: &[usize], right: &[bool]) -> Vec<String> {
-    let wrapped: Vec<Vec<String>> = row
+/// Draws rows in columns of these widths. Cells are wrapped here, at blanks where there are some; the
+/// drawing library would break words.
+fn grid(
+    names: &[String],
+    cells: &[Vec<String>],
+    widths: &[usize],
+    right: &[bool],
+    style: &Style,
+) -> String {
+    let wrapped = |row: &[String]| -> Vec<String> {
+        row.iter()
+            .zip(widths)
+            .map(|(cell, width)| wrap(cell, *width, 0).join("\n"))
+            .collect()
+    };
+    let header = wrapped(names);
+    let header_lines = header
         .iter()
-        .zip(widths)
-        .map(|(cell, width)| wrap(cell, *width, 0))
-        .collect();
-    let height = wrapped.iter().map(Vec::len).max().unwrap_or(0);
-    (0..height)
-        .map(|at| {
-            let mut line = String::new();
-            for (column, lines) in wrapped.iter().enumerate() {
-                let text = lines.get(at).map_or("", String::as_str);
-                let pad = " ".repeat(widths[column].saturating_sub(width(text)));
-                if column > 0 {
-                    line.push_str(&" ".repeat(GUTTER));
-                }
-                if right[column] {
-                    line.push_str(&pad);
-                    line.push_str(text);
-                } else {
-                    line.push_str(text);
-                    line.push_str(&pad);
-                }
+        .map(|name| name.lines().count())
+        .max()
+        .unwrap_or(1);
+    let mut table = comfy_table::Table::new();
+    table
+        .load_style(comfy_table::presets::NOTHING)
+        .set_content_arrangement(comfy_table::ContentArrangement::Disabled)
+        .add_row(header)
+        .add_rows(cells.iter().map(|row| wrapped(row)));
+    let last = widths.len() - 1;
+    for (index, right) in right.iter().enumerate() {
+        if let Some(column) = table.column_mut(index) {
+            column.set_padding((0, if index == last { 0 } else { GUTTER as u16 }));
+            if *right {
+                column.set_cell_alignment(comfy_table::CellAlignment::Right);
             }
-            line
-        })
-        .collect()
+        }
+    }
+    let mut out = String::new();
+    for (index, line) in table.lines().enumerate() {
+        let line = line.trim_end();
+        if index < header_lines {
+            out.push_str(&style.paint(Paint::Bold, line));
+        } else {
+            out.push_str(line);
+        }
+        out.push('\n');
+    }
+    out
 }
 
 /// `name  value` lines, rows parted by a blank line.

@@ -30,6 +30,9 @@ pub(super) enum Reading {
     Nothing,
 }
 
+/// How late the only object of a log may be and still be believed: gossip brings a block within its slot
+/// (12 s), and a stale one looks this fresh in some zone once in fifty times.
+const LONE_US: i64 = 16_000_000;
 const DAY_US: i64 = time::MICROS_PER_DAY;
 /// The westernmost offset.
 const WEST_US: i64 = -12 * 3_600_000_000;
@@ -247,7 +250,8 @@ impl Populations {
     /// The largest wins, of equal ones the lowest (the lower envelope). It does not stand alone when
     /// objects precede their slots in it (more than one window in ten), or when another zone has at
     /// least three windows and a quarter of its support: that is daylight saving, a step, or blocks
-    /// made ahead of time. One fresh window among stale ones may be chance; one alone is taken.
+    /// made ahead of time. One fresh window among stale ones may be chance; one alone is taken if its
+    /// object came within its own slot.
     pub(super) fn weigh(&self) -> Outcome {
         let Some((zone, main)) = self
             .zones
@@ -282,7 +286,7 @@ impl Populations {
         }
         let total = self.windows.len();
         // A stamp without date fits some zone once in forty times, however stale its object.
-        let alone = total == 1 && !self.undated;
+        let alone = total == 1 && !self.undated && main.residual_us <= LONE_US;
         if alone || support >= 3 || (support == 2 && total <= 6) {
             Outcome::Solved(zone)
         } else {
