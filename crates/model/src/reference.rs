@@ -67,10 +67,9 @@ impl FromStr for SourceId {
     type Err = RefError;
 
     fn from_str(text: &str) -> Result<Self, RefError> {
-        if let Some(number) = text.strip_prefix('S').or_else(|| text.strip_prefix('s')) {
-            if let Ok(number) = number.parse() {
-                return Ok(SourceId::Alias(number));
-            }
+        let number = text.strip_prefix('S').or_else(|| text.strip_prefix('s'));
+        if let Some(Ok(number)) = number.map(str::parse) {
+            return Ok(SourceId::Alias(number));
         }
         let hex = text.bytes().all(|b| b.is_ascii_hexdigit());
         if hex && (6..=64).contains(&text.len()) {
