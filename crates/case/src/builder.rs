@@ -1,12 +1,12 @@
 //! Segments of one source, cut and sorted in bounded memory while its rows come in line order.
 //!
 //! A segment ends after 1 Mi rows, or where a row comes that belongs before rows already written: the
-//! window that sorts holds two row groups. Where cuts fall depends on the rows alone, and what lies
+//! window that sorts holds 48 Ki rows. Where cuts fall depends on the rows alone, and what lies
 //! before a cut does not depend on what follows: a grown source rewrites only its last segment.
 
 use crate::columns::{Columns, row_units};
 use crate::error::segment_error;
-use crate::segment::{Encoded, GROUP_ROWS, PAGE_ROWS, SEGMENT_ROWS, SegmentFile, SourceValue};
+use crate::segment::{Encoded, PAGE_ROWS, SEGMENT_ROWS, SegmentFile, SourceValue};
 use crate::spool::{Keys, Work};
 use crate::{CaseError, TableId};
 use arrow::array::RecordBatch;
@@ -14,8 +14,11 @@ use arrow::compute::interleave_record_batch;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Rows that are held back to be sorted.
-const WINDOW_ROWS: usize = 2 * GROUP_ROWS;
+/// Rows that are held back to be sorted: lines of several threads are out of order by a few, and a dozen
+/// tables are written at once.
+const WINDOW_ROWS: usize = 48 * 1024;
+/// Rows written when the window is full.
+const WRITE_ROWS: usize = 3 * PAGE_ROWS;
 
 /// Rows of the window.
 struct Rows {
@@ -117,7 +120,7 @@ impl Builder {
             if late || self.segment_units >= SEGMENT_ROWS {
                 self.end_segment()?;
             } else if self.window_units >= WINDOW_ROWS {
-                self.write_window(GROUP_ROWS)?;
+                self.write_window(WRITE_ROWS)?;
             }
         }
         Ok(())

@@ -210,9 +210,6 @@ impl<'c> Parser<'c> {
     /// Whether the line before `start` may be cut short by its runtime.
     fn follows_part(&mut self, block: &[u8], start: usize) -> bool {
         let before = memrchr(b'\n', &block[..start - 1]).map_or(0, |feed| feed + 1);
-        if block[before] != b'{' && block[before] != b'>' {
-            return false;
-        }
         self.ahead.read(self.catalogue, block, before);
         self.ahead.peeled.partial
     }

@@ -10,8 +10,16 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Runs a command line as a shell would split it, in a folder where `samples` lies.
+/// Runs a command line in a shell, in a folder where `samples` lies, printing what a terminal would show.
 fn run(folder: &Path, command: &str) -> String {
+    let command = if command.contains("--format") {
+        command.to_owned()
+    } else {
+        match command.split_once(" | ") {
+            Some((ours, rest)) => format!("{ours} --format table | {rest}"),
+            None => format!("{command} --format table"),
+        }
+    };
     let output = Command::new("sh")
         .arg("-c")
         .arg(command.replacen("coroner", env!("CARGO_BIN_EXE_coroner"), 1))
@@ -87,7 +95,7 @@ fn the_first_command_writes_a_postmortem() {
         .lines()
         .find_map(|line| line.trim().strip_prefix("cargo run -- "))
         .unwrap();
-    run(folder.path(), &format!("coroner {command}"));
+    run(folder.path(), &format!("coroner {command} --format md"));
     let draft = fs::read_to_string(folder.path().join("postmortem.md")).unwrap();
     assert!(
         draft.contains("0x0b01e199877faef52b95477119f53bf546a2915bc903132331f41542e58da53d"),
