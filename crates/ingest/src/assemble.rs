@@ -258,7 +258,7 @@ impl Assembler {
     }
 
     /// Takes a line over the limit.
-    pub(crate) fn long_line(&mut self, span: Span) -> Batch {
+    pub(crate) fn long_line(&mut self, span: Span) -> BlockBatches {
         let why = model::Reject::LineTooLong;
         *self
             .counts
@@ -272,7 +272,11 @@ impl Assembler {
             record: None,
             reject: Some((why.reason(), span.lines)),
         });
-        reject_batch(&[(span, why)])
+        BlockBatches {
+            records: Batch::default(),
+            rejects: reject_batch(&[(span, why)]),
+            observations: Vec::new(),
+        }
     }
 
     fn cut(&mut self, rows: &BlockRows) -> Vec<Run> {

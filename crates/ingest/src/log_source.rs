@@ -11,6 +11,7 @@ use formats::Catalogue;
 use model::{Batch, Position, observation_kinds};
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::sync::mpsc::sync_channel;
 
 /// What a read of a log source gave, not yet adopted by the case.
 pub(crate) struct LogRun {
@@ -152,6 +153,9 @@ impl Read for Watched<'_> {
 
 const STOPPED: &str = "stopped";
 
+/// The writing thread ended before the reading one; it says why.
+struct WriterGone;
+
 /// Reads a source to its end and writes its rows.
 pub(crate) fn read_log(
     tx: &mut Transaction<'_>,
@@ -196,50 +200,55 @@ pub(crate) fn read_log(
         Some(writer) => writer.write(bytes).map_err(io::Error::other),
         None => Ok(()),
     };
-    let result = pipeline::run(
-        watched,
-        start,
-        reading.catalogue,
-        reading.threads,
-        &mut tap,
-        &mut |parsed| {
-            {
-                let mut state = state.lock().expect("nobody panics with this lock");
-                progress.read(std::mem::take(&mut state.0));
-                state.1 = progress.stop();
+    // Encoding takes about as long as everything else together: it has a thread of its own.
+    let path = writers.key.clone();
+    let (to_writers, batches) = sync_channel::<BlockBatches>(1);
+    let (read, written) = std::thread::scope(|scope| {
+        let writing = scope.spawn(move || {
+            let from = pipeline::thread_cpu_ns();
+            for batch in batches {
+                writers.push(batch)?;
             }
-            match parsed {
-                Parsed::Rows(rows) => writers.push(assembler.block(*rows)),
-                Parsed::LongLine(span) => {
-                    let rejects = assembler.long_line(span);
-                    push(
-                        writers.raw_bytes,
-                        writers.tx,
-                        &mut writers.rejects,
-                        &TableId::Rejects,
-                        &writers.key,
-                        rejects,
-                    )
+            Ok((writers.finish()?, pipeline::thread_cpu_ns() - from))
+        });
+        let read = pipeline::run(
+            watched,
+            start,
+            reading.catalogue,
+            reading.threads,
+            &mut tap,
+            &mut |parsed| {
+                {
+                    let mut state = state.lock().expect("nobody panics with this lock");
+                    progress.read(std::mem::take(&mut state.0));
+                    state.1 = progress.stop();
                 }
-            }
-        },
-        times,
-    );
-    let watched = match result {
+                to_writers
+                    .send(match parsed {
+                        Parsed::Rows(rows) => assembler.block(*rows),
+                        Parsed::LongLine(span) => assembler.long_line(span),
+                    })
+                    .map_err(|_| WriterGone)
+            },
+            times,
+        );
+        drop(to_writers);
+        let written: Result<(Vec<Run>, u64), IngestError> =
+            writing.join().expect("the writer does not panic");
+        (read, written)
+    });
+    let (runs, write_ns) = written?;
+    times.write_ns += write_ns;
+    let watched = match read {
         Ok(watched) => watched,
-        Err(Stop::Consume(error)) => return Err(error),
+        // The writer went because the run ended early; its own error was returned above.
+        Err(Stop::Consume(WriterGone)) => return Err(IngestError::Stopped),
         Err(Stop::Read(error)) if error.to_string() == STOPPED => return Err(IngestError::Stopped),
         Err(Stop::Read(error)) => match error.downcast::<case::CaseError>() {
             Ok(error) => return Err(error.into()),
-            Err(source) => {
-                return Err(IngestError::Read {
-                    path: writers.key,
-                    source,
-                });
-            }
+            Err(source) => return Err(IngestError::Read { path, source }),
         },
     };
-    let runs = writers.finish()?;
     let evidence = evidence.map(|writer| writer.finish()).transpose()?;
     let facts = watched.reader.finish();
     let (pieces, processes, counts) = assembler.finish();

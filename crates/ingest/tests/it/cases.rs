@@ -362,3 +362,54 @@ fn amend_gives_a_zone_and_forget_takes_a_source_out() {
     let manifest = Case::open(&case).unwrap().manifest().clone();
     assert!(manifest.sources.iter().all(|source| source.number != 1));
 }
+
+#[test]
+fn the_only_slot_in_the_last_line_dates_a_long_file() {
+    // Several blocks of lines without any clue, then one received block: the zone they are all in.
+    let mut text = String::new();
+    for second in 0..150_000i64 {
+        let us = model::time::parse_utc("2020-08-16T08:00:00Z").unwrap() + second * 1_000_000;
+        let stamp = model::time::format_civil(us).replace('T', " ");
+        text.push_str(&format!(
+            "[{}]  INFO p2p: Peer connected activePeers={} direction=Inbound multiAddr=/ip4/192.0.2.7/tcp/13000\n",
+            &stamp[..19],
+            second % 30
+        ));
+    }
+    // Slot 96000 of Medalla begins 96000 * 12 s after 2020-08-04T13:00:08Z, on 2020-08-17T21:00:08Z; the
+    // node writes +02:00 and saw the block two seconds later.
+    text.push_str(
+        "[2020-08-17 23:00:10]  INFO blockchain: Synced new block block=0x0a0b0c0d... epoch=3000 finalizedEpoch=2289 finalizedRoot=0x01020304... slot=96000\n",
+    );
+    assert!(text.len() > 3 * (4 << 20), "several blocks");
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("beacon.log");
+    fs::write(&log, &text).unwrap();
+    let case = folder.path().join("x.case");
+    let options = IngestOptions {
+        network: Some("medalla".to_owned()),
+        ..IngestOptions::default()
+    };
+    run(&case, &[log], &options);
+    let manifest = Case::open(&case).unwrap().manifest().clone();
+    let piece = &manifest.sources[0].pieces[0];
+    assert_eq!(
+        (piece.zone_seconds, piece.basis.as_str()),
+        (Some(2 * 3600), "slot")
+    );
+    let mut rows_seen = 0;
+    for batch in rows(&case, &TableId::Records) {
+        let (ts, stamp) = (
+            batch.column("ts_us").unwrap(),
+            batch.column("stamp_us").unwrap(),
+        );
+        for row in 0..batch.rows() {
+            assert_eq!(
+                stamp.i64(row).unwrap() - ts.i64(row).unwrap(),
+                2 * 3600 * 1_000_000
+            );
+            rows_seen += 1;
+        }
+    }
+    assert_eq!(rows_seen, 150_001);
+}
