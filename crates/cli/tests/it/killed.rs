@@ -90,3 +90,54 @@ fn a_killed_ingest_leaves_all_or_nothing_and_the_next_completes_it() {
         );
     }
 }
+
+/// A file system of a given size, or `None` where this user may not make one.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn new(bytes: usize) -> Option<SmallDisk> {
+        let folder = tempfile::tempdir().unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"])
+            .arg(folder.path())
+            .stderr(Stdio::null())
+            .status();
+        if mounted.is_ok_and(|status| status.success()) {
+            return Some(SmallDisk(folder));
+        }
+        eprintln!("SKIPPED: this user may not mount a small tmpfs, so a full disk cannot be tried");
+        None
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn a_full_disk_is_named_and_the_case_stays_as_it_was() {
+    let Some(disk) = SmallDisk::new(700 << 10) else {
+        return;
+    };
+    let case = disk.0.path().join("x.case");
+    let one = medalla().join("prysm-1");
+    assert!(
+        coroner(&["ingest".as_ref(), &case, &one])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let before = fs::read(case.join("case.json")).unwrap();
+    let output = coroner(&["ingest".as_ref(), &case, &medalla()])
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    assert!(message.contains("No space left on device"), "{message}");
+    assert!(message.contains("x.case"), "names where: {message}");
+    assert_eq!(fs::read(case.join("case.json")).unwrap(), before);
+    assert_eq!(case::Case::open(&case).unwrap().verify().problems, []);
+}
