@@ -4,4 +4,5 @@
 //! This crate must never parse evidence, print, or speak SQL.
 
 pub mod clock;
+pub mod frames;
 pub mod trace;

@@ -38,6 +38,7 @@ mod window;
 
 pub use ::ingest::{Amendment, Custody, IngestOptions, IngestReport, ParseReport, Progress, Quiet};
 pub use analysis::clock::{ClockReport, Interval as ClockInterval};
+pub use analysis::frames::{FrameError, frame};
 pub use ask::{Traced, amend, check_definitions, forget, ingest, parse, read_definitions, trace};
 pub use cache::{Cache, CacheEntry};
 pub use case::SourceKind;

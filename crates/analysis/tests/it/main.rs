@@ -3,4 +3,5 @@
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 mod clock;
+mod frames;
 mod trace;

@@ -1,5 +1,9 @@
 //! What the command prints, where, and how it exits.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "tests; skipping is said aloud"
+)]
 
 mod bad_input;
 mod grammar;
