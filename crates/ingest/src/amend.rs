@@ -1,9 +1,9 @@
 //! Correcting what the case believes of a source, taking one out, reading one again from the case.
 
-use crate::assemble::SourceSetting;
 use crate::log_source::{LogReading, describe, read_log};
 use crate::pipeline::StageTimes;
 use crate::run::network_of;
+use crate::setting::SourceSetting;
 use crate::{IngestError, Quiet, resolve};
 use case::{Case, CaseWriter, Override, Source, SourceKind, Transaction};
 use evidence::SourceReader;

@@ -3,56 +3,14 @@
 //! Rows are written under the best solution known when their piece begins. What the whole case says at
 //! the end may differ; [`crate::resolve`] then rewrites exactly those pieces.
 
-use crate::IngestError;
-use crate::columns::{DictBuilder, i64_column, opt_i64_column};
+use crate::columns::{DictBuilder, i64_column};
+use crate::counts::{Counts, Last};
 use crate::rows::{BlockRows, ObsRows};
+use crate::setting::{SourceSetting, node_of};
 use crate::solve::{self, Anchor, AnchorKind, AnchorSet, PieceInput, Pieces, Solution};
-use chain::Network;
-use model::{
-    Batch, Clue, Column, ColumnType, Level, Span, Stamp, StampDate, StampZone, observation_kind,
-};
+use crate::times::{Times, partial_stamps, record_time};
+use model::{Batch, Clue, Column, ColumnType, Level, Span, Stamp, observation_kind};
 use std::collections::BTreeMap;
-
-/// What the assembler must be told about its source.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct SourceSetting {
-    /// Node of records whose wrapper names none.
-    pub(crate) node: String,
-    /// Whether the user gave that name: then it wins over wrappers' names.
-    pub(crate) node_given: bool,
-    /// Zone given as an offset.
-    pub(crate) given_zone: Option<i32>,
-    /// Zone given by name.
-    pub(crate) named_zone: Option<chrono_tz::Tz>,
-    pub(crate) given_year: Option<i32>,
-    /// The network, if the user named one.
-    pub(crate) network: Option<&'static Network>,
-}
-
-impl SourceSetting {
-    /// Returns a cutter of pieces for the source.
-    pub(crate) fn pieces(&self) -> Pieces {
-        match self.named_zone {
-            Some(zone) => Pieces::with_zone(zone, self.given_year),
-            None => Pieces::new(),
-        }
-    }
-
-    /// Takes a zone as the user writes it: an offset, or a name of the time zone database.
-    pub(crate) fn set_zone(&mut self, zone: &str) -> Result<(), IngestError> {
-        match (model::time::parse_offset(zone), zone.parse()) {
-            (Some(seconds), _) => self.given_zone = Some(seconds),
-            // Abbreviations that are names there (EST, MST) are ambiguous all the same.
-            (None, Ok(named)) if zone.contains('/') => self.named_zone = Some(named),
-            _ => {
-                return Err(IngestError::UnknownZone {
-                    zone: zone.to_owned(),
-                });
-            }
-        }
-        Ok(())
-    }
-}
 
 /// Batches of one block, ready for the case.
 pub(crate) struct BlockBatches {
@@ -71,100 +29,6 @@ pub(crate) struct ProcessFacts {
     pub(crate) first_line: u64,
     pub(crate) last_line: u64,
     pub(crate) node: String,
-}
-
-/// Sums over a source.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Counts {
-    pub(crate) records: u64,
-    pub(crate) continuation_lines: u64,
-    pub(crate) framing_lines: u64,
-    pub(crate) undated: u64,
-    pub(crate) rejected: BTreeMap<String, u64>,
-    pub(crate) formats: BTreeMap<String, u64>,
-    pub(crate) clients: BTreeMap<String, u64>,
-    pub(crate) wrappers: BTreeMap<String, ()>,
-    pub(crate) first_ts_us: Option<i64>,
-    pub(crate) last_ts_us: Option<i64>,
-    /// The last record or reject, which a grown file may continue.
-    pub(crate) last: Option<Last>,
-}
-
-/// The last entry of a source, and what was counted from it on.
-#[derive(Clone, Debug)]
-pub(crate) struct Last {
-    byte: u64,
-    line: u64,
-    /// Continuation and framing lines before it.
-    before: (u64, u64),
-    /// Its format, client and whether it has no time; `None` for a reject.
-    record: Option<(String, String, bool)>,
-    /// Its reason and lines if it is a reject.
-    reject: Option<(&'static str, u64)>,
-}
-
-impl Counts {
-    /// Returns where a grown source is read on, with what must be taken off the counts then.
-    pub(crate) fn resume(&self) -> Option<case::Resume> {
-        let last = self.last.as_ref()?;
-        let (format, client, undated) = last.record.clone().unwrap_or_default();
-        Some(case::Resume {
-            byte: last.byte,
-            line: last.line,
-            continuation_lines: self.continuation_lines - last.before.0,
-            framing_lines: self.framing_lines - last.before.1,
-            format,
-            client,
-            undated,
-            rejected: last
-                .reject
-                .map(|(reason, lines)| (reason.to_owned(), lines)),
-        })
-    }
-
-    /// Returns the counts of a source as they were before its last entry.
-    fn before_last(source: &case::Source) -> Counts {
-        let resume = source.resume.clone().unwrap_or_default();
-        let mut counts = Counts {
-            records: source.records,
-            continuation_lines: source.continuation_lines - resume.continuation_lines,
-            framing_lines: source.framing_lines - resume.framing_lines,
-            undated: source.undated - u64::from(resume.undated),
-            rejected: source.rejected.clone(),
-            formats: source.formats.clone(),
-            clients: source
-                .client
-                .iter()
-                .map(|client| (client.clone(), source.records))
-                .collect(),
-            wrappers: source
-                .wrappers
-                .iter()
-                .map(|kind| (kind.clone(), ()))
-                .collect(),
-            first_ts_us: source.first_ts_us,
-            last_ts_us: source.last_ts_us,
-            last: None,
-        };
-        match &resume.rejected {
-            Some((reason, lines)) => less(&mut counts.rejected, reason, *lines),
-            None => {
-                counts.records = counts.records.saturating_sub(1);
-                less(&mut counts.formats, &resume.format, 1);
-                less(&mut counts.clients, &resume.client, 1);
-            }
-        }
-        counts
-    }
-}
-
-fn less(sums: &mut BTreeMap<String, u64>, word: &str, by: u64) {
-    if let Some(sum) = sums.get_mut(word) {
-        *sum = sum.saturating_sub(by);
-        if *sum == 0 {
-            sums.remove(word);
-        }
-    }
 }
 
 /// Turns the blocks of one source into batches.
@@ -677,127 +541,6 @@ impl Assembler {
     }
 }
 
-/// When a record happened.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct RecordTime {
-    pub(crate) ts_us: Option<i64>,
-    pub(crate) stamp_us: Option<i64>,
-    pub(crate) wrapper_us: Option<i64>,
-    pub(crate) clock: &'static str,
-    pub(crate) basis: &'static str,
-}
-
-/// Applies a piece's solution to one record: its stamp's time if it has one, else its wrapper's.
-pub(crate) fn record_time(
-    solution: &Solution,
-    stamp: Option<&Stamp>,
-    wrapper: Option<&Stamp>,
-) -> RecordTime {
-    let wrapper_us = wrapper.and_then(|stamp| solve::wrapper_utc_us(solution, stamp));
-    let Some(stamp) = stamp else {
-        let basis = if wrapper_us.is_some() {
-            "wrapper"
-        } else {
-            "none"
-        };
-        return RecordTime {
-            ts_us: wrapper_us,
-            stamp_us: None,
-            wrapper_us,
-            clock: "wrapper",
-            basis,
-        };
-    };
-    let (ts_us, stamp_us, basis) = match (stamp.date, stamp.zone) {
-        (StampDate::Full(_), StampZone::None) => {
-            let civil = stamp.civil_us();
-            let ts = civil
-                .zip(solution.zone_seconds)
-                .map(|(us, zone)| us - i64::from(zone) * 1_000_000);
-            (ts, civil, solution.basis.as_str())
-        }
-        (StampDate::Full(_), _) => (stamp.utc_us(), stamp.civil_us(), "written"),
-        _ => {
-            let ts = solve::utc_us(solution, stamp);
-            let zone = stamp.zone_seconds().or(solution.zone_seconds);
-            (
-                ts,
-                ts.zip(zone)
-                    .map(|(us, zone)| us + i64::from(zone) * 1_000_000),
-                solution.basis.as_str(),
-            )
-        }
-    };
-    let basis = if ts_us.is_none() { "none" } else { basis };
-    RecordTime {
-        ts_us,
-        stamp_us,
-        wrapper_us,
-        clock: "stamp",
-        basis,
-    }
-}
-
-/// Time columns in the making.
-#[derive(Default)]
-struct Times {
-    ts: Vec<Option<i64>>,
-    order: Vec<Option<i64>>,
-    stamp: Vec<Option<i64>>,
-    wrapper: Vec<Option<i64>>,
-    clock: DictBuilder,
-    basis: DictBuilder,
-}
-
-impl Times {
-    fn with_capacity(rows: usize) -> Times {
-        Times {
-            ts: Vec::with_capacity(rows),
-            order: Vec::with_capacity(rows),
-            stamp: Vec::with_capacity(rows),
-            wrapper: Vec::with_capacity(rows),
-            ..Times::default()
-        }
-    }
-
-    fn push(&mut self, time: &RecordTime, order: Option<i64>) {
-        self.ts.push(time.ts_us);
-        self.order.push(order);
-        self.stamp.push(time.stamp_us);
-        self.wrapper.push(time.wrapper_us);
-        self.clock
-            .push_opt(time.ts_us.map(|_| time.clock.as_bytes()));
-        self.basis.push(time.basis.as_bytes());
-    }
-
-    fn pick(&self, rows: &[u32]) -> Times {
-        let mut picked = Times::with_capacity(rows.len());
-        for &row in rows {
-            let row = row as usize;
-            picked.ts.push(self.ts[row]);
-            picked.order.push(self.order[row]);
-            picked.stamp.push(self.stamp[row]);
-            picked.wrapper.push(self.wrapper[row]);
-            picked.clock.push_opt(self.clock.get(row));
-            picked.basis.push_opt(self.basis.get(row));
-        }
-        picked
-    }
-
-    fn into_columns(self) -> Vec<Column> {
-        vec![
-            opt_i64_column("ts", ColumnType::TimestampUtc, &self.ts),
-            opt_i64_column("ts_us", ColumnType::I64, &self.ts),
-            opt_i64_column("ts_order", ColumnType::TimestampUtc, &self.order),
-            opt_i64_column("ts_order_us", ColumnType::I64, &self.order),
-            opt_i64_column("stamp_us", ColumnType::I64, &self.stamp),
-            opt_i64_column("wrapper_us", ColumnType::I64, &self.wrapper),
-            self.clock.finish("ts_clock"),
-            self.basis.finish("ts_basis"),
-        ]
-    }
-}
-
 /// Columns that follow from a record's process and piece.
 #[derive(Default)]
 struct PerRun {
@@ -840,29 +583,6 @@ impl PerRun {
         self.version
             .push_opt(process.version.as_deref().map(str::as_bytes));
         self.piece.push(i64::from(run.piece));
-    }
-}
-
-/// Returns the stamps that lack year or date, as their lines write them: what a later solution needs.
-fn partial_stamps<'a>(stamps: impl Iterator<Item = &'a Option<Stamp>>) -> Column {
-    let mut column = Column::new("stamp", ColumnType::Text);
-    for written in stamps {
-        match written {
-            Some(written) if !matches!(written.date, StampDate::Full(_)) => {
-                column.push_bytes(written.to_string().as_bytes());
-            }
-            _ => column.push_null(),
-        }
-    }
-    column
-}
-
-/// Returns the node of a record: the one given, else its wrapper's host or pod, else its source's.
-fn node_of(stream: &str, setting: &SourceSetting) -> String {
-    if stream.is_empty() || setting.node_given {
-        setting.node.clone()
-    } else {
-        crate::nodes::stable_pod_name(stream).to_owned()
     }
 }
 

@@ -16,6 +16,7 @@
 mod amend;
 mod assemble;
 mod columns;
+mod counts;
 mod dump_source;
 mod entry;
 mod error;
@@ -28,7 +29,9 @@ mod pipeline;
 mod resolve;
 mod rows;
 mod run;
+mod setting;
 pub mod solve;
+mod times;
 
 pub use amend::{Amendment, amend, find_source, forget, reread};
 pub use error::IngestError;

@@ -1,7 +1,9 @@
 //! One log source into a transaction: new, or the part that a known one grew by.
 
-use crate::assemble::{Assembler, BlockBatches, Counts, SourceSetting};
+use crate::assemble::{Assembler, BlockBatches};
+use crate::counts::Counts;
 use crate::pipeline::{self, Parsed, StageTimes, Stop};
+use crate::setting::SourceSetting;
 use crate::{IngestError, Progress};
 use case::{
     PendingEvidence, RowWriter, Run, Source, SourceKind, SourceStatus, TableId, Transaction,

@@ -4,11 +4,13 @@
 //! with the solved time. Standard input is held back up to [`HELD_BYTES`]; what is not solved by then is
 //! written as `assumed`.
 
-use crate::assemble::{Assembler, SourceSetting, record_time};
+use crate::assemble::Assembler;
 use crate::entry::{EntrySink, EntryTime};
 use crate::rows::BlockRows;
 use crate::run::{Problem, network_of};
+use crate::setting::SourceSetting;
 use crate::solve::{self, Pieces};
+use crate::times::record_time;
 use crate::{IngestError, IngestOptions, NodeHints, node_names};
 use evidence::{Blocks, Content, Found, Piece, SourceReader};
 use formats::Catalogue;

@@ -5,10 +5,10 @@
 //! piece's rows get new times. So evidence that comes later corrects what came before, and an
 //! interrupted correction is made up for by the next run.
 
-use crate::assemble::record_time;
 use crate::columns::DictBuilder;
 use crate::nodes::{NodeHints, node_names, stable_pod_name};
 use crate::solve::{self, Anchor, AnchorKind, Basis, Begin, PieceFacts, PieceInput, Solution};
+use crate::times::record_time;
 use case::{CaseError, Manifest, Override, SourceKind, TableId, Transaction};
 use chain::Network;
 use model::{Batch, Column, ColumnData, Stamp, StampDate, StampZone};
@@ -222,7 +222,7 @@ fn apply(table: &TableId, batch: &mut Batch, change: &Change) {
     };
     if !change.solutions.is_empty() {
         let mut order: BTreeMap<i64, i64> = BTreeMap::new();
-        let mut new: Vec<Option<crate::assemble::RecordTime>> = Vec::with_capacity(rows);
+        let mut new: Vec<Option<crate::times::RecordTime>> = Vec::with_capacity(rows);
         for row in 0..rows {
             let piece = number(batch, "piece", row).and_then(|piece| u32::try_from(piece).ok());
             new.push(

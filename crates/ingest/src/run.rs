@@ -1,11 +1,11 @@
 //! `ingest`: everything that lies under some paths into a case.
 
-use crate::assemble::SourceSetting;
 use crate::dump_source::{DumpReading, read_dump_source};
 use crate::identity::{Identity, identify};
 use crate::log_source::{Continue, LogReading, describe, read_log};
 use crate::nodes::{NodeHints, node_names, stem};
 use crate::pipeline::StageTimes;
+use crate::setting::SourceSetting;
 use crate::{IngestError, IngestOptions, Progress, resolve};
 use case::{CaseWriter, CustodyEntry, Override, Source, SourceKind, Transaction};
 use evidence::{Content, Found, SourceReader};

@@ -1,0 +1,140 @@
+//! When records happened: a piece's solution applied to stamps, and the time columns of rows.
+
+use crate::columns::{DictBuilder, opt_i64_column};
+use crate::solve::{self, Solution};
+use model::{Column, ColumnType, Stamp, StampDate, StampZone};
+
+/// When a record happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct RecordTime {
+    pub(crate) ts_us: Option<i64>,
+    pub(crate) stamp_us: Option<i64>,
+    pub(crate) wrapper_us: Option<i64>,
+    pub(crate) clock: &'static str,
+    pub(crate) basis: &'static str,
+}
+
+/// Applies a piece's solution to one record: its stamp's time if it has one, else its wrapper's.
+pub(crate) fn record_time(
+    solution: &Solution,
+    stamp: Option<&Stamp>,
+    wrapper: Option<&Stamp>,
+) -> RecordTime {
+    let wrapper_us = wrapper.and_then(|stamp| solve::wrapper_utc_us(solution, stamp));
+    let Some(stamp) = stamp else {
+        let basis = if wrapper_us.is_some() {
+            "wrapper"
+        } else {
+            "none"
+        };
+        return RecordTime {
+            ts_us: wrapper_us,
+            stamp_us: None,
+            wrapper_us,
+            clock: "wrapper",
+            basis,
+        };
+    };
+    let (ts_us, stamp_us, basis) = match (stamp.date, stamp.zone) {
+        (StampDate::Full(_), StampZone::None) => {
+            let civil = stamp.civil_us();
+            let ts = civil
+                .zip(solution.zone_seconds)
+                .map(|(us, zone)| us - i64::from(zone) * 1_000_000);
+            (ts, civil, solution.basis.as_str())
+        }
+        (StampDate::Full(_), _) => (stamp.utc_us(), stamp.civil_us(), "written"),
+        _ => {
+            let ts = solve::utc_us(solution, stamp);
+            let zone = stamp.zone_seconds().or(solution.zone_seconds);
+            (
+                ts,
+                ts.zip(zone)
+                    .map(|(us, zone)| us + i64::from(zone) * 1_000_000),
+                solution.basis.as_str(),
+            )
+        }
+    };
+    let basis = if ts_us.is_none() { "none" } else { basis };
+    RecordTime {
+        ts_us,
+        stamp_us,
+        wrapper_us,
+        clock: "stamp",
+        basis,
+    }
+}
+
+/// Time columns in the making.
+#[derive(Default)]
+pub(crate) struct Times {
+    pub(crate) ts: Vec<Option<i64>>,
+    pub(crate) order: Vec<Option<i64>>,
+    stamp: Vec<Option<i64>>,
+    wrapper: Vec<Option<i64>>,
+    clock: DictBuilder,
+    basis: DictBuilder,
+}
+
+impl Times {
+    pub(crate) fn with_capacity(rows: usize) -> Times {
+        Times {
+            ts: Vec::with_capacity(rows),
+            order: Vec::with_capacity(rows),
+            stamp: Vec::with_capacity(rows),
+            wrapper: Vec::with_capacity(rows),
+            ..Times::default()
+        }
+    }
+
+    pub(crate) fn push(&mut self, time: &RecordTime, order: Option<i64>) {
+        self.ts.push(time.ts_us);
+        self.order.push(order);
+        self.stamp.push(time.stamp_us);
+        self.wrapper.push(time.wrapper_us);
+        self.clock
+            .push_opt(time.ts_us.map(|_| time.clock.as_bytes()));
+        self.basis.push(time.basis.as_bytes());
+    }
+
+    pub(crate) fn pick(&self, rows: &[u32]) -> Times {
+        let mut picked = Times::with_capacity(rows.len());
+        for &row in rows {
+            let row = row as usize;
+            picked.ts.push(self.ts[row]);
+            picked.order.push(self.order[row]);
+            picked.stamp.push(self.stamp[row]);
+            picked.wrapper.push(self.wrapper[row]);
+            picked.clock.push_opt(self.clock.get(row));
+            picked.basis.push_opt(self.basis.get(row));
+        }
+        picked
+    }
+
+    pub(crate) fn into_columns(self) -> Vec<Column> {
+        vec![
+            opt_i64_column("ts", ColumnType::TimestampUtc, &self.ts),
+            opt_i64_column("ts_us", ColumnType::I64, &self.ts),
+            opt_i64_column("ts_order", ColumnType::TimestampUtc, &self.order),
+            opt_i64_column("ts_order_us", ColumnType::I64, &self.order),
+            opt_i64_column("stamp_us", ColumnType::I64, &self.stamp),
+            opt_i64_column("wrapper_us", ColumnType::I64, &self.wrapper),
+            self.clock.finish("ts_clock"),
+            self.basis.finish("ts_basis"),
+        ]
+    }
+}
+
+/// Returns the stamps that lack year or date, as their lines write them: what a later solution needs.
+pub(crate) fn partial_stamps<'a>(stamps: impl Iterator<Item = &'a Option<Stamp>>) -> Column {
+    let mut column = Column::new("stamp", ColumnType::Text);
+    for written in stamps {
+        match written {
+            Some(written) if !matches!(written.date, StampDate::Full(_)) => {
+                column.push_bytes(written.to_string().as_bytes());
+            }
+            _ => column.push_null(),
+        }
+    }
+    column
+}
