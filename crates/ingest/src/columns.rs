@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// A multiply-rotate hash for short words. Evidence could be made to collide; a block holds at most
-/// 4 MiB of it, so the worst case stays small.
+/// 2 MiB of it, so the worst case stays small.
 #[derive(Default)]
 pub(crate) struct WordHasher(u64);
 

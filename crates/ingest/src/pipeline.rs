@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 
 /// Bytes of a block. Record cuts depend on it, so it is part of the parser's behaviour.
-pub(crate) const BLOCK_BYTES: usize = 4 << 20;
+pub(crate) const BLOCK_BYTES: usize = 2 << 20;
 /// Longer lines become located rejects.
 pub(crate) const LINE_LIMIT_BYTES: usize = 1 << 20;
 
@@ -78,9 +78,9 @@ pub(crate) fn run<R: Read + Send, E: Send>(
     times: &mut StageTimes,
 ) -> Result<R, Stop<E>> {
     let workers = threads.max(1);
-    let (job_sender, job_receiver) = sync_channel::<Job>(workers + 1);
+    let (job_sender, job_receiver) = sync_channel::<Job>(workers);
     let job_receiver = Arc::new(Mutex::new(job_receiver));
-    let (done_sender, done_receiver) = sync_channel::<(usize, Parsed)>(workers + 1);
+    let (done_sender, done_receiver) = sync_channel::<(usize, Parsed)>(workers);
     let (spare_sender, spare_receiver) = channel::<Vec<u8>>();
     std::thread::scope(|scope| {
         let reading = {
