@@ -147,49 +147,69 @@ impl Assembler {
         let mut runs: Vec<Run> = Vec::new();
         let mut starts = rows.starts.iter().peekable();
         let mut versions = rows.versions.iter().peekable();
+        let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
+        // Neighbours mostly have the same writer: words are looked up when their codes change.
+        let mut codes = None;
+        let (mut stream, mut client) = ("", "");
+        let mut role_known = false;
         for row in 0..rows.records {
-            let start = starts.next_if(|start| **start as usize == row).is_some();
-            let stream = rows.host.get(row).unwrap_or_default();
-            let client = rows.client.get(row).unwrap_or_default();
-            let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
-            let start = if start {
-                rows.kind.get(row).map(text)
-            } else {
-                None
-            };
+            let here = Some((rows.host.code_at(row), rows.client.code_at(row)));
+            if codes != here {
+                codes = here;
+                stream = text(rows.host.get(row).unwrap_or_default());
+                client = text(rows.client.get(row).unwrap_or_default());
+            }
+            let start = starts.next_if(|start| **start as usize == row);
+            let start = start.and_then(|_| rows.kind.get(row).map(text));
             let clue = solve::Clue {
-                stream: text(stream),
-                client: text(client),
+                stream,
+                client,
                 start,
             };
             let line = rows.line[row] as u64;
             let piece = self.pieces.observe(line, rows.stamps[row].as_ref(), &clue);
-            match runs.last_mut() {
-                Some(run) if run.piece == piece => run.to = row + 1,
-                _ => runs.push(Run {
-                    piece,
-                    from: row,
-                    to: row + 1,
-                }),
+            let same = match runs.last_mut() {
+                Some(run) if run.piece == piece => {
+                    run.to = row + 1;
+                    true
+                }
+                _ => {
+                    runs.push(Run {
+                        piece,
+                        from: row,
+                        to: row + 1,
+                    });
+                    false
+                }
+            };
+            let version = versions.next_if(|(at, _)| *at as usize == row);
+            if same && version.is_none() && (role_known || rows.role.is_all_null()) {
+                continue;
             }
-            let new_process = self.process_of(piece);
+            let number = self.process_of(piece);
             let process = self
                 .processes
-                .entry(new_process)
+                .entry(number)
                 .or_insert_with(|| ProcessFacts {
                     client: clue.client.to_owned(),
                     first_line: line,
                     node: node_of(clue.stream, &self.setting),
                     ..ProcessFacts::default()
                 });
-            process.last_line = line;
             if process.role.is_none()
                 && let Some(role) = rows.role.get(row)
             {
                 process.role = Some(String::from_utf8_lossy(role).into_owned());
             }
-            if let Some((_, version)) = versions.next_if(|(at, _)| *at as usize == row) {
+            if let Some((_, version)) = version {
                 process.version.get_or_insert_with(|| version.clone());
+            }
+            role_known = process.role.is_some();
+        }
+        for run in &runs {
+            let number = self.process_of(run.piece);
+            if let Some(process) = self.processes.get_mut(&number) {
+                process.last_line = rows.line[run.to - 1] as u64;
             }
         }
         runs
@@ -488,12 +508,15 @@ impl Assembler {
         let mut per_row = PerRun::default();
         let mut line = Vec::with_capacity(observed.record.len());
         let mut client = DictBuilder::default();
+        let mut rest = observed.record.as_slice();
+        for run in runs {
+            let (here, after) = rest.split_at(rest.partition_point(|row| (*row as usize) < run.to));
+            rest = after;
+            per_row.push(self, rows, run, here.iter().map(|row| *row as usize));
+        }
         for &row in &observed.record {
-            let row = row as usize;
-            let run = &runs[runs.partition_point(|run| run.to <= row)];
-            per_row.push(self, rows, run, row);
-            client.push_opt(rows.client.get(row));
-            line.push(rows.line[row]);
+            client.push_opt(rows.client.get(row as usize));
+            line.push(rows.line[row as usize]);
         }
         columns.extend([
             per_row.network.finish("network"),
@@ -556,15 +579,20 @@ impl PerRun {
     fn new(assembler: &Assembler, rows: &BlockRows, runs: &[Run]) -> PerRun {
         let mut columns = PerRun::default();
         for run in runs {
-            for row in run.from..run.to {
-                columns.push(assembler, rows, run, row);
-            }
+            columns.push(assembler, rows, run, run.from..run.to);
         }
         columns
     }
 
-    fn push(&mut self, assembler: &Assembler, rows: &BlockRows, run: &Run, row: usize) {
-        let number = assembler.pieces.facts()[run.piece as usize].process;
+    /// Appends rows of one run.
+    fn push(
+        &mut self,
+        assembler: &Assembler,
+        rows: &BlockRows,
+        run: &Run,
+        of: impl ExactSizeIterator<Item = usize>,
+    ) {
+        let number = assembler.process_of(run.piece);
         let process = &assembler.processes[&number];
         let solution = &assembler.written[run.piece as usize];
         let network = assembler
@@ -572,17 +600,25 @@ impl PerRun {
             .network
             .map(|network| network.name.as_str())
             .or(solution.network.as_deref());
-        self.network.push_opt(network.map(str::as_bytes));
-        self.node.push(process.node.as_bytes());
-        self.process.push(i64::from(number));
-        self.role.push_opt(
-            rows.role
-                .get(row)
-                .or(process.role.as_deref().map(str::as_bytes)),
-        );
+        let count = of.len();
+        self.network
+            .push_opt_rows(network.map(str::as_bytes), count);
+        self.node
+            .push_opt_rows(Some(process.node.as_bytes()), count);
+        self.process
+            .resize(self.process.len() + count, i64::from(number));
         self.version
-            .push_opt(process.version.as_deref().map(str::as_bytes));
-        self.piece.push(i64::from(run.piece));
+            .push_opt_rows(process.version.as_deref().map(str::as_bytes), count);
+        self.piece
+            .resize(self.piece.len() + count, i64::from(run.piece));
+        let role = process.role.as_deref().map(str::as_bytes);
+        if rows.role.is_all_null() {
+            self.role.push_opt_rows(role, count);
+        } else {
+            for row in of {
+                self.role.push_opt(rows.role.get(row).or(role));
+            }
+        }
     }
 }
 

@@ -71,6 +71,23 @@ impl DictBuilder {
         }
     }
 
+    /// Appends a word or nothing, `rows` times.
+    pub(crate) fn push_opt_rows(&mut self, word: Option<&[u8]>, rows: usize) {
+        let code = match word {
+            Some(word) => self.code(word),
+            None => {
+                self.any_null |= rows > 0;
+                NULL
+            }
+        };
+        self.codes.resize(self.codes.len() + rows, code);
+    }
+
+    /// Whether every row so far is without a word.
+    pub(crate) fn is_all_null(&self) -> bool {
+        self.values.is_empty()
+    }
+
     fn code(&mut self, word: &[u8]) -> i32 {
         if self.last < self.values.len() as i32 && self.values.get(self.last as usize) == word {
             return self.last;
@@ -150,9 +167,18 @@ pub(crate) fn opt_i64_column(
     column_type: ColumnType,
     values: &[Option<i64>],
 ) -> Column {
-    let mut column = Column::new(name, column_type);
-    for value in values {
-        column.push_opt_i64(*value);
+    let mut valid = None;
+    if values.iter().any(Option::is_none) {
+        let mut bits = model::Bitmap::default();
+        for value in values {
+            bits.push(value.is_some());
+        }
+        valid = Some(bits);
     }
-    column
+    Column {
+        name: name.to_owned(),
+        column_type,
+        data: ColumnData::I64(values.iter().map(|value| value.unwrap_or(0)).collect()),
+        valid,
+    }
 }
