@@ -507,7 +507,7 @@ impl Assembler {
         columns.push(observed.slot);
         let mut per_row = PerRun::default();
         let mut line = Vec::with_capacity(observed.record.len());
-        let mut client = DictBuilder::default();
+        let client = rows.client.pick(&observed.record);
         let mut rest = observed.record.as_slice();
         for run in runs {
             let (here, after) = rest.split_at(rest.partition_point(|row| (*row as usize) < run.to));
@@ -515,7 +515,6 @@ impl Assembler {
             per_row.push(self, rows, run, here.iter().map(|row| *row as usize));
         }
         for &row in &observed.record {
-            client.push_opt(rows.client.get(row as usize));
             line.push(rows.line[row as usize]);
         }
         columns.extend([

@@ -46,6 +46,7 @@ pub(crate) struct DictBuilder {
     words: Words,
     any_null: bool,
     last: i32,
+    last_static: Option<(&'static str, i32)>,
 }
 
 /// The code of a row without a value.
@@ -81,6 +82,38 @@ impl DictBuilder {
             }
         };
         self.codes.resize(self.codes.len() + rows, code);
+    }
+
+    /// Appends a word of the program's own; the same one again costs no comparison of letters.
+    #[inline]
+    pub(crate) fn push_static(&mut self, word: &'static str) {
+        let code = match self.last_static {
+            Some((known, code)) if std::ptr::eq(known, word) => code,
+            _ => {
+                let code = self.code(word.as_bytes());
+                self.last_static = Some((word, code));
+                code
+            }
+        };
+        self.codes.push(code);
+    }
+
+    /// Appends nothing.
+    #[inline]
+    pub(crate) fn push_null(&mut self) {
+        self.any_null = true;
+        self.codes.push(NULL);
+    }
+
+    /// Returns a column of some of the rows.
+    pub(crate) fn pick(&self, rows: &[u32]) -> DictBuilder {
+        let codes: Vec<i32> = rows.iter().map(|row| self.codes[*row as usize]).collect();
+        DictBuilder {
+            any_null: codes.contains(&NULL),
+            codes,
+            values: self.values.clone(),
+            ..DictBuilder::default()
+        }
     }
 
     /// Whether every row so far is without a word.

@@ -92,9 +92,11 @@ impl Times {
         self.order.push(order);
         self.stamp.push(time.stamp_us);
         self.wrapper.push(time.wrapper_us);
-        self.clock
-            .push_opt(time.ts_us.map(|_| time.clock.as_bytes()));
-        self.basis.push(time.basis.as_bytes());
+        match time.ts_us {
+            Some(_) => self.clock.push_static(time.clock),
+            None => self.clock.push_null(),
+        }
+        self.basis.push_static(time.basis);
     }
 
     pub(crate) fn pick(&self, rows: &[u32]) -> Times {
@@ -105,9 +107,9 @@ impl Times {
             picked.order.push(self.order[row]);
             picked.stamp.push(self.stamp[row]);
             picked.wrapper.push(self.wrapper[row]);
-            picked.clock.push_opt(self.clock.get(row));
-            picked.basis.push_opt(self.basis.get(row));
         }
+        picked.clock = self.clock.pick(rows);
+        picked.basis = self.basis.pick(rows);
         picked
     }
 
