@@ -210,6 +210,15 @@ impl<'c> Parser<'c> {
     /// Whether the line before `start` may be cut short by its runtime.
     fn follows_part(&mut self, block: &[u8], start: usize) -> bool {
         let before = memrchr(b'\n', &block[..start - 1]).map_or(0, |feed| feed + 1);
+        // NUL bytes before it are rejected by themselves (see `parse_block`).
+        let nuls = block[before..start]
+            .iter()
+            .take_while(|byte| **byte == 0)
+            .count();
+        let mut before = before + nuls;
+        if before == 0 && block.starts_with(b"\xef\xbb\xbf") {
+            before = 3;
+        }
         self.ahead.read(self.catalogue, block, before);
         self.ahead.peeled.partial
     }
