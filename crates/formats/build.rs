@@ -1,4 +1,6 @@
 //! Embeds `formats/*.toml`: the file's stem is the format's name.
+//!
+//! Paths are put together when the crate is compiled: several checkouts may share a target folder.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -22,8 +24,7 @@ fn main() {
             .expect("UTF-8 file name");
         writeln!(
             code,
-            "    ({stem:?}, include_str!({:?})),",
-            path.display().to_string()
+            "    ({stem:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/formats/{stem}.toml\"))),"
         )
         .expect("writing to a string");
     }

@@ -1,4 +1,6 @@
 //! Embeds `queries/<area>/<name>.sql`: dropping a file there is all a query needs.
+//!
+//! Paths are put together when the crate is compiled: several checkouts may share a target folder.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -8,7 +10,7 @@ fn main() -> io::Result<()> {
     let folder = Path::new(&env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"))
         .join("../../queries")
         .canonicalize()?;
-    println!("cargo::rerun-if-changed={}", folder.display());
+    println!("cargo::rerun-if-changed=../../queries");
     let mut files = Vec::new();
     collect(&folder, &mut files)?;
     files.sort();
@@ -20,9 +22,9 @@ fn main() -> io::Result<()> {
             .with_extension("");
         writeln!(
             code,
-            "    ({:?}, include_str!({:?})),",
+            "    ({:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/../../queries/{}.sql\"))),",
             name.display().to_string(),
-            file.display().to_string()
+            name.display()
         )
         .expect("writing to a String");
     }

@@ -243,6 +243,22 @@ impl Catalogue {
     /// # Errors
     /// A [`DefinitionError`] that names file and key.
     pub fn with_overlay(files: &[(String, String)]) -> Result<Catalogue, DefinitionError> {
+        Catalogue::choose(files, |_| true)
+    }
+
+    /// Returns a catalogue in which only one format may claim lines; without any if there is none of that
+    /// name.
+    ///
+    /// # Errors
+    /// As [`Catalogue::with_overlay`].
+    pub fn only(name: &str, files: &[(String, String)]) -> Result<Catalogue, DefinitionError> {
+        Catalogue::choose(files, |stem| stem == name)
+    }
+
+    fn choose(
+        files: &[(String, String)],
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Catalogue, DefinitionError> {
         let mut texts: Vec<(&str, &str)> = EMBEDDED.to_vec();
         for (stem, text) in files {
             match texts.iter_mut().find(|(name, _)| name == stem) {
@@ -250,6 +266,7 @@ impl Catalogue {
                 None => texts.push((stem, text)),
             }
         }
+        texts.retain(|(name, _)| wanted(name));
         texts.sort_by_key(|(name, _)| *name);
         let mut compiled = Vec::new();
         let mut hash = Fnv::default();

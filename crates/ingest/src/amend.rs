@@ -116,34 +116,6 @@ pub fn forget(writer: &mut CaseWriter, name: &str) -> Result<String, IngestError
     Ok(digest)
 }
 
-/// Reads again, from the case's own raw text, the sources that an older parser read. Returns their
-/// digests.
-///
-/// # Errors
-/// If the case cannot be read or written.
-pub fn reread(writer: &mut CaseWriter, catalogue: &Catalogue) -> Result<Vec<String>, IngestError> {
-    let committed = writer.case().clone();
-    let old: Vec<String> = committed
-        .manifest()
-        .sources
-        .iter()
-        .filter(|source| {
-            source.kind == SourceKind::Log && source.parser != catalogue.parser_version()
-        })
-        .map(|source| source.digest.clone())
-        .collect();
-    if old.is_empty() {
-        return Ok(old);
-    }
-    let mut tx = writer.begin();
-    for digest in &old {
-        read_again(&mut tx, &committed, catalogue, digest)?;
-    }
-    resolve::resolve(&mut tx)?;
-    tx.commit()?;
-    Ok(old)
-}
-
 fn read_again(
     tx: &mut Transaction<'_>,
     committed: &Case,

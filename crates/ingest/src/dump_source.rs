@@ -337,11 +337,7 @@ fn source_of(
         sha256: facts.sha256.to_string(),
         bytes: facts.bytes,
         path: shown.to_owned(),
-        container: facts.container.as_ref().map(|container| case::Container {
-            kind: container.kind.as_str().to_owned(),
-            bytes: container.bytes,
-            sha256: container.sha256.to_string(),
-        }),
+        container: crate::log_source::container_of(facts),
         kind: SourceKind::Dump,
         lines: found.lines,
         rejected,

@@ -33,9 +33,9 @@ mod setting;
 pub mod solve;
 mod times;
 
-pub use amend::{Amendment, amend, find_source, forget, reread};
+pub use amend::{Amendment, amend, find_source, forget};
 pub use error::IngestError;
-pub use nodes::{NodeHints, group, node_names, stable_pod_name, stem};
+pub use nodes::{NodeHints, node_names, stable_pod_name, stem};
 pub use options::{Custody, IngestOptions, Progress, Quiet};
 pub use parse::{ParseReport, ParsedSource, parse};
 pub use pipeline::StageTimes;

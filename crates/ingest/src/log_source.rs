@@ -282,11 +282,7 @@ pub(crate) fn describe(run: &LogRun, shown: &str, parser: &str, before: Option<&
         sha256: facts.sha256.to_string(),
         bytes: facts.bytes,
         path: shown.to_owned(),
-        container: facts.container.as_ref().map(|container| case::Container {
-            kind: container.kind.as_str().to_owned(),
-            bytes: container.bytes,
-            sha256: container.sha256.to_string(),
-        }),
+        container: container_of(facts),
         kind: SourceKind::Log,
         formats: counts.formats.clone(),
         client: most.map(|(name, _)| name.clone()),
@@ -316,6 +312,15 @@ pub(crate) fn describe(run: &LogRun, shown: &str, parser: &str, before: Option<&
             .unwrap_or_default(),
         resume: counts.resume(),
     }
+}
+
+/// Returns what a source was packed in, as the manifest keeps it.
+pub(crate) fn container_of(facts: &SourceFacts) -> Option<case::Container> {
+    facts.container.as_ref().map(|container| case::Container {
+        kind: container.kind.as_str().to_owned(),
+        bytes: container.bytes,
+        sha256: container.sha256.to_string(),
+    })
 }
 
 pub(crate) fn status_of(status: evidence::Status) -> SourceStatus {

@@ -3,8 +3,6 @@
 //! A node's name is, in this order: `--node`; a stable wrapper name (host, StatefulSet pod, service,
 //! container); the shortest path part that distinguishes, never a bare file stem that two share.
 
-use std::collections::BTreeMap;
-
 /// File stems that name a role or nothing, not a machine.
 const ROLE_WORDS: &[&str] = &[
     "beacon",
@@ -133,15 +131,6 @@ pub fn stem(file: &str) -> &str {
         stem = front;
     }
     stem
-}
-
-/// Returns the sources of each node, in name order.
-pub fn group(names: &[String]) -> BTreeMap<&str, Vec<usize>> {
-    let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (index, name) in names.iter().enumerate() {
-        groups.entry(name).or_default().push(index);
-    }
-    groups
 }
 
 #[cfg(test)]

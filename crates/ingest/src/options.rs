@@ -1,5 +1,8 @@
 //! What the caller decides about an ingest, and how it hears of progress.
 
+use crate::IngestError;
+use formats::Catalogue;
+
 /// Options of [`crate::ingest`] and [`crate::parse`]. What changes records is part of a throw-away
 /// case's key.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +29,34 @@ pub struct IngestOptions {
     pub formats_overlay: Vec<(String, String)>,
     /// Who runs this and how, for the custody log.
     pub custody: Option<Custody>,
+}
+
+impl IngestOptions {
+    /// Returns the formats that may claim lines; `None` for all of this program's own.
+    pub(crate) fn catalogue(&self) -> Result<Option<Catalogue>, IngestError> {
+        let files = &self.formats_overlay;
+        let Some(name) = &self.log_format else {
+            return Ok(if files.is_empty() {
+                None
+            } else {
+                Some(Catalogue::with_overlay(files)?)
+            });
+        };
+        let only = Catalogue::only(name, files)?;
+        if only.formats().is_empty() {
+            let all = Catalogue::with_overlay(files)?;
+            let known: Vec<&str> = all
+                .formats()
+                .iter()
+                .map(|format| format.name.as_str())
+                .collect();
+            return Err(IngestError::UnknownFormat {
+                name: name.clone(),
+                known: known.join(", "),
+            });
+        }
+        Ok(Some(only))
+    }
 }
 
 /// Facts for the custody log: what the library can't know itself.

@@ -53,12 +53,13 @@ pub fn parse(
     options: &IngestOptions,
     emit: &mut dyn FnMut(&[u8]) -> io::Result<()>,
 ) -> Result<ParseReport, IngestError> {
-    let overlaid;
-    let catalogue = if options.formats_overlay.is_empty() {
-        Catalogue::builtin()
-    } else {
-        overlaid = Catalogue::with_overlay(&options.formats_overlay)?;
-        &overlaid
+    let chosen;
+    let catalogue = match options.catalogue()? {
+        Some(catalogue) => {
+            chosen = catalogue;
+            &chosen
+        }
+        None => Catalogue::builtin(),
     };
     let network = options.network.as_deref().map(network_of).transpose()?;
     let found = evidence::walk(paths);

@@ -53,12 +53,13 @@ pub fn ingest(
     options: &IngestOptions,
     progress: &mut dyn Progress,
 ) -> Result<IngestReport, IngestError> {
-    let overlaid;
-    let catalogue = if options.formats_overlay.is_empty() {
-        Catalogue::builtin()
-    } else {
-        overlaid = Catalogue::with_overlay(&options.formats_overlay)?;
-        &overlaid
+    let chosen;
+    let catalogue = match options.catalogue()? {
+        Some(catalogue) => {
+            chosen = catalogue;
+            &chosen
+        }
+        None => Catalogue::builtin(),
     };
     let mut run = Run::new(writer, catalogue, options)?;
     let found = evidence::walk(paths);
@@ -97,22 +98,6 @@ impl<'w, 'o> Run<'w, 'o> {
         options: &'o IngestOptions,
     ) -> Result<Run<'w, 'o>, IngestError> {
         let network = options.network.as_deref().map(network_of).transpose()?;
-        if let Some(name) = &options.log_format
-            && !catalogue
-                .formats()
-                .iter()
-                .any(|format| format.name == *name)
-        {
-            let known: Vec<&str> = catalogue
-                .formats()
-                .iter()
-                .map(|format| format.name.as_str())
-                .collect();
-            return Err(IngestError::UnknownFormat {
-                name: name.clone(),
-                known: known.join(", "),
-            });
-        }
         let committed = writer.case().clone();
         let report = IngestReport::default();
         Ok(Run {

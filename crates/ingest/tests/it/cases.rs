@@ -413,3 +413,22 @@ fn the_only_slot_in_the_last_line_dates_a_long_file() {
     }
     assert_eq!(rows_seen, 150_001);
 }
+
+#[test]
+fn a_format_named_by_the_user_is_the_only_one_that_claims_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = medalla().join("prysm-1/beacon.log");
+    let named = |name: &str| IngestOptions {
+        log_format: Some(name.to_owned()),
+        ..IngestOptions::default()
+    };
+    let records = |name: &str| {
+        let case = folder.path().join(format!("{name}.case"));
+        run(&case, std::slice::from_ref(&input), &named(name));
+        Case::open(&case).unwrap().manifest().sources[0].records
+    };
+    assert_eq!((records("prysm"), records("zksync")), (1141, 0));
+    let mut writer = CaseWriter::open_or_create(folder.path().join("x.case")).unwrap();
+    let refused = ingest(&mut writer, &[input], &named("geth"), &mut Quiet).unwrap_err();
+    assert!(refused.to_string().contains("prysm, zksync"), "{refused}");
+}
