@@ -201,11 +201,11 @@ impl Compiled {
 }
 
 /// Whose line it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Claim {
     Nobody,
-    /// Index of the format.
-    One(u16),
+    /// The line's head, and the index of the format.
+    One(Head, u16),
     /// Two formats with equal right.
     Several,
 }
@@ -395,29 +395,35 @@ impl Catalogue {
         contested
     }
 
-    /// Says whose line it is: of those that claim it, the most specific.
+    /// Says whose line it is, unwrapped: of all that claim it, the most specific.
     #[inline]
-    pub(crate) fn claim(&self, head: &Head, line: &[u8]) -> Claim {
-        let mut best: Option<(u32, u16)> = None;
+    pub(crate) fn claim(&self, line: &[u8]) -> Claim {
+        let mut best: Option<(u32, u16, Head)> = None;
         let mut several = false;
-        for &index in &self.by_engine[head.shape.engine() as usize] {
-            if !self.compiled[usize::from(index)].claims(head, line) {
+        for recogniser in engine::recognisers(line) {
+            let Some(head) = recogniser(line) else {
                 continue;
-            }
-            let breadth = self.breadth[usize::from(index)];
-            match best {
-                Some((other, _)) if other < breadth => {}
-                Some((other, _)) if other == breadth => several = true,
-                _ => {
-                    best = Some((breadth, index));
-                    several = false;
+            };
+            for &index in &self.by_engine[head.shape.engine() as usize] {
+                if !self.compiled[usize::from(index)].claims(&head, line) {
+                    continue;
+                }
+                let breadth = self.breadth[usize::from(index)];
+                match best {
+                    Some((other, _, _)) if other < breadth => {}
+                    // Two shapes of one format: the first is as good.
+                    Some((other, same, _)) if other == breadth => several |= same != index,
+                    _ => {
+                        best = Some((breadth, index, head));
+                        several = false;
+                    }
                 }
             }
         }
         match best {
             None => Claim::Nobody,
             // Panics are claimed by their whole text, later.
-            Some((_, index)) if !several || is_panic(head) => Claim::One(index),
+            Some((_, index, head)) if !several || is_panic(&head) => Claim::One(head, index),
             Some(_) => Claim::Several,
         }
     }
@@ -447,7 +453,9 @@ fn sample_claimed(compiled: &Compiled, sample: &Sample) -> bool {
     let line = sample.line.lines().next().unwrap_or("");
     let mut plain = Vec::new();
     crate::scan::strip_colours(line.as_bytes(), &mut plain);
-    engine::recognise(&plain).is_some_and(|head| compiled.claims(&head, &plain))
+    engine::recognisers(&plain)
+        .iter()
+        .any(|recogniser| recogniser(&plain).is_some_and(|head| compiled.claims(&head, &plain)))
 }
 
 struct Fnv(u64);

@@ -107,11 +107,9 @@ impl Line {
         loop {
             let text = self.text(block);
             // Docker's JSON is no record of anybody, however much of one its payload holds.
-            if !text.starts_with(b"{\"log\":\"")
-                && let Some(head) = engine::recognise(text)
-            {
-                match catalogue.claim(&head, text) {
-                    Claim::One(format) => return Class::Start(head, format),
+            if !text.starts_with(b"{\"log\":\"") {
+                match catalogue.claim(text) {
+                    Claim::One(head, format) => return Class::Start(head, format),
                     Claim::Several => return Class::Ambiguous,
                     Claim::Nobody => {}
                 }

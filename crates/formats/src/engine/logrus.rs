@@ -95,7 +95,15 @@ pub(crate) fn stampless(line: &[u8]) -> Option<Head> {
 
 /// `time="stamp" level=info msg=…`; `at` is where the stamp begins.
 #[inline]
-pub(crate) fn quoted(line: &[u8], at: usize) -> Option<Head> {
+/// `time="…" level=…`; a letter or two may be lost in pasting.
+pub(crate) fn quoted_line(line: &[u8]) -> Option<Head> {
+    [&b"time=\""[..], b"ime=\"", b"me=\""]
+        .iter()
+        .find(|start| line.starts_with(start))
+        .and_then(|start| quoted(line, start.len()))
+}
+
+fn quoted(line: &[u8], at: usize) -> Option<Head> {
     let (stamp, end) = full_stamp(line, at)?;
     if !line[end..].starts_with(b"\" level=") {
         return None;
@@ -107,6 +115,9 @@ pub(crate) fn quoted(line: &[u8], at: usize) -> Option<Head> {
 
 /// `level=info msg=…`: the stamp was dropped.
 pub(crate) fn level_first(line: &[u8]) -> Option<Head> {
+    if !line.starts_with(b"level=") {
+        return None;
+    }
     level_and_message(line, 6)
 }
 

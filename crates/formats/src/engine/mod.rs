@@ -1,8 +1,8 @@
 //! Engines: the Rust that knows shapes of lines. What a line *means* is in the definition files.
 //!
-//! Every engine has two steps. [`recognise`] looks at a line's beginning and says whether a record
-//! starts there, with stamp, level and where the rest begins: cheap, since it runs on every line.
-//! [`body`] splits the whole record, continuation lines included, into component, message, fields.
+//! Every engine has two steps. Its recogniser (listed by first byte in [`recognisers`]) looks at a line's
+//! beginning and says whether a record starts there, with stamp, level and where the rest begins: cheap,
+//! since it runs on every line. [`text_body`] splits the whole record, continuation lines included, into component, message, fields.
 
 pub(crate) mod json;
 pub(crate) mod logrus;
@@ -99,32 +99,39 @@ pub(crate) struct Head {
     pub(crate) body: u32,
 }
 
-/// Says whether a record starts with this line, and what its head tells.
+/// Looks at a line's beginning; says whether a record of the engine starts there.
+pub(crate) type Recogniser = fn(&[u8]) -> Option<Head>;
+
+/// Returns every recogniser that a line with this beginning may be for. All of them are asked: whose
+/// line it is follows from what the formats claim, never from the order here.
 #[inline]
-pub(crate) fn recognise(line: &[u8]) -> Option<Head> {
-    match *line.first()? {
-        b'[' => logrus::terminal(line, 1),
-        b't' if line.starts_with(b"time=\"") => logrus::quoted(line, 6),
-        b't' => panics::rust(line),
-        b'{' => json::recognise(line, 0),
-        b'0'..=b'9' => tracing::recognise(line).or_else(|| logrus::terminal(line, 0)),
-        b'A'..=b'Z' => tracing::year_less(line).or_else(|| logrus::stampless(line)),
-        b' ' => {
-            // Pasted text is indented, ` INFO` is right-aligned; deeper indentation is a
-            // continuation of something.
-            let depth = line.iter().take(9).take_while(|c| **c == b' ').count();
-            match line.get(depth)? {
-                b'{' => json::recognise(line, depth),
-                b'[' if depth <= 4 => logrus::terminal(line, depth + 1),
-                b'A'..=b'Z' if depth == 1 => logrus::stampless(line),
-                _ => None,
-            }
-        }
-        // A letter or two lost in pasting.
-        b'i' if line.starts_with(b"ime=\"") => logrus::quoted(line, 5),
-        b'm' if line.starts_with(b"me=\"") => logrus::quoted(line, 4),
-        b'l' if line.starts_with(b"level=") => logrus::level_first(line),
-        b'p' | b'f' | b'g' => panics::go(line),
+pub(crate) fn recognisers(line: &[u8]) -> &'static [Recogniser] {
+    let Some(first) = line.first() else {
+        return &[];
+    };
+    match first {
+        b'[' => &[|line| logrus::terminal(line, 1)],
+        // A letter or two are lost in pasting: `ime="…`, `me="…`.
+        b't' => &[logrus::quoted_line, panics::rust],
+        b'i' | b'm' => &[logrus::quoted_line],
+        b'l' => &[logrus::level_first],
+        b'{' => &[|line| json::recognise(line, 0)],
+        b'0'..=b'9' => &[tracing::recognise, |line| logrus::terminal(line, 0)],
+        b'A'..=b'Z' => &[tracing::year_less, logrus::stampless],
+        b' ' => &[indented],
+        b'p' | b'f' | b'g' => &[panics::go],
+        _ => &[],
+    }
+}
+
+/// Pasted text is indented, ` INFO` is right-aligned; deeper indentation is a continuation of
+/// something.
+fn indented(line: &[u8]) -> Option<Head> {
+    let depth = line.iter().take(9).take_while(|c| **c == b' ').count();
+    match line.get(depth)? {
+        b'{' => json::recognise(line, depth),
+        b'[' if depth <= 4 => logrus::terminal(line, depth + 1),
+        b'A'..=b'Z' if depth == 1 => logrus::stampless(line),
         _ => None,
     }
 }

@@ -1,5 +1,5 @@
 //! The corpus: real lines. Every file tiles, in one piece and in parts; what it gives is kept as
-//! counts and digests in `corpus.txt` (the text stays where it is).
+//! counts and digests in `corpus/*.txt` (the text stays where it is).
 
 use crate::seen::{Entry, assert_tiles, parse, parse_in_parts};
 use std::collections::BTreeMap;
@@ -7,29 +7,34 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/corpus");
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/corpus.txt");
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/corpus");
 
-fn files() -> Option<Vec<PathBuf>> {
-    if !Path::new(CORPUS).exists() {
-        eprintln!("SKIPPED: no corpus at {CORPUS}");
-        return None;
-    }
+/// Golden file, folder of the corpus, and how the names of its files begin.
+const SETS: &[(&str, &str, &str)] = &[
+    ("medalla-prysm", "incidents/medalla-2020/logs", "prysm-"),
+    ("prysm", "prysm", ""),
+    ("zksync", "zksync/logs", ""),
+];
+
+fn files(folder: &str, start: &str) -> Vec<PathBuf> {
     let mut files = Vec::new();
-    for (folder, start) in [
-        ("prysm", ""),
-        ("zksync/logs", ""),
-        ("incidents/medalla-2020/logs", "prysm-"),
-    ] {
-        for entry in std::fs::read_dir(Path::new(CORPUS).join(folder)).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_str().unwrap();
-            if name.ends_with(".log") && name.starts_with(start) {
-                files.push(path);
-            }
+    for entry in std::fs::read_dir(Path::new(CORPUS).join(folder)).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if name.ends_with(".log") && name.starts_with(start) {
+            files.push(path);
         }
     }
     files.sort();
-    Some(files)
+    files
+}
+
+fn corpus_is_here() -> bool {
+    let here = Path::new(CORPUS).exists();
+    if !here {
+        eprintln!("SKIPPED: no corpus at {CORPUS}");
+    }
+    here
 }
 
 fn digest(entries: &[Entry]) -> u64 {
@@ -72,10 +77,19 @@ fn row(name: &str, entries: &[Entry]) -> String {
 
 #[test]
 fn the_corpus_reads_as_it_did() {
-    let Some(files) = files() else { return };
+    if !corpus_is_here() {
+        return;
+    }
+    for (golden, folder, start) in SETS {
+        compare_with_golden(golden, &read_set(&files(folder, start)));
+    }
+}
+
+/// One row for each file, then the sums.
+fn read_set(files: &[PathBuf]) -> Vec<String> {
     let mut rows = Vec::new();
     let (mut records, mut rejects) = (0, 0);
-    for path in &files {
+    for path in files {
         let bytes = std::fs::read(path).unwrap();
         let entries = parse(&bytes);
         assert_tiles(&bytes, &entries);
@@ -87,47 +101,45 @@ fn the_corpus_reads_as_it_did() {
                 path.display()
             );
         }
-        records += entries
-            .iter()
-            .filter(|e| matches!(e, Entry::Record { .. }))
-            .count();
-        rejects += entries
-            .iter()
-            .filter(|e| matches!(e, Entry::Rejected(..)))
-            .count();
+        for entry in &entries {
+            records += u32::from(matches!(entry, Entry::Record { .. }));
+            rejects += u32::from(matches!(entry, Entry::Rejected(..)));
+        }
         let name = path.strip_prefix(CORPUS).unwrap().display().to_string();
         rows.push(row(&name, &entries));
     }
     rows.push(format!("all: {records} records, {rejects} rejects"));
-    let golden = std::fs::read_to_string(GOLDEN).unwrap_or_default();
-    let kept: Vec<&str> = golden
-        .lines()
-        .filter(|line| line.starts_with('#'))
-        .collect();
-    let seen = rows.join("\n");
+    rows
+}
+
+fn compare_with_golden(name: &str, rows: &[String]) {
+    let path = Path::new(GOLDEN).join(format!("{name}.txt"));
+    let golden = std::fs::read_to_string(&path).unwrap_or_default();
+    let (kept, expected): (Vec<&str>, Vec<&str>) =
+        golden.lines().partition(|line| line.starts_with('#'));
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(GOLDEN, format!("{}\n{seen}\n", kept.join("\n"))).unwrap();
+        let text = [kept.join("\n"), rows.join("\n")].join("\n");
+        std::fs::write(&path, text.trim_start().to_owned() + "\n").unwrap();
         return;
     }
-    let expected: Vec<&str> = golden
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .collect();
     for (seen, expected) in rows.iter().zip(&expected) {
         assert_eq!(
             seen, expected,
-            "UPDATE_GOLDEN=1 rewrites; read the difference first"
+            "{name}: UPDATE_GOLDEN=1 rewrites; read the difference first"
         );
     }
-    assert_eq!(rows.len(), expected.len());
+    assert_eq!(rows.len(), expected.len(), "{name}");
 }
 
 /// One byte changed, or the end cut off, anywhere in real lines: everything still tiles.
 #[test]
 fn damaged_corpus_still_tiles() {
-    let Some(files) = files() else { return };
-    for path in &files {
-        let mut bytes = std::fs::read(path).unwrap();
+    if !corpus_is_here() {
+        return;
+    }
+    let sets = SETS.iter().map(|(_, folder, start)| files(folder, start));
+    for path in sets.flatten() {
+        let mut bytes = std::fs::read(&path).unwrap();
         bytes.truncate(4_000);
         for at in (0..bytes.len()).step_by(101) {
             let cut = &bytes[..at];
