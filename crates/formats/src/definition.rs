@@ -285,6 +285,9 @@ fn read_clues(
             "phase_s",
             "bendable",
             "absolute",
+            "network",
+            "fork_digest",
+            "genesis",
         ],
     )?;
     let value = |key: &str, column| -> Result<Option<ValueSpec>, DefinitionError> {
@@ -309,6 +312,15 @@ fn read_clues(
     }
     if let Some(time) = value("absolute", model::ColumnType::I64)? {
         clues.push(ClueSpec::Absolute(time));
+    }
+    if let Some(name) = value("network", model::ColumnType::Text)? {
+        clues.push(ClueSpec::Network(name));
+    }
+    if let Some(digest) = value("fork_digest", model::ColumnType::Text)? {
+        clues.push(ClueSpec::ForkDigest(digest));
+    }
+    if let Some(genesis) = value("genesis", model::ColumnType::I64)? {
+        clues.push(ClueSpec::Genesis(genesis));
     }
     Ok(clues)
 }

@@ -213,6 +213,12 @@ pub(crate) enum ClueSpec {
         bendable: bool,
     },
     Absolute(ValueSpec),
+    /// The network's name.
+    Network(ValueSpec),
+    /// A gossip topic or status message's 4 bytes in hex.
+    ForkDigest(ValueSpec),
+    /// When the network began, in microseconds since 1970.
+    Genesis(ValueSpec),
 }
 
 /// What a message means instead when one of its fields says more.
@@ -321,8 +327,17 @@ impl<'a> Meaning<'a> {
             Some(ObsValue::I64(value)) => Some(value),
             _ => None,
         };
+        let text = |value: &'a ValueSpec| match value.get(told) {
+            Some(ObsValue::Text(text)) => Some(text),
+            _ => None,
+        };
         for spec in specs {
             let clue = match spec {
+                ClueSpec::Network(name) => text(name).map(|name| Clue::Network(named(name))),
+                ClueSpec::ForkDigest(digest) => text(digest)
+                    .and_then(fork_digest)
+                    .map(|digest| Clue::Network(with_digest(digest))),
+                ClueSpec::Genesis(time) => int(time).map(|utc_us| Clue::Network(begun_at(utc_us))),
                 ClueSpec::Received(slot) => int(slot).map(Clue::ReceivedSlot),
                 ClueSpec::Absolute(time) => int(time).map(|utc_us| Clue::Absolute { utc_us }),
                 ClueSpec::Wall {
@@ -371,6 +386,38 @@ impl<'a> Meaning<'a> {
     }
 }
 
+/// Returns the known network that a log calls so: in any case, as one word of some (`Ethereum Mainnet`, `Holesky Testnet`).
+fn named(text: &[u8]) -> Option<&'static str> {
+    std::str::from_utf8(text)
+        .ok()?
+        .split_whitespace()
+        .map(|word| word.trim_matches(|c: char| !c.is_ascii_alphanumeric()))
+        .find_map(chain::Network::by_name)
+        .map(|network| network.name.as_str())
+}
+
+/// Reads the first 8 hex digits that stand alone, as in `/eth2/e7a75d5a/beacon_block/ssz_snappy` or `0xe7a75d5a`.
+fn fork_digest(text: &[u8]) -> Option<[u8; 4]> {
+    let word = text
+        .split(|c| !c.is_ascii_alphanumeric())
+        .map(|word| word.strip_prefix(b"0x").unwrap_or(word))
+        .find(|word| word.len() == 8 && word.iter().all(u8::is_ascii_hexdigit))?;
+    let word = std::str::from_utf8(word).ok()?;
+    u32::from_str_radix(word, 16).ok().map(u32::to_be_bytes)
+}
+
+fn with_digest(digest: [u8; 4]) -> Option<&'static str> {
+    chain::Network::by_fork_digest(digest).map(|(network, _)| network.name.as_str())
+}
+
+fn begun_at(utc_us: i64) -> Option<&'static str> {
+    let began = utc_us.div_euclid(time::MICROS_PER_SECOND);
+    chain::networks()
+        .iter()
+        .find(|network| network.genesis_time_s == began)
+        .map(|network| network.name.as_str())
+}
+
 /// Whether a client that bent its clock until 22 September 2020 may have done so at this stamp. A
 /// line without a date may be of any day.
 fn may_be_bent(stamp: Option<Stamp>) -> bool {
@@ -385,6 +432,26 @@ pub(crate) const NO_CAPTURES: Captures = [(0, 0); MAX_HOLES];
 
 #[cfg(test)]
 mod tests {
+    use super::{begun_at, fork_digest, named, with_digest};
+
+    #[test]
+    fn networks_by_name_digest_and_genesis() {
+        assert_eq!(named(b"holesky"), Some("holesky"));
+        assert_eq!(named(b"ETH2 Mainnet"), Some("mainnet"));
+        assert_eq!(named(b"the Goerli Testnet"), Some("prater"));
+        assert_eq!(named(b"custom loaded from ./mainnet/config.yaml"), None);
+        assert_eq!(named(b"mainnet-shadow-fork-5"), None);
+        let topic = b"/eth2/e7a75d5a/beacon_block/ssz_snappy";
+        assert_eq!(fork_digest(topic).and_then(with_digest), Some("medalla"));
+        assert_eq!(
+            fork_digest(b"0xbba4da96").and_then(with_digest),
+            Some("mainnet")
+        );
+        assert_eq!(fork_digest(b"0x12345678").and_then(with_digest), None);
+        assert_eq!(fork_digest(b"/eth2/beacon"), None);
+        assert_eq!(begun_at(1_655_733_600_000_000), Some("sepolia"));
+    }
+
     #[test]
     fn the_day_roughtime_went() {
         assert_eq!(

@@ -147,6 +147,7 @@ fn clue_text(clue: &Clue) -> String {
             text
         }
         Clue::Absolute { utc_us } => format!("absolute {}", time::format_utc(*utc_us)),
+        Clue::Network(name) => format!("network {}", name.unwrap_or("unknown")),
     }
 }
 

@@ -274,6 +274,7 @@ impl Assembler {
                     }
                 }
                 Clue::Absolute { utc_us } => AnchorKind::WrittenElsewhere { utc_us },
+                Clue::Network(_) => continue,
             };
             push(row, kind, stamp);
         }

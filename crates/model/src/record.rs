@@ -90,6 +90,9 @@ pub enum Clue {
         /// Microseconds since 1970 UTC.
         utc_us: i64,
     },
+    /// The network that the process is on, from a start line, a genesis line or a fork digest; `None` if
+    /// the line names one that nobody knows (a devnet): then slots are no time.
+    Network(Option<&'static str>),
 }
 
 /// What one program said once. Borrowed: valid only while the sink looks at it.

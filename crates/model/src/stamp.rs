@@ -15,6 +15,13 @@ pub enum StampDate {
         /// 1 to 31.
         day: u8,
     },
+    /// A slot instead of a date (Lodestar's `Eph 231/17 4.123`); the time of day counts from the slot's start.
+    Slot {
+        /// The epoch.
+        epoch: u32,
+        /// The slot within its epoch.
+        slot: u32,
+    },
     /// No date at all.
     None,
 }
@@ -36,7 +43,7 @@ pub enum StampZone {
 pub struct Stamp {
     /// The date.
     pub date: StampDate,
-    /// Nanoseconds since midnight of the written wall clock.
+    /// Nanoseconds since midnight of the written wall clock; since the slot's start where the date is a slot.
     pub nanos_of_day: u64,
     /// How many fraction digits were written, 0 to 9.
     pub fraction_digits: u8,
@@ -89,7 +96,8 @@ impl Stamp {
 
 impl std::fmt::Display for Stamp {
     /// ISO 8601 exactly as far as the line knows it (contract §4): `2020-08-14T10:52:08`,
-    /// `--08-14T10:52:08.123`, `T10:52:08.123`, with the written offset or `Z`.
+    /// `--08-14T10:52:08.123`, `T10:52:08.123`, with the written offset or `Z`. ISO knows no slots: a
+    /// stamp within slot 17 of epoch 231 is `231/17T00:00:04.123`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.date {
             StampDate::Full(days) => {
@@ -97,6 +105,7 @@ impl std::fmt::Display for Stamp {
                 write!(f, "{year:04}-{month:02}-{day:02}")?;
             }
             StampDate::NoYear { month, day } => write!(f, "--{month:02}-{day:02}")?,
+            StampDate::Slot { epoch, slot } => write!(f, "{epoch}/{slot}")?,
             StampDate::None => {}
         }
         let seconds = self.nanos_of_day / 1_000_000_000;
@@ -141,6 +150,11 @@ impl std::str::FromStr for Stamp {
             StampDate::NoYear {
                 month: number(month)? as u8,
                 day: number(day)? as u8,
+            }
+        } else if let Some((epoch, slot)) = date.split_once('/') {
+            StampDate::Slot {
+                epoch: number(epoch)?,
+                slot: number(slot)?,
             }
         } else {
             let (civil, _) = crate::time::parse_civil(date).ok_or(())?;
@@ -195,6 +209,7 @@ mod tests {
         for text in [
             "--08-14T10:52:08.123",
             "T10:52:08",
+            "167991/6T00:00:06.007",
             "2020-08-14T10:52:08.5Z",
             "1969-12-31T23:59:59-07:00",
         ] {

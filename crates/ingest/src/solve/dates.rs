@@ -180,7 +180,7 @@ fn wrapper_date(piece: &PieceInput<'_>) -> Option<(Option<i32>, Option<i32>)> {
                         .abs()
                 })
                 .map(|day| (None, Some(day))),
-            StampDate::Full(_) => None,
+            StampDate::Full(_) | StampDate::Slot { .. } => None,
         }
     })
 }

@@ -107,6 +107,7 @@ fn civils(
                 .filter_map(|year| Some((stamp.civil_us_in_year(year)?, Some(year), None)))
                 .collect()
         }
+        StampDate::Slot { .. } => Vec::new(),
         StampDate::None => (day - 1..=day + 1)
             .map(|day| {
                 (

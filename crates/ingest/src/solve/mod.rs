@@ -284,6 +284,7 @@ fn instant(stamp: &Stamp, year: Option<i32>, day: Option<i32>, zone: Option<i32>
     let civil = match stamp.date {
         StampDate::Full(_) => stamp.civil_us()?,
         StampDate::NoYear { .. } => stamp.civil_us_in_year(year?)?,
+        StampDate::Slot { .. } => return None,
         StampDate::None => i64::from(day?) * model::time::MICROS_PER_DAY + stamp.micros_of_day(),
     };
     let zone = stamp.zone_seconds().or(zone)?;
