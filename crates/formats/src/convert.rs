@@ -6,6 +6,8 @@ use model::ObsValue;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Convert {
     Int,
+    /// `18,160,015`: a whole number with its thousands apart.
+    Grouped,
     Float,
     Bool,
     Text,
@@ -13,6 +15,8 @@ pub(crate) enum Convert {
     GoDuration,
     /// The same → whole microseconds.
     GoDurationMicros,
+    /// The same with the sign turned: what a clock lacks is how far it is ahead, negated.
+    GoDurationNegated,
     /// Nanoseconds → seconds.
     NanosToSeconds,
     /// `100%` → 1.0.
@@ -39,13 +43,15 @@ pub(crate) enum Convert {
 }
 
 /// Names of the conversions as definitions write them.
-pub(crate) const NAMES: [(&str, Convert); 17] = [
+pub(crate) const NAMES: [(&str, Convert); 19] = [
     ("int", Convert::Int),
+    ("grouped", Convert::Grouped),
     ("float", Convert::Float),
     ("bool", Convert::Bool),
     ("text", Convert::Text),
     ("go_duration", Convert::GoDuration),
     ("go_duration_us", Convert::GoDurationMicros),
+    ("go_duration_negated", Convert::GoDurationNegated),
     ("any_time", Convert::AnyTime),
     ("rate", Convert::Rate),
     ("first_line", Convert::FirstLine),
@@ -65,6 +71,7 @@ impl Convert {
         let trimmed = text.trim_ascii();
         match self {
             Convert::Int => int(trimmed).map(ObsValue::I64),
+            Convert::Grouped => grouped(trimmed).map(ObsValue::I64),
             Convert::Float => float(trimmed).map(ObsValue::F64),
             Convert::Bool => match trimmed {
                 b"true" => Some(ObsValue::Bool(true)),
@@ -73,6 +80,9 @@ impl Convert {
             },
             Convert::Text => (!trimmed.is_empty()).then_some(ObsValue::Text(trimmed)),
             Convert::GoDuration => go_duration_s(trimmed).map(ObsValue::F64),
+            Convert::GoDurationNegated => {
+                go_duration_s(trimmed).map(|seconds| ObsValue::F64(-seconds))
+            }
             Convert::GoDurationMicros => {
                 go_duration_s(trimmed).map(|seconds| ObsValue::I64((seconds * 1e6).round() as i64))
             }
@@ -135,6 +145,20 @@ pub(crate) fn int(text: &[u8]) -> Option<i64> {
         } else {
             value.checked_add(digit)?
         };
+    }
+    Some(value)
+}
+
+/// Reads `18,160,015`: three digits stand after each comma.
+fn grouped(text: &[u8]) -> Option<i64> {
+    let mut groups = text.split(|c| *c == b',');
+    let mut value = int(groups.next()?)?;
+    for group in groups {
+        if group.len() != 3 || !group.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        let sign = if text[0] == b'-' { -1 } else { 1 };
+        value = value.checked_mul(1000)?.checked_add(sign * int(group)?)?;
     }
     Some(value)
 }
@@ -293,6 +317,17 @@ mod tests {
     fn numbers_are_checked() {
         assert_eq!(int(b"18446744073709551615"), None);
         assert_eq!(int(b"-9223372036854775808"), Some(i64::MIN));
+        for (text, number) in [
+            ("18,160,015", Some(18_160_015)),
+            ("18160015", Some(18_160_015)),
+            ("-1,000", Some(-1000)),
+            ("1,00", None),
+            ("1,,000", None),
+            (",000", None),
+            ("9,223,372,036,854,775,808", None),
+        ] {
+            assert_eq!(grouped(text.as_bytes()), number, "{text}");
+        }
         assert_eq!(Convert::Percent.apply(b"NaN%"), None);
         assert_eq!(Convert::Percent.apply(b"95%"), Some(ObsValue::F64(0.95)));
         assert_eq!(

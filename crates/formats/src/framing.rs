@@ -66,6 +66,11 @@ impl Run {
                 self.walk(closed, end, 8, is_evident)
             }
             Shape::TracingText => self.walk(0, end, 0, is_tracing_continuation),
+            Shape::Geth | Shape::Erigon => {
+                let ruled = self.ruled(b'#', end);
+                self.walk(ruled, end, 0, is_indented)
+            }
+            Shape::GethLogfmt => 0,
             Shape::GoPanic => self.walk(0, end, 0, is_go_stack),
             Shape::RustPanic => self.rust_panic(first, end),
         }
@@ -103,6 +108,20 @@ impl Run {
             index += 1;
         }
         taken
+    }
+
+    /// The number of lines through the row of `rule` that closes a block between two such rows; 0 if
+    /// none begins here.
+    fn ruled(&self, rule: u8, end: usize) -> usize {
+        let is_rule = |text: &[u8]| text.len() >= 5 && text[..5].iter().all(|c| *c == rule);
+        let closes =
+            |text: &[u8]| is_rule(text) && text.trim_ascii_end().iter().all(|c| *c == rule);
+        if end == 0 || !is_rule(self.text(0)) {
+            return 0;
+        }
+        (1..end)
+            .find(|index| closes(self.text(*index)))
+            .map_or(0, |index| index + 1)
     }
 
     /// New Rust panics (1.73) put the message on the lines after the location, up to `note:`.

@@ -21,7 +21,8 @@
 //! * After text of tracing: indented lines, closing brackets, `Caused by:`, `Stack backtrace:`.
 //! * After `panic: …`: stack frames, goroutines, registers, `exit status`. After `thread '…' panicked`:
 //!   the message up to `note:`, the backtrace.
-//! * After JSON nothing goes on.
+//! * After geth's and Erigon's text: indented lines, and a report between two rows of `#`.
+//! * After JSON and their logfmt nothing goes on.
 //! * Lines come through the same wrapping as the first one, or the journal has indented them.
 //!
 //! Lines of one record are joined by line feeds. The fields after a stack are read like any others,
@@ -32,13 +33,15 @@
 //! `continued`. Chunks are looked for in the next physical line only; if a line of the other stream
 //! comes between, the chunk stands alone.
 //!
-//! Everything else is a located reject: chatter, Go's `log.Println` and geth's own form (any Go
-//! program writes those; no definition here claims them), broken JSON, NUL bytes.
+//! Everything else is a located reject: chatter, Go's `log.Println` (any Go program writes it; no
+//! definition here claims it), broken JSON, NUL bytes. geth's form is geth's, also where a library of it
+//! speaks inside another program.
 //!
 //! # Detection
 //!
 //! Each line is claimed by its own bytes. If several formats claim it, the one that claims the fewest
-//! of the others' samples wins; equals are [`model::Reject::Ambiguous`].
+//! of the others' samples wins; equals are [`model::Reject::Ambiguous`]. A panic belongs to the program
+//! whose code stands in it most often.
 
 mod catalogue;
 mod convert;

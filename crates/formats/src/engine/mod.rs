@@ -4,6 +4,7 @@
 //! beginning and says whether a record starts there, with stamp, level and where the rest begins: cheap,
 //! since it runs on every line. [`text_body`] splits the whole record, continuation lines included, into component, message, fields.
 
+pub(crate) mod geth;
 pub(crate) mod json;
 pub(crate) mod logrus;
 pub(crate) mod panics;
@@ -22,16 +23,20 @@ pub(crate) enum Engine {
     LogrusJson,
     TracingText,
     TracingJson,
+    GethText,
+    ErigonText,
     GoPanic,
     RustPanic,
 }
 
 impl Engine {
-    pub(crate) const ALL: [Engine; 6] = [
+    pub(crate) const ALL: [Engine; 8] = [
         Engine::LogrusText,
         Engine::LogrusJson,
         Engine::TracingText,
         Engine::TracingJson,
+        Engine::GethText,
+        Engine::ErigonText,
         Engine::GoPanic,
         Engine::RustPanic,
     ];
@@ -42,6 +47,8 @@ impl Engine {
             Engine::LogrusJson => "logrus_json",
             Engine::TracingText => "tracing_text",
             Engine::TracingJson => "tracing_json",
+            Engine::GethText => "geth_text",
+            Engine::ErigonText => "erigon_text",
             Engine::GoPanic => "go_panic",
             Engine::RustPanic => "rust_panic",
         }
@@ -65,6 +72,12 @@ pub(crate) enum Shape {
     TracingText,
     /// `{"timestamp":…,"level":…,"fields":{…},"target":…}`.
     TracingJson,
+    /// `INFO [08-14|17:31:02.123] message key=value`.
+    Geth,
+    /// `t=stamp lvl=info msg="…" key=value`.
+    GethLogfmt,
+    /// `[INFO] [08-14|17:31:02.123] [stage] message key=value`.
+    Erigon,
     /// `panic: …` and goroutine stacks.
     GoPanic,
     /// `thread '…' panicked at …`.
@@ -78,6 +91,8 @@ impl Shape {
             Shape::LogrusJson => Engine::LogrusJson,
             Shape::TracingText => Engine::TracingText,
             Shape::TracingJson => Engine::TracingJson,
+            Shape::Geth | Shape::GethLogfmt => Engine::GethText,
+            Shape::Erigon => Engine::ErigonText,
             Shape::GoPanic => Engine::GoPanic,
             Shape::RustPanic => Engine::RustPanic,
         }
@@ -110,14 +125,14 @@ pub(crate) fn recognisers(line: &[u8]) -> &'static [Recogniser] {
         return &[];
     };
     match first {
-        b'[' => &[|line| logrus::terminal(line, 1)],
+        b'[' => &[|line| logrus::terminal(line, 1), geth::bracketed],
         // A letter or two are lost in pasting: `ime="…`, `me="…`.
-        b't' => &[logrus::quoted_line, panics::rust],
+        b't' => &[logrus::quoted_line, geth::logfmt, panics::rust],
         b'i' | b'm' => &[logrus::quoted_line],
         b'l' => &[logrus::level_first],
         b'{' => &[|line| json::recognise(line, 0)],
         b'0'..=b'9' => &[tracing::recognise, |line| logrus::terminal(line, 0)],
-        b'A'..=b'Z' => &[tracing::year_less, logrus::stampless],
+        b'A'..=b'Z' => &[tracing::year_less, logrus::stampless, geth::terminal],
         b' ' => &[indented],
         b'p' | b'f' | b'g' => &[panics::go],
         _ => &[],
@@ -184,6 +199,9 @@ pub(crate) fn text_body<'a>(
                 });
             }
             body.message = tracing::body(text, head.body as usize, fields);
+        }
+        Shape::Geth | Shape::GethLogfmt | Shape::Erigon => {
+            body.message = geth::body(text, head, fields);
         }
         Shape::GoPanic | Shape::RustPanic => body.message = crate::scan::trim_end(text),
         Shape::LogrusJson | Shape::TracingJson => {}

@@ -74,10 +74,12 @@ fn an_overlay_replaces_and_adds() {
         .iter()
         .map(|format| format.name.as_str())
         .collect();
-    assert_eq!(names, ["other", "prysm", "zksync"]);
+    assert!(names.is_sorted() && names.contains(&"other") && names.contains(&"prysm"));
+    assert_eq!(names.len(), builtin.formats().len() + 1);
     let replaced = Catalogue::with_overlay(&[("zksync".into(), own)]).unwrap();
-    assert_eq!(replaced.formats().len(), 2);
-    assert_eq!(replaced.formats()[1].title, "Another logrus program");
+    assert_eq!(replaced.formats().len(), builtin.formats().len());
+    let title = |format: &formats::Format| format.title == "Another logrus program";
+    assert!(replaced.formats().iter().any(title));
 }
 
 #[test]

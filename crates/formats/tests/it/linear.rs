@@ -14,6 +14,9 @@ fn check(head: &str, filler: &str, tail: &str) {
 fn hostile_lines_are_read_in_one_pass() {
     let terminal = "[2020-08-14 10:52:08]  INFO p2p: ";
     let quoted = "time=\"2020-08-14 10:52:08\" level=info msg=";
+    let geth = "INFO [08-14|10:52:08.123] ";
+    let erigon = "[INFO] [08-14|10:52:08.123] [p2p] ";
+    let logfmt = "t=2023-08-14T10:52:08+0000 lvl=info msg=";
     let tracing = "2023-09-08T12:43:43.561336Z  INFO zksync_core: ";
     for filler in [
         "key=\"",
@@ -45,6 +48,9 @@ fn hostile_lines_are_read_in_one_pass() {
         check(quoted, filler, "");
         check(&format!("{quoted}\""), filler, "\"");
         check(tracing, filler, "");
+        check(geth, filler, "");
+        check(erigon, filler, "");
+        check(logfmt, filler, "");
         check("{\"message\":", filler, "}");
         check("{\"severity\":\"INFO\",\"message\":\"", filler, "\"}");
         check(

@@ -53,11 +53,13 @@ pub(crate) fn record_text(record: &Record<'_>) -> String {
     for observation in record.observations {
         let kind = &observation_kinds()[observation.kind];
         assert_eq!(kind.columns.len(), observation.values.len());
-        let _ = write!(
-            text,
-            " {} {:?} {:?}",
-            kind.name, observation.slot, observation.values
-        );
+        let _ = write!(text, " {} {:?}", kind.name, observation.slot);
+        // Only what is said: a column more in a kind changes no digest.
+        for (column, value) in kind.columns.iter().zip(&observation.values) {
+            if let Some(value) = value {
+                let _ = write!(text, " {}={value:?}", column.name);
+            }
+        }
     }
     let _ = write!(text, " {:?}", record.clues);
     text
