@@ -1,6 +1,7 @@
 //! All definitions, compiled: who claims a line, and what a message means.
 
 use crate::definition::{self, Definition, DefinitionError, Sample};
+use crate::engine::json::{self, Dialect, Keys, Scan, State};
 use crate::engine::{self, ENGINE_VERSION, Engine, Head, Rules, Shape};
 use crate::meaning::{MessageSpec, NO_CAPTURES};
 use crate::parser::Parser;
@@ -183,20 +184,11 @@ impl Compiled {
             return false;
         }
         let targets = &self.definition.targets;
-        if targets.is_empty() || !matches!(head.shape, Shape::TracingText | Shape::TracingJson) {
+        if targets.is_empty() || head.shape != Shape::TracingText {
             return true;
         }
         let (from, to) = head.component;
-        let target = &line[from as usize..to as usize];
-        // A panic in JSON has no target; its level gives it away.
-        if target.is_empty() {
-            return memchr::memmem::find(line, b"\"level\":\"CRITICAL\"").is_some();
-        }
-        targets.iter().any(|known| {
-            target
-                .strip_prefix(known.as_bytes())
-                .is_some_and(|rest| matches!(rest.first(), None | Some(b':' | b'_')))
-        })
+        engine::is_own_target(targets, &line[from as usize..to as usize])
     }
 }
 
@@ -208,6 +200,37 @@ pub(crate) enum Claim {
     One(Head, u16),
     /// Two formats with equal right.
     Several,
+}
+
+/// The most specific of those who claim a line so far.
+#[derive(Default)]
+struct Best {
+    best: Option<(u32, u16, Head)>,
+    several: bool,
+}
+
+impl Best {
+    #[inline]
+    fn offer(&mut self, breadth: u32, format: u16, head: Head) {
+        match self.best {
+            Some((other, _, _)) if other < breadth => {}
+            // Two shapes of one format: the first is as good.
+            Some((other, same, _)) if other == breadth => self.several |= same != format,
+            _ => {
+                self.best = Some((breadth, format, head));
+                self.several = false;
+            }
+        }
+    }
+
+    fn claim(self) -> Claim {
+        match self.best {
+            None => Claim::Nobody,
+            // Panics are claimed by their whole text, later.
+            Some((_, format, head)) if !self.several || is_panic(&head) => Claim::One(head, format),
+            Some(_) => Claim::Several,
+        }
+    }
 }
 
 /// All definitions, compiled.
@@ -225,6 +248,9 @@ pub struct Catalogue {
     breadth: Vec<u32>,
     /// Formats by engine, in catalogue order.
     by_engine: [Vec<u16>; Engine::ALL.len()],
+    /// The JSON dialects of all formats, and the keys they ask for.
+    pub(crate) dialects: Vec<Dialect>,
+    pub(crate) keys: Keys,
     parser_version: String,
 }
 
@@ -312,31 +338,76 @@ impl Catalogue {
                 }
             })
             .collect();
-        let breadth = compiled
-            .iter()
-            .map(|own| {
-                let others = compiled
-                    .iter()
-                    .filter(|other| other.definition.name != own.definition.name);
-                let samples = others.flat_map(|other| &other.definition.samples);
-                samples
-                    .filter(|sample| !sample.reject && sample_claimed(own, sample))
-                    .count() as u32
-            })
-            .collect();
         let mut by_engine: [Vec<u16>; Engine::ALL.len()] = Default::default();
         for (index, compiled) in compiled.iter().enumerate() {
             for engine in &compiled.definition.engines {
                 by_engine[*engine as usize].push(index as u16);
             }
         }
-        Catalogue {
+        let mut keys = Keys::default();
+        let mut dialects = Vec::new();
+        for (index, compiled) in compiled.iter().enumerate() {
+            let definition = &compiled.definition;
+            for spec in &definition.dialects {
+                let targets = &definition.targets;
+                dialects.push(Dialect::new(spec, index as u16, targets, &mut keys));
+            }
+        }
+        for dialect in &mut dialects {
+            dialect.index(&keys);
+        }
+        let mut catalogue = Catalogue {
             compiled,
             formats,
-            breadth,
+            breadth: Vec::new(),
             by_engine,
+            dialects,
+            keys,
             parser_version: format!("{:012x}", hash & 0xffff_ffff_ffff),
+        };
+        catalogue.breadth = catalogue.breadths();
+        catalogue
+    }
+
+    /// How many of the others' samples each format claims.
+    fn breadths(&self) -> Vec<u32> {
+        let mut breadths = vec![0; self.compiled.len()];
+        for (owner, compiled) in self.compiled.iter().enumerate() {
+            for sample in compiled.definition.samples.iter() {
+                if sample.reject {
+                    continue;
+                }
+                for index in self.claiming(sample) {
+                    breadths[index] += u32::from(index != owner);
+                }
+            }
         }
+        breadths
+    }
+
+    /// The formats that claim the first line of a sample, once its colours are off.
+    fn claiming(&self, sample: &Sample) -> Vec<usize> {
+        let line = sample.line.lines().next().unwrap_or("");
+        let mut plain = Vec::new();
+        crate::scan::strip_colours(line.as_bytes(), &mut plain);
+        let mut scan = Scan::default();
+        if json::begins(&plain) {
+            scan.read(&plain, &self.keys);
+        }
+        let claims = |index: &usize| {
+            let heads = engine::recognisers(&plain);
+            let text = heads.iter().any(|recogniser| {
+                recogniser(&plain).is_some_and(|head| {
+                    // Panics are claimed by their whole text, see `panic_owner`: no two formats own one.
+                    !is_panic(&head) && self.compiled[*index].claims(&head, &plain)
+                })
+            });
+            text || (matches!(scan.state, State::Object(_))
+                && self.dialects.iter().any(|dialect| {
+                    usize::from(dialect.format) == *index && dialect.find(&plain, &scan).is_some()
+                }))
+        };
+        (0..self.compiled.len()).filter(claims).collect()
     }
 
     /// Returns what the formats are, sorted by name.
@@ -378,9 +449,7 @@ impl Catalogue {
                 .iter()
                 .filter(|sample| !sample.reject)
             {
-                let claiming: Vec<usize> = (0..self.compiled.len())
-                    .filter(|index| sample_claimed(&self.compiled[*index], sample))
-                    .collect();
+                let claiming = self.claiming(sample);
                 let least = claiming.iter().map(|index| self.breadth[*index]).min();
                 let best: Vec<String> = claiming
                     .iter()
@@ -395,37 +464,38 @@ impl Catalogue {
         contested
     }
 
-    /// Says whose line it is, unwrapped: of all that claim it, the most specific.
+    /// Says whose line it is, unwrapped: of all that claim it, the most specific. `scan` is what was
+    /// found in the line if it begins like JSON.
     #[inline]
-    pub(crate) fn claim(&self, line: &[u8]) -> Claim {
-        let mut best: Option<(u32, u16, Head)> = None;
-        let mut several = false;
+    pub(crate) fn claim(&self, line: &[u8], scan: &Scan) -> Claim {
+        let mut best = Best::default();
         for recogniser in engine::recognisers(line) {
             let Some(head) = recogniser(line) else {
                 continue;
             };
             for &index in &self.by_engine[head.shape.engine() as usize] {
-                if !self.compiled[usize::from(index)].claims(&head, line) {
-                    continue;
-                }
-                let breadth = self.breadth[usize::from(index)];
-                match best {
-                    Some((other, _, _)) if other < breadth => {}
-                    // Two shapes of one format: the first is as good.
-                    Some((other, same, _)) if other == breadth => several |= same != index,
-                    _ => {
-                        best = Some((breadth, index, head));
-                        several = false;
-                    }
+                if self.compiled[usize::from(index)].claims(&head, line) {
+                    best.offer(self.breadth[usize::from(index)], index, head);
                 }
             }
         }
-        match best {
-            None => Claim::Nobody,
-            // Panics are claimed by their whole text, later.
-            Some((_, index, head)) if !several || is_panic(&head) => Claim::One(head, index),
-            Some(_) => Claim::Several,
+        if let State::Object(at) = scan.state {
+            for (number, dialect) in self.dialects.iter().enumerate() {
+                if let Some(found) = dialect.find(line, scan) {
+                    let head = Head {
+                        shape: Shape::Json(number as u16),
+                        stamp: found.stamp,
+                        level: (0, 0),
+                        component: (0, 0),
+                        spans: (0, 0),
+                        body: at,
+                    };
+                    let breadth = self.breadth[usize::from(dialect.format)];
+                    best.offer(breadth, dialect.format, head);
+                }
+            }
         }
+        best.claim()
     }
 
     /// Says which format a panic with this text belongs to: the one whose marks stand in it most often,
@@ -452,17 +522,6 @@ impl Catalogue {
 /// Whether the head is one of a panic.
 pub(crate) fn is_panic(head: &Head) -> bool {
     matches!(head.shape, Shape::GoPanic | Shape::RustPanic)
-}
-
-/// Whether a format claims the first line of a sample, once its wrapping is off.
-fn sample_claimed(compiled: &Compiled, sample: &Sample) -> bool {
-    let line = sample.line.lines().next().unwrap_or("");
-    let mut plain = Vec::new();
-    crate::scan::strip_colours(line.as_bytes(), &mut plain);
-    // Panics are claimed by their whole text, see `panic_owner`: no two formats own one.
-    engine::recognisers(&plain).iter().any(|recogniser| {
-        recogniser(&plain).is_some_and(|head| !is_panic(&head) && compiled.claims(&head, &plain))
-    })
 }
 
 struct Fnv(u64);

@@ -1,6 +1,7 @@
 //! Definition files: from TOML to a checked [`Definition`], or an error that names file and key.
 
 use crate::engine::Engine;
+use crate::engine::json::DialectSpec;
 use crate::meaning::{ClueSpec, MessageSpec, ObserveSpec, ValueSpec, WhenSpec};
 use crate::pattern::Pattern;
 use model::Level;
@@ -47,7 +48,9 @@ pub(crate) struct Definition {
     pub(crate) component_keys: Vec<String>,
     /// Keys with blanks in them.
     pub(crate) spaced_keys: Vec<String>,
-    /// Beginnings of targets (tracing engines) the format claims; empty: all.
+    /// How the format writes JSON.
+    pub(crate) dialects: Vec<DialectSpec>,
+    /// Beginnings of targets (tracing, components of JSON) the format claims; empty: all.
     pub(crate) targets: Vec<String>,
     /// Text of which a panic must hold some to be claimed.
     pub(crate) panics: Vec<String>,
@@ -79,6 +82,7 @@ pub(crate) fn read(name: &str, text: &str) -> Result<Definition, DefinitionError
             "levels",
             "component_keys",
             "spaced_keys",
+            "json",
             "targets",
             "panics",
             "roles",
@@ -102,14 +106,14 @@ pub(crate) fn read(name: &str, text: &str) -> Result<Definition, DefinitionError
     if engines.is_empty() {
         return Err(at.key("engines").error("at least one engine is needed"));
     }
-    let mut levels = Vec::new();
-    for (printed, level) in at.pairs(&table, "levels")? {
-        let level = Level::from_name(&level).ok_or_else(|| {
-            at.key("levels")
-                .key(&printed)
-                .error(format!("`{level}` is no level"))
-        })?;
-        levels.push((printed, level));
+    let mut dialects = Vec::new();
+    for (index, dialect) in at.tables(&table, "json")?.into_iter().enumerate() {
+        dialects.push(read_dialect(&at.key(&format!("json[{index}]")), dialect)?);
+    }
+    if dialects.is_empty() == engines.contains(&Engine::Json) {
+        return Err(at
+            .key("json")
+            .error("the engine `json` and [[json]] come together"));
     }
     let mut definition = Definition {
         name: name.to_owned(),
@@ -117,7 +121,8 @@ pub(crate) fn read(name: &str, text: &str) -> Result<Definition, DefinitionError
         source: at.text(&table, "source")?,
         client: at.text(&table, "client")?,
         engines,
-        levels,
+        levels: at.levels(&table)?,
+        dialects,
         component_keys: at.texts(&table, "component_keys")?,
         spaced_keys: at.texts(&table, "spaced_keys")?,
         targets: at.texts(&table, "targets")?,
@@ -145,6 +150,64 @@ pub(crate) fn read(name: &str, text: &str) -> Result<Definition, DefinitionError
             .error("add a line that must be rejected (reject = true)"));
     }
     Ok(definition)
+}
+
+fn read_dialect(at: &At<'_>, table: &Table) -> Result<DialectSpec, DefinitionError> {
+    at.only(
+        table,
+        &[
+            "stamp",
+            "level",
+            "message",
+            "component",
+            "optional",
+            "keys",
+            "absent",
+            "level_words",
+            "levels",
+            "lift",
+            "rename",
+        ],
+    )?;
+    let spec = DialectSpec {
+        stamp: at.texts(table, "stamp")?,
+        level: at.texts(table, "level")?,
+        message: at.texts(table, "message")?,
+        component: at.texts(table, "component")?,
+        optional: at.texts(table, "optional")?,
+        keys: at.texts(table, "keys")?,
+        absent: at.texts(table, "absent")?,
+        level_words: at.texts(table, "level_words")?,
+        levels: at.levels(table)?,
+        lift: at.texts(table, "lift")?,
+        rename: at.pairs(table, "rename")?,
+    };
+    if let Some(name) = spec
+        .optional
+        .iter()
+        .find(|name| !matches!(name.as_str(), "stamp" | "level" | "message"))
+    {
+        return Err(at
+            .key("optional")
+            .error(format!("`{name}` is none of `stamp`, `level`, `message`")));
+    }
+    let sure = |name: &str, words: &[String]| {
+        !words.is_empty() && !spec.optional.iter().any(|optional| optional == name)
+    };
+    let sure = [
+        sure("stamp", &spec.stamp),
+        sure("level", &spec.level),
+        sure("message", &spec.message),
+    ];
+    if sure.iter().filter(|sure| **sure).count() + spec.keys.len() < 2 {
+        return Err(at.error(
+            "at least two things must be there: of stamp, level, message (not optional), and keys",
+        ));
+    }
+    if spec.keys.len() > 32 {
+        return Err(at.key("keys").error("more than 32 keys"));
+    }
+    Ok(spec)
 }
 
 fn read_message(at: &At<'_>, table: &Table) -> Result<MessageSpec, DefinitionError> {
@@ -428,6 +491,20 @@ impl<'a> At<'a> {
                     .collect()
             })
             .ok_or_else(|| self.key(key).error("must be a table of texts"))
+    }
+
+    fn levels(&self, table: &Table) -> Result<Vec<(String, Level)>, DefinitionError> {
+        let pairs = self.pairs(table, "levels")?.into_iter();
+        pairs
+            .map(|(printed, level)| {
+                let level = Level::from_name(&level).ok_or_else(|| {
+                    self.key("levels")
+                        .key(&printed)
+                        .error(format!("`{level}` is no level"))
+                })?;
+                Ok((printed, level))
+            })
+            .collect()
     }
 
     fn tables<'t>(&self, table: &'t Table, key: &str) -> Result<Vec<&'t Table>, DefinitionError> {

@@ -56,7 +56,7 @@ impl Run {
             .position(|line| !line.same_way)
             .unwrap_or(self.lines.len());
         match shape {
-            Shape::LogrusJson | Shape::TracingJson => 0,
+            Shape::Json(_) => 0,
             Shape::Terminal | Shape::Quoted => {
                 let closed = if quote_open {
                     self.quote_end(end, rules)

@@ -1,7 +1,7 @@
 //! The loop: lines into records, rejects, framing; nothing is lost, spans tile the block.
 
 use crate::catalogue::{Catalogue, Claim, is_panic};
-use crate::engine::json::{self, Member};
+use crate::engine::json::{self, Scan, State};
 use crate::engine::logrus::quote_is_open;
 use crate::engine::{self, Head, Shape, panics};
 use crate::framing::{Run, RunLine};
@@ -40,6 +40,8 @@ struct Line {
     /// Text that had to be decoded or cleaned.
     decoded: Vec<u8>,
     class: Option<Class>,
+    /// What is in the text if it begins like JSON.
+    scan: Scan,
 }
 
 impl Line {
@@ -105,10 +107,14 @@ impl Line {
     #[inline]
     fn classify(&mut self, catalogue: &Catalogue, block: &[u8]) -> Class {
         loop {
-            let text = self.text(block);
+            let text = self.peeled.text.of(block, &self.decoded);
+            self.scan.clear();
             // Docker's JSON is no record of anybody, however much of one its payload holds.
             if !text.starts_with(b"{\"log\":\"") {
-                match catalogue.claim(text) {
+                if json::begins(text) {
+                    self.scan.read(text, &catalogue.keys);
+                }
+                match catalogue.claim(text, &self.scan) {
                     Claim::One(head, format) => return Class::Start(head, format),
                     Claim::Several => return Class::Ambiguous,
                     Claim::Nobody => {}
@@ -137,8 +143,8 @@ pub struct Parser<'c> {
     ahead: Line,
     run: Run,
     joined: Vec<u8>,
-    arena: Vec<u8>,
-    members: Vec<Member>,
+    /// Of a joined record.
+    scan: Scan,
     fields: Vec<Field<'static>>,
     meaning: Meaning<'static>,
     /// Lines beyond the limit of the record before them.
@@ -179,8 +185,7 @@ impl<'c> Parser<'c> {
             ahead: Line::default(),
             run: Run::default(),
             joined: Vec::new(),
-            arena: Vec::new(),
-            members: Vec::new(),
+            scan: Scan::default(),
             fields: Vec::new(),
             meaning: Meaning::default(),
             too_long: false,
@@ -275,11 +280,10 @@ impl<'c> Parser<'c> {
                 }
                 Class::Other => {
                     let span = base.span(position, next, line, 1);
-                    let text = self.here.text(block);
                     let why = if self.too_long {
                         Reject::RecordTooLong
                     } else {
-                        why_not(text, &mut self.arena, &mut self.members)
+                        why_not(self.here.text(block), &self.here.scan)
                     };
                     sink.rejected(span, why)?;
                 }
@@ -444,28 +448,29 @@ impl<'c> Parser<'c> {
         let compiled = &self.catalogue.compiled[usize::from(format)];
         let rules = compiled.rules();
         let mut fields = recycle(std::mem::take(&mut self.fields));
-        let body = if head.shape.engine() == engine::Engine::LogrusJson
-            || head.shape.engine() == engine::Engine::TracingJson
-        {
-            if !json::scan(text, &head, &mut self.arena, &mut self.members) {
+        let mut own_level = None;
+        let body = if let Shape::Json(dialect) = head.shape {
+            let scan = if joined {
+                self.scan.read(text, &self.catalogue.keys);
+                &self.scan
+            } else {
+                &self.here.scan
+            };
+            let dialect = &self.catalogue.dialects[usize::from(dialect)];
+            let Some(found) = dialect.find(text, scan) else {
                 self.fields = recycle(fields);
                 return sink.rejected(span, Reject::BrokenJson);
-            }
-            let arena = &self.arena;
-            match json::body(text, &head, rules, arena, &self.members, &mut fields) {
-                Some(body) => body,
-                None => {
-                    self.fields = recycle(fields);
-                    return sink.rejected(span, Reject::Unrecognised);
-                }
-            }
+            };
+            let body = json::body(text, scan, dialect, &found, &mut fields);
+            own_level = dialect.level(body.level_raw);
+            body
         } else {
             engine::text_body(text, &head, rules, &mut fields)
         };
         let level = if is_panic(&head) {
             Some(model::Level::Fatal)
         } else {
-            compiled.level(body.level_raw)
+            own_level.or_else(|| compiled.level(body.level_raw))
         };
         let mut meaning = std::mem::take(&mut self.meaning).recycle();
         let mut kind = None;
@@ -539,10 +544,10 @@ impl<'c> Parser<'c> {
 }
 
 /// Why a line is no record.
-fn why_not(text: &[u8], arena: &mut Vec<u8>, members: &mut Vec<Member>) -> Reject {
+fn why_not(text: &[u8], scan: &Scan) -> Reject {
     if memchr(0, text).is_some() {
         Reject::Binary
-    } else if text.trim_ascii_start().starts_with(b"{\"") && !json::is_valid(text, arena, members) {
+    } else if scan.state == State::Broken {
         Reject::BrokenJson
     } else {
         Reject::Unrecognised

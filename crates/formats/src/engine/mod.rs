@@ -8,35 +8,34 @@ pub(crate) mod geth;
 pub(crate) mod json;
 pub(crate) mod logrus;
 pub(crate) mod panics;
+pub(crate) mod stamps;
 pub(crate) mod tracing;
 
 use model::{Field, Stamp};
 
 /// Changes whenever an engine, the framing or the wrappers change what a record holds: part of the
 /// parser version.
-pub(crate) const ENGINE_VERSION: u32 = 1;
+pub(crate) const ENGINE_VERSION: u32 = 2;
 
 /// An engine that a definition can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Engine {
     LogrusText,
-    LogrusJson,
     TracingText,
-    TracingJson,
     GethText,
     ErigonText,
+    Json,
     GoPanic,
     RustPanic,
 }
 
 impl Engine {
-    pub(crate) const ALL: [Engine; 8] = [
+    pub(crate) const ALL: &[Engine] = &[
         Engine::LogrusText,
-        Engine::LogrusJson,
         Engine::TracingText,
-        Engine::TracingJson,
         Engine::GethText,
         Engine::ErigonText,
+        Engine::Json,
         Engine::GoPanic,
         Engine::RustPanic,
     ];
@@ -44,18 +43,20 @@ impl Engine {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Engine::LogrusText => "logrus_text",
-            Engine::LogrusJson => "logrus_json",
             Engine::TracingText => "tracing_text",
-            Engine::TracingJson => "tracing_json",
             Engine::GethText => "geth_text",
             Engine::ErigonText => "erigon_text",
+            Engine::Json => "json",
             Engine::GoPanic => "go_panic",
             Engine::RustPanic => "rust_panic",
         }
     }
 
     pub(crate) fn by_name(name: &str) -> Option<Engine> {
-        Engine::ALL.into_iter().find(|engine| engine.name() == name)
+        Engine::ALL
+            .iter()
+            .copied()
+            .find(|engine| engine.name() == name)
     }
 }
 
@@ -66,18 +67,16 @@ pub(crate) enum Shape {
     Terminal,
     /// `time="stamp" level=info msg="…" key=value`.
     Quoted,
-    /// logrus' JSON, and Stackdriver's.
-    LogrusJson,
     /// `stamp LEVEL span: target: message key=value`.
     TracingText,
-    /// `{"timestamp":…,"level":…,"fields":{…},"target":…}`.
-    TracingJson,
     /// `INFO [08-14|17:31:02.123] message key=value`.
     Geth,
     /// `t=stamp lvl=info msg="…" key=value`.
     GethLogfmt,
     /// `[INFO] [08-14|17:31:02.123] [stage] message key=value`.
     Erigon,
+    /// An object; the number of the dialect.
+    Json(u16),
     /// `panic: …` and goroutine stacks.
     GoPanic,
     /// `thread '…' panicked at …`.
@@ -88,11 +87,10 @@ impl Shape {
     pub(crate) fn engine(self) -> Engine {
         match self {
             Shape::Terminal | Shape::Quoted => Engine::LogrusText,
-            Shape::LogrusJson => Engine::LogrusJson,
             Shape::TracingText => Engine::TracingText,
-            Shape::TracingJson => Engine::TracingJson,
             Shape::Geth | Shape::GethLogfmt => Engine::GethText,
             Shape::Erigon => Engine::ErigonText,
+            Shape::Json(_) => Engine::Json,
             Shape::GoPanic => Engine::GoPanic,
             Shape::RustPanic => Engine::RustPanic,
         }
@@ -110,7 +108,7 @@ pub(crate) struct Head {
     pub(crate) component: (u32, u32),
     /// Range of the spans before a tracing target, empty if none.
     pub(crate) spans: (u32, u32),
-    /// Where the message (or for JSON the object) begins.
+    /// Where the message begins.
     pub(crate) body: u32,
 }
 
@@ -118,7 +116,8 @@ pub(crate) struct Head {
 pub(crate) type Recogniser = fn(&[u8]) -> Option<Head>;
 
 /// Returns every recogniser that a line with this beginning may be for. All of them are asked: whose
-/// line it is follows from what the formats claim, never from the order here.
+/// line it is follows from what the formats claim, never from the order here. JSON has its own way:
+/// dialects look at what [`json::Scan`] found.
 #[inline]
 pub(crate) fn recognisers(line: &[u8]) -> &'static [Recogniser] {
     let Some(first) = line.first() else {
@@ -130,7 +129,6 @@ pub(crate) fn recognisers(line: &[u8]) -> &'static [Recogniser] {
         b't' => &[logrus::quoted_line, geth::logfmt, panics::rust],
         b'i' | b'm' => &[logrus::quoted_line],
         b'l' => &[logrus::level_first],
-        b'{' => &[|line| json::recognise(line, 0)],
         b'0'..=b'9' => &[tracing::recognise, |line| logrus::terminal(line, 0)],
         b'A'..=b'Z' => &[tracing::year_less, logrus::stampless, geth::terminal],
         b' ' => &[indented],
@@ -144,14 +142,23 @@ pub(crate) fn recognisers(line: &[u8]) -> &'static [Recogniser] {
 fn indented(line: &[u8]) -> Option<Head> {
     let depth = line.iter().take(9).take_while(|c| **c == b' ').count();
     match line.get(depth)? {
-        b'{' => json::recognise(line, depth),
         b'[' if depth <= 4 => logrus::terminal(line, depth + 1),
         b'A'..=b'Z' if depth == 1 => logrus::stampless(line),
         _ => None,
     }
 }
 
-/// The parts of a record's text. Ranges of JSON strings that needed decoding lie in the arena.
+/// Whether a target (a path with `::`) is below one of these.
+#[inline]
+pub(crate) fn is_own_target<T: AsRef<[u8]>>(targets: &[T], target: &[u8]) -> bool {
+    targets.iter().any(|known| {
+        target
+            .strip_prefix(known.as_ref())
+            .is_some_and(|rest| matches!(rest.first(), None | Some(b':' | b'_')))
+    })
+}
+
+/// The parts of a record's text.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Body<'a> {
     pub(crate) component: Option<&'a [u8]>,
@@ -167,7 +174,7 @@ pub(crate) struct Rules<'a> {
     pub(crate) spaced_keys: &'a [String],
 }
 
-/// Splits a text record. JSON goes through [`json::body`], which needs an arena.
+/// Splits a text record. JSON goes through [`json::body`].
 #[inline]
 pub(crate) fn text_body<'a>(
     text: &'a [u8],
@@ -204,7 +211,7 @@ pub(crate) fn text_body<'a>(
             body.message = geth::body(text, head, fields);
         }
         Shape::GoPanic | Shape::RustPanic => body.message = crate::scan::trim_end(text),
-        Shape::LogrusJson | Shape::TracingJson => {}
+        Shape::Json(_) => {}
     }
     body
 }

@@ -1,0 +1,334 @@
+//! A dialect: how one program writes its JSON lines. Definitions name them; see
+//! [`DialectSpec`] for the words.
+
+use super::keys::{Keys, NO_KEY};
+use super::scan::{Kind, Scan};
+use crate::engine::stamps;
+use model::{Level, Stamp};
+
+/// One `[[json]]` of a definition file. Keys of nested objects are written with dots, `fields.message`;
+/// a key that has the dot in it is found by the same words.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct DialectSpec {
+    /// Keys of the time; the first of them that holds one.
+    pub(crate) stamp: Vec<String>,
+    /// Keys of the level: text or number.
+    pub(crate) level: Vec<String>,
+    /// Keys of the message: text.
+    pub(crate) message: Vec<String>,
+    /// Keys of the component: text. It may always be missing.
+    pub(crate) component: Vec<String>,
+    /// Which of `stamp`, `level`, `message` may be missing.
+    pub(crate) optional: Vec<String>,
+    /// Further keys that must be there.
+    pub(crate) keys: Vec<String>,
+    /// Keys that must not be there.
+    pub(crate) absent: Vec<String>,
+    /// If there are any, the level must be one of these.
+    pub(crate) level_words: Vec<String>,
+    /// Printed level to severity, before what the definition and everybody says.
+    pub(crate) levels: Vec<(String, Level)>,
+    /// Objects whose members become fields of the record, after the others.
+    pub(crate) lift: Vec<String>,
+    /// Members that become fields under another name.
+    pub(crate) rename: Vec<(String, String)>,
+}
+
+/// What a key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Stamp,
+    Level,
+    Message,
+    Component,
+    /// One of `keys`, by its bit.
+    Needed,
+    Absent,
+    Lift,
+    /// The number of the new name.
+    Rename,
+}
+
+/// What one key is for; sorted by `id`.
+#[derive(Clone, Copy, Debug)]
+struct Use {
+    id: u16,
+    /// The key of the object it is in, or [`NO_KEY`].
+    parent: u16,
+    role: Role,
+    rank: u16,
+}
+
+/// A dialect, its words made numbers.
+#[derive(Debug)]
+pub(crate) struct Dialect {
+    /// The index of its format.
+    pub(crate) format: u16,
+    uses: Vec<Use>,
+    /// Where the uses of an id begin.
+    first: Vec<u16>,
+    /// Bits of [`Scan::seen`] that must be there.
+    must: u64,
+    stamp_needed: bool,
+    level_needed: bool,
+    message_needed: bool,
+    needed: u64,
+    level_words: Vec<Vec<u8>>,
+    levels: Vec<(Vec<u8>, Level)>,
+    names: Vec<Vec<u8>>,
+    /// Beginnings of components that are the format's own; empty: all.
+    targets: Vec<Vec<u8>>,
+}
+
+/// Which members of a line have which role, as positions in [`Scan::members`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    pub(crate) stamp: Option<Stamp>,
+    stamp_at: u32,
+    level_at: u32,
+    message_at: u32,
+    component_at: u32,
+}
+
+/// No member.
+const NOWHERE: u32 = u32::MAX;
+
+impl Found {
+    /// Whether a member has a role, so that it is no field.
+    #[inline]
+    pub(crate) fn has(&self, member: usize) -> bool {
+        let member = member as u32;
+        self.stamp_at == member
+            || self.level_at == member
+            || self.message_at == member
+            || self.component_at == member
+    }
+
+    fn text<'a>(at: u32, line: &'a [u8], scan: &'a Scan) -> Option<&'a [u8]> {
+        let member = scan.members.get(at as usize)?;
+        Some(scan.value(line, member))
+    }
+
+    pub(crate) fn level<'a>(&self, line: &'a [u8], scan: &'a Scan) -> Option<&'a [u8]> {
+        Found::text(self.level_at, line, scan)
+    }
+
+    pub(crate) fn message<'a>(&self, line: &'a [u8], scan: &'a Scan) -> Option<&'a [u8]> {
+        Found::text(self.message_at, line, scan)
+    }
+
+    pub(crate) fn component<'a>(&self, line: &'a [u8], scan: &'a Scan) -> Option<&'a [u8]> {
+        Found::text(self.component_at, line, scan)
+    }
+}
+
+impl Dialect {
+    pub(crate) fn new(
+        spec: &DialectSpec,
+        format: u16,
+        targets: &[String],
+        keys: &mut Keys,
+    ) -> Dialect {
+        let mut uses = Vec::new();
+        let mut must = 0;
+        let mut add = |keys: &mut Keys, word: &str, role: Role, rank: usize| {
+            let mut put = |id: u16, parent: u16| {
+                uses.push(Use {
+                    id,
+                    parent,
+                    role,
+                    rank: rank as u16,
+                });
+            };
+            put(keys.add(word.as_bytes()), NO_KEY);
+            if let Some((parent, child)) = word.split_once('.') {
+                put(keys.add(child.as_bytes()), keys.add(parent.as_bytes()));
+            }
+        };
+        for (role, words) in [
+            (Role::Stamp, &spec.stamp),
+            (Role::Level, &spec.level),
+            (Role::Message, &spec.message),
+            (Role::Component, &spec.component),
+            (Role::Needed, &spec.keys),
+            (Role::Absent, &spec.absent),
+            (Role::Lift, &spec.lift),
+        ] {
+            for (rank, word) in words.iter().enumerate() {
+                add(keys, word, role, rank);
+            }
+        }
+        for (rank, (word, _)) in spec.rename.iter().enumerate() {
+            add(keys, word, Role::Rename, rank);
+        }
+        let needs = |name: &str, words: &[String]| {
+            !words.is_empty() && !spec.optional.iter().any(|optional| optional == name)
+        };
+        let stamp_needed = needs("stamp", &spec.stamp);
+        let level_needed = needs("level", &spec.level);
+        let message_needed = needs("message", &spec.message);
+        for (needed, words) in [
+            (stamp_needed, &spec.stamp),
+            (level_needed, &spec.level),
+            (message_needed, &spec.message),
+        ] {
+            if let ([word], true) = (words.as_slice(), needed)
+                && !word.contains('.')
+            {
+                must |= 1 << (keys.id(word.as_bytes()) & 63);
+            }
+        }
+        for word in spec.keys.iter().filter(|word| !word.contains('.')) {
+            must |= 1 << (keys.id(word.as_bytes()) & 63);
+        }
+        uses.sort_by_key(|one: &Use| one.id);
+        let bytes = |words: &[String]| words.iter().map(|word| word.clone().into_bytes()).collect();
+        Dialect {
+            format,
+            uses,
+            first: Vec::new(),
+            must,
+            stamp_needed,
+            level_needed,
+            message_needed,
+            needed: (1u64 << spec.keys.len().min(63)) - 1,
+            level_words: bytes(&spec.level_words),
+            levels: spec
+                .levels
+                .iter()
+                .map(|(word, level)| (word.clone().into_bytes(), *level))
+                .collect(),
+            names: spec
+                .rename
+                .iter()
+                .map(|(_, name)| name.clone().into_bytes())
+                .collect(),
+            targets: bytes(targets),
+        }
+    }
+
+    /// Makes the index of uses, once all words have their numbers.
+    pub(crate) fn index(&mut self, keys: &Keys) {
+        let uses = &self.uses;
+        self.first = (0..=keys.count())
+            .map(|id| uses.partition_point(|one| usize::from(one.id) < id) as u16)
+            .collect();
+    }
+
+    /// What a member is for.
+    #[inline]
+    fn uses_of(&self, scan: &Scan, id: u16, parent: u32) -> impl Iterator<Item = &Use> {
+        let id = usize::from(id);
+        let uses = &self.uses[usize::from(self.first[id])..usize::from(self.first[id + 1])];
+        let parent = match scan.members.get(parent as usize) {
+            None => NO_KEY,
+            // Nobody asks for what is in an object that nobody asks for.
+            Some(member) if member.id == NO_KEY => u16::MAX,
+            Some(member) => member.id,
+        };
+        uses.iter().filter(move |one| one.parent == parent)
+    }
+
+    /// Finds the dialect's members in a line; `None` if the line is not of this dialect.
+    pub(crate) fn find(&self, line: &[u8], scan: &Scan) -> Option<Found> {
+        if scan.seen & self.must != self.must {
+            return None;
+        }
+        let mut found = Found {
+            stamp: None,
+            stamp_at: NOWHERE,
+            level_at: NOWHERE,
+            message_at: NOWHERE,
+            component_at: NOWHERE,
+        };
+        let mut ranks = [u16::MAX; 4];
+        let mut needed = 0u64;
+        for (index, member) in scan.members.iter().enumerate() {
+            if member.id == NO_KEY {
+                continue;
+            }
+            let at = index as u32;
+            for one in self.uses_of(scan, member.id, member.parent) {
+                let better = |role: usize| one.rank < ranks[role];
+                match one.role {
+                    Role::Stamp if better(0) => {
+                        if matches!(member.kind, Kind::Text | Kind::Number)
+                            && let Some(stamp) = stamps::whole(scan.value(line, member))
+                        {
+                            ranks[0] = one.rank;
+                            found.stamp = Some(stamp);
+                            found.stamp_at = at;
+                        }
+                    }
+                    Role::Level if better(1) => {
+                        if matches!(member.kind, Kind::Text | Kind::Number) {
+                            ranks[1] = one.rank;
+                            found.level_at = at;
+                        }
+                    }
+                    Role::Message if better(2) && member.kind == Kind::Text => {
+                        ranks[2] = one.rank;
+                        found.message_at = at;
+                    }
+                    Role::Component if better(3) && member.kind == Kind::Text => {
+                        ranks[3] = one.rank;
+                        found.component_at = at;
+                    }
+                    Role::Needed => needed |= 1 << one.rank,
+                    Role::Absent => return None,
+                    _ => {}
+                }
+            }
+        }
+        let is_whole = (found.stamp_at != NOWHERE || !self.stamp_needed)
+            && (found.level_at != NOWHERE || !self.level_needed)
+            && (found.message_at != NOWHERE || !self.message_needed)
+            && needed == self.needed;
+        if !is_whole {
+            return None;
+        }
+        if !self.level_words.is_empty() {
+            let level = found.level(line, scan)?;
+            if !self.level_words.iter().any(|word| word == level) {
+                return None;
+            }
+        }
+        if !self.targets.is_empty()
+            && let Some(component) = found.component(line, scan)
+            && !crate::engine::is_own_target(&self.targets, component)
+        {
+            return None;
+        }
+        Some(found)
+    }
+
+    /// The severity of a printed level, where the dialect has its own.
+    #[inline]
+    pub(crate) fn level(&self, raw: &[u8]) -> Option<Level> {
+        let known = self.levels.iter().find(|(word, _)| word == raw);
+        known.map(|(_, level)| *level)
+    }
+
+    /// Whether a member's own members become fields of the record.
+    #[inline]
+    pub(crate) fn lifts(&self, scan: &Scan, index: usize) -> bool {
+        let member = &scan.members[index];
+        member.kind == Kind::Object
+            && member.id != NO_KEY
+            && self
+                .uses_of(scan, member.id, member.parent)
+                .any(|one| one.role == Role::Lift)
+    }
+
+    /// The name a member has as a field, where it isn't its key.
+    #[inline]
+    pub(crate) fn name(&self, scan: &Scan, index: usize) -> Option<&[u8]> {
+        let member = &scan.members[index];
+        if member.id == NO_KEY || self.names.is_empty() {
+            return None;
+        }
+        self.uses_of(scan, member.id, member.parent)
+            .find(|one| one.role == Role::Rename)
+            .map(|one| self.names[usize::from(one.rank)].as_slice())
+    }
+}

@@ -1,0 +1,174 @@
+//! JSON lines, one engine for all: an object on one line, of which a definition says what is what.
+//!
+//! A definition names its dialects ([`DialectSpec`]: which keys hold time, level, message, component,
+//! which must be there, which objects are opened); the order of keys never matters. A line is gone over
+//! once ([`Scan`]), however many dialects are asked about it.
+//!
+//! Of two equal keys the first has the role and the second is a field (Nimbus writes `msg` twice).
+//! Strings without escapes are borrowed from the line. Numbers, truths, lists and objects keep their
+//! JSON text, checked to be valid, since they go into other JSON as they are.
+
+mod dialect;
+mod keys;
+mod scan;
+
+pub(crate) use dialect::{Dialect, DialectSpec, Found};
+pub(crate) use keys::Keys;
+pub(crate) use scan::{Scan, State, escape, token};
+
+use super::Body;
+use model::{Field, FieldValue};
+use scan::{Kind, TOP};
+
+/// Deeper indentation is a continuation of something.
+const INDENT_MAX: usize = 8;
+
+/// Whether a line may be a record of JSON: pasted text is indented a little.
+#[inline]
+pub(crate) fn begins(line: &[u8]) -> bool {
+    match line.first() {
+        Some(b'{') => true,
+        Some(b' ') => {
+            let depth = line
+                .iter()
+                .take(INDENT_MAX + 1)
+                .take_while(|c| **c == b' ')
+                .count();
+            depth <= INDENT_MAX && line.get(depth) == Some(&b'{')
+        }
+        _ => false,
+    }
+}
+
+/// Makes a record's parts of what the scan has: members without a role become fields, first those of
+/// the object itself, then those of the objects it opens.
+pub(crate) fn body<'a>(
+    line: &'a [u8],
+    scan: &'a Scan,
+    dialect: &'a Dialect,
+    found: &Found,
+    fields: &mut Vec<Field<'a>>,
+) -> Body<'a> {
+    let mut push = |index: usize| {
+        let member = &scan.members[index];
+        let value = scan.value(line, member);
+        fields.push(Field {
+            key: dialect
+                .name(scan, index)
+                .unwrap_or_else(|| scan.key(line, member)),
+            value: if member.kind == Kind::Text {
+                FieldValue::Text(value)
+            } else {
+                FieldValue::Json(value)
+            },
+        });
+    };
+    let mut lifted = false;
+    for (index, member) in scan.members.iter().enumerate() {
+        if member.parent != TOP || found.has(index) {
+            continue;
+        }
+        if dialect.lifts(scan, index) {
+            lifted = true;
+        } else {
+            push(index);
+        }
+    }
+    if lifted {
+        for (index, member) in scan.members.iter().enumerate() {
+            if member.parent != TOP
+                && !found.has(index)
+                && dialect.lifts(scan, member.parent as usize)
+            {
+                push(index);
+            }
+        }
+    }
+    Body {
+        component: found.component(line, scan),
+        level_raw: found.level(line, scan).unwrap_or(b""),
+        message: found.message(line, scan).unwrap_or(b""),
+        stamp: found.stamp,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Scan {
+        let mut scan = Scan::default();
+        scan.read(text.as_bytes(), &Keys::default());
+        scan
+    }
+
+    #[test]
+    fn tokens_are_strict() {
+        for (text, ok) in [
+            ("{\"a\":1}", true),
+            ("{\"a\":-0.5e+3,\"b\":[1,{\"c\":null}],\"d\":{}}", true),
+            ("{\"a\":[]}", true),
+            ("{\"a\":\"\\u00e9\\ud83d\\ude00\"}", true),
+            (
+                "{ \"a\" : [ 1 , { } , \"x\" ] , \"b\" : { \"c\" : [ ] } }  ",
+                true,
+            ),
+            ("  {\"a\":true}", true),
+            ("{\"a\":01}", false),
+            ("{\"a\":[1,]}", false),
+            ("{\"a\":[\"\u{1}\"]}", false),
+            ("{\"a\":[}", false),
+            ("{\"a\":{]}", false),
+            ("{\"a\":tru}", false),
+            ("{\"a\":1", false),
+            ("{\"a\":\"x", false),
+            ("{\"a\":\"\\x\"}", false),
+            ("{\"a\":1}{\"a\":1}", false),
+            ("{\"a\":1,}", false),
+            ("{}", true),
+        ] {
+            let state = read(text).state;
+            assert_eq!(matches!(state, State::Object(_)), ok, "{text} {state:?}");
+            let trimmed = text.trim();
+            let end = token(trimmed.as_bytes(), 0);
+            assert_eq!(end == Some(trimmed.len()), ok, "{text}");
+        }
+        let deep = |n: usize| format!("{{\"a\":{}1{}}}", "[".repeat(n), "]".repeat(n));
+        assert_eq!(read(&deep(63)).state, State::Object(0));
+        assert_eq!(read(&deep(64)).state, State::Broken);
+        assert_eq!(read("{ words }").state, State::NoObject);
+        let many = format!("{{{}\"z\":0}}", "\"a\":1,".repeat(5000));
+        assert_eq!(read(&many).state, State::TooLarge);
+    }
+
+    #[test]
+    fn escapes_are_decoded_and_members_of_members_are_there() {
+        let line = br#"{"a":"x\u003ey\n\"\ud83d\ude00\ud800","b":{"c":{"d":1},"e\t":[2,{"f":3}]},"g":[{"h":4}],"i":5}"#;
+        let mut scan = Scan::default();
+        scan.read(line, &Keys::default());
+        let seen: Vec<_> = scan
+            .members
+            .iter()
+            .map(|member| {
+                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                (
+                    text(scan.key(line, member)),
+                    text(scan.value(line, member)),
+                    member.parent,
+                )
+            })
+            .collect();
+        let member = |key: &str, value: &str, parent| (key.to_owned(), value.to_owned(), parent);
+        assert_eq!(
+            seen,
+            [
+                member("a", "x>y\n\"😀\u{fffd}", TOP),
+                member("b", r#"{"c":{"d":1},"e\t":[2,{"f":3}]}"#, TOP),
+                member("c", r#"{"d":1}"#, 1),
+                member("e\t", r#"[2,{"f":3}]"#, 1),
+                member("g", r#"[{"h":4}]"#, TOP),
+                member("i", "5", TOP),
+            ]
+        );
+    }
+}

@@ -1,0 +1,142 @@
+//! Times in values of their own (JSON, logfmt, users' patterns), where the whole text is the time:
+//! civil with or without year and zone, a comma before the fraction, or a number since 1970.
+
+use crate::scan::{full_stamp, year_less_stamp};
+use model::{Stamp, StampDate, StampZone};
+
+/// Reads a time that fills the whole text.
+#[inline]
+pub(crate) fn whole(text: &[u8]) -> Option<Stamp> {
+    let digits = text.first()?.is_ascii_digit();
+    if digits && text.get(4) == Some(&b'-') {
+        return civil(text);
+    }
+    if digits {
+        return epoch(text);
+    }
+    let (stamp, end) = year_less_stamp(text)?;
+    (end == text.len()).then_some(stamp)
+}
+
+fn civil(text: &[u8]) -> Option<Stamp> {
+    if text.get(19) == Some(&b',') && text.len() <= 40 {
+        let mut copy = [0; 40];
+        let copy = &mut copy[..text.len()];
+        copy.copy_from_slice(text);
+        copy[19] = b'.';
+        return civil(copy);
+    }
+    let (stamp, end) = full_stamp(text, 0)?;
+    let rest = &text[end..];
+    match (rest, stamp.zone) {
+        (b"", _) => Some(stamp),
+        (b" UTC" | b"UTC", StampZone::None) => Some(Stamp {
+            zone: StampZone::Utc,
+            ..stamp
+        }),
+        // A blank before the offset, as ISO forbids and many write.
+        ([b' ', b'+' | b'-' | b'Z', ..], StampZone::None) if text.len() <= 40 => {
+            let mut copy = [0; 40];
+            let copy = &mut copy[..text.len() - 1];
+            copy[..end].copy_from_slice(&text[..end]);
+            copy[end..].copy_from_slice(&text[end + 1..]);
+            let (stamp, end) = full_stamp(copy, 0)?;
+            (end == copy.len()).then_some(stamp)
+        }
+        _ => None,
+    }
+}
+
+/// Reads a number of seconds, milli-, micro- or nanoseconds since 1970: their size tells which, from
+/// 2001 to 2286.
+fn epoch(text: &[u8]) -> Option<Stamp> {
+    let whole = text.iter().take_while(|c| c.is_ascii_digit()).count();
+    let unit_digits = match whole {
+        10 => 0u32,
+        13 => 3,
+        16 => 6,
+        19 => 9,
+        _ => return None,
+    };
+    let mut value = 0u64;
+    for digit in &text[..whole] {
+        value = value * 10 + u64::from(digit - b'0');
+    }
+    let scale = 10u64.pow(unit_digits);
+    let seconds = value / scale;
+    let mut nanos = value % scale * 10u64.pow(9 - unit_digits);
+    let mut written = unit_digits;
+    if whole < text.len() {
+        let fraction = text[whole..].strip_prefix(b".")?;
+        if fraction.is_empty() || !fraction.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        for digit in fraction {
+            if written == 9 {
+                break;
+            }
+            written += 1;
+            nanos += u64::from(digit - b'0') * 10u64.pow(9 - written);
+        }
+    }
+    Some(Stamp {
+        date: StampDate::Full((seconds / 86_400) as i32),
+        nanos_of_day: seconds % 86_400 * 1_000_000_000 + nanos,
+        fraction_digits: written as u8,
+        zone: StampZone::Utc,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_in_values() {
+        for (text, written) in [
+            (
+                "2024-01-02T03:04:05.123456789Z",
+                "2024-01-02T03:04:05.123456789Z",
+            ),
+            ("2024-01-02 03:04:05,123", "2024-01-02T03:04:05.123"),
+            (
+                "2024-01-02 03:04:05,123+0200",
+                "2024-01-02T03:04:05.123+02:00",
+            ),
+            (
+                "2024-01-02 03:04:05.123+00:00",
+                "2024-01-02T03:04:05.123+00:00",
+            ),
+            (
+                "2024-01-02 03:04:05.123 +02:00",
+                "2024-01-02T03:04:05.123+02:00",
+            ),
+            ("2024-01-02 03:04:05 UTC", "2024-01-02T03:04:05Z"),
+            ("Jan 02 03:04:05.123", "--01-02T03:04:05.123"),
+            ("1704164645", "2024-01-02T03:04:05Z"),
+            ("1704164645.5", "2024-01-02T03:04:05.5Z"),
+            ("1704164645123", "2024-01-02T03:04:05.123Z"),
+            ("1704164645123.4567899", "2024-01-02T03:04:05.123456789Z"),
+            ("1704164645123456", "2024-01-02T03:04:05.123456Z"),
+            ("1704164645123456789", "2024-01-02T03:04:05.123456789Z"),
+        ] {
+            let stamp = whole(text.as_bytes()).map(|stamp| stamp.to_string());
+            assert_eq!(stamp.as_deref(), Some(written), "{text}");
+        }
+        for text in [
+            "",
+            "1",
+            "170416464",
+            "1704164645.",
+            "1704164645.5x",
+            "17041646451",
+            "2024-01-02",
+            "noon",
+            "2024-01-02T03:04:05Zx",
+            "2024-01-02 03:04:05 CST",
+            "Jan 02 03:04:05 x",
+        ] {
+            assert_eq!(whole(text.as_bytes()), None, "{text}");
+        }
+    }
+}
