@@ -521,7 +521,7 @@ impl Catalogue {
 
 /// Whether the head is one of a panic.
 pub(crate) fn is_panic(head: &Head) -> bool {
-    matches!(head.shape, Shape::GoPanic | Shape::RustPanic)
+    head.shape.is_panic()
 }
 
 struct Fnv(u64);

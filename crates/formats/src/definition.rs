@@ -50,7 +50,8 @@ pub(crate) struct Definition {
     pub(crate) spaced_keys: Vec<String>,
     /// How the format writes JSON.
     pub(crate) dialects: Vec<DialectSpec>,
-    /// Beginnings of targets (tracing, components of JSON) the format claims; empty: all.
+    /// Beginnings of targets (tracing, components of JSON) the format claims, `""` for a line without
+    /// one; empty: all.
     pub(crate) targets: Vec<String>,
     /// Text of which a panic must hold some to be claimed.
     pub(crate) panics: Vec<String>,

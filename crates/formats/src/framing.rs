@@ -71,8 +71,15 @@ impl Run {
                 self.walk(ruled, end, 0, is_indented)
             }
             Shape::GethLogfmt => 0,
+            Shape::Nethermind => {
+                let ruled = self.ruled(b'=', end);
+                self.walk(ruled, end, 0, is_indented)
+            }
             Shape::GoPanic => self.walk(0, end, 0, is_go_stack),
             Shape::RustPanic => self.rust_panic(first, end),
+            Shape::JavaCrash => self.walk(0, end, 0, is_java_stack),
+            Shape::DotnetCrash => self.walk(0, end, 0, is_indented),
+            Shape::NodeCrash => self.node_crash(end),
         }
     }
 
@@ -124,6 +131,19 @@ impl Run {
             .map_or(0, |index| index + 1)
     }
 
+    /// V8 leaves up to three blank lines between the parts of what it says.
+    fn node_crash(&self, end: usize) -> usize {
+        let mut taken = 0;
+        for index in 0..end {
+            if panics::is_node_text(self.text(index)) {
+                taken = index + 1;
+            } else if !self.is_blank(index) || index - taken >= 3 {
+                break;
+            }
+        }
+        taken
+    }
+
     /// New Rust panics (1.73) put the message on the lines after the location, up to `note:`.
     fn rust_panic(&self, first: &[u8], end: usize) -> usize {
         let located_first = first.ends_with(b":");
@@ -139,6 +159,15 @@ impl Run {
         self.walk(from, end, 0, |text| {
             is_tracing_continuation(text) || text.starts_with(b"note: ")
         })
+    }
+}
+
+/// Whether a line that would start a record goes on with the one that `first` starts.
+pub(crate) fn goes_on(shape: Shape, first: &[u8], text: &[u8]) -> bool {
+    match shape {
+        Shape::GoPanic => panics::is_goroutine(text),
+        Shape::NodeCrash => first.starts_with(b"<---") && text.starts_with(b"FATAL ERROR: "),
+        _ => false,
     }
 }
 
@@ -185,6 +214,11 @@ fn is_tracing_continuation(text: &[u8]) -> bool {
             && text
                 .iter()
                 .all(|c| matches!(c, b'}' | b')' | b']' | b',' | b' ')))
+}
+
+/// What a dying Java program prints.
+fn is_java_stack(text: &[u8]) -> bool {
+    is_indented(text) || text.starts_with(b"Caused by: ") || text.starts_with(b"at ")
 }
 
 /// What a dying Go program prints.

@@ -21,7 +21,9 @@
 //! * After text of tracing: indented lines, closing brackets, `Caused by:`, `Stack backtrace:`.
 //! * After `panic: …`: stack frames, goroutines, registers, `exit status`. After `thread '…' panicked`:
 //!   the message up to `note:`, the backtrace.
-//! * After geth's and Erigon's text: indented lines, and a report between two rows of `#`.
+//! * After geth's, Erigon's and Nethermind's text: indented lines, and what stands between two rows of `#`
+//!   or `=`.
+//! * After crashes of Java, .NET and Node: their stacks; V8's parts stand up to three blank lines apart.
 //! * After JSON and their logfmt nothing goes on.
 //! * Lines come through the same wrapping as the first one, or the journal has indented them.
 //!

@@ -3,8 +3,8 @@
 use crate::catalogue::{Catalogue, Claim, is_panic};
 use crate::engine::json::{self, Scan, State};
 use crate::engine::logrus::quote_is_open;
-use crate::engine::{self, Head, Shape, panics};
-use crate::framing::{Run, RunLine};
+use crate::engine::{self, Head, Shape};
+use crate::framing::{Run, RunLine, goes_on};
 use crate::meaning::{Meaning, Told};
 use crate::scan::{has_colours, strip_colours};
 use crate::wrapper::{MAX_LAYERS, Peeled, Place, peel};
@@ -312,7 +312,7 @@ impl<'c> Parser<'c> {
         let goes_on = next < block.len()
             && (!self.ahead.is_boundary()
                 || self.here.peeled.partial
-                || (head.shape == Shape::GoPanic && panics::is_goroutine(self.ahead.text(block))));
+                || goes_on(head.shape, self.here.text(block), self.ahead.text(block)));
         if !goes_on {
             let span = base.span(self.here.start, next, line, 1);
             self.emit(block, span, head, format, false, sink)?;
@@ -395,9 +395,8 @@ impl<'c> Parser<'c> {
                 (block, &self.ahead.decoded),
             );
             let chunk = partial && same_way;
-            let own_goroutine =
-                shape == Shape::GoPanic && panics::is_goroutine(self.ahead.text(block));
-            if !chunk && !own_goroutine && self.ahead.is_boundary() {
+            let own = goes_on(shape, self.here.text(block), self.ahead.text(block));
+            if !chunk && !own && self.ahead.is_boundary() {
                 return false;
             }
             bytes += self.ahead.next - at;

@@ -7,6 +7,7 @@
 pub(crate) mod geth;
 pub(crate) mod json;
 pub(crate) mod logrus;
+pub(crate) mod nethermind;
 pub(crate) mod panics;
 pub(crate) mod stamps;
 pub(crate) mod tracing;
@@ -25,8 +26,12 @@ pub(crate) enum Engine {
     GethText,
     ErigonText,
     Json,
+    NethermindText,
     GoPanic,
     RustPanic,
+    JavaCrash,
+    DotnetCrash,
+    NodeCrash,
 }
 
 impl Engine {
@@ -36,8 +41,12 @@ impl Engine {
         Engine::GethText,
         Engine::ErigonText,
         Engine::Json,
+        Engine::NethermindText,
         Engine::GoPanic,
         Engine::RustPanic,
+        Engine::JavaCrash,
+        Engine::DotnetCrash,
+        Engine::NodeCrash,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -47,8 +56,12 @@ impl Engine {
             Engine::GethText => "geth_text",
             Engine::ErigonText => "erigon_text",
             Engine::Json => "json",
+            Engine::NethermindText => "nethermind_text",
             Engine::GoPanic => "go_panic",
             Engine::RustPanic => "rust_panic",
+            Engine::JavaCrash => "java_crash",
+            Engine::DotnetCrash => "dotnet_crash",
+            Engine::NodeCrash => "node_crash",
         }
     }
 
@@ -77,13 +90,33 @@ pub(crate) enum Shape {
     Erigon,
     /// An object; the number of the dialect.
     Json(u16),
+    /// `2023-09-18 03:50:19.0595|INFO|logger|thread|message`, `18 Sep 03:50:19 | message`.
+    Nethermind,
     /// `panic: …` and goroutine stacks.
     GoPanic,
     /// `thread '…' panicked at …`.
     RustPanic,
+    /// `Exception in thread "main" …`.
+    JavaCrash,
+    /// `Unhandled exception. System.…`.
+    DotnetCrash,
+    /// `<--- Last few GCs --->`, `FATAL ERROR: … JavaScript heap out of memory`.
+    NodeCrash,
 }
 
 impl Shape {
+    /// Whether the record is what a dying program printed: claimed by its whole text, without stamp.
+    pub(crate) fn is_panic(self) -> bool {
+        matches!(
+            self,
+            Shape::GoPanic
+                | Shape::RustPanic
+                | Shape::JavaCrash
+                | Shape::DotnetCrash
+                | Shape::NodeCrash
+        )
+    }
+
     pub(crate) fn engine(self) -> Engine {
         match self {
             Shape::Terminal | Shape::Quoted => Engine::LogrusText,
@@ -91,8 +124,12 @@ impl Shape {
             Shape::Geth | Shape::GethLogfmt => Engine::GethText,
             Shape::Erigon => Engine::ErigonText,
             Shape::Json(_) => Engine::Json,
+            Shape::Nethermind => Engine::NethermindText,
             Shape::GoPanic => Engine::GoPanic,
             Shape::RustPanic => Engine::RustPanic,
+            Shape::JavaCrash => Engine::JavaCrash,
+            Shape::DotnetCrash => Engine::DotnetCrash,
+            Shape::NodeCrash => Engine::NodeCrash,
         }
     }
 }
@@ -129,10 +166,24 @@ pub(crate) fn recognisers(line: &[u8]) -> &'static [Recogniser] {
         b't' => &[logrus::quoted_line, geth::logfmt, panics::rust],
         b'i' | b'm' => &[logrus::quoted_line],
         b'l' => &[logrus::level_first],
-        b'0'..=b'9' => &[tracing::recognise, |line| logrus::terminal(line, 0)],
+        b'0'..=b'9' => &[
+            tracing::recognise,
+            |line| logrus::terminal(line, 0),
+            nethermind::dated,
+            nethermind::year_less,
+        ],
+        b'E' | b'F' | b'U' => &[
+            tracing::year_less,
+            logrus::stampless,
+            geth::terminal,
+            panics::java,
+            panics::dotnet,
+            panics::node,
+        ],
         b'A'..=b'Z' => &[tracing::year_less, logrus::stampless, geth::terminal],
         b' ' => &[indented],
         b'p' | b'f' | b'g' => &[panics::go],
+        b'<' | b'n' => &[panics::node],
         _ => &[],
     }
 }
@@ -149,12 +200,15 @@ fn indented(line: &[u8]) -> Option<Head> {
 }
 
 /// Whether a target (a path with `::`) is below one of these.
+/// The empty one stands for no target, not for the beginning of all.
 #[inline]
 pub(crate) fn is_own_target<T: AsRef<[u8]>>(targets: &[T], target: &[u8]) -> bool {
     targets.iter().any(|known| {
-        target
-            .strip_prefix(known.as_ref())
-            .is_some_and(|rest| matches!(rest.first(), None | Some(b':' | b'_')))
+        let known = known.as_ref();
+        known.is_empty() == target.is_empty()
+            && target
+                .strip_prefix(known)
+                .is_some_and(|rest| matches!(rest.first(), None | Some(b':' | b'_')))
     })
 }
 
@@ -210,8 +264,9 @@ pub(crate) fn text_body<'a>(
         Shape::Geth | Shape::GethLogfmt | Shape::Erigon => {
             body.message = geth::body(text, head, fields);
         }
-        Shape::GoPanic | Shape::RustPanic => body.message = crate::scan::trim_end(text),
-        Shape::Json(_) => {}
+        Shape::Nethermind => body.message = nethermind::body(text, head, fields),
+        shape if shape.is_panic() => body.message = crate::scan::trim_end(text),
+        _ => {}
     }
     body
 }

@@ -1,7 +1,8 @@
 //! tracing-subscriber's text: `2023-09-08T12:43:43.561336Z  INFO span{a=1}:span: target: message k=v`.
 //!
 //! Blanks before the level shrink when pages are copied. Older programs print `Mar 27 11:50:36.347`,
-//! without year. The target is the component; the spans before it are kept as the field `spans`.
+//! without year. The target is the component; the spans before it are kept as the field `spans`. Some
+//! programs (reth by default) print no target: then the message begins at once.
 
 use super::{Head, Shape};
 use crate::scan::{full_stamp, key_before, trim_end, year_less_stamp};
@@ -57,14 +58,25 @@ fn after_stamp(line: &[u8], mut at: usize, stamp: Stamp) -> Option<Head> {
     }
     let level = (level as u32, at as u32);
     let first = at + 1;
-    let first_end = scope_end(line, first)?;
-    let next = (first_end + 2).min(line.len());
-    // Spans come first if there are any: a span list has braces or upper case, or a path follows it.
-    let spans_first = !is_path(&line[first..first_end]);
-    let second = scope_end(line, next).filter(|end| is_path(&line[next..*end]));
-    let (spans, component, body) = match second {
-        Some(end) if spans_first => ((first, first_end), (next, end), (end + 2).min(line.len())),
-        _ => ((0, 0), (first, first_end), next),
+    let none = (first, first);
+    let (spans, component, body) = match scope_end(line, first) {
+        None => (none, none, first),
+        Some(first_end) => {
+            let next = (first_end + 2).min(line.len());
+            // Spans come first if there are any: a span list has braces or upper case, or a path
+            // follows it.
+            let spans_first = !is_path(&line[first..first_end]);
+            let second = scope_end(line, next).filter(|end| is_path(&line[next..*end]));
+            match second {
+                Some(end) if spans_first => {
+                    ((first, first_end), (next, end), (end + 2).min(line.len()))
+                }
+                _ if !spans_first => (none, (first, first_end), next),
+                // No target: spans if they look so, else `Warning: text`.
+                _ if line[first..first_end].ends_with(b"}") => ((first, first_end), none, next),
+                _ => (none, none, first),
+            }
+        }
     };
     Some(Head {
         shape: Shape::TracingText,
@@ -98,7 +110,8 @@ pub(crate) fn year_less(line: &[u8]) -> Option<Head> {
 }
 
 /// Splits `message key=value …`: fields stand at the end, bare values hold blanks only inside
-/// brackets, quoted ones escape quotes. What does not read so to the very end is message.
+/// brackets and before a unit (`gas=25.94 Mgas`), quoted ones escape quotes. What does not read so to the
+/// very end is message.
 pub(crate) fn body<'a>(text: &'a [u8], from: usize, fields: &mut Vec<Field<'a>>) -> &'a [u8] {
     let text = trim_end(text);
     let from = from.min(text.len());
@@ -141,16 +154,9 @@ fn read_fields<'a>(text: &'a [u8], mut at: usize, fields: &mut Vec<Field<'a>>) -
             }
             (end + 1, &text[value + 1..end])
         } else {
-            let mut end = value;
-            let mut depth = 0i32;
-            while let Some(c) = text.get(end) {
-                match c {
-                    b'(' | b'[' | b'{' => depth += 1,
-                    b')' | b']' | b'}' => depth -= 1,
-                    b' ' | b'\n' if depth <= 0 => break,
-                    _ => {}
-                }
-                end += 1;
+            let mut end = bare_end(text, value);
+            if text[value..end].first().is_some_and(u8::is_ascii_digit) {
+                end += unit_length(&text[end..]);
             }
             (end, &text[value..end])
         };
@@ -164,4 +170,36 @@ fn read_fields<'a>(text: &'a [u8], mut at: usize, fields: &mut Vec<Field<'a>>) -
         at = end + 1;
     }
     Some(())
+}
+
+/// The end of a bare value.
+fn bare_end(text: &[u8], from: usize) -> usize {
+    let mut end = from;
+    let mut depth = 0i32;
+    while let Some(c) = text.get(end) {
+        match c {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth -= 1,
+            b' ' | b'\n' if depth <= 0 => break,
+            _ => {}
+        }
+        end += 1;
+    }
+    end
+}
+
+/// The length of ` Mgas`, ` Ggas/second` after a number; 0 if the next word is no unit.
+fn unit_length(rest: &[u8]) -> usize {
+    let Some(word) = rest.strip_prefix(b" ") else {
+        return 0;
+    };
+    let letters = word
+        .iter()
+        .take(16)
+        .take_while(|c| c.is_ascii_alphabetic() || **c == b'/')
+        .count();
+    match word.get(letters) {
+        None | Some(b' ') if letters > 0 => 1 + letters,
+        _ => 0,
+    }
 }
