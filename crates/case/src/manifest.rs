@@ -300,6 +300,15 @@ pub struct Piece {
     /// Year of the wrapper's stamps, where they write none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wrapper_year: Option<i32>,
+    /// Day of the wrapper's stamps, where they write no date.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wrapper_day: Option<i32>,
+    /// Whether the program writes no stamps: all of this is about the wrapper's.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub by_wrapper: bool,
+    /// Genesis in Unix seconds, seconds per slot and slots per epoch, where stamps stand in slots.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slot_clock: Option<[i64; 3]>,
     /// The network whose slots fit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<String>,
@@ -319,6 +328,12 @@ pub struct Alternative {
     /// Year.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub year: Option<i32>,
+    /// Days since 1970, where lines write no date.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub day: Option<i32>,
+    /// The network it supposes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
     /// Why it is possible.
     pub why: String,
     /// How well it fits.
@@ -376,6 +391,8 @@ pub enum AnchorKind {
         /// The instant.
         utc_us: i64,
     },
+    /// The node says that it is catching up.
+    Syncing,
 }
 
 /// One run of one program.
@@ -400,6 +417,9 @@ pub struct Process {
     /// The network it is on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<String>,
+    /// The network that its lines name, and where; "" if it is none that anybody knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub said_network: Option<(String, u64)>,
     /// First line.
     pub first_line: u64,
     /// Last line.

@@ -29,6 +29,8 @@ pub(crate) struct ProcessFacts {
     pub(crate) first_line: u64,
     pub(crate) last_line: u64,
     pub(crate) node: String,
+    /// The network that its lines name, and where; "" for one that nobody knows.
+    pub(crate) said_network: Option<(String, u64)>,
 }
 
 /// Turns the blocks of one source into batches.
@@ -96,6 +98,7 @@ impl Assembler {
                     first_line: process.first_line,
                     last_line: process.last_line,
                     node: process.node.clone().unwrap_or_default(),
+                    said_network: process.said_network.clone(),
                 },
             );
         }
@@ -165,6 +168,7 @@ impl Assembler {
                 stream,
                 client,
                 start,
+                wrapper: rows.wrapper_stamps.get(row).and_then(Option::as_ref),
             };
             let line = rows.line[row] as u64;
             let piece = self.pieces.observe(line, rows.stamps[row].as_ref(), &clue);
@@ -221,9 +225,10 @@ impl Assembler {
 
     /// Collects the anchors of a block.
     fn collect(&mut self, rows: &BlockRows, runs: &[Run]) {
+        let anchors = &mut self.anchors;
         let mut push = |row: usize, kind: AnchorKind, stamp: Stamp| {
             let run = &runs[runs.partition_point(|run| run.to <= row)];
-            self.anchors.push(
+            anchors.push(
                 run.piece,
                 &Anchor {
                     line: rows.line[row] as u64,
@@ -243,14 +248,24 @@ impl Assembler {
             }
         }
         for (row, wrapper) in rows.wrapper_stamps.iter().enumerate() {
-            if let (Some(stamp), Some(wrapper)) = (rows.stamps[row].or(*wrapper), wrapper) {
+            if let (Some(stamp), Some(wrapper)) = (rows.stamps[row], wrapper) {
                 push(row, AnchorKind::Wrapper { stamp: *wrapper }, stamp);
             }
         }
         for &(row, clue) in &rows.clues {
             let row = row as usize;
-            let Some(stamp) =
-                rows.stamps[row].or_else(|| rows.wrapper_stamps.get(row).copied().flatten())
+            let run = &runs[runs.partition_point(|run| run.to <= row)];
+            let facts = &self.pieces.facts()[run.piece as usize];
+            if let Clue::Network(name) = clue {
+                if let Some(process) = self.processes.get_mut(&facts.process) {
+                    let name = name.unwrap_or_default().to_owned();
+                    let at = rows.line[row] as u64;
+                    process.said_network.get_or_insert((name, at));
+                }
+                continue;
+            }
+            let wrapper = || rows.wrapper_stamps.get(row).copied().flatten();
+            let Some(stamp) = rows.stamps[row].or_else(|| wrapper().filter(|_| facts.by_wrapper))
             else {
                 continue;
             };
@@ -263,9 +278,7 @@ impl Assembler {
                 } => {
                     let client = rows.client.get(row).unwrap_or_default();
                     let client = std::str::from_utf8(client).unwrap_or_default();
-                    let run = &runs[runs.partition_point(|run| run.to <= row)];
-                    let process = self.pieces.facts()[run.piece as usize].process;
-                    let version = self.processes[&process].version.as_deref();
+                    let version = self.processes[&facts.process].version.as_deref();
                     let bendable = bendable && solve::can_bend(client, version, stamp.civil_us());
                     AnchorKind::WallSlot {
                         slot,
@@ -294,6 +307,20 @@ impl Assembler {
                 ) {
                     let offset_us = (offset_s * 1e6) as i64;
                     push(row as usize, AnchorKind::Skew { offset_us }, stamp);
+                }
+            }
+        }
+        if let Some((kind, behind)) =
+            observation_kind("sync").and_then(|kind| Some((kind, rows.observations.get(&kind)?)))
+        {
+            let kind = &model::observation_kinds()[kind];
+            let what = kind.column("what").map(|at| &behind.own[at]);
+            for (index, &row) in behind.record.iter().enumerate() {
+                let what = what.and_then(|what| what.text(index));
+                if let (Some("syncing" | "fallen_behind" | "waiting"), Some(stamp)) =
+                    (what, rows.stamps[row as usize])
+                {
+                    push(row as usize, AnchorKind::Syncing, stamp);
                 }
             }
         }
@@ -326,10 +353,26 @@ impl Assembler {
                 last: facts.last,
                 given_zone: self.setting.given_zone.or(facts.zone_seconds),
                 given_year: self.setting.given_year,
-                network: self.setting.network,
-                candidates: chain::networks(),
+                network: self.setting.network.or(self.said_network(facts.process)),
+                network_given: self.setting.network.is_some(),
+                by_wrapper: facts.by_wrapper,
+                collector: "source",
+                candidates: match self.said(facts.process) {
+                    Some("") => &[],
+                    _ => chain::networks(),
+                },
             })
             .collect()
+    }
+
+    /// Returns what the lines of a process call its network; "" for one that nobody knows.
+    fn said(&self, process: u32) -> Option<&str> {
+        let said = self.processes.get(&process)?.said_network.as_ref()?;
+        Some(&said.0)
+    }
+
+    fn said_network(&self, process: u32) -> Option<&'static chain::Network> {
+        self.said(process).and_then(chain::Network::by_name)
     }
 
     fn count(&mut self, rows: &BlockRows) {
@@ -420,7 +463,8 @@ impl Assembler {
             let waiting = times.ts.len();
             for row in run.from..run.to {
                 let wrapper = rows.wrapper_stamps.get(row).copied().flatten();
-                let time = record_time(solution, rows.stamps[row].as_ref(), wrapper.as_ref());
+                let stamp = rows.stamps[row].as_ref();
+                let time = record_time(solution, stamp, wrapper.as_ref(), order);
                 if let Some(ts) = time.ts_us {
                     if order.is_none() {
                         // Undated lines at a process's start go with its first dated one.
@@ -557,6 +601,7 @@ impl Assembler {
                 version: facts.version,
                 first_line: facts.first_line,
                 last_line: facts.last_line,
+                said_network: facts.said_network,
                 ..case::Process::default()
             })
             .collect();

@@ -236,7 +236,9 @@ impl One<'_> {
             ..ParsedSource::default()
         };
         let mut pieces = self.setting.pieces();
-        let mut time = |record: &Record<'_>| entry_time(record, &mut pieces, &solutions);
+        let mut order = BTreeMap::new();
+        let mut time =
+            |record: &Record<'_>| entry_time(record, &mut pieces, &solutions, &mut order);
         let mut counted = |line: &[u8]| emit(line);
         let mut sink = EntrySink {
             source: self.shown,
@@ -299,16 +301,22 @@ fn entry_time(
     record: &Record<'_>,
     pieces: &mut Pieces,
     solutions: &[solve::Solution],
+    order: &mut BTreeMap<u32, i64>,
 ) -> EntryTime {
-    let piece = pieces.observe(
-        record.span.line,
-        record.stamp.as_ref(),
-        &crate::rows::clue_of(record),
-    );
+    let wrapper = record.wrapper.iter().rev().find_map(|layer| layer.stamp);
+    let clue = solve::Clue {
+        wrapper: wrapper.as_ref(),
+        ..crate::rows::clue_of(record)
+    };
+    let piece = pieces.observe(record.span.line, record.stamp.as_ref(), &clue);
+    let process = pieces.facts()[piece as usize].process;
     let unsolved = solve::Solution::default();
     let solution = solutions.get(piece as usize).unwrap_or(&unsolved);
-    let wrapper = record.wrapper.iter().rev().find_map(|layer| layer.stamp);
-    let time = record_time(solution, record.stamp.as_ref(), wrapper.as_ref());
+    let near_us = order.get(&process).copied();
+    let time = record_time(solution, record.stamp.as_ref(), wrapper.as_ref(), near_us);
+    if let Some(ts_us) = time.ts_us {
+        order.insert(process, ts_us);
+    }
     let zone = match record.stamp {
         Some(stamp) => stamp
             .zone_seconds()

@@ -7,10 +7,11 @@
 
 use crate::columns::DictBuilder;
 use crate::nodes::{NodeHints, node_names, stable_pod_name};
-use crate::solve::{self, Anchor, AnchorKind, Basis, Begin, PieceFacts, PieceInput, Solution};
+use crate::solve::{
+    self, Anchor, AnchorKind, Basis, Begin, PieceFacts, PieceInput, SlotClock, Solution,
+};
 use crate::times::record_time;
 use case::{CaseError, Manifest, Override, SourceKind, TableId, Transaction};
-use chain::Network;
 use model::{Batch, Column, ColumnData, Stamp, StampDate, StampZone};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -145,28 +146,30 @@ fn changes(manifest: &Manifest) -> BTreeMap<String, Change> {
         .iter()
         .map(|item| item.piece.anchors.iter().map(anchor_in).collect())
         .collect();
-    let networks: Vec<Option<&Network>> = items
+    let said: BTreeMap<(&str, u32), &str> = manifest
+        .processes
         .iter()
-        .map(|item| {
-            overrides(manifest, &item.source.digest)
-                .network
-                .and_then(chain::Network::by_name)
+        .filter_map(|process| {
+            let (name, _) = process.said_network.as_ref()?;
+            Some(((process.source.as_str(), process.number), name.as_str()))
         })
         .collect();
     let mut numbers: BTreeMap<(&str, u32), u32> = BTreeMap::new();
     let inputs: Vec<PieceInput<'_>> = items
         .iter()
         .zip(&anchors)
-        .zip(&networks)
-        .map(|((item, anchors), network)| {
+        .map(|(item, anchors)| {
             let next = numbers.len() as u32;
-            let said = overrides(manifest, &item.source.digest);
+            let digest = item.source.digest.as_str();
+            let in_lines = said.get(&(digest, item.piece.process)).copied();
+            let said = overrides(manifest, digest);
+            let given = said.network.and_then(chain::Network::by_name);
             PieceInput {
                 process: *numbers
                     .entry((&item.source.digest, item.piece.process))
                     .or_insert(next),
                 host: &item.node,
-                begins: begin_in(&item.piece.begins),
+                begins: Begin::from_name(&item.piece.begins),
                 anchors,
                 first: item.piece.first,
                 last: item.piece.last,
@@ -175,8 +178,14 @@ fn changes(manifest: &Manifest) -> BTreeMap<String, Change> {
                     .given_zone_seconds
                     .or_else(|| said.zone.and_then(model::time::parse_offset)),
                 given_year: said.year,
-                network: *network,
-                candidates: chain::networks(),
+                network: given.or(in_lines.and_then(chain::Network::by_name)),
+                network_given: given.is_some(),
+                by_wrapper: item.piece.by_wrapper,
+                collector: digest,
+                candidates: match in_lines {
+                    Some("") => &[],
+                    _ => chain::networks(),
+                },
             }
         })
         .collect();
@@ -209,6 +218,9 @@ fn same_times(a: &Solution, b: &Solution) -> bool {
         && a.network == b.network
         && a.wrapper_zone_seconds == b.wrapper_zone_seconds
         && a.wrapper_year == b.wrapper_year
+        && a.wrapper_day == b.wrapper_day
+        && a.by_wrapper == b.by_wrapper
+        && a.slot_clock == b.slot_clock
 }
 
 /// Gives the rows of a source their new times and names.
@@ -223,19 +235,28 @@ fn apply(table: &TableId, batch: &mut Batch, change: &Change) {
     if !change.solutions.is_empty() {
         let mut order: BTreeMap<i64, i64> = BTreeMap::new();
         let mut new: Vec<Option<crate::times::RecordTime>> = Vec::with_capacity(rows);
+        let mut before: BTreeMap<i64, i64> = BTreeMap::new();
         for row in 0..rows {
             let piece = number(batch, "piece", row).and_then(|piece| u32::try_from(piece).ok());
-            new.push(
-                piece
-                    .and_then(|piece| change.solutions.get(&piece))
-                    .map(|solution| {
-                        record_time(
-                            solution,
-                            written_stamp(batch, row).as_ref(),
-                            written_wrapper(batch, row).as_ref(),
-                        )
-                    }),
-            );
+            let process = number(batch, "process", row).unwrap_or(-1);
+            let time = piece
+                .and_then(|piece| change.solutions.get(&piece))
+                .map(|solution| {
+                    record_time(
+                        solution,
+                        written_stamp(batch, row).as_ref(),
+                        written_wrapper(batch, row).as_ref(),
+                        before.get(&process).copied(),
+                    )
+                });
+            let ts_us = match &time {
+                Some(time) => time.ts_us,
+                None => number(batch, "ts_us", row),
+            };
+            if let Some(ts_us) = ts_us {
+                before.insert(process, ts_us);
+            }
+            new.push(time);
         }
         let mut orders: Vec<Option<i64>> = Vec::with_capacity(rows);
         for (row, time) in new.iter().enumerate() {
@@ -450,7 +471,8 @@ pub(crate) fn piece_of(facts: &PieceFacts, solution: &Solution, anchors: &[Ancho
         stream: facts.stream.clone(),
         client: facts.client.clone(),
         given_zone_seconds: facts.zone_seconds,
-        begins: begin_out(facts.begins).to_owned(),
+        by_wrapper: facts.by_wrapper,
+        begins: facts.begins.as_str().to_owned(),
         first: facts.first,
         last: facts.last,
         first_line: facts.first_line,
@@ -469,7 +491,8 @@ pub(crate) fn facts_of(piece: &case::Piece) -> PieceFacts {
         process: piece.process,
         stream: piece.stream.clone(),
         client: piece.client.clone(),
-        begins: begin_in(&piece.begins),
+        by_wrapper: piece.by_wrapper,
+        begins: Begin::from_name(&piece.begins),
         first_line: piece.first_line,
         last_line: piece.last_line,
         first: piece.first,
@@ -486,6 +509,14 @@ fn set_solution(piece: &mut case::Piece, solution: &Solution) {
     piece.residual_s = solution.residual_s;
     piece.wrapper_zone_seconds = solution.wrapper_zone_seconds;
     piece.wrapper_year = solution.wrapper_year;
+    piece.wrapper_day = solution.wrapper_day;
+    piece.slot_clock = solution.slot_clock.map(|clock| {
+        [
+            clock.genesis_time_s,
+            clock.seconds_per_slot,
+            clock.slots_per_epoch,
+        ]
+    });
     piece.network = solution.network.clone();
     piece.used = solution.used.clone();
     piece.alternatives = solution
@@ -494,6 +525,8 @@ fn set_solution(piece: &mut case::Piece, solution: &Solution) {
         .map(|other| case::Alternative {
             zone_seconds: other.zone_seconds,
             year: other.year,
+            day: other.day,
+            network: other.network.clone(),
             why: other.why.clone(),
             residual_s: other.residual_s,
         })
@@ -520,30 +553,19 @@ pub(crate) fn solution_in(piece: &case::Piece) -> Solution {
         network: piece.network.clone(),
         wrapper_zone_seconds: piece.wrapper_zone_seconds,
         wrapper_year: piece.wrapper_year,
+        wrapper_day: piece.wrapper_day,
+        by_wrapper: piece.by_wrapper,
+        slot_clock: piece
+            .slot_clock
+            .map(
+                |[genesis_time_s, seconds_per_slot, slots_per_epoch]| SlotClock {
+                    genesis_time_s,
+                    seconds_per_slot,
+                    slots_per_epoch,
+                },
+            ),
         ..Solution::default()
     }
-}
-
-const BEGINS: [(Begin, &str); 5] = [
-    (Begin::Process, "process"),
-    (Begin::Year, "year"),
-    (Begin::Day, "day"),
-    (Begin::DaylightSaving, "daylight_saving"),
-    (Begin::Jump, "jump"),
-];
-
-fn begin_out(begin: Begin) -> &'static str {
-    BEGINS
-        .iter()
-        .find(|(value, _)| *value == begin)
-        .map_or("process", |(_, name)| name)
-}
-
-fn begin_in(name: &str) -> Begin {
-    BEGINS
-        .iter()
-        .find(|(_, text)| *text == name)
-        .map_or(Begin::Process, |(value, _)| *value)
 }
 
 fn anchor_out(anchor: &Anchor) -> case::Anchor {
@@ -562,6 +584,7 @@ fn anchor_out(anchor: &Anchor) -> case::Anchor {
             bendable,
         },
         AnchorKind::Skew { offset_us } => case::AnchorKind::Skew { offset_us },
+        AnchorKind::Syncing => case::AnchorKind::Syncing,
     };
     case::Anchor {
         line: anchor.line,
@@ -586,6 +609,7 @@ pub(crate) fn anchor_in(anchor: &case::Anchor) -> Anchor {
             bendable,
         },
         case::AnchorKind::Skew { offset_us } => AnchorKind::Skew { offset_us },
+        case::AnchorKind::Syncing => AnchorKind::Syncing,
     };
     Anchor {
         line: anchor.line,

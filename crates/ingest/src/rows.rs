@@ -237,6 +237,7 @@ pub(crate) fn clue_of<'a>(record: &Record<'a>) -> crate::solve::Clue<'a> {
         stream: host.unwrap_or_default(),
         client: record.client,
         start: record.kind.filter(|kind| is_start(Some(kind))),
+        wrapper: None,
     }
 }
 

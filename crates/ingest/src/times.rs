@@ -14,18 +14,22 @@ pub(crate) struct RecordTime {
     pub(crate) basis: &'static str,
 }
 
-/// Applies a piece's solution to one record: its stamp's time if it has one, else its wrapper's.
+/// Applies a piece's solution to one record: its stamp's time if it has one, else its wrapper's. `near_us` is the time of
+/// the record before it, in the same process.
 pub(crate) fn record_time(
     solution: &Solution,
     stamp: Option<&Stamp>,
     wrapper: Option<&Stamp>,
+    near_us: Option<i64>,
 ) -> RecordTime {
-    let wrapper_us = wrapper.and_then(|stamp| solve::wrapper_utc_us(solution, stamp));
     let Some(stamp) = stamp else {
-        let basis = if wrapper_us.is_some() {
-            "wrapper"
-        } else {
-            "none"
+        let wrapper_us = wrapper.and_then(|stamp| solve::wrapper_utc_us(solution, stamp, near_us));
+        let basis = match wrapper {
+            Some(stamp) if wrapper_us.is_some() && stamp.utc_us().is_none() => {
+                solution.basis.max(solve::Basis::Wrapper).as_str()
+            }
+            Some(_) if wrapper_us.is_some() => "wrapper",
+            _ => "none",
         };
         return RecordTime {
             ts_us: wrapper_us,
@@ -47,6 +51,7 @@ pub(crate) fn record_time(
         _ => {
             let ts = solve::utc_us(solution, stamp);
             let zone = stamp.zone_seconds().or(solution.zone_seconds);
+            let zone = zone.or(solution.slot_clock.map(|_| 0));
             (
                 ts,
                 ts.zip(zone)
@@ -56,6 +61,8 @@ pub(crate) fn record_time(
         }
     };
     let basis = if ts_us.is_none() { "none" } else { basis };
+    let wrapper_us =
+        wrapper.and_then(|wrapper| solve::wrapper_utc_us(solution, wrapper, ts_us.or(near_us)));
     RecordTime {
         ts_us,
         stamp_us,

@@ -36,6 +36,7 @@ enum Class {
     Wall(i64, bool),
     SkewFirst,
     SkewLast,
+    Syncing,
 }
 
 /// The slot lengths in use: 12 s, and 5 s on Gnosis.
@@ -110,6 +111,7 @@ impl AnchorSet {
                 self.put(piece, Class::SkewFirst, (scale, 0, scale), anchor);
                 self.put(piece, Class::SkewLast, (scale, 0, -scale), anchor);
             }
+            AnchorKind::Syncing => self.put(piece, Class::Syncing, (scale, 0, scale), anchor),
         }
     }
 
@@ -225,6 +227,7 @@ fn identity(anchor: &Anchor) -> String {
             bendable,
         } => format!("wall {slot} {phase_us} {bendable}"),
         AnchorKind::Skew { offset_us } => format!("skew {offset_us}"),
+        AnchorKind::Syncing => "syncing".to_owned(),
     };
     format!("{} {kind}", anchor.stamp)
 }

@@ -2,11 +2,12 @@
 
 use super::fit::{Known, Reading, Sample, read};
 use super::pieces::{distance_us, next_year};
-use super::solver::Segment;
+use super::solver::{Reason, Segment};
 use super::{
-    Alternative, AnchorKind, Basis, Begin, EARLY_US, FRESH_US, PieceInput, Solution, utc_us,
+    Alternative, AnchorKind, Basis, Begin, EARLY_US, FRESH_US, PieceInput, SlotClock, Solution,
+    utc_us,
 };
-use model::{StampDate, time};
+use model::{Stamp, StampDate, time};
 use std::collections::BTreeMap;
 
 /// Solves year and day of a piece in the zone of its segment.
@@ -132,28 +133,65 @@ pub(super) fn solve_piece(
         residual_s: best.map(|(_, us)| us as f64 / 1e6),
         network: segment.network.map(|network| network.name.clone()),
         neighbour: segment.neighbour,
-        wrapper_zone_seconds: None,
-        wrapper_year: None,
+        by_wrapper: piece.by_wrapper,
+        slot_clock: segment
+            .network
+            .filter(|_| stamp_of(piece).is_some_and(|s| matches!(s.date, StampDate::Slot { .. })))
+            .map(SlotClock::of),
         alternatives: segment
             .alternatives
             .iter()
-            .map(|reason| Alternative {
-                zone_seconds: Some(reason.zone),
-                year: None,
-                day: None,
-                why: reason.why.clone(),
-                residual_s: reason.residual_us.map(|us| us as f64 / 1e6),
-            })
+            .map(|reason| alternative(reason, piece))
             .collect(),
         used,
+        ..Solution::default()
     }
 }
 
-fn needs_date(piece: &PieceInput<'_>) -> bool {
-    let stamp = piece
+/// Another reading, with the year or day that it means.
+fn alternative(reason: &Reason, piece: &PieceInput<'_>) -> Alternative {
+    let network = reason.network.as_deref().and_then(|name| {
+        let mut candidates = piece.candidates.iter();
+        candidates.find(|network| network.name == name)
+    });
+    let known = Known {
+        zone: Some(reason.zone),
+        year: piece.given_year,
+    };
+    let date = network.and_then(|network| {
+        piece.anchors.iter().find_map(|anchor| {
+            let sample = Sample {
+                piece: 0,
+                anchor,
+                suspect: false,
+            };
+            let (instant_us, late_us) = sample.instant(network)?;
+            match read(&anchor.stamp, instant_us, &known, late_us) {
+                Reading::Fresh { year, day, .. } => Some((year, day)),
+                _ => None,
+            }
+        })
+    });
+    let (year, day) = date.unwrap_or_default();
+    Alternative {
+        zone_seconds: Some(reason.zone),
+        year,
+        day,
+        network: reason.network.clone(),
+        why: reason.why.clone(),
+        residual_s: reason.residual_us.map(|us| us as f64 / 1e6),
+    }
+}
+
+fn stamp_of(piece: &PieceInput<'_>) -> Option<Stamp> {
+    piece
         .first
-        .or(piece.anchors.first().map(|anchor| anchor.stamp));
-    stamp.is_some_and(|stamp| !matches!(stamp.date, StampDate::Full(_)))
+        .or(piece.anchors.first().map(|anchor| anchor.stamp))
+}
+
+fn needs_date(piece: &PieceInput<'_>) -> bool {
+    stamp_of(piece)
+        .is_some_and(|stamp| matches!(stamp.date, StampDate::NoYear { .. } | StampDate::None))
 }
 
 /// Year, or day, from a wrapper that writes a full date without a zone: the nearest.
@@ -226,6 +264,10 @@ pub(super) fn roll(
             return;
         }
         let basis = solutions[from].basis.max(weakest).max(zone_basis[to]);
+        let day = day.filter(|_| pieces[from].by_wrapper == pieces[to].by_wrapper);
+        if year.is_none() && day.is_none() {
+            return;
+        }
         let target = &mut solutions[to];
         target.year = year.map(|year| next_year(year, pieces[to].first.as_ref()));
         target.day0 = day;
@@ -279,18 +321,23 @@ pub(super) fn roll(
 
 /// Says `none` where no instant follows, and solves the wrapper's own clock.
 pub(super) fn finish(solution: &mut Solution, piece: &PieceInput<'_>) {
-    let date = piece
-        .first
-        .or(piece.anchors.first().map(|anchor| anchor.stamp))
-        .map(|stamp| stamp.date);
-    let complete = match date {
+    let complete = match stamp_of(piece).map(|stamp| stamp.date) {
         Some(StampDate::NoYear { .. }) => solution.year.is_some(),
         Some(StampDate::None) => solution.day0.is_some(),
+        Some(StampDate::Slot { .. }) => solution.slot_clock.is_some(),
         _ => true,
     };
     if !complete {
         solution.basis = Basis::None;
     }
+    if piece.by_wrapper {
+        solution.wrapper_zone_seconds = solution.zone_seconds;
+        solution.wrapper_year = solution.year;
+        solution.wrapper_day = solution.day0;
+        return;
+    }
+    // The wrapper's own clock: the zone that most of its stamps have against the lines'.
+    let mut zones: BTreeMap<i32, (usize, Option<i32>)> = BTreeMap::new();
     for anchor in piece.anchors {
         let AnchorKind::Wrapper { stamp } = anchor.kind else {
             continue;
@@ -298,11 +345,15 @@ pub(super) fn finish(solution: &mut Solution, piece: &PieceInput<'_>) {
         let Some(utc) = utc_us(solution, &anchor.stamp) else {
             continue;
         };
-        let known = Known::default();
-        if let Reading::Fresh { zone, year, .. } = read(&stamp, utc, &known, FRESH_US) {
-            solution.wrapper_zone_seconds = Some(zone);
-            solution.wrapper_year = year;
-            break;
+        if let Reading::Fresh { zone, year, .. } = read(&stamp, utc, &Known::default(), FRESH_US) {
+            zones.entry(zone).or_insert((0, year)).0 += 1;
         }
+    }
+    let most = zones
+        .into_iter()
+        .max_by_key(|(zone, (count, _))| (*count, -zone.abs(), *zone));
+    if let Some((zone, (_, year))) = most {
+        solution.wrapper_zone_seconds = Some(zone);
+        solution.wrapper_year = year;
     }
 }

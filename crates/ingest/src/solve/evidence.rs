@@ -1,9 +1,10 @@
 //! The zone of a segment, as its wrappers and its slots tell it.
 
+use super::collect::Collectors;
 use super::fit::{Known, Outcome, Populations, Reading, Sample, populations, read};
 use super::pieces::scale_us;
 use super::solver::{Reason, Segment};
-use super::{Anchor, AnchorKind, EARLY_US, FRESH_US, PieceInput, zones};
+use super::{Anchor, AnchorKind, EARLY_US, FRESH_US, PieceInput, SlotClock, zones};
 use chain::Network;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,14 +15,22 @@ pub(super) enum Evidence {
     Nothing,
 }
 
-/// Zones from wrappers' stamps that know their zone, and from fields that hold the present instant.
-pub(super) fn wrapper(segment: &Segment<'_>, pieces: &[PieceInput<'_>]) -> Evidence {
+/// Zones from wrappers' stamps that know their zone, or whose collector's zone other lines of the case tell, and from
+/// fields that hold the present instant.
+pub(super) fn wrapper(
+    segment: &Segment<'_>,
+    pieces: &[PieceInput<'_>],
+    collectors: &Collectors<'_>,
+) -> Evidence {
     let mut zones: BTreeMap<i32, (usize, i64, &str)> = BTreeMap::new();
     for (index, anchor) in anchors(segment, pieces) {
         let (instant_us, why) = match anchor.kind {
             AnchorKind::Wrapper { stamp } => match stamp.utc_us() {
                 Some(utc_us) => (utc_us, "stamps of the wrapper"),
-                None => continue,
+                None => match collectors.utc_us(pieces[index].collector, &stamp) {
+                    Some(utc_us) => (utc_us, "stamps of the wrapper, by its zone in other lines"),
+                    None => continue,
+                },
             },
             AnchorKind::WrittenElsewhere { utc_us } => {
                 (utc_us, "times written in the lines' fields")
@@ -50,9 +59,8 @@ pub(super) fn wrapper(segment: &Segment<'_>, pieces: &[PieceInput<'_>]) -> Evide
     let reasons: Vec<Reason> = ranked
         .iter()
         .map(|(zone, (_, late_us, why))| Reason {
-            zone: *zone,
             residual_us: Some(*late_us),
-            why: (*why).to_owned(),
+            ..Reason::new(*zone, why)
         })
         .collect();
     match ranked.first() {
@@ -72,6 +80,25 @@ fn anchors<'a, 's>(
         let anchors: &'a [Anchor] = pieces[index].anchors;
         anchors.iter().map(move |anchor| (index, anchor))
     })
+}
+
+/// Returns the network in which stamps that stand in slots agree with their wrappers' instants; `None` unless it is
+/// exactly one.
+pub(super) fn in_slots<'n>(
+    segment: &Segment<'_>,
+    pieces: &[PieceInput<'_>],
+    networks: &[&'n Network],
+) -> Option<&'n Network> {
+    let fits = |network: &Network| {
+        let clock = SlotClock::of(network);
+        let mut lateness = anchors(segment, pieces).filter_map(|(_, anchor)| match anchor.kind {
+            AnchorKind::Wrapper { stamp } => Some(stamp.utc_us()? - clock.instant(&anchor.stamp)?),
+            _ => None,
+        });
+        lateness.any(|late_us| (-EARLY_US..=FRESH_US).contains(&late_us))
+    };
+    let mut fitting = networks.iter().filter(|network| fits(network));
+    fitting.next().filter(|_| fitting.next().is_none()).copied()
 }
 
 /// When, and by how much, a segment's node says its slot clock is skewed.
@@ -151,12 +178,11 @@ pub(super) fn slots(
     let received = |sample: &Sample<'_>| matches!(sample.anchor.kind, AnchorKind::Received { .. });
     let wall = |bent: bool| move |sample: &Sample<'_>| matches!(sample.anchor.kind, AnchorKind::WallSlot { bendable, .. } if bendable == bent);
     let reason = |populations: &Populations, zone: i32, why: &str| Reason {
-        zone,
         residual_us: populations
             .zones
             .get(&zone)
             .map(|population| population.residual_us),
-        why: why.to_owned(),
+        ..Reason::new(zone, why)
     };
 
     // 1. What was received while nothing was said to be wrong.
@@ -174,7 +200,14 @@ pub(super) fn slots(
     } else {
         clean.bound_us()
     };
-    let clean_outcome = clean.weigh();
+    let mut clean_outcome = clean.weigh();
+    let syncing = anchors(segment, pieces).any(|(_, anchor)| anchor.kind == AnchorKind::Syncing);
+    if let Outcome::Solved(zone) = clean_outcome
+        && clean.windows.len() == 1
+        && syncing
+    {
+        clean_outcome = Outcome::Doubtful(zone);
+    }
     // Beside a skew, one moment taken for clean may be its ragged edge.
     let enough = skews.offsets.is_empty() || clean.windows.len() >= 2;
     if let Outcome::Solved(zone) = clean_outcome
@@ -211,7 +244,7 @@ pub(super) fn slots(
             );
         }
         let zones = match all.weigh() {
-            Outcome::Solved(zone) => vec![zone],
+            Outcome::Solved(zone) | Outcome::Doubtful(zone) => vec![zone],
             Outcome::Several(zones) => zones,
             Outcome::Nothing => Vec::new(),
         };
@@ -224,14 +257,10 @@ pub(super) fn slots(
             for skew in &skews.offsets {
                 let other = zone + skew;
                 if zones::is_used_offset(other) {
+                    let why = "received objects, if their makers had the skew this node reports";
                     readings.push(Reason {
                         zone: other,
-                        residual_us: all
-                            .zones
-                            .get(&zone)
-                            .map(|population| population.residual_us),
-                        why: "received objects, if their makers had the skew this node reports"
-                            .into(),
+                        ..reason(&all, zone, why)
                     });
                 }
             }
@@ -251,26 +280,40 @@ pub(super) fn slots(
     }
     // 3. Wall slots of clients that cannot bend them.
     let straight = populations(samples.iter().copied().filter(wall(false)), network, known);
-    match straight.weigh() {
-        Outcome::Solved(zone) => {
+    let straight_zones = match straight.weigh() {
+        Outcome::Solved(zone) | Outcome::Doubtful(zone) => {
             return (
                 Evidence::Solved(reason(&straight, zone, "wall slots")),
                 bound_us,
             );
         }
-        Outcome::Several(zones) => {
-            let readings = zones
-                .iter()
-                .map(|zone| reason(&straight, *zone, "wall slots"))
-                .collect();
-            return (Evidence::Several(readings), bound_us);
+        Outcome::Several(zones) => zones,
+        Outcome::Nothing => Vec::new(),
+    };
+    if !straight_zones.is_empty() {
+        let readings = straight_zones
+            .iter()
+            .map(|zone| reason(&straight, *zone, "wall slots"))
+            .collect();
+        return (Evidence::Several(readings), bound_us);
+    }
+    if let Outcome::Doubtful(zone) = clean_outcome {
+        // An object alone, which may be hours old: then the stamps are of any zone west of this.
+        let mut readings = vec![reason(
+            &clean,
+            zone,
+            "one received object, if it was a fresh one",
+        )];
+        if zone > 0 {
+            let stale = "UTC, if the one object that was received was an old one";
+            readings.insert(0, Reason::new(0, stale));
         }
-        Outcome::Nothing => {}
+        return (Evidence::Several(readings), bound_us);
     }
     // 4. Wall slots that may be bent give readings, never a solution.
     let bent = populations(samples.iter().copied().filter(wall(true)), network, known);
     let zones = match bent.weigh() {
-        Outcome::Solved(zone) => vec![zone],
+        Outcome::Solved(zone) | Outcome::Doubtful(zone) => vec![zone],
         Outcome::Several(zones) => zones,
         Outcome::Nothing => Vec::new(),
     };

@@ -30,9 +30,9 @@ pub(super) enum Reading {
     Nothing,
 }
 
-/// How late the only object of a log may be and still be believed: gossip brings a block within its slot
-/// (12 s), and a stale one looks this fresh in some zone once in fifty times.
-const LONE_US: i64 = 16_000_000;
+/// How late, or early, the only object of a log may be and still be believed: gossip brings a block within the first
+/// seconds of its slot, and a stale one looks this fresh in some zone once in two hundred times.
+const LONE_US: std::ops::RangeInclusive<i64> = -2_000_000..=8_000_000;
 const DAY_US: i64 = time::MICROS_PER_DAY;
 /// The westernmost offset.
 const WEST_US: i64 = -12 * 3_600_000_000;
@@ -84,7 +84,7 @@ pub(super) fn read(stamp: &Stamp, instant_us: i64, known: &Known, late_us: i64) 
 }
 
 /// Returns the civil times a stamp can mean around an instant, with the year or day supplied.
-fn civils(
+pub(super) fn civils(
     stamp: &Stamp,
     around_us: i64,
     known_year: Option<i32>,
@@ -150,6 +150,8 @@ pub(super) enum Outcome {
     Solved(i32),
     /// Several, the likeliest first.
     Several(Vec<i32>),
+    /// One object alone says this zone, but it may be an old one.
+    Doubtful(i32),
     /// None.
     Nothing,
 }
@@ -287,9 +289,11 @@ impl Populations {
         }
         let total = self.windows.len();
         // A stamp without date fits some zone once in forty times, however stale its object.
-        let alone = total == 1 && !self.undated && main.residual_us <= LONE_US;
+        let alone = total == 1 && !self.undated && LONE_US.contains(&main.residual_us);
         if alone || support >= 3 || (support == 2 && total <= 6) {
             Outcome::Solved(zone)
+        } else if total == 1 && !self.undated {
+            Outcome::Doubtful(zone)
         } else {
             Outcome::Nothing
         }

@@ -43,7 +43,8 @@
 //! let mut anchors = AnchorSet::new();
 //! for (line, text, slot) in [(1, "2020-08-14 10:00:00", None), (2, "2020-08-14 10:25:02", Some(73_324))] {
 //!     let stamp = stamp(text);
-//!     let clue = Clue { stream: "", client: "prysm", start: (line == 1).then_some("node.start") };
+//!     let start = (line == 1).then_some("node.start");
+//!     let clue = Clue { client: "prysm", start, ..Clue::default() };
 //!     let piece = pieces.observe(line, Some(&stamp), &clue);
 //!     if let Some(slot) = slot {
 //!         anchors.push(piece, &Anchor { line, stamp, kind: AnchorKind::Received { slot } });
@@ -73,6 +74,7 @@
 //! ```
 
 mod anchors;
+mod collect;
 mod dates;
 mod evidence;
 mod fit;
@@ -150,6 +152,8 @@ pub enum AnchorKind {
         /// The difference.
         offset_us: i64,
     },
+    /// The node says that it is catching up: what it receives then is old, and a lone object tells nothing.
+    Syncing,
 }
 
 /// What is known of one piece.
@@ -174,6 +178,12 @@ pub struct PieceInput<'a> {
     pub given_year: Option<i32>,
     /// The network, if given or read from the log.
     pub network: Option<&'a Network>,
+    /// Whether it was given by the user.
+    pub network_given: bool,
+    /// Whether its first, last and anchors are the wrapper's, since the program writes no stamps.
+    pub by_wrapper: bool,
+    /// What its wrappers' stamps have in common: one collector wrote them, in one zone; "" if unknown.
+    pub collector: &'a str,
     /// The networks to try if it is not known.
     pub candidates: &'a [Network],
 }
@@ -210,8 +220,43 @@ impl Basis {
     }
 }
 
+/// How a network counts time: what stamps that stand in a slot need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotClock {
+    /// Unix time of slot 0.
+    pub genesis_time_s: i64,
+    /// Length of a slot.
+    pub seconds_per_slot: i64,
+    /// Slots in an epoch.
+    pub slots_per_epoch: i64,
+}
+
+impl SlotClock {
+    pub(super) fn of(network: &Network) -> SlotClock {
+        SlotClock {
+            genesis_time_s: network.genesis_time_s,
+            seconds_per_slot: network.seconds_per_slot,
+            slots_per_epoch: network.slots_per_epoch,
+        }
+    }
+
+    /// Returns the instant of a stamp that stands in a slot; `None` for any other.
+    pub(super) fn instant(self, stamp: &Stamp) -> Option<i64> {
+        let StampDate::Slot { epoch, slot } = stamp.date else {
+            return None;
+        };
+        let slot = i64::from(epoch) * self.slots_per_epoch + i64::from(slot);
+        let start_s = self
+            .genesis_time_s
+            .checked_add(slot * self.seconds_per_slot)?;
+        start_s
+            .checked_mul(1_000_000)?
+            .checked_add(stamp.micros_of_day())
+    }
+}
+
 /// Another reading of a piece.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Alternative {
     /// Its zone in seconds east of UTC.
     pub zone_seconds: Option<i32>,
@@ -219,6 +264,8 @@ pub struct Alternative {
     pub year: Option<i32>,
     /// Its day (days since 1970), where the stamps lack a date.
     pub day: Option<i32>,
+    /// The network it supposes, where several fit.
+    pub network: Option<String>,
     /// What speaks for it.
     pub why: String,
     /// How well it fits.
@@ -247,6 +294,12 @@ pub struct Solution {
     pub wrapper_zone_seconds: Option<i32>,
     /// Year of the wrapper's stamps, where they write none.
     pub wrapper_year: Option<i32>,
+    /// Day of the wrapper's stamps, where they write no date.
+    pub wrapper_day: Option<i32>,
+    /// Whether the program writes no stamps, so that all of this is about the wrapper's.
+    pub by_wrapper: bool,
+    /// How the network counts time, where stamps stand in a slot.
+    pub slot_clock: Option<SlotClock>,
     /// Other readings and contradictions.
     pub alternatives: Vec<Alternative>,
     /// The lines that decided, at most eight.
@@ -266,20 +319,32 @@ pub struct Solution {
 /// assert_eq!(utc_us(&Solution { year: Some(2023), ..solution }, &stamp), None);
 /// ```
 pub fn utc_us(solution: &Solution, stamp: &Stamp) -> Option<i64> {
+    if let Some(clock) = solution.slot_clock
+        && let Some(instant) = clock.instant(stamp)
+    {
+        return Some(instant);
+    }
     instant(stamp, solution.year, solution.day0, solution.zone_seconds)
 }
 
 /// Returns the UTC microseconds of a wrapper's stamp in the piece, by what was solved about the wrapper's
-/// clock where its stamps do not say everything themselves.
-pub fn wrapper_utc_us(solution: &Solution, stamp: &Stamp) -> Option<i64> {
-    instant(
-        stamp,
-        solution.wrapper_year.or(solution.year),
-        None,
-        solution.wrapper_zone_seconds,
-    )
+/// clock where its stamps do not say everything themselves. `near_us` is an instant that it lies near: that of
+/// the line itself, or of the line before; a year or a day that the wrapper leaves out is the nearest.
+pub fn wrapper_utc_us(solution: &Solution, stamp: &Stamp, near_us: Option<i64>) -> Option<i64> {
+    let year = solution.wrapper_year.or(solution.year);
+    let (day, zone) = (solution.wrapper_day, solution.wrapper_zone_seconds);
+    let near_us = near_us.filter(|_| !solution.by_wrapper);
+    if let (Some(near_us), StampDate::NoYear { .. } | StampDate::None) = (near_us, stamp.date) {
+        let zone = stamp.zone_seconds().or(zone)?;
+        return fit::civils(stamp, near_us, None)
+            .into_iter()
+            .map(|(civil_us, ..)| civil_us - i64::from(zone) * 1_000_000)
+            .min_by_key(|us| (us - near_us).abs());
+    }
+    instant(stamp, year, day, zone)
 }
 
+/// Returns a stamp's instant where year, day and zone are known or written.
 fn instant(stamp: &Stamp, year: Option<i32>, day: Option<i32>, zone: Option<i32>) -> Option<i64> {
     let civil = match stamp.date {
         StampDate::Full(_) => stamp.civil_us()?,

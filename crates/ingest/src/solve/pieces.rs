@@ -19,15 +19,18 @@ pub enum Begin {
     DaylightSaving,
     /// The stamps went back in a way that a running clock does not: year or day may differ.
     Jump,
+    /// The program began to write stamps of its own; until then the wrapper's had to do.
+    Clock,
 }
 
 impl Begin {
-    const NAMES: [(Begin, &'static str); 5] = [
+    const NAMES: [(Begin, &'static str); 6] = [
         (Begin::Process, "process"),
         (Begin::Year, "year"),
         (Begin::Day, "day"),
         (Begin::DaylightSaving, "daylight_saving"),
         (Begin::Jump, "jump"),
+        (Begin::Clock, "clock"),
     ];
 
     /// Returns the word that manifests keep.
@@ -56,6 +59,8 @@ pub struct Clue<'a> {
     pub client: &'a str,
     /// The kind of a line that programs write only when they start.
     pub start: Option<&'a str>,
+    /// What the innermost wrapper wrote: the time of a process that writes none itself.
+    pub wrapper: Option<&'a Stamp>,
 }
 
 /// A piece as it was cut.
@@ -81,6 +86,8 @@ pub struct PieceFacts {
     pub last: Option<Stamp>,
     /// The offset of the zone the user named, where its stamps lie.
     pub zone_seconds: Option<i32>,
+    /// Whether the program writes no stamps, so that first, last and anchors are the wrapper's.
+    pub by_wrapper: bool,
 }
 
 /// Cuts the record stream of one source into processes and pieces; see [`Pieces::observe`].
@@ -107,6 +114,8 @@ struct Lane {
     started: Option<Stamp>,
     /// The piece before the last roll-over, for lines that lag behind it by moments.
     before: Option<usize>,
+    /// The year of year-less stamps, if the user named a zone and the year is known.
+    year: Option<i32>,
 }
 
 /// Lines of one start lie this close together.
@@ -151,6 +160,12 @@ impl Pieces {
                     .find(|first| first.process == piece.process)
                     .and_then(|first| first.first),
                 before: before.flatten(),
+                year: self.year.map(|year| {
+                    let earlier = facts[..=index].iter().filter(|earlier| {
+                        earlier.begins == Begin::Year && earlier.stream == piece.stream
+                    });
+                    year + earlier.count() as i32
+                }),
             };
             match self
                 .lanes
@@ -196,10 +211,15 @@ impl Pieces {
                 starts: Vec::new(),
                 started: None,
                 before: None,
+                year: self.year,
             });
             self.lanes.len() - 1
         });
         self.current = lane;
+        let own = stamp.is_some();
+        // A program without stamps has its wrapper's; one that has some has only those.
+        let by_wrapper = restart || self.facts[self.lanes[lane].piece].by_wrapper;
+        let stamp = stamp.or(clue.wrapper.filter(|_| by_wrapper));
         if restart {
             let process = self.processes;
             self.processes += 1;
@@ -217,13 +237,22 @@ impl Pieces {
         if let Some(stamp) = stamp
             && !restart
         {
-            match self.step(lane, stamp) {
+            let facts = &self.facts[piece];
+            let begun = facts.by_wrapper && own && facts.first.is_some();
+            match if begun {
+                Step::Cut(Begin::Clock)
+            } else {
+                self.step(lane, stamp)
+            } {
                 Step::None => {}
                 Step::Lags => piece = self.lanes[lane].before.unwrap_or(piece),
                 Step::Cut(begins) => {
                     let process = self.facts[piece].process;
+                    if begins == Begin::Year {
+                        self.lanes[lane].year = self.lanes[lane].year.map(|year| year + 1);
+                    }
                     self.open(lane, process, begins, line, Some(stamp));
-                    self.lanes[lane].before = Some(piece);
+                    self.lanes[lane].before = (begins != Begin::Clock).then_some(piece);
                     piece = self.lanes[lane].piece;
                 }
             }
@@ -233,10 +262,11 @@ impl Pieces {
         if let Some(stamp) = stamp {
             facts.first.get_or_insert(*stamp);
             facts.last = Some(*stamp);
+            facts.by_wrapper &= !own;
             if facts.zone_seconds.is_none()
                 && let Some(zone) = self.zone
             {
-                facts.zone_seconds = offset_at(zone, stamp, self.year, None);
+                facts.zone_seconds = offset_at(zone, stamp, self.lanes[lane].year, None);
             }
         }
         piece as u32
@@ -297,7 +327,7 @@ impl Pieces {
             (Some(zone), Some(stamp)) => offset_at(
                 zone,
                 stamp,
-                self.year,
+                self.lanes[lane].year,
                 // In the hour that comes twice, a cut means its second pass.
                 previous.map(|offset| Pass::After(offset, begins == Begin::DaylightSaving)),
             ),
@@ -315,8 +345,14 @@ impl Pieces {
             first: None,
             last: None,
             zone_seconds,
+            by_wrapper: begins != Begin::Clock && self.wrapped(lane, begins),
         });
         self.lanes[lane].piece = index as usize;
+    }
+
+    /// Whether a new piece starts out on the wrapper's clock: until a process has written a stamp.
+    fn wrapped(&self, lane: usize, begins: Begin) -> bool {
+        begins == Begin::Process || self.facts[self.lanes[lane].piece].by_wrapper
     }
 
     fn step(&self, lane: usize, stamp: &Stamp) -> Step {
@@ -333,6 +369,9 @@ impl Pieces {
         let Some(forward) = distance_us(&last, stamp) else {
             return Step::None;
         };
+        if matches!(stamp.date, StampDate::Slot { .. }) {
+            return Step::None;
+        }
         let young = |us: i64| distance_us(&first, &last).is_some_and(|age| age.abs() <= us);
         match stamp.date {
             StampDate::None if forward < -LAG_US => {
@@ -375,7 +414,7 @@ impl Pieces {
             let offset = offset_at(
                 zone,
                 stamp,
-                self.year,
+                lane.year,
                 Some(Pass::After(current, stepped_back)),
             );
             return match offset {
@@ -453,7 +492,13 @@ pub(super) fn scale_us(stamp: &Stamp) -> i64 {
     stamp
         .civil_us()
         .or_else(|| stamp.civil_us_in_year(2000))
-        .unwrap_or_else(|| stamp.micros_of_day())
+        .unwrap_or_else(|| match stamp.date {
+            StampDate::Slot { epoch, slot } => {
+                let slot = i64::from(epoch) * 32 + i64::from(slot);
+                slot * 12 * MICROS_PER_SECOND + stamp.micros_of_day()
+            }
+            _ => stamp.micros_of_day(),
+        })
 }
 
 /// Returns how far `b` is after `a` as they are written; `None` if they do not write the same parts.
@@ -463,6 +508,7 @@ pub(super) fn distance_us(a: &Stamp, b: &Stamp) -> Option<i64> {
         (StampDate::Full(_), StampDate::Full(_))
             | (StampDate::NoYear { .. }, StampDate::NoYear { .. })
             | (StampDate::None, StampDate::None)
+            | (StampDate::Slot { .. }, StampDate::Slot { .. })
     );
     same.then(|| scale_us(b) - scale_us(a))
 }

@@ -1,7 +1,8 @@
 //! From clues to solutions; see the module above for the rules.
 
+use super::collect::Collectors;
 use super::dates::{finish, roll, solve_piece};
-use super::evidence::{Evidence, slots, wrapper};
+use super::evidence::{Evidence, in_slots, slots, wrapper};
 use super::pieces::{can_change, distance_us};
 use super::{Basis, Begin, EARLY_US, PieceInput, Solution};
 use chain::Network;
@@ -30,28 +31,58 @@ pub(super) struct Reason {
     pub(super) zone: i32,
     pub(super) residual_us: Option<i64>,
     pub(super) why: String,
+    /// The network it supposes, where that is not certain.
+    pub(super) network: Option<String>,
+}
+
+impl Reason {
+    pub(super) fn new(zone: i32, why: &str) -> Reason {
+        Reason {
+            zone,
+            residual_us: None,
+            why: why.to_owned(),
+            network: None,
+        }
+    }
 }
 
 /// Solves all pieces of a case together. The result has one solution per piece, in order.
 ///
 /// Pure: the same pieces give the same solutions, whichever file a clue came from.
 pub fn solve(pieces: &[PieceInput<'_>]) -> Vec<Solution> {
+    let solutions = pass(pieces, &Collectors::default());
+    // What some lines of a collection say about its clock dates others of it.
+    let collectors = Collectors::new(pieces, &solutions);
+    let helps = |(piece, solution)| collectors.help(piece, solution);
+    if pieces.iter().zip(&solutions).any(helps) {
+        return pass(pieces, &collectors);
+    }
+    solutions
+}
+
+fn pass(pieces: &[PieceInput<'_>], collectors: &Collectors<'_>) -> Vec<Solution> {
     let mut segments = segments(pieces);
     for segment in &mut segments {
-        solve_segment(segment, pieces, None);
+        solve_segment(segment, pieces, collectors, None);
     }
-    // Where several networks fit a process, those that other processes of the case are sure of decide.
+    // Where several networks fit a process, or its stamps are of any day, those that other processes of the case
+    // are sure of decide.
     let sure: BTreeSet<&str> = segments
         .iter()
-        .filter(|segment| segment.basis == Basis::Slot)
+        .filter(|segment| {
+            segment.basis == Basis::Slot || pieces[segment.pieces[0]].network.is_some()
+        })
         .filter_map(|segment| segment.network.map(|network| network.name.as_str()))
         .collect();
     if let [only] = sure.iter().copied().collect::<Vec<_>>()[..] {
         for segment in &mut segments {
-            if segment.network.is_none() && !segment.readings.is_empty() {
+            let open = segment.basis == Basis::None
+                && segment.network.is_none()
+                && (!segment.readings.is_empty() || stands_in_slots(segment, pieces));
+            if open {
                 segment.readings.clear();
                 segment.alternatives.clear();
-                solve_segment(segment, pieces, Some(only));
+                solve_segment(segment, pieces, collectors, Some(only));
             }
         }
     }
@@ -60,7 +91,7 @@ pub fn solve(pieces: &[PieceInput<'_>]) -> Vec<Solution> {
 
     let mut solutions = vec![Solution::default(); pieces.len()];
     for segment in &mut segments {
-        settle(segment);
+        settle(segment, pieces);
         for &index in &segment.pieces {
             solutions[index] = solve_piece(segment, index, pieces);
         }
@@ -72,6 +103,18 @@ pub fn solve(pieces: &[PieceInput<'_>]) -> Vec<Solution> {
     solutions
 }
 
+/// Whether the stamps of a segment stand in slots instead of days.
+pub(super) fn stands_in_slots(segment: &Segment<'_>, pieces: &[PieceInput<'_>]) -> bool {
+    let first = segment.pieces.iter().find_map(|&index| pieces[index].first);
+    first.is_some_and(|stamp| matches!(stamp.date, StampDate::Slot { .. }))
+}
+
+/// Whether the stamps of a segment are of any day.
+fn is_undated(segment: &Segment<'_>, pieces: &[PieceInput<'_>]) -> bool {
+    let first = segment.pieces.iter().find_map(|&index| pieces[index].first);
+    first.is_some_and(|stamp| stamp.date == StampDate::None)
+}
+
 fn segments<'a>(pieces: &[PieceInput<'a>]) -> Vec<Segment<'a>> {
     let mut segments: Vec<Segment<'a>> = Vec::new();
     let mut last: BTreeMap<u32, usize> = BTreeMap::new();
@@ -79,7 +122,7 @@ fn segments<'a>(pieces: &[PieceInput<'a>]) -> Vec<Segment<'a>> {
         let same = last
             .get(&piece.process)
             .copied()
-            .filter(|_| piece.begins != Begin::DaylightSaving);
+            .filter(|_| !matches!(piece.begins, Begin::DaylightSaving | Begin::Clock));
         match same {
             Some(segment) => segments[segment].pieces.push(index),
             None => {
@@ -102,9 +145,37 @@ fn segments<'a>(pieces: &[PieceInput<'a>]) -> Vec<Segment<'a>> {
     segments
 }
 
-/// Solves the zone of a segment from its own clues.
-fn solve_segment<'a>(segment: &mut Segment<'a>, pieces: &[PieceInput<'a>], only: Option<&str>) {
+/// Solves the zone of a segment from its own clues; `only` is the network of the case's other processes.
+fn solve_segment<'a>(
+    segment: &mut Segment<'a>,
+    pieces: &[PieceInput<'a>],
+    collectors: &Collectors<'_>,
+    only: Option<&str>,
+) {
     let first = &pieces[segment.pieces[0]];
+    let mut networks: Vec<&'a Network> = match first.network {
+        Some(network) => vec![network],
+        None => first.candidates.iter().collect(),
+    };
+    if let Some(only) = only {
+        networks.retain(|network| network.name == only);
+    }
+    if let [single] = networks[..] {
+        segment.network = Some(single);
+    }
+    if stands_in_slots(segment, pieces) {
+        // Nothing but the network is missing.
+        if segment.network.is_none() {
+            segment.network = in_slots(segment, pieces, &networks);
+        }
+        if segment.network.is_some() {
+            segment.basis = match first.network_given {
+                true => Basis::Given,
+                false => Basis::Slot,
+            };
+        }
+        return;
+    }
     let written = segment.pieces.iter().find_map(|&index| {
         let piece = &pieces[index];
         let stamps = piece.anchors.iter().map(|anchor| anchor.stamp);
@@ -120,42 +191,32 @@ fn solve_segment<'a>(segment: &mut Segment<'a>, pieces: &[PieceInput<'a>], only:
 
     let mut found: Vec<(Basis, Reason)> = Vec::new();
     if let Some(zone) = written {
-        found.push((
-            Basis::Written,
-            Reason {
-                zone,
-                residual_us: None,
-                why: "written in the lines".into(),
-            },
-        ));
+        found.push(match first.by_wrapper {
+            true => (Basis::Wrapper, Reason::new(zone, "written by the wrapper")),
+            false => (Basis::Written, Reason::new(zone, "written in the lines")),
+        });
     }
     if let Some(zone) = given {
-        found.push((
-            Basis::Given,
-            Reason {
-                zone,
-                residual_us: None,
-                why: "given".into(),
-            },
-        ));
+        found.push((Basis::Given, Reason::new(zone, "given")));
     }
-    match wrapper(segment, pieces) {
-        Evidence::Solved(reason) => found.push((Basis::Wrapper, reason)),
-        Evidence::Several(reasons) => segment.readings.extend(reasons),
-        Evidence::Nothing => {}
+    if first.by_wrapper {
+        let stamp = segment.pieces.iter().find_map(|&index| pieces[index].first);
+        if let Some((zone, basis, _)) =
+            stamp.and_then(|stamp| collectors.zone(first.collector, &stamp))
+        {
+            let why = "the wrapper's zone in other lines of this collection";
+            found.push((basis, Reason::new(zone, why)));
+        }
+    } else {
+        match wrapper(segment, pieces, collectors) {
+            Evidence::Solved(reason) => found.push((Basis::Wrapper, reason)),
+            Evidence::Several(reasons) => segment.readings.extend(reasons),
+            Evidence::Nothing => {}
+        }
     }
 
     // Slots, under each network that can be meant.
-    let mut networks: Vec<&'a Network> = match first.network {
-        Some(network) => vec![network],
-        None => first.candidates.iter().collect(),
-    };
-    if let [single] = networks[..] {
-        segment.network = Some(single);
-    }
-    if let Some(only) = only {
-        networks.retain(|network| network.name == only);
-    }
+    let alone = networks.len() == 1;
     let mut solved: Vec<(&Network, Reason)> = Vec::new();
     let mut open: Vec<(&Network, Vec<Reason>)> = Vec::new();
     let mut bounds: Vec<(&Network, i64)> = Vec::new();
@@ -168,13 +229,23 @@ fn solve_segment<'a>(segment: &mut Segment<'a>, pieces: &[PieceInput<'a>], only:
         }
         bounds.extend(bound_us.map(|bound| (network, bound)));
     }
+    // A timer fires on time: of several networks, the one whose slots the lines keep to.
+    let prompt = |reason: &Reason| {
+        let prompt = -200_000..=1_500_000;
+        reason.residual_us.is_some_and(|us| prompt.contains(&us))
+    };
+    if solved.len() > 1 && solved.iter().any(|(_, reason)| prompt(reason)) {
+        solved.retain(|(_, reason)| prompt(reason));
+    }
+    // A time of day fits some network in one case out of ten: alone it names none.
+    let certain = alone || !is_undated(segment, pieces);
     match (solved.len(), open.len()) {
-        (1, _) => {
+        (1, _) if certain => {
             let (network, reason) = solved.remove(0);
             segment.network = Some(network);
             found.push((Basis::Slot, reason));
         }
-        (0, 1) => {
+        (0, 1) if certain => {
             let (network, reasons) = open.remove(0);
             segment.network = Some(network);
             segment.readings.extend(reasons);
@@ -183,7 +254,8 @@ fn solve_segment<'a>(segment: &mut Segment<'a>, pieces: &[PieceInput<'a>], only:
         _ => {
             solved.sort_by_key(|(_, reason)| reason.residual_us);
             for (network, mut reason) in solved {
-                reason.why = format!("{} if the network is {}", reason.why, network.name);
+                reason.why = format!("{}, if the network is {}", reason.why, network.name);
+                reason.network = Some(network.name.clone());
                 segment.readings.push(reason);
             }
         }
@@ -209,11 +281,9 @@ fn solve_segment<'a>(segment: &mut Segment<'a>, pieces: &[PieceInput<'a>], only:
             && bound_us < i64::from(reason.zone) * 1_000_000 - EARLY_US
             && basis != Basis::Slot
         {
-            segment.alternatives.push(Reason {
-                zone: (bound_us.div_euclid(900_000_000) * 900) as i32,
-                residual_us: None,
-                why: "objects were received before their slots began in the zone taken".into(),
-            });
+            let zone = (bound_us.div_euclid(900_000_000) * 900) as i32;
+            let why = "objects were received before their slots began in the zone taken";
+            segment.alternatives.push(Reason::new(zone, why));
         }
     }
 }
@@ -252,11 +322,8 @@ fn daylight_saving(segments: &mut [Segment<'_>], pieces: &[PieceInput<'_>]) {
                 if a != b && !place && before.basis != Basis::Given && after.basis != Basis::Given {
                     for (segment, other) in [(&mut *before, b), (&mut *after, a)] {
                         segment.basis = Basis::Assumed;
-                        segment.alternatives.push(Reason {
-                            zone: other,
-                            residual_us: None,
-                            why: "the same process before or after a step of its clock".into(),
-                        });
+                        let why = "the same process before or after a step of its clock";
+                        segment.alternatives.push(Reason::new(other, why));
                     }
                 }
             }
@@ -362,11 +429,8 @@ fn neighbours(segments: &mut [Segment<'_>], pieces: &[PieceInput<'_>]) {
             .alternatives
             .extend(others.into_iter().filter(|reading| reading.zone != zone));
         for other in fitting.iter().filter(|other| other.1 != zone) {
-            segment.alternatives.push(Reason {
-                zone: other.1,
-                residual_us: None,
-                why: "another process of the same host".into(),
-            });
+            let why = "another process of the same host";
+            segment.alternatives.push(Reason::new(other.1, why));
         }
     }
 }
@@ -395,7 +459,7 @@ fn adjacent(a: &Segment<'_>, b: &Segment<'_>, pieces: &[PieceInput<'_>]) -> bool
 }
 
 /// Decides what was left open: the likeliest reading, else UTC, and says that it is assumed.
-fn settle(segment: &mut Segment<'_>) {
+fn settle<'a>(segment: &mut Segment<'a>, pieces: &[PieceInput<'a>]) {
     if segment.basis != Basis::None {
         return;
     }
@@ -412,11 +476,22 @@ fn settle(segment: &mut Segment<'_>) {
         return;
     }
     let mut readings = std::mem::take(&mut segment.readings);
-    segment.zone = Some(readings.remove(0).zone);
-    let zone = segment.zone;
-    segment.alternatives.extend(
-        readings
-            .into_iter()
-            .filter(|reading| Some(reading.zone) != zone),
-    );
+    let first = readings.remove(0);
+    let another = |reading: &Reason| reading.zone != first.zone || reading.network != first.network;
+    let agreed = readings
+        .iter()
+        .all(|reading| reading.network == first.network);
+    if let (Some(name), true, None) = (&first.network, agreed, segment.network) {
+        // One network fits; several would be as many dates.
+        let candidates = pieces[segment.pieces[0]].candidates;
+        segment.network = candidates.iter().find(|network| network.name == *name);
+    }
+    segment.zone = Some(first.zone);
+    let others: Vec<Reason> = readings.iter().filter(|r| another(r)).cloned().collect();
+    let stamp = segment.pieces.iter().find_map(|&index| pieces[index].first);
+    if !agreed && stamp.is_some_and(|stamp| !matches!(stamp.date, StampDate::Full(_))) {
+        // Neither year nor day is taken from it: it is one of several.
+        segment.alternatives.push(first);
+    }
+    segment.alternatives.extend(others);
 }

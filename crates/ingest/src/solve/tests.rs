@@ -7,6 +7,7 @@ use model::time::{MICROS_PER_DAY, format_utc_short, parse_utc};
 use model::{StampZone, time};
 
 mod daylight;
+mod forms;
 mod properties;
 mod skew;
 
@@ -71,6 +72,7 @@ impl Source {
             stream: "",
             client: self.client,
             start: start.then_some("start"),
+            wrapper: None,
         };
         let piece = self.pieces.observe(self.line, Some(&stamp), &clue);
         for kind in kinds {
@@ -132,6 +134,7 @@ struct Options<'a> {
     network: Option<&'a Network>,
     given_zone: Option<i32>,
     given_year: Option<i32>,
+    collector: &'a str,
 }
 
 fn inputs<'a>(
@@ -152,6 +155,9 @@ fn inputs<'a>(
             given_zone: options.given_zone.or(facts.zone_seconds),
             given_year: options.given_year,
             network: options.network,
+            network_given: false,
+            by_wrapper: facts.by_wrapper,
+            collector: options.collector,
             candidates: chain::networks(),
         })
         .collect()
@@ -326,7 +332,7 @@ fn a_wrapper_without_zone_is_solved_too() {
     assert_eq!(solutions[0].zone_seconds, Some(0));
     assert_eq!(solutions[0].wrapper_zone_seconds, Some(2 * HOUR));
     assert_eq!(
-        wrapper_utc_us(&solutions[0], &wrapper).map(|us| us / 1000),
+        wrapper_utc_us(&solutions[0], &wrapper, None).map(|us| us / 1000),
         Some(at / 1000)
     );
 }
