@@ -1,12 +1,13 @@
 //! All definitions, compiled: who claims a line, and what a message means.
 
+use crate::claim::{Best, Claim, Names, Right};
 use crate::definition::{self, Definition, DefinitionError, Sample};
 use crate::engine::json::{self, Dialect, Keys, Scan, State};
 use crate::engine::{self, ENGINE_VERSION, Engine, Head, Rules, Shape};
 use crate::meaning::{MessageSpec, NO_CAPTURES};
 use crate::parser::Parser;
 use crate::pattern::Captures;
-use crate::scan::first_word;
+use crate::scan::{first_word, trim_end};
 use model::Level;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -47,7 +48,7 @@ impl Hasher for MessageHasher {
     }
 }
 
-type Table<V> = HashMap<Vec<u8>, V, BuildHasherDefault<MessageHasher>>;
+pub(crate) type Table<V> = HashMap<Vec<u8>, V, BuildHasherDefault<MessageHasher>>;
 
 /// What a format is, for people: the row of the verb `formats`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +80,8 @@ pub(crate) struct Compiled {
     by_word: Table<Vec<u32>>,
     /// Patterns whose first word holds a hole.
     anywhere: Vec<u32>,
+    threads: Names,
+    loggers: Names,
 }
 
 impl Compiled {
@@ -109,6 +112,8 @@ impl Compiled {
             }
         }
         Ok(Compiled {
+            threads: Names::new(&definition.threads),
+            loggers: Names::new(&definition.loggers),
             definition,
             exact,
             by_word,
@@ -175,61 +180,40 @@ impl Compiled {
         Rules {
             component_keys: &self.definition.component_keys,
             spaced_keys: &self.definition.spaced_keys,
+            banners: &self.definition.banners,
         }
     }
 
-    /// Whether the format claims a line with this head.
-    fn claims(&self, head: &Head, line: &[u8]) -> bool {
-        if !self.definition.engines.contains(&head.shape.engine()) {
-            return false;
-        }
-        let targets = &self.definition.targets;
-        if targets.is_empty() || head.shape != Shape::TracingText {
-            return true;
-        }
-        let (from, to) = head.component;
-        engine::is_own_target(targets, &line[from as usize..to as usize])
-    }
-}
-
-/// Whose line it is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Claim {
-    Nobody,
-    /// The line's head, and the index of the format.
-    One(Head, u16),
-    /// Two formats with equal right.
-    Several,
-}
-
-/// The most specific of those who claim a line so far.
-#[derive(Default)]
-struct Best {
-    best: Option<(u32, u16, Head)>,
-    several: bool,
-}
-
-impl Best {
+    /// By what right the format claims a line with this head; `None` if it doesn't.
     #[inline]
-    fn offer(&mut self, breadth: u32, format: u16, head: Head) {
-        match self.best {
-            Some((other, _, _)) if other < breadth => {}
-            // Two shapes of one format: the first is as good.
-            Some((other, same, _)) if other == breadth => self.several |= same != format,
-            _ => {
-                self.best = Some((breadth, format, head));
-                self.several = false;
+    fn claims(&self, head: &Head, line: &[u8]) -> Option<Right> {
+        let definition = &self.definition;
+        if !definition.engines.contains(&head.shape.engine()) {
+            return None;
+        }
+        match head.shape {
+            Shape::TracingText => self.claims_target(head, line).then_some(Right::Shape),
+            Shape::Log4jFile | Shape::Log4jStatus
+                if !(definition.threads.is_empty() && definition.loggers.is_empty()) =>
+            {
+                let range = |(from, to): (u32, u32)| &line[from as usize..to as usize];
+                if self.loggers.have(range(head.component)) {
+                    return Some(Right::Logger);
+                }
+                if self.threads.have(range(head.spans)) {
+                    return Some(Right::Thread);
+                }
+                let message = trim_end(&line[head.body as usize..]);
+                self.message(message).map(|_| Right::Message)
             }
+            _ => Some(Right::Shape),
         }
     }
 
-    fn claim(self) -> Claim {
-        match self.best {
-            None => Claim::Nobody,
-            // Panics are claimed by their whole text, later.
-            Some((_, format, head)) if !self.several || is_panic(&head) => Claim::One(head, format),
-            Some(_) => Claim::Several,
-        }
+    fn claims_target(&self, head: &Head, line: &[u8]) -> bool {
+        let targets = &self.definition.targets;
+        let (from, to) = head.component;
+        targets.is_empty() || engine::is_own_target(targets, &line[from as usize..to as usize])
     }
 }
 
@@ -385,8 +369,8 @@ impl Catalogue {
         breadths
     }
 
-    /// The formats that claim the first line of a sample, once its colours are off.
-    fn claiming(&self, sample: &Sample) -> Vec<usize> {
+    /// The first line of a sample, its colours off, and what is in it if it is JSON.
+    fn first_line(&self, sample: &Sample) -> (Vec<u8>, Scan) {
         let line = sample.line.lines().next().unwrap_or("");
         let mut plain = Vec::new();
         crate::scan::strip_colours(line.as_bytes(), &mut plain);
@@ -394,12 +378,18 @@ impl Catalogue {
         if json::begins(&plain) {
             scan.read(&plain, &self.keys);
         }
+        (plain, scan)
+    }
+
+    /// The formats that claim the first line of a sample, if it is not wrapped.
+    fn claiming(&self, sample: &Sample) -> Vec<usize> {
+        let (plain, scan) = self.first_line(sample);
         let claims = |index: &usize| {
             let heads = engine::recognisers(&plain);
             let text = heads.iter().any(|recogniser| {
                 recogniser(&plain).is_some_and(|head| {
                     // Panics are claimed by their whole text, see `panic_owner`: no two formats own one.
-                    !is_panic(&head) && self.compiled[*index].claims(&head, &plain)
+                    !is_panic(&head) && self.compiled[*index].claims(&head, &plain).is_some()
                 })
             });
             text || (matches!(scan.state, State::Object(_))
@@ -449,23 +439,19 @@ impl Catalogue {
                 .iter()
                 .filter(|sample| !sample.reject)
             {
-                let claiming = self.claiming(sample);
-                let least = claiming.iter().map(|index| self.breadth[*index]).min();
-                let best: Vec<String> = claiming
-                    .iter()
-                    .filter(|index| Some(self.breadth[**index]) == least)
-                    .map(|index| self.formats[*index].name.clone())
-                    .collect();
-                if best.len() > 1 {
-                    contested.push((sample.line.clone(), best));
+                let (plain, scan) = self.first_line(sample);
+                if let Claim::Several = self.claim(&plain, &scan) {
+                    let names = self.claiming(sample).into_iter();
+                    let names = names.map(|index| self.formats[index].name.clone());
+                    contested.push((sample.line.clone(), names.collect()));
                 }
             }
         }
         contested
     }
 
-    /// Says whose line it is, unwrapped: of all that claim it, the most specific. `scan` is what was
-    /// found in the line if it begins like JSON.
+    /// Says whose line it is, unwrapped: of all that claim it the one with the best right, of those the
+    /// most specific. `scan` is what was found in the line if it begins like JSON.
     #[inline]
     pub(crate) fn claim(&self, line: &[u8], scan: &Scan) -> Claim {
         let mut best = Best::default();
@@ -474,8 +460,8 @@ impl Catalogue {
                 continue;
             };
             for &index in &self.by_engine[head.shape.engine() as usize] {
-                if self.compiled[usize::from(index)].claims(&head, line) {
-                    best.offer(self.breadth[usize::from(index)], index, head);
+                if let Some(right) = self.compiled[usize::from(index)].claims(&head, line) {
+                    best.offer(right, self.breadth[usize::from(index)], index, head);
                 }
             }
         }
@@ -491,7 +477,7 @@ impl Catalogue {
                         body: at,
                     };
                     let breadth = self.breadth[usize::from(dialect.format)];
-                    best.offer(breadth, dialect.format, head);
+                    best.offer(Right::Shape, breadth, dialect.format, head);
                 }
             }
         }

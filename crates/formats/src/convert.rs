@@ -40,10 +40,18 @@ pub(crate) enum Convert {
     Unquote,
     /// The last whole number in the text, for example of `L1BatchNumber(12)`.
     LastInt,
+    /// The text up to the first blank or comma.
+    FirstWord,
+    /// A list written with commas → how many.
+    CommaCount,
+    /// Nimbus: `ae4da237:393820` is a block (root, slot), `12304:c605dba8` a checkpoint (epoch, root).
+    IdRoot,
+    BlockSlot,
+    CheckpointEpoch,
 }
 
 /// Names of the conversions as definitions write them.
-pub(crate) const NAMES: [(&str, Convert); 19] = [
+pub(crate) const NAMES: [(&str, Convert); 24] = [
     ("int", Convert::Int),
     ("grouped", Convert::Grouped),
     ("float", Convert::Float),
@@ -63,6 +71,11 @@ pub(crate) const NAMES: [(&str, Convert); 19] = [
     ("list_length", Convert::ListLength),
     ("unquote", Convert::Unquote),
     ("last_int", Convert::LastInt),
+    ("first_word", Convert::FirstWord),
+    ("comma_count", Convert::CommaCount),
+    ("id_root", Convert::IdRoot),
+    ("block_slot", Convert::BlockSlot),
+    ("checkpoint_epoch", Convert::CheckpointEpoch),
 ];
 
 impl Convert {
@@ -119,6 +132,22 @@ impl Convert {
                     .map_or(0, |at| at + 1);
                 int(&trimmed[start..end]).map(ObsValue::I64)
             }
+            Convert::FirstWord => trimmed
+                .split(|c| matches!(c, b' ' | b',' | b'\n'))
+                .next()
+                .filter(|first| !first.is_empty())
+                .map(ObsValue::Text),
+            Convert::CommaCount => (!trimmed.is_empty())
+                .then(|| ObsValue::I64(memchr::memchr_iter(b',', trimmed).count() as i64 + 1)),
+            Convert::IdRoot => id(trimmed).map(|id| ObsValue::Text(id.root)),
+            Convert::BlockSlot => id(trimmed)
+                .filter(|id| id.root_first)
+                .and_then(|id| int(id.number))
+                .map(ObsValue::I64),
+            Convert::CheckpointEpoch => id(trimmed)
+                .filter(|id| !id.root_first)
+                .and_then(|id| int(id.number))
+                .map(ObsValue::I64),
         }
     }
 }
@@ -171,8 +200,33 @@ fn float(text: &[u8]) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
-/// Reads Go's `time.Duration` as it prints itself: `-1h2m3.5s`, `12.5ms`, `581ns`, `0s`. Bare digits
-/// are nanoseconds: logrus' JSON writes durations so.
+/// A block or checkpoint as Nimbus prints it.
+struct Id<'a> {
+    root: &'a [u8],
+    number: &'a [u8],
+    root_first: bool,
+}
+
+/// Roots are cut to 8 digits; no epoch has as many.
+fn id(text: &[u8]) -> Option<Id<'_>> {
+    let colon = memchr::memchr(b':', text)?;
+    let (first, second) = (&text[..colon], &text[colon + 1..]);
+    let second = second.split(|c| *c == b':').next()?;
+    let root_first = first.len() == 8;
+    let (root, number) = if root_first {
+        (first, second)
+    } else {
+        (second, first)
+    };
+    (root.len() == 8 && root.iter().all(u8::is_ascii_hexdigit)).then_some(Id {
+        root,
+        number,
+        root_first,
+    })
+}
+
+/// Reads Go's `time.Duration` as it prints itself: `-1h2m3.5s`, `12.5ms`, `581ns`, `0s`, and Nim's, which
+/// has days and weeks as well: `1w6d9h53m24s944us774ns`. Bare digits are nanoseconds: logrus' JSON writes durations so.
 pub(crate) fn go_duration_s(text: &[u8]) -> Option<f64> {
     if let Some(ns) = int(text) {
         return Some(ns as f64 / 1e9);
@@ -214,6 +268,10 @@ pub(crate) fn go_duration_s(text: &[u8]) -> Option<f64> {
             (60_000_000_000, 1)
         } else if rest.starts_with(b"h") {
             (3_600_000_000_000, 1)
+        } else if rest.starts_with(b"d") {
+            (86_400_000_000_000, 1)
+        } else if rest.starts_with(b"w") {
+            (604_800_000_000_000, 1)
         } else {
             return None;
         };
@@ -235,6 +293,9 @@ pub(crate) fn go_time_us(text: &[u8]) -> Option<i64> {
         return Some(us);
     }
     let zone = text.get(end..)?.trim_ascii_start();
+    if zone == b"GMT" || zone == b"UTC" {
+        return stamp.civil_us();
+    }
     let zone = &zone[..zone.len().min(5)];
     let seconds = model::time::parse_offset(std::str::from_utf8(zone).ok()?)?;
     Some(stamp.civil_us()? - i64::from(seconds) * 1_000_000)
@@ -281,6 +342,8 @@ mod tests {
             ("581ns", Some(5.81e-7)),
             ("2.5µs", Some(2.5e-6)),
             ("0s", Some(0.0)),
+            ("1s32ms56us819ns", Some(1.032056819)),
+            ("-1d1w", Some(-691_200.0)),
             ("1495187990", Some(1.49518799)),
             ("4h0", None),
             ("", None),

@@ -2,7 +2,7 @@
 
 use crate::engine::Engine;
 use crate::engine::json::DialectSpec;
-use crate::meaning::{ClueSpec, MessageSpec, ObserveSpec, ValueSpec, WhenSpec};
+use crate::meaning::{ClueSpec, Holes, MessageSpec, ObserveSpec, ValueSpec, WhenSpec};
 use crate::pattern::Pattern;
 use model::Level;
 use toml::{Table, Value};
@@ -53,11 +53,20 @@ pub(crate) struct Definition {
     /// Beginnings of targets (tracing, components of JSON) the format claims, `""` for a line without
     /// one; empty: all.
     pub(crate) targets: Vec<String>,
+    /// Threads and loggers (log4j's file form) that this program alone has; `…*` is a beginning. If a
+    /// format lists any, it claims a line of that form only by them or by a message of its catalogue.
+    pub(crate) threads: Vec<String>,
+    pub(crate) loggers: Vec<String>,
+    /// Beginnings of messages (log4j) that are drawn over several lines.
+    pub(crate) banners: Vec<String>,
     /// Text of which a panic must hold some to be claimed.
     pub(crate) panics: Vec<String>,
     /// Component to role.
     pub(crate) roles: Vec<(String, String)>,
     pub(crate) messages: Vec<MessageSpec>,
+    /// What a field means whatever the message: asked where the catalogue does not know the message, or
+    /// does not look at its fields.
+    pub(crate) otherwise: Vec<WhenSpec>,
     pub(crate) samples: Vec<Sample>,
 }
 
@@ -85,6 +94,10 @@ pub(crate) fn read(name: &str, text: &str) -> Result<Definition, DefinitionError
             "spaced_keys",
             "json",
             "targets",
+            "threads",
+            "loggers",
+            "banners",
+            "otherwise",
             "panics",
             "roles",
             "message",
@@ -120,18 +133,35 @@ pub(crate) fn read(name: &str, text: &str) -> Result<Definition, DefinitionError
         name: name.to_owned(),
         title: at.text(&table, "title")?,
         source: at.text(&table, "source")?,
-        client: at.text(&table, "client")?,
+        client: match table.get("client").and_then(Value::as_str) {
+            // Of no client: such lines go with the process that speaks around them.
+            Some("") => String::new(),
+            _ => at.text(&table, "client")?,
+        },
         engines,
         levels: at.levels(&table)?,
         dialects,
         component_keys: at.texts(&table, "component_keys")?,
         spaced_keys: at.texts(&table, "spaced_keys")?,
         targets: at.texts(&table, "targets")?,
+        threads: at.texts(&table, "threads")?,
+        loggers: at.texts(&table, "loggers")?,
+        banners: at.texts(&table, "banners")?,
         panics: at.texts(&table, "panics")?,
         roles: at.pairs(&table, "roles")?,
         messages: Vec::new(),
+        otherwise: read_when(&at, &table, "otherwise", None)?,
         samples: Vec::new(),
     };
+    if let Some(index) = definition
+        .otherwise
+        .iter()
+        .position(|case| case.kind.is_none())
+    {
+        return Err(at
+            .key(&format!("otherwise[{index}].kind"))
+            .error("is missing"));
+    }
     for (index, message) in at.tables(&table, "message")?.into_iter().enumerate() {
         let at = at.key(&format!("message[{index}]"));
         definition.messages.push(read_message(&at, message)?);
@@ -229,24 +259,11 @@ fn read_message(at: &At<'_>, table: &Table) -> Result<MessageSpec, DefinitionErr
     if !kind.contains('.') {
         return Err(at.key("kind").error(format!("`{kind}` is no `area.name`")));
     }
-    let holes = pattern.as_ref();
-    let mut when = Vec::new();
-    for (index, case) in at.tables(table, "when")?.into_iter().enumerate() {
-        let at = at.key(&format!("when[{index}]"));
-        at.only(case, &["field", "pattern", "kind", "observe", "clue"])?;
-        let pattern = Pattern::new(&at.text(case, "pattern")?)
-            .map_err(|what| at.key("pattern").error(what))?;
-        when.push(WhenSpec {
-            field: at.text(case, "field")?.into_bytes(),
-            kind: case
-                .get("kind")
-                .map(|_| at.text(case, "kind"))
-                .transpose()?,
-            observe: read_observe(&at, case, Some(&pattern))?,
-            clues: read_clues(&at, case, Some(&pattern))?,
-            pattern,
-        });
-    }
+    let when = read_when(at, table, "when", pattern.as_ref())?;
+    let holes = Holes {
+        own: pattern.as_ref(),
+        message: None,
+    };
     Ok(MessageSpec {
         kind,
         role: table
@@ -261,10 +278,40 @@ fn read_message(at: &At<'_>, table: &Table) -> Result<MessageSpec, DefinitionErr
     })
 }
 
+fn read_when(
+    at: &At<'_>,
+    table: &Table,
+    key: &str,
+    message: Option<&Pattern>,
+) -> Result<Vec<WhenSpec>, DefinitionError> {
+    let mut when = Vec::new();
+    for (index, case) in at.tables(table, key)?.into_iter().enumerate() {
+        let at = at.key(&format!("{key}[{index}]"));
+        at.only(case, &["field", "pattern", "kind", "observe", "clue"])?;
+        let pattern = Pattern::new(&at.text(case, "pattern")?)
+            .map_err(|what| at.key("pattern").error(what))?;
+        let holes = Holes {
+            own: Some(&pattern),
+            message,
+        };
+        when.push(WhenSpec {
+            field: at.text(case, "field")?.into_bytes(),
+            kind: case
+                .get("kind")
+                .map(|_| at.text(case, "kind"))
+                .transpose()?,
+            observe: read_observe(&at, case, holes)?,
+            clues: read_clues(&at, case, holes)?,
+            pattern,
+        });
+    }
+    Ok(when)
+}
+
 fn read_observe(
     at: &At<'_>,
     table: &Table,
-    pattern: Option<&Pattern>,
+    holes: Holes<'_>,
 ) -> Result<Vec<ObserveSpec>, DefinitionError> {
     let at = at.key("observe");
     let mut specs = Vec::new();
@@ -287,7 +334,7 @@ fn read_observe(
             _ => return Err(at.error("must be a table or a list of tables")),
         };
         for row in rows {
-            specs.push(read_row(&at, kind, row, pattern)?);
+            specs.push(read_row(&at, kind, row, holes)?);
         }
     }
     Ok(specs)
@@ -297,7 +344,7 @@ fn read_row(
     at: &At<'_>,
     kind: usize,
     row: &Table,
-    pattern: Option<&Pattern>,
+    holes: Holes<'_>,
 ) -> Result<ObserveSpec, DefinitionError> {
     let columns = &model::observation_kinds()[kind].columns;
     let mut spec = ObserveSpec {
@@ -309,7 +356,7 @@ fn read_row(
         let at = at.key(column);
         if column == "slot" {
             spec.slot = Some(
-                ValueSpec::read(value, model::ColumnType::I64, pattern).map_err(|e| at.error(e))?,
+                ValueSpec::read(value, model::ColumnType::I64, holes).map_err(|e| at.error(e))?,
             );
             continue;
         }
@@ -323,7 +370,7 @@ fn read_row(
                     known.join(", ")
                 ))
             })?;
-        let value = ValueSpec::read(value, columns[index].column_type, pattern)
+        let value = ValueSpec::read(value, columns[index].column_type, holes)
             .map_err(|what| at.error(what))?;
         spec.values[index] = Some(value);
     }
@@ -333,7 +380,7 @@ fn read_row(
 fn read_clues(
     at: &At<'_>,
     table: &Table,
-    pattern: Option<&Pattern>,
+    holes: Holes<'_>,
 ) -> Result<Vec<ClueSpec>, DefinitionError> {
     let at = at.key("clue");
     let mut clues = Vec::new();
@@ -356,7 +403,7 @@ fn read_clues(
     )?;
     let value = |key: &str, column| -> Result<Option<ValueSpec>, DefinitionError> {
         clue.get(key)
-            .map(|value| ValueSpec::read(value, column, pattern).map_err(|e| at.key(key).error(e)))
+            .map(|value| ValueSpec::read(value, column, holes).map_err(|e| at.key(key).error(e)))
             .transpose()
     };
     if let Some(slot) = value("received_slot", model::ColumnType::I64)? {

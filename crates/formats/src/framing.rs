@@ -1,7 +1,7 @@
 //! Which lines belong to the record before them. The rules are written down in the crate's docs.
 
 use crate::engine::logrus::{is_go_println, quote_still_open};
-use crate::engine::{Rules, Shape, panics};
+use crate::engine::{Rules, Shape, chronicles, log4j, panics};
 use crate::scan::{is_key_byte, key_before};
 use memchr::{memchr, memmem};
 
@@ -47,7 +47,7 @@ impl Run {
         &self,
         shape: Shape,
         first: &[u8],
-        quote_open: bool,
+        open: bool,
         rules: Rules<'_>,
     ) -> usize {
         let end = self
@@ -58,11 +58,7 @@ impl Run {
         match shape {
             Shape::Json(_) => 0,
             Shape::Terminal | Shape::Quoted => {
-                let closed = if quote_open {
-                    self.quote_end(end, rules)
-                } else {
-                    0
-                };
+                let closed = if open { self.quote_end(end, rules) } else { 0 };
                 self.walk(closed, end, 8, is_evident)
             }
             Shape::TracingText => self.walk(0, end, 0, is_tracing_continuation),
@@ -75,6 +71,13 @@ impl Run {
                 let ruled = self.ruled(b'=', end);
                 self.walk(ruled, end, 0, is_indented)
             }
+            Shape::Log4jConsole | Shape::Log4jFile | Shape::Log4jStatus => {
+                let banner = if open { self.banner_end(end) } else { 0 };
+                self.walk(banner, end, 8, log4j::goes_on)
+            }
+            Shape::Chronicles => self.walk(0, end, 0, |text| {
+                is_indented(text) && !chronicles::is_status_bar(text)
+            }),
             Shape::GoPanic => self.walk(0, end, 0, is_go_stack),
             Shape::RustPanic => self.rust_panic(first, end),
             Shape::JavaCrash => self.walk(0, end, 0, is_java_stack),
@@ -87,6 +90,16 @@ impl Run {
     fn quote_end(&self, end: usize, rules: Rules<'_>) -> usize {
         (0..end)
             .find(|index| !quote_still_open(self.text(*index), rules))
+            .map_or(0, |index| index + 1)
+    }
+
+    /// The number of lines of a message that is drawn over several: all that start no record, up to 64, and
+    /// blank ones only inside.
+    fn banner_end(&self, end: usize) -> usize {
+        let lines = 0..end.min(64);
+        lines
+            .rev()
+            .find(|index| !self.is_blank(*index))
             .map_or(0, |index| index + 1)
     }
 

@@ -46,6 +46,7 @@
 //! whose code stands in it most often.
 
 mod catalogue;
+mod claim;
 mod convert;
 mod definition;
 mod engine;

@@ -14,8 +14,10 @@ const ROUGHTIME_GONE: i32 = 18_527;
 enum Source {
     /// The first of these fields that is there.
     Field(Vec<Vec<u8>>),
-    /// A hole of the pattern that matched.
+    /// A hole of the pattern that matched: a field's, or the message's.
     Capture(usize),
+    /// A hole of the message's pattern, where a field's matched.
+    MessageCapture(usize),
     /// The whole message.
     Message,
     /// Fixed.
@@ -23,12 +25,36 @@ enum Source {
     I64(i64),
     F64(f64),
     Bool(bool),
+    /// `a - b`.
+    Difference(Box<ValueSpec>, Box<ValueSpec>),
     /// `(a - b)` slots of 12 s, in seconds.
     Slots(Box<ValueSpec>, Box<ValueSpec>),
     /// `a - b` of two times in microseconds, in seconds.
     Seconds(Box<ValueSpec>, Box<ValueSpec>),
     /// One text if `a > b`, else another.
     IfGreater(Box<ValueSpec>, Box<ValueSpec>, String, String),
+}
+
+/// Whose holes a value may be taken from.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Holes<'p> {
+    /// The pattern that matches: the message's, or a field's.
+    pub(crate) own: Option<&'p Pattern>,
+    /// The message's, where a field's matches.
+    pub(crate) message: Option<&'p Pattern>,
+}
+
+impl Holes<'_> {
+    fn find(self, name: &str) -> Result<Source, String> {
+        if self.own.is_none() && self.message.is_none() {
+            return Err("`capture:` needs a pattern".to_owned());
+        }
+        let hole = |pattern: Option<&Pattern>| pattern.and_then(|pattern| pattern.hole(name));
+        hole(self.own)
+            .map(Source::Capture)
+            .or_else(|| hole(self.message).map(Source::MessageCapture))
+            .ok_or_else(|| format!("the pattern has no hole `{name}`"))
+    }
 }
 
 /// How to get the value of a column out of a record.
@@ -44,7 +70,7 @@ impl ValueSpec {
     pub(crate) fn read(
         value: &Value,
         column: ColumnType,
-        pattern: Option<&Pattern>,
+        holes: Holes<'_>,
     ) -> Result<ValueSpec, String> {
         let default = match column {
             ColumnType::I64 => Convert::Int,
@@ -71,7 +97,7 @@ impl ValueSpec {
             Value::Boolean(truth) if column == ColumnType::Bool => {
                 return fixed(Source::Bool(*truth));
             }
-            Value::Table(table) => return ValueSpec::computed(table, pattern),
+            Value::Table(table) => return ValueSpec::computed(table, default, holes),
             Value::String(text) => text,
             other => {
                 return Err(format!(
@@ -86,12 +112,7 @@ impl ValueSpec {
         let source = if let Some(keys) = from.strip_prefix("field:") {
             Source::Field(keys.split(',').map(|key| key.as_bytes().to_vec()).collect())
         } else if let Some(name) = from.strip_prefix("capture:") {
-            let pattern = pattern.ok_or("`capture:` needs a pattern")?;
-            Source::Capture(
-                pattern
-                    .hole(name)
-                    .ok_or_else(|| format!("the pattern has no hole `{name}`"))?,
-            )
+            holes.find(name)?
         } else if from == "message" {
             Source::Message
         } else if column == ColumnType::Text {
@@ -118,16 +139,28 @@ impl ValueSpec {
         Ok(ValueSpec { source, convert })
     }
 
-    fn computed(table: &toml::Table, pattern: Option<&Pattern>) -> Result<ValueSpec, String> {
+    fn computed(
+        table: &toml::Table,
+        column: Convert,
+        holes: Holes<'_>,
+    ) -> Result<ValueSpec, String> {
         let spec = |source| ValueSpec {
             source,
             convert: Convert::Float,
         };
-        let number = |value: &Value| ValueSpec::read(value, ColumnType::I64, pattern).map(Box::new);
+        let number = |value: &Value| ValueSpec::read(value, ColumnType::I64, holes).map(Box::new);
         if let Some(Value::Array(pair)) = table.get("slots")
             && let [a, b] = pair.as_slice()
         {
             return Ok(spec(Source::Slots(number(a)?, number(b)?)));
+        }
+        if let Some(Value::Array(pair)) = table.get("difference")
+            && let [a, b] = pair.as_slice()
+        {
+            return Ok(ValueSpec {
+                source: Source::Difference(number(a)?, number(b)?),
+                convert: column,
+            });
         }
         if let Some(Value::Array(pair)) = table.get("seconds_between")
             && let [a, b] = pair.as_slice()
@@ -143,7 +176,7 @@ impl ValueSpec {
             return Ok(spec(source));
         }
         Err(
-            "a computed value is `{ slots = [a, b] }`, `{ seconds_between = [a, b] }` or \
+            "a computed value is `{ difference = [a, b] }`, `{ slots = [a, b] }`, `{ seconds_between = [a, b] }` or \
              `{ if_greater = [a, b], then = …, else = … }`"
                 .to_owned(),
         )
@@ -173,11 +206,23 @@ impl ValueSpec {
                 self.convert
                     .apply(told.captured.get(from as usize..to as usize)?)
             }
+            Source::MessageCapture(hole) => {
+                let (from, to) = *told.outer.get(*hole)?;
+                self.convert
+                    .apply(told.message.get(from as usize..to as usize)?)
+            }
             Source::Message => self.convert.apply(told.message),
             Source::Text(text) => Some(ObsValue::Text(text.as_bytes())),
             Source::I64(value) => Some(ObsValue::I64(*value)),
             Source::F64(value) => Some(ObsValue::F64(*value)),
             Source::Bool(value) => Some(ObsValue::Bool(*value)),
+            Source::Difference(a, b) => {
+                let difference = number(a)?.checked_sub(number(b)?)?;
+                Some(match self.convert {
+                    Convert::Float => ObsValue::F64(difference as f64),
+                    _ => ObsValue::I64(difference),
+                })
+            }
             Source::Slots(a, b) => {
                 let slots = number(a)?.checked_sub(number(b)?)?;
                 Some(ObsValue::F64(slots as f64 * 12.0))
@@ -252,6 +297,8 @@ pub(crate) struct Told<'t, 'a> {
     pub(crate) captures: Captures,
     /// The text that `captures` are ranges of.
     pub(crate) captured: &'a [u8],
+    /// What the message's holes took, where a field's pattern matched.
+    pub(crate) outer: Captures,
 }
 
 /// Buffers for what a record means; reused from record to record.
@@ -367,22 +414,35 @@ impl<'a> Meaning<'a> {
 
     /// Reads what `spec` says the record means; returns the kind where a field makes it another.
     pub(crate) fn read(&mut self, spec: &'a MessageSpec, told: &mut Told<'_, 'a>) -> &'a str {
-        for when in &spec.when {
-            let Some(field) = told.fields.iter().find(|field| field.key == when.field) else {
-                continue;
-            };
-            let text = field.value.bytes();
-            if let Some(captures) = when.pattern.find(text) {
-                told.captures = captures;
-                told.captured = text;
-                self.observe(&when.observe, told);
-                self.clues(&when.clues, told);
-                return when.kind.as_deref().unwrap_or(&spec.kind);
-            }
+        if let Some(case) = self.first_that_fits(&spec.when, told) {
+            return case.kind.as_deref().unwrap_or(&spec.kind);
         }
         self.observe(&spec.observe, told);
         self.clues(&spec.clues, told);
         &spec.kind
+    }
+
+    /// Reads what the first case says whose field matches.
+    pub(crate) fn first_that_fits(
+        &mut self,
+        cases: &'a [WhenSpec],
+        told: &mut Told<'_, 'a>,
+    ) -> Option<&'a WhenSpec> {
+        for case in cases {
+            let Some(field) = told.fields.iter().find(|field| field.key == case.field) else {
+                continue;
+            };
+            let text = field.value.bytes();
+            if let Some(captures) = case.pattern.find(text) {
+                told.outer = told.captures;
+                (told.captures, told.captured) = (captures, text);
+                self.observe(&case.observe, told);
+                self.clues(&case.clues, told);
+                (told.captures, told.captured) = (told.outer, told.message);
+                return Some(case);
+            }
+        }
+        None
     }
 }
 

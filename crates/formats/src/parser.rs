@@ -1,11 +1,11 @@
 //! The loop: lines into records, rejects, framing; nothing is lost, spans tile the block.
 
-use crate::catalogue::{Catalogue, Claim, is_panic};
+use crate::catalogue::{Catalogue, is_panic};
+use crate::claim::Claim;
 use crate::engine::json::{self, Scan, State};
-use crate::engine::logrus::quote_is_open;
 use crate::engine::{self, Head, Shape};
 use crate::framing::{Run, RunLine, goes_on};
-use crate::meaning::{Meaning, Told};
+use crate::meaning::{Meaning, NO_CAPTURES, Told};
 use crate::scan::{has_colours, strip_colours};
 use crate::wrapper::{MAX_LAYERS, Peeled, Place, peel};
 use memchr::{memchr, memrchr};
@@ -342,8 +342,7 @@ impl<'c> Parser<'c> {
         }
         let compiled = &self.catalogue.compiled[usize::from(format)];
         let rules = compiled.rules();
-        let open =
-            head.shape == Shape::Quoted && quote_is_open(&self.joined, head.body as usize, rules);
+        let open = engine::is_open(&self.joined, &head, rules);
         let mut rest = std::mem::take(&mut self.run);
         let head_lines: Vec<RunLine> = rest.lines.drain(..chunks).collect();
         let own = rest.belonging(head.shape, &self.joined, open, rules);
@@ -474,16 +473,25 @@ impl<'c> Parser<'c> {
         let mut meaning = std::mem::take(&mut self.meaning).recycle();
         let mut kind = None;
         let mut role = None;
-        if let Some((spec, captures)) = compiled.message(body.message) {
+        let known = compiled.message(body.message);
+        if known.is_some() || !(fields.is_empty() || compiled.definition.otherwise.is_empty()) {
             let mut told = Told {
                 stamp: body.stamp,
                 message: body.message,
                 fields: &fields,
-                captures,
+                captures: NO_CAPTURES,
                 captured: body.message,
+                outer: NO_CAPTURES,
             };
-            kind = Some(meaning.read(spec, &mut told));
-            role = spec.role.as_deref();
+            if let Some((spec, captures)) = known {
+                told.captures = captures;
+                kind = Some(meaning.read(spec, &mut told));
+                role = spec.role.as_deref();
+            }
+            if known.is_none_or(|(spec, _)| spec.when.is_empty()) {
+                let said = meaning.first_that_fits(&compiled.definition.otherwise, &mut told);
+                kind = kind.or(said.and_then(|case| case.kind.as_deref()));
+            }
         }
         if role.is_none() {
             role = compiled.role(body.component);

@@ -4,8 +4,10 @@
 //! beginning and says whether a record starts there, with stamp, level and where the rest begins: cheap,
 //! since it runs on every line. [`text_body`] splits the whole record, continuation lines included, into component, message, fields.
 
+pub(crate) mod chronicles;
 pub(crate) mod geth;
 pub(crate) mod json;
+pub(crate) mod log4j;
 pub(crate) mod logrus;
 pub(crate) mod nethermind;
 pub(crate) mod panics;
@@ -32,6 +34,9 @@ pub(crate) enum Engine {
     JavaCrash,
     DotnetCrash,
     NodeCrash,
+    Log4jConsole,
+    Log4jText,
+    Chronicles,
 }
 
 impl Engine {
@@ -47,6 +52,9 @@ impl Engine {
         Engine::JavaCrash,
         Engine::DotnetCrash,
         Engine::NodeCrash,
+        Engine::Log4jConsole,
+        Engine::Log4jText,
+        Engine::Chronicles,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -62,6 +70,9 @@ impl Engine {
             Engine::JavaCrash => "java_crash",
             Engine::DotnetCrash => "dotnet_crash",
             Engine::NodeCrash => "node_crash",
+            Engine::Log4jConsole => "log4j_console",
+            Engine::Log4jText => "log4j_text",
+            Engine::Chronicles => "chronicles",
         }
     }
 
@@ -102,6 +113,14 @@ pub(crate) enum Shape {
     DotnetCrash,
     /// `<--- Last few GCs --->`, `FATAL ERROR: … JavaScript heap out of memory`.
     NodeCrash,
+    /// `[date] clock LEVEL - message`.
+    Log4jConsole,
+    /// `stamp | thread | LEVEL | Logger | message`.
+    Log4jFile,
+    /// `stamp main LEVEL message`: log4j of itself.
+    Log4jStatus,
+    /// `LVL stamp message key=value`.
+    Chronicles,
 }
 
 impl Shape {
@@ -130,6 +149,9 @@ impl Shape {
             Shape::JavaCrash => Engine::JavaCrash,
             Shape::DotnetCrash => Engine::DotnetCrash,
             Shape::NodeCrash => Engine::NodeCrash,
+            Shape::Log4jConsole => Engine::Log4jConsole,
+            Shape::Log4jFile | Shape::Log4jStatus => Engine::Log4jText,
+            Shape::Chronicles => Engine::Chronicles,
         }
     }
 }
@@ -143,7 +165,7 @@ pub(crate) struct Head {
     pub(crate) level: (u32, u32),
     /// Range of the component, empty if the head has none.
     pub(crate) component: (u32, u32),
-    /// Range of the spans before a tracing target, empty if none.
+    /// Range of the spans before a tracing target, or of log4j's thread; empty if none.
     pub(crate) spans: (u32, u32),
     /// Where the message begins.
     pub(crate) body: u32,
@@ -167,12 +189,14 @@ pub(crate) fn recognisers(line: &[u8]) -> &'static [Recogniser] {
         b'i' | b'm' => &[logrus::quoted_line],
         b'l' => &[logrus::level_first],
         b'0'..=b'9' => &[
+            log4j::recognise,
             tracing::recognise,
             |line| logrus::terminal(line, 0),
             nethermind::dated,
             nethermind::year_less,
         ],
         b'E' | b'F' | b'U' => &[
+            chronicles::recognise,
             tracing::year_less,
             logrus::stampless,
             geth::terminal,
@@ -180,7 +204,12 @@ pub(crate) fn recognisers(line: &[u8]) -> &'static [Recogniser] {
             panics::dotnet,
             panics::node,
         ],
-        b'A'..=b'Z' => &[tracing::year_less, logrus::stampless, geth::terminal],
+        b'A'..=b'Z' => &[
+            chronicles::recognise,
+            tracing::year_less,
+            logrus::stampless,
+            geth::terminal,
+        ],
         b' ' => &[indented],
         b'p' | b'f' | b'g' => &[panics::go],
         b'<' | b'n' => &[panics::node],
@@ -226,6 +255,7 @@ pub(crate) struct Body<'a> {
 pub(crate) struct Rules<'a> {
     pub(crate) component_keys: &'a [String],
     pub(crate) spaced_keys: &'a [String],
+    pub(crate) banners: &'a [String],
 }
 
 /// Splits a text record. JSON goes through [`json::body`].
@@ -265,8 +295,26 @@ pub(crate) fn text_body<'a>(
             body.message = geth::body(text, head, fields);
         }
         Shape::Nethermind => body.message = nethermind::body(text, head, fields),
+        Shape::Log4jConsole | Shape::Log4jFile | Shape::Log4jStatus => {
+            body.message = log4j::body(text, head, fields);
+        }
+        Shape::Chronicles => {
+            let (message, component) = chronicles::body(text, head.body as usize, rules, fields);
+            body.message = message;
+            body.component = component;
+        }
         shape if shape.is_panic() => body.message = crate::scan::trim_end(text),
         _ => {}
     }
     body
+}
+
+/// Whether what stands in a record's first line is certainly not all of it: the lines after it belong to it
+/// whatever they look like.
+pub(crate) fn is_open(text: &[u8], head: &Head, rules: Rules<'_>) -> bool {
+    match head.shape {
+        Shape::Quoted => logrus::quote_is_open(text, head.body as usize, rules),
+        Shape::Log4jConsole | Shape::Log4jFile => log4j::is_banner(text, head, rules),
+        _ => false,
+    }
 }

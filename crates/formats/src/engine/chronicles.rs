@@ -1,0 +1,149 @@
+//! nim-chronicles' text lines: `INF 2023-09-15 15:34:00.000+00:00 Slot start      topics="beacnde" slot=217470`.
+//!
+//! The message is padded to 42 columns; a longer one is followed by one blank. A value is quoted where it
+//! holds a blank, `=`, a quote or anything but printable ASCII, and backslashes escape inside; so a bare
+//! value ends at the next blank. Old builds print whole seconds and `NOT` for `NTC`.
+
+use super::{Head, Rules, Shape};
+use crate::scan::{KEY_MAX, full_stamp, is_key_byte, key_before, trim_end};
+use memchr::{memchr, memchr2};
+use model::{Field, FieldValue, StampZone};
+
+/// Columns that a message is padded to.
+const WIDTH: usize = 42;
+
+fn is_level(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"INF" | b"DBG" | b"NTC" | b"WRN" | b"TRC" | b"ERR" | b"FAT" | b"NOT"
+    )
+}
+
+/// A line with level, stamp and written zone.
+#[inline]
+pub(crate) fn recognise(line: &[u8]) -> Option<Head> {
+    if line.get(3) != Some(&b' ') || !is_level(&line[..3]) {
+        return None;
+    }
+    let (stamp, end) = full_stamp(line, 4)?;
+    if stamp.zone == StampZone::None || !matches!(line.get(end), None | Some(b' ')) {
+        return None;
+    }
+    Some(Head {
+        shape: Shape::Chronicles,
+        stamp: Some(stamp),
+        level: (0, 3),
+        component: (0, 0),
+        spans: (0, 0),
+        body: (end + 1).min(line.len()) as u32,
+    })
+}
+
+/// The end of the key at `at`, if a `=` follows it.
+#[inline]
+fn key_at(text: &[u8], at: usize) -> Option<usize> {
+    if !text.get(at)?.is_ascii_alphabetic() {
+        return None;
+    }
+    let length = text[at..]
+        .iter()
+        .take(KEY_MAX)
+        .take_while(|c| is_key_byte(**c))
+        .count();
+    (text.get(at + length) == Some(&b'=')).then_some(at + length)
+}
+
+/// Where the fields begin; the end of the text if there are none.
+#[inline]
+fn fields_start(text: &[u8], from: usize) -> usize {
+    let padded = from + WIDTH + 1;
+    if text.get(padded - 1) == Some(&b' ') && key_at(text, padded).is_some() {
+        return padded;
+    }
+    let mut search = from;
+    while let Some(offset) = memchr(b'=', &text[search..]) {
+        let equals = search + offset;
+        search = equals + 1;
+        if let Some(start) = key_before(text, from, equals)
+            && start > from
+        {
+            return start;
+        }
+    }
+    text.len()
+}
+
+/// Splits `message topics="…" key=value …`; returns message and component.
+#[inline]
+pub(crate) fn body<'a>(
+    text: &'a [u8],
+    from: usize,
+    rules: Rules<'_>,
+    fields: &mut Vec<Field<'a>>,
+) -> (&'a [u8], Option<&'a [u8]>) {
+    let text = trim_end(text);
+    let from = from.min(text.len());
+    let mut at = fields_start(text, from);
+    let message = trim_end(&text[from..at]);
+    let mut component = None;
+    while let Some(equals) = key_at(text, at) {
+        let key = &text[at..equals];
+        let (value, end) = value(text, equals + 1);
+        if component.is_none()
+            && rules
+                .component_keys
+                .iter()
+                .any(|name| name.as_bytes() == key)
+        {
+            component = Some(value);
+        } else {
+            fields.push(Field {
+                key,
+                value: FieldValue::Text(value),
+            });
+        }
+        at = end;
+        while matches!(text.get(at), Some(b' ' | b'\n')) {
+            at += 1;
+        }
+    }
+    (message, component)
+}
+
+/// The value at `at` and where it ends. Text that is no key after a bare value belongs to it: pastes and
+/// patched programs leave quotes out.
+#[inline]
+fn value(text: &[u8], at: usize) -> (&[u8], usize) {
+    if text.get(at) == Some(&b'"') {
+        let from = at + 1;
+        let mut search = from;
+        while let Some(offset) = memchr2(b'"', b'\\', text.get(search..).unwrap_or_default()) {
+            let end = search + offset;
+            if text[end] == b'"' {
+                return (&text[from..end], end + 1);
+            }
+            search = end + 2;
+        }
+        return (&text[from..], text.len());
+    }
+    let mut search = at;
+    while let Some(offset) = memchr2(b' ', b'\n', &text[search..]) {
+        let end = search + offset;
+        let next = end
+            + text[end..]
+                .iter()
+                .take_while(|c| matches!(c, b' ' | b'\n'))
+                .count();
+        if key_at(text, next).is_some() {
+            return (&text[at..end], next);
+        }
+        search = next;
+    }
+    (&text[at..], text.len())
+}
+
+/// ` peers: 3 ❯ finalized: …`: the status bar that Nimbus redraws at the foot of a terminal.
+pub(crate) fn is_status_bar(line: &[u8]) -> bool {
+    let text = line.trim_ascii_start();
+    text.starts_with(b"peers: ") && memchr::memmem::find(text, "❯".as_bytes()).is_some()
+}
