@@ -7,7 +7,7 @@
 )]
 
 use formats::Catalogue;
-use model::{Position, Record, RecordSink, Reject, Span, observation_kinds};
+use model::{ObsValue, Position, Record, RecordSink, Reject, Span, observation_kinds};
 use std::convert::Infallible;
 
 struct Print;
@@ -51,7 +51,13 @@ impl RecordSink for Print {
                 .columns
                 .iter()
                 .zip(&observation.values)
-                .filter_map(|(column, value)| Some(format!("{}={:?}", column.name, (*value)?)))
+                .filter_map(|(column, value)| {
+                    let value = match (*value)? {
+                        ObsValue::Text(bytes) => format!("<{}>", text(bytes)),
+                        other => format!("{other:?}"),
+                    };
+                    Some(format!("{}={value}", column.name))
+                })
                 .collect();
             println!(
                 "    obs {} slot={:?} {}",

@@ -193,6 +193,13 @@ impl Compiled {
         }
         match head.shape {
             Shape::TracingText => self.claims_target(head, line).then_some(Right::Shape),
+            Shape::Slog | Shape::SlogTracing | Shape::Bracketed => {
+                let (from, to) = head.component;
+                let module = &line[from as usize..to as usize];
+                let modules = &definition.modules;
+                (module.is_empty() || modules.is_empty() || engine::is_own_target(modules, module))
+                    .then_some(Right::Shape)
+            }
             Shape::Log4jFile | Shape::Log4jStatus
                 if !(definition.threads.is_empty() && definition.loggers.is_empty()) =>
             {

@@ -48,10 +48,18 @@ pub(crate) enum Convert {
     IdRoot,
     BlockSlot,
     CheckpointEpoch,
+    /// The first whole number in the text, for example of `409611 slots (8 weeks 0 days)`.
+    FirstInt,
+    /// The number the text begins with, for example of `7.03 slots/sec`.
+    FirstFloat,
+    /// Milliseconds → seconds.
+    MillisToSeconds,
+    /// Text up to a blank, a comma or a closing bracket: `0x12ab` of `0x12ab)`.
+    Token,
 }
 
 /// Names of the conversions as definitions write them.
-pub(crate) const NAMES: [(&str, Convert); 24] = [
+pub(crate) const NAMES: [(&str, Convert); 28] = [
     ("int", Convert::Int),
     ("grouped", Convert::Grouped),
     ("float", Convert::Float),
@@ -76,6 +84,10 @@ pub(crate) const NAMES: [(&str, Convert); 24] = [
     ("id_root", Convert::IdRoot),
     ("block_slot", Convert::BlockSlot),
     ("checkpoint_epoch", Convert::CheckpointEpoch),
+    ("first_int", Convert::FirstInt),
+    ("first_float", Convert::FirstFloat),
+    ("ms_to_s", Convert::MillisToSeconds),
+    ("token", Convert::Token),
 ];
 
 impl Convert {
@@ -148,6 +160,23 @@ impl Convert {
                 .filter(|id| !id.root_first)
                 .and_then(|id| int(id.number))
                 .map(ObsValue::I64),
+            Convert::FirstInt => {
+                let start = trimmed.iter().position(u8::is_ascii_digit)?;
+                let digits = &trimmed[start..];
+                let length = digits.iter().take_while(|c| c.is_ascii_digit()).count();
+                int(&digits[..length]).map(ObsValue::I64)
+            }
+            Convert::FirstFloat => {
+                let is_part = |c: &u8| c.is_ascii_digit() || matches!(c, b'.' | b'-');
+                let length = trimmed.iter().take_while(|c| is_part(c)).count();
+                float(&trimmed[..length]).map(ObsValue::F64)
+            }
+            Convert::Token => trimmed
+                .split(|c| matches!(c, b' ' | b',' | b')' | b']' | b'}' | b'\n'))
+                .next()
+                .filter(|word| !word.is_empty())
+                .map(ObsValue::Text),
+            Convert::MillisToSeconds => float(trimmed).map(|ms| ObsValue::F64(ms / 1e3)),
         }
     }
 }
@@ -401,6 +430,19 @@ mod tests {
         assert_eq!(
             Convert::LastInt.apply(b"L1BatchNumber(12)"),
             Some(ObsValue::I64(12))
+        );
+        assert_eq!(
+            Convert::FirstInt.apply(b"48068 slots (7 days 16 hrs)"),
+            Some(ObsValue::I64(48068))
+        );
+        assert_eq!(
+            Convert::FirstFloat.apply(b"9.33 slots/sec"),
+            Some(ObsValue::F64(9.33))
+        );
+        assert_eq!(Convert::FirstFloat.apply(b"--"), None);
+        assert_eq!(
+            Convert::MillisToSeconds.apply(b"4381"),
+            Some(ObsValue::F64(4.381))
         );
     }
 }

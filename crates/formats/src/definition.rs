@@ -53,6 +53,8 @@ pub(crate) struct Definition {
     /// Beginnings of targets (tracing, components of JSON) the format claims, `""` for a line without
     /// one; empty: all.
     pub(crate) targets: Vec<String>,
+    /// Beginnings of modules the format claims where a line of its text names one; empty: all.
+    pub(crate) modules: Vec<String>,
     /// Threads and loggers (log4j's file form) that this program alone has; `…*` is a beginning. If a
     /// format lists any, it claims a line of that form only by them or by a message of its catalogue.
     pub(crate) threads: Vec<String>,
@@ -94,6 +96,7 @@ pub(crate) fn read(name: &str, text: &str) -> Result<Definition, DefinitionError
             "spaced_keys",
             "json",
             "targets",
+            "modules",
             "threads",
             "loggers",
             "banners",
@@ -144,6 +147,7 @@ pub(crate) fn read(name: &str, text: &str) -> Result<Definition, DefinitionError
         component_keys: at.texts(&table, "component_keys")?,
         spaced_keys: at.texts(&table, "spaced_keys")?,
         targets: at.texts(&table, "targets")?,
+        modules: at.texts(&table, "modules")?,
         threads: at.texts(&table, "threads")?,
         loggers: at.texts(&table, "loggers")?,
         banners: at.texts(&table, "banners")?,

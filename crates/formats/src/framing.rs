@@ -2,7 +2,7 @@
 
 use crate::engine::logrus::{is_go_println, quote_still_open};
 use crate::engine::{Rules, Shape, chronicles, log4j, panics};
-use crate::scan::{is_key_byte, key_before};
+use crate::scan::{is_key_byte, key_before, trim_end};
 use memchr::{memchr, memmem};
 
 /// One line after a record's first that starts no record itself.
@@ -61,7 +61,8 @@ impl Run {
                 let closed = if open { self.quote_end(end, rules) } else { 0 };
                 self.walk(closed, end, 8, is_evident)
             }
-            Shape::TracingText => self.walk(0, end, 0, is_tracing_continuation),
+            Shape::TracingText | Shape::Bracketed => self.walk(0, end, 0, is_tracing_continuation),
+            Shape::Slog | Shape::SlogTracing => self.walk(0, end, 0, is_slog_continuation),
             Shape::Geth | Shape::Erigon => {
                 let ruled = self.ruled(b'#', end);
                 self.walk(ruled, end, 0, is_indented)
@@ -227,6 +228,18 @@ fn is_tracing_continuation(text: &[u8]) -> bool {
             && text
                 .iter()
                 .all(|c| matches!(c, b'}' | b')' | b']' | b',' | b' ')))
+}
+
+/// The same, frames whose indent was lost (`12: tokio::runtime::…`), and what stands behind text of
+/// several lines: the last fields, of which `service` is one.
+fn is_slog_continuation(text: &[u8]) -> bool {
+    let digits = text.iter().take_while(|c| c.is_ascii_digit()).count();
+    is_tracing_continuation(text)
+        || (matches!(digits, 1..=4) && text[digits..].starts_with(b": "))
+        || memmem::rfind(text, b", service: ").is_some_and(|at| {
+            let name = &trim_end(text)[at + 11..];
+            !name.is_empty() && name.iter().all(|c| is_key_byte(*c))
+        })
 }
 
 /// What a dying Java program prints.

@@ -18,7 +18,8 @@
 //!   open and does close; indented ones; frames of a Go stack (one word with a dot in it); lines with
 //!   a `key=`, as hard-wrapped text has; and up to 8 others before such a line (the message of a
 //!   wrapped error stands before its stack). A blank line belongs to it if such a line follows at once.
-//! * After text of tracing: indented lines, closing brackets, `Caused by:`, `Stack backtrace:`.
+//! * After text of tracing: indented lines, closing brackets, `Caused by:`, `Stack backtrace:`. After slog's
+//!   also frames whose indent is lost (`12: tokio::…`) and lines that end with `, service: name`.
 //! * After `panic: …`: stack frames, goroutines, registers, `exit status`. After `thread '…' panicked`:
 //!   the message up to `note:`, the backtrace.
 //! * After geth's, Erigon's and Nethermind's text: indented lines, and what stands between two rows of `#`

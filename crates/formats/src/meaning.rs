@@ -14,6 +14,9 @@ const ROUGHTIME_GONE: i32 = 18_527;
 enum Source {
     /// The first of these fields that is there.
     Field(Vec<Vec<u8>>),
+    /// What follows a label inside a field's text, up to a comma or closing bracket: for values that
+    /// are Rust's Debug text.
+    Inside(Vec<u8>, Vec<u8>),
     /// A hole of the pattern that matched: a field's, or the message's.
     Capture(usize),
     /// A hole of the message's pattern, where a field's matched.
@@ -65,8 +68,8 @@ pub(crate) struct ValueSpec {
 }
 
 impl ValueSpec {
-    /// Reads `"field:a,b | go_duration"`, `"capture:x | int"`, `"message"`, a fixed value, or
-    /// `{ slots = [a, b] }`.
+    /// Reads `"field:a,b | go_duration"`, `"inside:error.slot: | first_int"` (what follows `slot:` in
+    /// the field `error`), `"capture:x | int"`, `"message"`, a fixed value, or `{ slots = [a, b] }`.
     pub(crate) fn read(
         value: &Value,
         column: ColumnType,
@@ -109,7 +112,12 @@ impl ValueSpec {
             Some((from, name)) => (from.trim(), Some(name.trim())),
             None => (text.as_str(), None),
         };
-        let source = if let Some(keys) = from.strip_prefix("field:") {
+        let source = if let Some((key, label)) = from
+            .strip_prefix("inside:")
+            .and_then(|inside| inside.split_once('.'))
+        {
+            Source::Inside(key.as_bytes().to_vec(), label.as_bytes().to_vec())
+        } else if let Some(keys) = from.strip_prefix("field:") {
             Source::Field(keys.split(',').map(|key| key.as_bytes().to_vec()).collect())
         } else if let Some(name) = from.strip_prefix("capture:") {
             holes.find(name)?
@@ -119,7 +127,7 @@ impl ValueSpec {
             return fixed(Source::Text(text.clone()));
         } else {
             return Err(format!(
-                "`{text}` is neither `field:…`, `capture:…` nor `message`"
+                "`{text}` is neither `field:…`, `inside:…`, `capture:…` nor `message`"
             ));
         };
         let convert = match conversion {
@@ -200,6 +208,16 @@ impl ValueSpec {
                     .iter()
                     .find_map(|key| told.fields.iter().find(|field| field.key == key.as_slice()))?;
                 self.convert.apply(field.value.bytes())
+            }
+            Source::Inside(key, label) => {
+                let field = told.fields.iter().find(|field| field.key == *key)?;
+                let text = field.value.bytes();
+                let rest = &text[memchr::memmem::find(text, label)? + label.len()..];
+                let end = rest
+                    .iter()
+                    .position(|c| matches!(c, b',' | b'}' | b']' | b')'))
+                    .unwrap_or(rest.len());
+                self.convert.apply(&rest[..end])
             }
             Source::Capture(hole) => {
                 let (from, to) = *told.captures.get(*hole)?;

@@ -129,8 +129,31 @@ const MONTHS: [&[&str]; 12] = [
     ],
 ];
 
+/// Reads an English month as programs write it: 1 to 12.
+#[inline]
+pub(crate) fn english_month(word: &[u8]) -> Option<u8> {
+    Some(match word {
+        b"Jan" => 1,
+        b"Feb" => 2,
+        b"Mar" => 3,
+        b"Apr" => 4,
+        b"May" => 5,
+        b"Jun" => 6,
+        b"Jul" => 7,
+        b"Aug" => 8,
+        b"Sep" => 9,
+        b"Oct" => 10,
+        b"Nov" => 11,
+        b"Dec" => 12,
+        _ => return None,
+    })
+}
+
 /// Reads a month name: 1 to 12. ASCII letters may be upper case; a closing dot is allowed.
 pub(crate) fn month_name(word: &[u8]) -> Option<u8> {
+    if let Some(month) = english_month(word) {
+        return Some(month);
+    }
     let word = word.strip_suffix(b".").unwrap_or(word);
     if word.is_empty() || word.len() > 12 {
         return None;
@@ -185,8 +208,12 @@ pub(crate) fn year_less_stamp(b: &[u8]) -> Option<(Stamp, usize)> {
     ))
 }
 
-/// The length of the colour sequence `(ESC|←)[…m` at `at`, 0 if there is none.
+/// The length of the colour sequence `(ESC|←)[…m` at `at`, 0 if there is none. `ESC(B` is part of how
+/// terminfo ends a colour (slog's terminal output).
 fn colour_length(b: &[u8], at: usize) -> usize {
+    if b[at..].starts_with(b"\x1b(B") {
+        return 3;
+    }
     let open = if b[at] == 0x1b {
         1
     } else if b[at..].starts_with("←".as_bytes()) {

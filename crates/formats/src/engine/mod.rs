@@ -4,6 +4,7 @@
 //! beginning and says whether a record starts there, with stamp, level and where the rest begins: cheap,
 //! since it runs on every line. [`text_body`] splits the whole record, continuation lines included, into component, message, fields.
 
+pub(crate) mod bracketed;
 pub(crate) mod chronicles;
 pub(crate) mod geth;
 pub(crate) mod json;
@@ -11,6 +12,7 @@ pub(crate) mod log4j;
 pub(crate) mod logrus;
 pub(crate) mod nethermind;
 pub(crate) mod panics;
+pub(crate) mod slog;
 pub(crate) mod stamps;
 pub(crate) mod tracing;
 
@@ -25,6 +27,8 @@ pub(crate) const ENGINE_VERSION: u32 = 2;
 pub(crate) enum Engine {
     LogrusText,
     TracingText,
+    SlogText,
+    BracketedText,
     GethText,
     ErigonText,
     Json,
@@ -43,6 +47,8 @@ impl Engine {
     pub(crate) const ALL: &[Engine] = &[
         Engine::LogrusText,
         Engine::TracingText,
+        Engine::SlogText,
+        Engine::BracketedText,
         Engine::GethText,
         Engine::ErigonText,
         Engine::Json,
@@ -61,6 +67,8 @@ impl Engine {
         match self {
             Engine::LogrusText => "logrus_text",
             Engine::TracingText => "tracing_text",
+            Engine::SlogText => "slog_text",
+            Engine::BracketedText => "bracketed_text",
             Engine::GethText => "geth_text",
             Engine::ErigonText => "erigon_text",
             Engine::Json => "json",
@@ -93,6 +101,12 @@ pub(crate) enum Shape {
     Quoted,
     /// `stamp LEVEL span: target: message key=value`.
     TracingText,
+    /// `Mon DD HH:MM:SS.mmm INFO message  key: value, key: value`, as slog prints it.
+    Slog,
+    /// The same as Lighthouse's tracing layer prints it.
+    SlogTracing,
+    /// `[stamp] LEVEL target:line: message key=value`, and `[stamp] [LEVEL] [target] message`.
+    Bracketed,
     /// `INFO [08-14|17:31:02.123] message key=value`.
     Geth,
     /// `t=stamp lvl=info msg="…" key=value`.
@@ -140,6 +154,8 @@ impl Shape {
         match self {
             Shape::Terminal | Shape::Quoted => Engine::LogrusText,
             Shape::TracingText => Engine::TracingText,
+            Shape::Slog | Shape::SlogTracing => Engine::SlogText,
+            Shape::Bracketed => Engine::BracketedText,
             Shape::Geth | Shape::GethLogfmt => Engine::GethText,
             Shape::Erigon => Engine::ErigonText,
             Shape::Json(_) => Engine::Json,
@@ -183,7 +199,11 @@ pub(crate) fn recognisers(line: &[u8]) -> &'static [Recogniser] {
         return &[];
     };
     match first {
-        b'[' => &[|line| logrus::terminal(line, 1), geth::bracketed],
+        b'[' => &[
+            |line| logrus::terminal(line, 1),
+            bracketed::recognise,
+            geth::bracketed,
+        ],
         // A letter or two are lost in pasting: `ime="…`, `me="…`.
         b't' => &[logrus::quoted_line, geth::logfmt, panics::rust],
         b'i' | b'm' => &[logrus::quoted_line],
@@ -197,6 +217,7 @@ pub(crate) fn recognisers(line: &[u8]) -> &'static [Recogniser] {
         ],
         b'E' | b'F' | b'U' => &[
             chronicles::recognise,
+            slog::recognise,
             tracing::year_less,
             logrus::stampless,
             geth::terminal,
@@ -206,11 +227,12 @@ pub(crate) fn recognisers(line: &[u8]) -> &'static [Recogniser] {
         ],
         b'A'..=b'Z' => &[
             chronicles::recognise,
+            slog::recognise,
             tracing::year_less,
             logrus::stampless,
             geth::terminal,
         ],
-        b' ' => &[indented],
+        b' ' => &[indented, slog::indented],
         b'p' | b'f' | b'g' => &[panics::go],
         b'<' | b'n' => &[panics::node],
         _ => &[],
@@ -291,8 +313,14 @@ pub(crate) fn text_body<'a>(
             }
             body.message = tracing::body(text, head.body as usize, fields);
         }
+        Shape::Bracketed => body.message = tracing::body(text, head.body as usize, fields),
         Shape::Geth | Shape::GethLogfmt | Shape::Erigon => {
             body.message = geth::body(text, head, fields);
+        }
+        Shape::Slog | Shape::SlogTracing => {
+            let (message, component) = slog::body(text, head, rules, fields);
+            body.message = message;
+            body.component = body.component.or(component);
         }
         Shape::Nethermind => body.message = nethermind::body(text, head, fields),
         Shape::Log4jConsole | Shape::Log4jFile | Shape::Log4jStatus => {

@@ -11,6 +11,13 @@ const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/corpus");
 
 /// Golden file, folder of the corpus, and how the names of its files begin.
 const SETS: &[(&str, &str, &str)] = &[
+    ("grandine", "grandine", ""),
+    ("lighthouse", "lighthouse", ""),
+    (
+        "medalla-lighthouse",
+        "incidents/medalla-2020/logs",
+        "lighthouse-",
+    ),
     ("medalla-prysm", "incidents/medalla-2020/logs", "prysm-"),
     ("medalla-teku", "incidents/medalla-2020/logs", "teku-"),
     ("prysm", "prysm", ""),

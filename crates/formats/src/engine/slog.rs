@@ -1,0 +1,451 @@
+//! Lighthouse's two text forms: slog's aligned one (2019 to early 2025) and the one its tracing layer
+//! prints since (`common/logging` of sigp/lighthouse).
+//!
+//! * slog: `Mon DD HH:MM:SS.mmm INFO message key: value, key: value`; levels have four letters, the message
+//!   is padded to 40 columns; a longer one, and every message in a log file, is followed by `, ` at once.
+//! * tracing: `… INFO  message  key: value, …`; levels are padded to five, the message to 44 and always
+//!   followed by two blanks; strings are quoted but nothing inside them is escaped; the fields of spans
+//!   come last, and a comma may hang at the end.
+//!
+//! Values are Rust's Debug text or bare prose, so a field ends only at `, ` and a following
+//! `identifier: `, outside brackets and outside a quoted value. Text that was cut leaves brackets and
+//! quotes open: then they count for nothing from that value on. Keys that are no lower-case identifiers
+//! (`Terminal POW Block Hash`) are listed in the definition.
+//!
+//! The stamp has no year; with `--disable-log-timestamp` there is none, and a line then needs fields, or
+//! a level that only slog spells so, to be taken for one.
+
+use super::{Head, Rules, Shape};
+use crate::scan::{KEY_MAX, clock, digits, english_month, trim_end};
+use memchr::{memchr, memmem};
+use model::{Field, FieldValue, Stamp, StampDate, StampZone};
+
+/// Columns the message is padded to; tracing puts two blanks after them.
+const SLOG_COLUMN: usize = 40;
+const TRACING_COLUMN: usize = 46;
+/// Pasted lines are indented by a few blanks; deeper ones go on with something.
+const INDENT_MAX: usize = 8;
+
+/// `Mon DD HH:MM:SS.mmm`, nothing else: English, two digits, three digits of fraction.
+#[inline]
+fn stamp(line: &[u8], at: usize) -> Option<Stamp> {
+    let text = line.get(at..at + 19)?;
+    if text[3] != b' ' || text[6] != b' ' || text[15] != b'.' {
+        return None;
+    }
+    let month = english_month(&text[..3])?;
+    let day = digits(text, 4, 2)? as u8;
+    if day == 0 || day > model::time::days_in_month(2000, month) {
+        return None;
+    }
+    let (nanos_of_day, fraction_digits, end) = clock(line, at + 7)?;
+    (end == at + 19).then_some(Stamp {
+        date: StampDate::NoYear { month, day },
+        nanos_of_day,
+        fraction_digits,
+        zone: StampZone::None,
+    })
+}
+
+/// How a level is spelled.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Spelling {
+    /// `TRCE DEBG ERRO`: slog alone.
+    Slog,
+    /// `TRACE DEBUG ERROR`.
+    Tracing,
+    /// `INFO WARN CRIT`: both.
+    Either,
+}
+
+#[inline]
+fn level(line: &[u8], at: usize) -> Option<(usize, Spelling)> {
+    let rest = line.get(at..)?;
+    if rest.len() < 4 {
+        return None;
+    }
+    let (length, spelling) = match &rest[..4] {
+        b"INFO" | b"WARN" | b"CRIT" => (4, Spelling::Either),
+        b"TRCE" | b"DEBG" => (4, Spelling::Slog),
+        b"ERRO" if rest.get(4) == Some(&b'R') => (5, Spelling::Tracing),
+        b"ERRO" => (4, Spelling::Slog),
+        b"DEBU" if rest.get(4) == Some(&b'G') => (5, Spelling::Tracing),
+        b"TRAC" if rest.get(4) == Some(&b'E') => (5, Spelling::Tracing),
+        _ => return None,
+    };
+    matches!(rest.get(length), None | Some(b' ')).then_some((at + length, spelling))
+}
+
+/// Level, place in the source and beginning of the message, from `at` on.
+#[inline]
+fn after_stamp(line: &[u8], at: usize, stamp: Option<Stamp>) -> Option<(Head, Spelling)> {
+    let (end, spelling) = level(line, at)?;
+    let two = line.get(end + 1) == Some(&b' ') && line.get(end + 2).is_some_and(|c| *c != b' ');
+    let padded = end - at == 5 || two;
+    let mut body = (end + 1 + usize::from(two)).min(line.len());
+    let shape = match spelling {
+        Spelling::Either if padded => Shape::SlogTracing,
+        Spelling::Tracing => Shape::SlogTracing,
+        _ => Shape::Slog,
+    };
+    let mut head = Head {
+        shape,
+        stamp,
+        level: (at as u32, end as u32),
+        component: (0, 0),
+        spans: (0, 0),
+        body: 0,
+    };
+    if line.get(body).is_some_and(u8::is_ascii_lowercase)
+        && let Some((component, next)) = place(line, body)
+    {
+        head.component = component;
+        body = next;
+    }
+    head.body = body as u32;
+    Some((head, spelling))
+}
+
+/// A target (`discv5::service: `) or, with extra info on, module, file and line
+/// (`client::notifier::beacon_node/client/src/notifier.rs:215 `): the module, and what comes after it.
+fn place(line: &[u8], at: usize) -> Option<((u32, u32), usize)> {
+    let rest = &line[at..line.len().min(at + 256)];
+    let word = rest
+        .iter()
+        .take_while(|c| c.is_ascii_alphanumeric() || b"_:/.-".contains(c))
+        .count();
+    if rest.get(word) != Some(&b' ') {
+        return None;
+    }
+    let text = &rest[..word];
+    let next = at + word + 1;
+    if let Some(target) = text.strip_suffix(b":") {
+        let path = target
+            .iter()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'_' | b':'));
+        return path.then_some(((at as u32, (at + target.len()) as u32), next));
+    }
+    let file = memmem::find(text, b".rs:")?;
+    let module = memmem::rfind(&text[..file], b"::")?;
+    text[file + 4..]
+        .iter()
+        .all(u8::is_ascii_digit)
+        .then_some(((at as u32, (at + module) as u32), next))
+}
+
+/// A line that begins with the stamp, or with the level if there is none.
+pub(crate) fn recognise(line: &[u8]) -> Option<Head> {
+    at(line, 0)
+}
+
+/// The same after a few blanks, as people paste it (and as the stamp's place is left empty).
+pub(crate) fn indented(line: &[u8]) -> Option<Head> {
+    let blanks = line
+        .iter()
+        .take(INDENT_MAX + 1)
+        .take_while(|c| **c == b' ')
+        .count();
+    (blanks <= INDENT_MAX)
+        .then(|| at(line, blanks))
+        .flatten()
+        .filter(|head| head.stamp.is_some() || blanks == 1)
+}
+
+#[inline]
+fn at(line: &[u8], at: usize) -> Option<Head> {
+    match stamp(line, at) {
+        Some(stamp) => {
+            if line.len() > at + 19 && line[at + 19] != b' ' {
+                return None;
+            }
+            after_stamp(line, at + 20, Some(stamp)).map(|(head, _)| head)
+        }
+        None => stampless(line, at),
+    }
+}
+
+/// Without a stamp any shouted sentence looks like a record: a message begins with a capital, and
+/// there are fields, or the level is slog's own.
+fn stampless(line: &[u8], at: usize) -> Option<Head> {
+    let (head, spelling) = after_stamp(line, at, None)?;
+    let body = head.body as usize;
+    let message = line.get(body..)?;
+    if !message.first()?.is_ascii_uppercase() && !message.starts_with(b"  ") {
+        return None;
+    }
+    let split = split_message(line, body, head.shape, &[]);
+    (split.is_some() || (spelling == Spelling::Slog && message[0] != b' ')).then_some(head)
+}
+
+/// The end of the key at `at`: where its colon stands, which a blank or the end follows.
+#[inline]
+fn key_end(text: &[u8], at: usize, listed: &[String]) -> Option<usize> {
+    let first = *text.get(at)?;
+    if first.is_ascii_lowercase() || first == b'_' {
+        let mut end = at + 1;
+        while text
+            .get(end)
+            .is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == b'_')
+            && end - at < KEY_MAX
+        {
+            end += 1;
+        }
+        return is_colon(text, end).then_some(end);
+    }
+    listed
+        .iter()
+        .find(|key| text[at..].starts_with(key.as_bytes()) && is_colon(text, at + key.len()))
+        .map(|key| at + key.len())
+}
+
+#[inline]
+fn is_colon(text: &[u8], at: usize) -> bool {
+    text.get(at) == Some(&b':') && matches!(text.get(at + 1), None | Some(b' ' | b'\n'))
+}
+
+/// Where the message ends and where the first key begins.
+#[inline]
+fn split_message(
+    text: &[u8],
+    from: usize,
+    shape: Shape,
+    listed: &[String],
+) -> Option<(usize, usize)> {
+    let tracing = shape == Shape::SlogTracing;
+    let column = from + if tracing { TRACING_COLUMN } else { SLOG_COLUMN };
+    if text.len() > column
+        && text[column - 1] == b' '
+        && text[column - 2] == b' '
+        && key_end(text, column, listed).is_some()
+    {
+        return Some((column, column));
+    }
+    let padding = padding(text, from, listed);
+    if tracing {
+        return padding;
+    }
+    let first = match (padding, comma(text, from, listed)) {
+        (Some(padding), Some(comma)) if comma.0 < padding.0 => Some(comma),
+        (None, comma) => comma,
+        (padding, _) => padding,
+    };
+    if first.is_some_and(|(end, _)| end < column - 1) {
+        return first;
+    }
+    // A message that just fills the column is followed by one blank.
+    let filled = [column, column + 1].into_iter().find(|key| {
+        text.len() > *key
+            && text[key - 1] == b' '
+            && text[key - 2] != b','
+            && key_end(text, *key, listed).is_some()
+    });
+    filled.map(|key| (key, key)).or(first)
+}
+
+/// The first run of blanks that a key follows.
+fn padding(text: &[u8], from: usize, listed: &[String]) -> Option<(usize, usize)> {
+    let mut at = from;
+    while let Some(offset) = memmem::find(&text[at..], b"  ") {
+        let start = at + offset;
+        let blanks = text[start..].iter().take_while(|c| **c == b' ').count();
+        at = start + blanks;
+        if key_end(text, at, listed).is_some() {
+            return Some((start, at));
+        }
+    }
+    None
+}
+
+/// The first comma that a key follows.
+fn comma(text: &[u8], from: usize, listed: &[String]) -> Option<(usize, usize)> {
+    let mut at = from;
+    while let Some(offset) = memchr(b',', &text[at..]) {
+        let comma = at + offset;
+        if let Some(key) = key_after(text, comma, listed) {
+            return Some((comma, key));
+        }
+        at = comma + 1;
+    }
+    None
+}
+
+/// The key that begins after a comma and one blank, or after a comma at a line's end.
+#[inline]
+fn key_after(text: &[u8], comma: usize, listed: &[String]) -> Option<usize> {
+    let key = comma + 2;
+    (matches!(text.get(comma + 1), Some(b' ' | b'\n')) && key_end(text, key, listed).is_some())
+        .then_some(key)
+}
+
+/// Splits `message  key: value, key: value`; returns message and component.
+#[inline]
+pub(crate) fn body<'a>(
+    text: &'a [u8],
+    head: &Head,
+    rules: Rules<'_>,
+    fields: &mut Vec<Field<'a>>,
+) -> (&'a [u8], Option<&'a [u8]>) {
+    let text = trim_end(text);
+    let from = (head.body as usize).min(text.len());
+    let listed = rules.spaced_keys;
+    let Some((message_end, mut at)) = split_message(text, from, head.shape, listed) else {
+        return (&text[from..], None);
+    };
+    // Spans without fields leave a comma behind.
+    let text = text.strip_suffix(b",").map_or(text, trim_end);
+    let mut component: Option<(usize, &'a [u8])> = None;
+    let mut nesting = Nesting::default();
+    while let Some(colon) = key_end(text, at, listed) {
+        let key = &text[at..colon];
+        let start = (colon + 2).min(text.len());
+        let (end, next) = nesting.value_end(text, start, listed);
+        let value = unquoted(&text[start..end]);
+        if let Some(rank) = rules
+            .component_keys
+            .iter()
+            .position(|name| name.as_bytes() == key)
+            && component.is_none_or(|(other, _)| rank < other)
+        {
+            component = Some((rank, value));
+        }
+        fields.push(Field {
+            key,
+            value: FieldValue::Text(value),
+        });
+        match next {
+            Some(next) => at = next,
+            None => break,
+        }
+    }
+    let message = trim_end(&text[from..message_end.min(text.len())]);
+    (message, component.map(|(_, name)| name))
+}
+
+fn unquoted(value: &[u8]) -> &[u8] {
+    match value {
+        [b'"', inner @ .., b'"'] => inner,
+        _ => value,
+    }
+}
+
+/// What is known of the brackets and quotes of a record. Once one stays open to the end, that kind
+/// is not looked at again: so a record is read at most three times, whatever its text.
+#[derive(Default)]
+struct Nesting {
+    quotes_stay_open: bool,
+    brackets_stay_open: bool,
+}
+
+impl Nesting {
+    /// Where the value that begins at `start` ends, and where the next key begins.
+    #[inline]
+    fn value_end(
+        &mut self,
+        text: &[u8],
+        start: usize,
+        listed: &[String],
+    ) -> (usize, Option<usize>) {
+        if text.get(start) == Some(&b'"') && !self.quotes_stay_open {
+            if let Some(end) = closing_quote(text, start + 1, listed) {
+                return (end, key_after(text, end, listed));
+            }
+            self.quotes_stay_open = true;
+        }
+        let mut scanned = start;
+        let mut search = start;
+        let mut state = Brackets::default();
+        while let Some(offset) = memchr(b',', &text[search..]) {
+            let comma = search + offset;
+            search = comma + 1;
+            let Some(key) = key_after(text, comma, listed) else {
+                continue;
+            };
+            if !self.brackets_stay_open {
+                state.read(&text[scanned..comma]);
+                scanned = comma;
+                if state.open() {
+                    continue;
+                }
+            }
+            return (comma, Some(key));
+        }
+        if !self.brackets_stay_open {
+            state.read(&text[scanned..]);
+            if state.open() {
+                self.brackets_stay_open = true;
+                return self.value_end(text, start, listed);
+            }
+        }
+        (text.len(), None)
+    }
+}
+
+/// The end of a quoted value: behind the first quote that the end or a field follows.
+fn closing_quote(text: &[u8], from: usize, listed: &[String]) -> Option<usize> {
+    let mut search = from;
+    while let Some(offset) = memchr(b'"', &text[search..]) {
+        let quote = search + offset;
+        search = quote + 1;
+        let ends = search == text.len() || key_after(text, search, listed).is_some();
+        if ends && (text[quote - 1] != b'\\' || is_even_run(text, from, quote)) {
+            return Some(search);
+        }
+    }
+    None
+}
+
+/// Whether the backslashes before `quote` escape each other, and not the quote.
+fn is_even_run(text: &[u8], from: usize, quote: usize) -> bool {
+    let run = text[from..quote]
+        .iter()
+        .rev()
+        .take_while(|c| **c == b'\\')
+        .count();
+    run % 2 == 0
+}
+
+/// Depth of Rust's Debug text.
+#[derive(Default)]
+struct Brackets {
+    depth: u32,
+    quoted: bool,
+    escaped: bool,
+}
+
+impl Brackets {
+    fn open(&self) -> bool {
+        self.depth > 0 || self.quoted
+    }
+
+    #[inline]
+    fn read(&mut self, text: &[u8]) {
+        // Without branches, so that it is done sixteen bytes at a time: most values have none.
+        let any = text
+            .iter()
+            .fold(false, |any, c| any | matches!(c, b'(' | b'[' | b'{'));
+        if any || self.open() {
+            self.read_nested(text);
+        }
+    }
+
+    fn read_nested(&mut self, text: &[u8]) {
+        for c in text {
+            if self.quoted {
+                match c {
+                    _ if self.escaped => self.escaped = false,
+                    b'\\' => self.escaped = true,
+                    b'"' => self.quoted = false,
+                    _ => {}
+                }
+                continue;
+            }
+            match c {
+                b'(' | b'[' | b'{' => self.depth += 1,
+                b')' | b']' | b'}' => self.depth = self.depth.saturating_sub(1),
+                // Quotes count inside brackets only: bare prose may hold a single one.
+                b'"' if self.depth > 0 => self.quoted = true,
+                _ => {}
+            }
+        }
+    }
+}
