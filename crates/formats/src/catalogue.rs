@@ -2,7 +2,8 @@
 
 use crate::claim::{Best, Claim, Names, Right};
 use crate::definition::{self, Definition, DefinitionError, Sample};
-use crate::engine::json::{self, Dialect, Keys, Scan, State};
+use crate::engine::json::{self, Dialect, Keys, Scan, State, Syntax, logfmt};
+use crate::engine::regex::RegexSpec;
 use crate::engine::{self, ENGINE_VERSION, Engine, Head, Rules, Shape};
 use crate::meaning::{MessageSpec, NO_CAPTURES};
 use crate::parser::Parser;
@@ -224,6 +225,16 @@ impl Compiled {
     }
 }
 
+/// Who is asked about a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tier {
+    /// Formats of certain programs, and users' own.
+    Specific,
+    /// Formats that read lines of any program: only about what nobody claims and nothing wraps. A
+    /// collector's JSON is a wrapper before it is a record.
+    Generic,
+}
+
 /// All definitions, compiled.
 ///
 /// ```
@@ -242,6 +253,11 @@ pub struct Catalogue {
     /// The JSON dialects of all formats, and the keys they ask for.
     pub(crate) dialects: Vec<Dialect>,
     pub(crate) keys: Keys,
+    /// Users' expressions: the format, and which of its own.
+    regexes: Vec<(u16, u16)>,
+    /// Whether anybody is asked last, and whether of those anybody reads text by its shape.
+    pub(crate) has_generic: bool,
+    generic_text: bool,
     parser_version: String,
 }
 
@@ -337,23 +353,34 @@ impl Catalogue {
         }
         let mut keys = Keys::default();
         let mut dialects = Vec::new();
+        let mut regexes = Vec::new();
         for (index, compiled) in compiled.iter().enumerate() {
             let definition = &compiled.definition;
             for spec in &definition.dialects {
-                let targets = &definition.targets;
-                dialects.push(Dialect::new(spec, index as u16, targets, &mut keys));
+                dialects.push(Dialect::new(spec, index as u16, definition, &mut keys));
+            }
+            for (number, _) in definition.regexes.iter().enumerate() {
+                regexes.push((index as u16, number as u16));
             }
         }
         for dialect in &mut dialects {
             dialect.index(&keys);
         }
+        let generic = || compiled.iter().filter(|one| one.definition.generic);
+        let keyed = [Engine::Json, Engine::Logfmt, Engine::Regex];
         let mut catalogue = Catalogue {
+            has_generic: generic().next().is_some(),
+            generic_text: generic().any(|one| {
+                let mut engines = one.definition.engines.iter();
+                engines.any(|engine| !keyed.contains(engine))
+            }),
             compiled,
             formats,
             breadth: Vec::new(),
             by_engine,
             dialects,
             keys,
+            regexes,
             parser_version: format!("{:012x}", hash & 0xffff_ffff_ffff),
         };
         catalogue.breadth = catalogue.breadths();
@@ -376,35 +403,31 @@ impl Catalogue {
         breadths
     }
 
-    /// The first line of a sample, its colours off, and what is in it if it is JSON.
-    fn first_line(&self, sample: &Sample) -> (Vec<u8>, Scan) {
+    /// The first line of a sample, its colours off.
+    fn first_line(sample: &Sample) -> Vec<u8> {
         let line = sample.line.lines().next().unwrap_or("");
         let mut plain = Vec::new();
         crate::scan::strip_colours(line.as_bytes(), &mut plain);
-        let mut scan = Scan::default();
-        if json::begins(&plain) {
-            scan.read(&plain, &self.keys);
-        }
-        (plain, scan)
+        plain
     }
 
     /// The formats that claim the first line of a sample, if it is not wrapped.
     fn claiming(&self, sample: &Sample) -> Vec<usize> {
-        let (plain, scan) = self.first_line(sample);
-        let claims = |index: &usize| {
-            let heads = engine::recognisers(&plain);
-            let text = heads.iter().any(|recogniser| {
-                recogniser(&plain).is_some_and(|head| {
-                    // Panics are claimed by their whole text, see `panic_owner`: no two formats own one.
-                    !is_panic(&head) && self.compiled[*index].claims(&head, &plain).is_some()
-                })
+        let plain = Catalogue::first_line(sample);
+        let mut scan = Scan::default();
+        let mut claiming = Vec::new();
+        for tier in [Tier::Specific, Tier::Generic] {
+            self.scan(&plain, &mut scan, tier);
+            self.offers(&plain, &scan, tier, |_, _, format, head| {
+                // Panics are claimed by their whole text, see `panic_owner`: no two formats own one.
+                if !is_panic(&head) {
+                    claiming.push(usize::from(format));
+                }
             });
-            text || (matches!(scan.state, State::Object(_))
-                && self.dialects.iter().any(|dialect| {
-                    usize::from(dialect.format) == *index && dialect.find(&plain, &scan).is_some()
-                }))
-        };
-        (0..self.compiled.len()).filter(claims).collect()
+        }
+        claiming.sort_unstable();
+        claiming.dedup();
+        claiming
     }
 
     /// Returns what the formats are, sorted by name.
@@ -446,8 +469,13 @@ impl Catalogue {
                 .iter()
                 .filter(|sample| !sample.reject)
             {
-                let (plain, scan) = self.first_line(sample);
-                if let Claim::Several = self.claim(&plain, &scan) {
+                let plain = Catalogue::first_line(sample);
+                let mut scan = Scan::default();
+                let claim = [Tier::Specific, Tier::Generic].map(|tier| {
+                    self.scan(&plain, &mut scan, tier);
+                    self.claim(&plain, &scan, tier)
+                });
+                if let [Claim::Several, _] | [Claim::Nobody, Claim::Several] = claim {
                     let names = self.claiming(sample).into_iter();
                     let names = names.map(|index| self.formats[index].name.clone());
                     contested.push((sample.line.clone(), names.collect()));
@@ -457,38 +485,104 @@ impl Catalogue {
         contested
     }
 
-    /// Says whose line it is, unwrapped: of all that claim it the one with the best right, of those the
-    /// most specific. `scan` is what was found in the line if it begins like JSON.
+    /// Reads a line's keys and values, if it has such and somebody of the tier asks for them.
     #[inline]
-    pub(crate) fn claim(&self, line: &[u8], scan: &Scan) -> Claim {
+    pub(crate) fn scan(&self, line: &[u8], scan: &mut Scan, tier: Tier) {
+        scan.clear();
+        if json::begins(line) {
+            scan.read(line, &self.keys);
+        } else if logfmt::begins(line) && self.asks_for_logfmt(tier) {
+            scan.read_logfmt(line, &self.keys);
+        }
+    }
+
+    #[inline]
+    fn asks_for_logfmt(&self, tier: Tier) -> bool {
+        let generic = tier == Tier::Generic;
+        self.dialects
+            .iter()
+            .any(|dialect| dialect.syntax == Syntax::Logfmt && dialect.generic == generic)
+    }
+
+    /// Says whose line it is, unwrapped: of all in the tier that claim it the one with the best right, of
+    /// those the most specific. `scan` is what [`Catalogue::scan`] found.
+    #[inline]
+    pub(crate) fn claim(&self, line: &[u8], scan: &Scan, tier: Tier) -> Claim {
         let mut best = Best::default();
-        for recogniser in engine::recognisers(line) {
+        self.offers(line, scan, tier, |right, breadth, format, head| {
+            best.offer(right, breadth, format, head);
+        });
+        best.claim()
+    }
+
+    /// Calls `offer` with right, breadth, format and head for everybody in the tier who claims the line.
+    #[inline]
+    fn offers(
+        &self,
+        line: &[u8],
+        scan: &Scan,
+        tier: Tier,
+        mut offer: impl FnMut(Right, u32, u16, Head),
+    ) {
+        let generic = tier == Tier::Generic;
+        let breadth = |format: u16| self.breadth.get(usize::from(format)).copied().unwrap_or(0);
+        let recognisers = if generic && !self.generic_text {
+            &[]
+        } else {
+            engine::recognisers(line)
+        };
+        for recogniser in recognisers {
             let Some(head) = recogniser(line) else {
                 continue;
             };
             for &index in &self.by_engine[head.shape.engine() as usize] {
-                if let Some(right) = self.compiled[usize::from(index)].claims(&head, line) {
-                    best.offer(right, self.breadth[usize::from(index)], index, head);
+                let compiled = &self.compiled[usize::from(index)];
+                if compiled.definition.generic == generic
+                    && let Some(right) = compiled.claims(&head, line)
+                {
+                    offer(right, breadth(index), index, head);
                 }
             }
         }
-        if let State::Object(at) = scan.state {
+        let syntax = match scan.state {
+            State::Object(_) => Some(Syntax::Json),
+            State::Pairs => Some(Syntax::Logfmt),
+            _ => None,
+        };
+        if let Some(syntax) = syntax {
             for (number, dialect) in self.dialects.iter().enumerate() {
-                if let Some(found) = dialect.find(line, scan) {
-                    let head = Head {
-                        shape: Shape::Json(number as u16),
-                        stamp: found.stamp,
-                        level: (0, 0),
-                        component: (0, 0),
-                        spans: (0, 0),
-                        body: at,
+                if dialect.syntax == syntax
+                    && dialect.generic == generic
+                    && let Some(found) = dialect.find(line, scan)
+                {
+                    let shape = match syntax {
+                        Syntax::Json => Shape::Json(number as u16),
+                        Syntax::Logfmt => Shape::Logfmt(number as u16),
                     };
-                    let breadth = self.breadth[usize::from(dialect.format)];
-                    best.offer(Right::Shape, breadth, dialect.format, head);
+                    let format = dialect.format;
+                    offer(
+                        Right::Shape,
+                        breadth(format),
+                        format,
+                        Head::bare(shape, found.stamp),
+                    );
                 }
             }
         }
-        best.claim()
+        for (number, (format, _)) in self.regexes.iter().enumerate() {
+            if self.compiled[usize::from(*format)].definition.generic == generic
+                && let Some(stamp) = self.regex(number as u16).recognise(line)
+            {
+                let head = Head::bare(Shape::Regex(number as u16), stamp);
+                offer(Right::Shape, breadth(*format), *format, head);
+            }
+        }
+    }
+
+    /// A user's expression by its number.
+    pub(crate) fn regex(&self, number: u16) -> &RegexSpec {
+        let (format, own) = self.regexes[usize::from(number)];
+        &self.compiled[usize::from(format)].definition.regexes[usize::from(own)]
     }
 
     /// Says which format a panic with this text belongs to: the one whose marks stand in it most often,

@@ -1,7 +1,8 @@
 //! Definition files: from TOML to a checked [`Definition`], or an error that names file and key.
 
 use crate::engine::Engine;
-use crate::engine::json::DialectSpec;
+use crate::engine::json::{DialectSpec, Syntax};
+use crate::engine::regex::RegexSpec;
 use crate::meaning::{ClueSpec, Holes, MessageSpec, ObserveSpec, ValueSpec, WhenSpec};
 use crate::pattern::Pattern;
 use model::Level;
@@ -48,8 +49,12 @@ pub(crate) struct Definition {
     pub(crate) component_keys: Vec<String>,
     /// Keys with blanks in them.
     pub(crate) spaced_keys: Vec<String>,
-    /// How the format writes JSON.
+    /// Whether the format reads lines of any program: it is asked when nobody else claims a line.
+    pub(crate) generic: bool,
+    /// How the format writes JSON and logfmt.
     pub(crate) dialects: Vec<DialectSpec>,
+    /// Expressions of the engine `regex`.
+    pub(crate) regexes: Vec<RegexSpec>,
     /// Beginnings of targets (tracing, components of JSON) the format claims, `""` for a line without
     /// one; empty: all.
     pub(crate) targets: Vec<String>,
@@ -94,7 +99,10 @@ pub(crate) fn read(name: &str, text: &str) -> Result<Definition, DefinitionError
             "levels",
             "component_keys",
             "spaced_keys",
+            "generic",
             "json",
+            "logfmt",
+            "regex",
             "targets",
             "modules",
             "threads",
@@ -124,26 +132,43 @@ pub(crate) fn read(name: &str, text: &str) -> Result<Definition, DefinitionError
         return Err(at.key("engines").error("at least one engine is needed"));
     }
     let mut dialects = Vec::new();
-    for (index, dialect) in at.tables(&table, "json")?.into_iter().enumerate() {
-        dialects.push(read_dialect(&at.key(&format!("json[{index}]")), dialect)?);
+    for (name, syntax) in [("json", Syntax::Json), ("logfmt", Syntax::Logfmt)] {
+        for (index, dialect) in at.tables(&table, name)?.into_iter().enumerate() {
+            let at = at.key(&format!("{name}[{index}]"));
+            dialects.push(read_dialect(&at, dialect, syntax)?);
+        }
     }
-    if dialects.is_empty() == engines.contains(&Engine::Json) {
-        return Err(at
-            .key("json")
-            .error("the engine `json` and [[json]] come together"));
+    let mut regexes = Vec::new();
+    for (index, regex) in at.tables(&table, "regex")?.into_iter().enumerate() {
+        regexes.push(read_regex(&at.key(&format!("regex[{index}]")), regex)?);
     }
+    for (name, engine) in [
+        ("json", Engine::Json),
+        ("logfmt", Engine::Logfmt),
+        ("regex", Engine::Regex),
+    ] {
+        if table.contains_key(name) != engines.contains(&engine) {
+            return Err(at
+                .key(name)
+                .error(format!("the engine `{name}` and [[{name}]] come together")));
+        }
+    }
+    let generic = at.truth(&table, "generic")?;
     let mut definition = Definition {
         name: name.to_owned(),
         title: at.text(&table, "title")?,
         source: at.text(&table, "source")?,
-        client: match table.get("client").and_then(Value::as_str) {
+        client: match table.get("client") {
             // Of no client: such lines go with the process that speaks around them.
-            Some("") => String::new(),
+            Some(Value::String(client)) if client.is_empty() => String::new(),
+            None if generic => String::new(),
             _ => at.text(&table, "client")?,
         },
         engines,
         levels: at.levels(&table)?,
+        generic,
         dialects,
+        regexes,
         component_keys: at.texts(&table, "component_keys")?,
         spaced_keys: at.texts(&table, "spaced_keys")?,
         targets: at.texts(&table, "targets")?,
@@ -187,7 +212,21 @@ pub(crate) fn read(name: &str, text: &str) -> Result<Definition, DefinitionError
     Ok(definition)
 }
 
-fn read_dialect(at: &At<'_>, table: &Table) -> Result<DialectSpec, DefinitionError> {
+fn read_regex(at: &At<'_>, table: &Table) -> Result<RegexSpec, DefinitionError> {
+    at.only(table, &["pattern", "stamp_format"])?;
+    let pattern = at.text(table, "pattern")?;
+    let format = table
+        .get("stamp_format")
+        .map(|_| at.text(table, "stamp_format"))
+        .transpose()?;
+    RegexSpec::new(&pattern, format.as_deref()).map_err(|what| at.error(what))
+}
+
+fn read_dialect(
+    at: &At<'_>,
+    table: &Table,
+    syntax: Syntax,
+) -> Result<DialectSpec, DefinitionError> {
     at.only(
         table,
         &[
@@ -205,6 +244,7 @@ fn read_dialect(at: &At<'_>, table: &Table) -> Result<DialectSpec, DefinitionErr
         ],
     )?;
     let spec = DialectSpec {
+        syntax,
         stamp: at.texts(table, "stamp")?,
         level: at.texts(table, "level")?,
         message: at.texts(table, "message")?,
@@ -414,11 +454,7 @@ fn read_clues(
         clues.push(ClueSpec::Received(slot));
     }
     if let Some(slot) = value("wall_slot", model::ColumnType::I64)? {
-        let bendable = match clue.get("bendable") {
-            None | Some(Value::Boolean(false)) => false,
-            Some(Value::Boolean(true)) => true,
-            Some(_) => return Err(at.key("bendable").error("must be true or false")),
-        };
+        let bendable = at.truth(clue, "bendable")?;
         clues.push(ClueSpec::Wall {
             slot,
             phase_s: value("phase_s", model::ColumnType::F64)?,
@@ -512,6 +548,14 @@ impl<'a> At<'a> {
             Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
             Some(_) => Err(self.key(key).error("must be text that is not empty")),
             None => Err(self.key(key).error("is missing")),
+        }
+    }
+
+    fn truth(&self, table: &Table, key: &str) -> Result<bool, DefinitionError> {
+        match table.get(key) {
+            None => Ok(false),
+            Some(Value::Boolean(truth)) => Ok(*truth),
+            Some(_) => Err(self.key(key).error("must be true or false")),
         }
     }
 

@@ -56,12 +56,14 @@ impl Run {
             .position(|line| !line.same_way)
             .unwrap_or(self.lines.len());
         match shape {
-            Shape::Json(_) => 0,
+            Shape::Json(_) | Shape::Logfmt(_) => 0,
             Shape::Terminal | Shape::Quoted => {
                 let closed = if open { self.quote_end(end, rules) } else { 0 };
                 self.walk(closed, end, 8, is_evident)
             }
-            Shape::TracingText | Shape::Bracketed => self.walk(0, end, 0, is_tracing_continuation),
+            Shape::TracingText | Shape::Bracketed | Shape::Regex(_) => {
+                self.walk(0, end, 0, is_tracing_continuation)
+            }
             Shape::Slog | Shape::SlogTracing => self.walk(0, end, 0, is_slog_continuation),
             Shape::Geth | Shape::Erigon => {
                 let ruled = self.ruled(b'#', end);

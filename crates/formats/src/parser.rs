@@ -1,6 +1,6 @@
 //! The loop: lines into records, rejects, framing; nothing is lost, spans tile the block.
 
-use crate::catalogue::{Catalogue, is_panic};
+use crate::catalogue::{Catalogue, Tier, is_panic};
 use crate::claim::Claim;
 use crate::engine::json::{self, Scan, State};
 use crate::engine::{self, Head, Shape};
@@ -111,10 +111,8 @@ impl Line {
             self.scan.clear();
             // Docker's JSON is no record of anybody, however much of one its payload holds.
             if !text.starts_with(b"{\"log\":\"") {
-                if json::begins(text) {
-                    self.scan.read(text, &catalogue.keys);
-                }
-                match catalogue.claim(text, &self.scan) {
+                catalogue.scan(text, &mut self.scan, Tier::Specific);
+                match catalogue.claim(text, &self.scan, Tier::Specific) {
                     Claim::One(head, format) => return Class::Start(head, format),
                     Claim::Several => return Class::Ambiguous,
                     Claim::Nobody => {}
@@ -127,11 +125,21 @@ impl Line {
                 self.clean(block);
             }
         }
-        if self.text(block).trim_ascii().is_empty() {
-            Class::Blank
-        } else {
-            Class::Other
+        let text = self.peeled.text.of(block, &self.decoded);
+        if text.trim_ascii().is_empty() {
+            return Class::Blank;
         }
+        if catalogue.has_generic {
+            if self.scan.state == State::NoObject {
+                catalogue.scan(text, &mut self.scan, Tier::Generic);
+            }
+            match catalogue.claim(text, &self.scan, Tier::Generic) {
+                Claim::One(head, format) => return Class::Start(head, format),
+                Claim::Several => return Class::Ambiguous,
+                Claim::Nobody => {}
+            }
+        }
+        Class::Other
     }
 }
 
@@ -447,9 +455,16 @@ impl<'c> Parser<'c> {
         let rules = compiled.rules();
         let mut fields = recycle(std::mem::take(&mut self.fields));
         let mut own_level = None;
-        let body = if let Shape::Json(dialect) = head.shape {
+        let body = if let Shape::Regex(number) = head.shape {
+            let regex = self.catalogue.regex(number);
+            regex.read_fields(text, &mut self.scan);
+            regex.body(text, &self.scan, &mut fields)
+        } else if let Shape::Json(dialect) | Shape::Logfmt(dialect) = head.shape {
             let scan = if joined {
-                self.scan.read(text, &self.catalogue.keys);
+                match head.shape {
+                    Shape::Json(_) => self.scan.read(text, &self.catalogue.keys),
+                    _ => self.scan.read_logfmt(text, &self.catalogue.keys),
+                }
                 &self.scan
             } else {
                 &self.here.scan

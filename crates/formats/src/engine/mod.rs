@@ -12,8 +12,10 @@ pub(crate) mod log4j;
 pub(crate) mod logrus;
 pub(crate) mod nethermind;
 pub(crate) mod panics;
+pub(crate) mod regex;
 pub(crate) mod slog;
 pub(crate) mod stamps;
+pub(crate) mod strptime;
 pub(crate) mod tracing;
 
 use model::{Field, Stamp};
@@ -33,6 +35,8 @@ pub(crate) enum Engine {
     ErigonText,
     Json,
     NethermindText,
+    Logfmt,
+    Regex,
     GoPanic,
     RustPanic,
     JavaCrash,
@@ -53,6 +57,8 @@ impl Engine {
         Engine::ErigonText,
         Engine::Json,
         Engine::NethermindText,
+        Engine::Logfmt,
+        Engine::Regex,
         Engine::GoPanic,
         Engine::RustPanic,
         Engine::JavaCrash,
@@ -73,6 +79,8 @@ impl Engine {
             Engine::ErigonText => "erigon_text",
             Engine::Json => "json",
             Engine::NethermindText => "nethermind_text",
+            Engine::Logfmt => "logfmt",
+            Engine::Regex => "regex",
             Engine::GoPanic => "go_panic",
             Engine::RustPanic => "rust_panic",
             Engine::JavaCrash => "java_crash",
@@ -117,6 +125,10 @@ pub(crate) enum Shape {
     Json(u16),
     /// `2023-09-18 03:50:19.0595|INFO|logger|thread|message`, `18 Sep 03:50:19 | message`.
     Nethermind,
+    /// Pairs; the number of the dialect.
+    Logfmt(u16),
+    /// A user's own; the number of the expression.
+    Regex(u16),
     /// `panic: …` and goroutine stacks.
     GoPanic,
     /// `thread '…' panicked at …`.
@@ -160,6 +172,8 @@ impl Shape {
             Shape::Erigon => Engine::ErigonText,
             Shape::Json(_) => Engine::Json,
             Shape::Nethermind => Engine::NethermindText,
+            Shape::Logfmt(_) => Engine::Logfmt,
+            Shape::Regex(_) => Engine::Regex,
             Shape::GoPanic => Engine::GoPanic,
             Shape::RustPanic => Engine::RustPanic,
             Shape::JavaCrash => Engine::JavaCrash,
@@ -187,12 +201,26 @@ pub(crate) struct Head {
     pub(crate) body: u32,
 }
 
+impl Head {
+    /// A head of which nothing but shape and stamp is known.
+    pub(crate) fn bare(shape: Shape, stamp: Option<Stamp>) -> Head {
+        Head {
+            shape,
+            stamp,
+            level: (0, 0),
+            component: (0, 0),
+            spans: (0, 0),
+            body: 0,
+        }
+    }
+}
+
 /// Looks at a line's beginning; says whether a record of the engine starts there.
 pub(crate) type Recogniser = fn(&[u8]) -> Option<Head>;
 
 /// Returns every recogniser that a line with this beginning may be for. All of them are asked: whose
-/// line it is follows from what the formats claim, never from the order here. JSON has its own way:
-/// dialects look at what [`json::Scan`] found.
+/// line it is follows from what the formats claim, never from the order here. JSON and logfmt have their
+/// own way (dialects look at what [`json::Scan`] found), and so have users' expressions ([`regex`]).
 #[inline]
 pub(crate) fn recognisers(line: &[u8]) -> &'static [Recogniser] {
     let Some(first) = line.first() else {
@@ -280,7 +308,7 @@ pub(crate) struct Rules<'a> {
     pub(crate) banners: &'a [String],
 }
 
-/// Splits a text record. JSON goes through [`json::body`].
+/// Splits a text record. JSON and logfmt go through [`json::body`], users' own through [`regex`].
 #[inline]
 pub(crate) fn text_body<'a>(
     text: &'a [u8],

@@ -121,3 +121,82 @@ fn two_formats_of_one_shape_are_settled_or_reported() {
         [crate::seen::Entry::Rejected(_, model::Reject::Ambiguous)]
     ));
 }
+
+/// The indented block of CONTRIBUTING.md that begins with these words.
+fn block_of_contributing(start: &str) -> String {
+    let text = include_str!("../../../../CONTRIBUTING.md");
+    let at = text.find(start).expect("CONTRIBUTING.md has the example");
+    let lines = text[at..].lines().map(|line| line.strip_prefix("       "));
+    let mut block = String::new();
+    for (index, line) in lines.enumerate() {
+        match line {
+            Some(line) => block.push_str(line),
+            None if index == 0 => block.push_str(start),
+            None if text[at..].lines().nth(index) == Some("") => {}
+            None => break,
+        }
+        block.push('\n');
+    }
+    block
+}
+
+#[test]
+fn the_recipe_for_a_format_of_ones_own_works() {
+    let text = block_of_contributing("title   = \"The watchdog of our validators\"");
+    let catalogue = Catalogue::with_overlay(&[("watchdog".into(), text)]).unwrap();
+    assert_eq!(check_samples(&catalogue), []);
+    assert_eq!(catalogue.contested_samples(), []);
+    let lines =
+        b"14.08.2020 17:31:02 E/disk: full: a=b | free=0 path=\"/a b\"\n    Caused by: x\nnoise\n";
+    let mut seen = Seen::default();
+    let Ok(()) = catalogue
+        .parser()
+        .parse_block(lines, Position::START, &mut seen);
+    let [
+        crate::seen::Entry::Record { span, text, .. },
+        crate::seen::Entry::Rejected(..),
+    ] = &seen.0[..]
+    else {
+        panic!("{seen:?}");
+    };
+    assert_eq!(span.lines, 2);
+    for part in [
+        "2020-08-14T17:31:02",
+        "watchdog",
+        "full: a=b",
+        r#""free":"0""#,
+        r#""path":"/a b""#,
+        r#""lines":"    Caused by: x""#,
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+}
+
+/// Formats of any program never take a line from anybody.
+#[test]
+fn generic_formats_come_last() {
+    let catalogue = Catalogue::builtin();
+    for (name, line) in catalogue.sample_lines() {
+        let mut seen = Seen::default();
+        let Ok(()) = catalogue
+            .parser()
+            .parse_block(line.as_bytes(), Position::START, &mut seen);
+        let crate::seen::Entry::Record { text, .. } = &seen.0[0] else {
+            panic!("{line}");
+        };
+        assert!(text.contains(&format!(" {name} ")), "{name}: {text}");
+    }
+    let own = r#"
+title = "Any program"
+source = "made up"
+generic = true
+engines = ["regex"]
+regex = [{ pattern = '(?<level>[A-Z]+) (?<message>.*)' }]
+sample = [
+    { line = "WARN something else", record = { level = "warn", client = "" } },
+    { line = "words", reject = true },
+]
+"#;
+    let catalogue = Catalogue::with_overlay(&[("any".into(), own.into())]).unwrap();
+    assert_eq!(check_samples(&catalogue), []);
+}

@@ -29,7 +29,7 @@ impl Entry {
     }
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Seen(pub(crate) Vec<Entry>);
 
 /// Everything a record says but where it lies and how it was wrapped.

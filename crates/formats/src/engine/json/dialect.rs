@@ -1,15 +1,25 @@
-//! A dialect: how one program writes its JSON lines. Definitions name them; see
+//! A dialect: how one program writes its lines of JSON or logfmt. Definitions name them; see
 //! [`DialectSpec`] for the words.
 
 use super::keys::{Keys, NO_KEY};
 use super::scan::{Kind, Scan};
+use crate::definition::Definition;
 use crate::engine::stamps;
 use model::{Level, Stamp};
 
-/// One `[[json]]` of a definition file. Keys of nested objects are written with dots, `fields.message`;
+/// What the text around keys and values is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Syntax {
+    #[default]
+    Json,
+    Logfmt,
+}
+
+/// One `[[json]]` or `[[logfmt]]` of a definition file. Keys of nested objects are written with dots, `fields.message`;
 /// a key that has the dot in it is found by the same words.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DialectSpec {
+    pub(crate) syntax: Syntax,
     /// Keys of the time; the first of them that holds one.
     pub(crate) stamp: Vec<String>,
     /// Keys of the level: text or number.
@@ -64,6 +74,9 @@ struct Use {
 pub(crate) struct Dialect {
     /// The index of its format.
     pub(crate) format: u16,
+    pub(crate) syntax: Syntax,
+    /// Whether the format is asked last, see [`crate::catalogue::Tier`].
+    pub(crate) generic: bool,
     uses: Vec<Use>,
     /// Where the uses of an id begin.
     first: Vec<u16>,
@@ -126,7 +139,7 @@ impl Dialect {
     pub(crate) fn new(
         spec: &DialectSpec,
         format: u16,
-        targets: &[String],
+        definition: &Definition,
         keys: &mut Keys,
     ) -> Dialect {
         let mut uses = Vec::new();
@@ -185,6 +198,8 @@ impl Dialect {
         let bytes = |words: &[String]| words.iter().map(|word| word.clone().into_bytes()).collect();
         Dialect {
             format,
+            syntax: spec.syntax,
+            generic: definition.generic,
             uses,
             first: Vec::new(),
             must,
@@ -203,7 +218,7 @@ impl Dialect {
                 .iter()
                 .map(|(_, name)| name.clone().into_bytes())
                 .collect(),
-            targets: bytes(targets),
+            targets: bytes(&definition.targets),
         }
     }
 

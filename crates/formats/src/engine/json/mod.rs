@@ -1,4 +1,5 @@
-//! JSON lines, one engine for all: an object on one line, of which a definition says what is what.
+//! JSON lines, one engine for all: an object on one line, of which a definition says what is what. Lines
+//! of logfmt are read by the same words, see [`logfmt`].
 //!
 //! A definition names its dialects ([`DialectSpec`]: which keys hold time, level, message, component,
 //! which must be there, which objects are opened); the order of keys never matters. A line is gone over
@@ -10,9 +11,10 @@
 
 mod dialect;
 mod keys;
+pub(crate) mod logfmt;
 mod scan;
 
-pub(crate) use dialect::{Dialect, DialectSpec, Found};
+pub(crate) use dialect::{Dialect, DialectSpec, Found, Syntax};
 pub(crate) use keys::Keys;
 pub(crate) use scan::{Scan, State, escape, token};
 

@@ -9,6 +9,7 @@
 //! since they come out as text; anything deeper must be strict, since it goes into other JSON as it is.
 
 use super::keys::{Keys, NO_KEY};
+use memchr::memchr;
 
 /// An object with more members than this is data, not a line of a log.
 pub(crate) const MEMBERS_MAX: usize = 4096;
@@ -62,6 +63,8 @@ pub(crate) enum State {
     TooLarge,
     /// One whole object; it begins at this offset.
     Object(u32),
+    /// Pairs of logfmt, see [`super::logfmt`].
+    Pairs,
 }
 
 /// The members of a line's object; reused from line to line.
@@ -102,25 +105,80 @@ impl Scan {
     /// Reads a line that may be indented; whatever stands around the object makes it broken.
     pub(crate) fn read(&mut self, line: &[u8], keys: &Keys) {
         let at = blanks(line, 0);
-        self.members.clear();
-        self.arena.clear();
-        self.seen = 0;
+        self.restart();
         if line.get(at) != Some(&b'{') {
-            self.state = State::NoObject;
             return;
         }
         self.state = match self.bracket(line, at, Some(keys)) {
             Some(end) if blanks(line, end) == line.len() => {
-                if self.members.len() < MEMBERS_MAX {
-                    State::Object(at as u32)
-                } else {
-                    State::TooLarge
-                }
+                return self.finish(State::Object(at as u32));
             }
             // `{ word` is text in braces, not broken JSON.
             _ if line.get(at + 1) == Some(&b'"') => State::Broken,
             _ => State::NoObject,
         };
+    }
+
+    /// Forgets the last line and its members.
+    pub(super) fn restart(&mut self) {
+        self.state = State::NoObject;
+        self.members.clear();
+        self.arena.clear();
+        self.seen = 0;
+    }
+
+    /// Says what the line was, unless it has too much in it.
+    pub(super) fn finish(&mut self, state: State) {
+        self.state = if self.members.len() < MEMBERS_MAX {
+            state
+        } else {
+            State::TooLarge
+        };
+    }
+
+    /// Takes in `key=value`; escapes are decoded where they are known ones.
+    pub(super) fn pair(
+        &mut self,
+        line: &[u8],
+        key: (usize, usize),
+        value: (usize, usize),
+        escaped: bool,
+        keys: &Keys,
+    ) {
+        let part = |(from, to): (usize, usize)| Part {
+            from: from as u32,
+            to: to as u32,
+            arena: false,
+        };
+        let id = keys.id(&line[key.0..key.1]);
+        self.seen |= 1 << (id & 63);
+        let mut member = Member {
+            key: part(key),
+            value: part(value),
+            id,
+            kind: Kind::Text,
+            parent: TOP,
+        };
+        if escaped {
+            let start = self.arena.len();
+            let mut rest = &line[value.0..value.1];
+            while let Some(slash) = memchr(b'\\', rest) {
+                self.arena.extend_from_slice(&rest[..slash]);
+                let (length, ok) = escape(&rest[slash..], &mut self.arena);
+                let length = if ok { length } else { 1 };
+                if !ok {
+                    self.arena.push(b'\\');
+                }
+                rest = &rest[slash + length..];
+            }
+            self.arena.extend_from_slice(rest);
+            member.value = Part {
+                from: start as u32,
+                to: self.arena.len() as u32,
+                arena: true,
+            };
+        }
+        self.push(member);
     }
 
     fn push(&mut self, member: Member) {
