@@ -1,7 +1,7 @@
 //! Which lines belong to the record before them. The rules are written down in the crate's docs.
 
 use crate::engine::logrus::{is_go_println, quote_still_open};
-use crate::engine::{Rules, Shape, chronicles, log4j, panics};
+use crate::engine::{Rules, Shape, chronicles, log4j, panics, postgres};
 use crate::scan::{is_key_byte, key_before, trim_end};
 use memchr::{memchr, memmem};
 
@@ -81,6 +81,10 @@ impl Run {
             Shape::Chronicles => self.walk(0, end, 0, |text| {
                 is_indented(text) && !chronicles::is_status_bar(text)
             }),
+            Shape::Postgres | Shape::PostgresPart => self.walk(0, end, 0, |text| {
+                text.starts_with(b"\t") || postgres::is_part_of(first, text) || is_indented(text)
+            }),
+            Shape::PostgresCsv => self.csv_end(first, end),
             Shape::GoPanic => self.walk(0, end, 0, is_go_stack),
             Shape::RustPanic => self.rust_panic(first, end),
             Shape::JavaCrash => self.walk(0, end, 0, is_java_stack),
@@ -107,7 +111,13 @@ impl Run {
     }
 
     /// Walks on while lines are evident continuations, or stand before one within `reach` lines.
-    fn walk(&self, from: usize, end: usize, reach: usize, evident: fn(&[u8]) -> bool) -> usize {
+    fn walk(
+        &self,
+        from: usize,
+        end: usize,
+        reach: usize,
+        evident: impl Fn(&[u8]) -> bool,
+    ) -> usize {
         let mut taken = from;
         let mut index = from;
         while index < end {
@@ -131,6 +141,18 @@ impl Run {
             index += 1;
         }
         taken
+    }
+
+    /// The number of lines through the one that closes the quote which csvlog's first line leaves open.
+    fn csv_end(&self, first: &[u8], end: usize) -> usize {
+        let mut open = postgres::csv_quote_open(first, false);
+        for index in 0..end {
+            if !open {
+                return index;
+            }
+            open = postgres::csv_quote_open(self.text(index), open);
+        }
+        if open { 0 } else { end }
     }
 
     /// The number of lines through the row of `rule` that closes a block between two such rows; 0 if
@@ -182,6 +204,7 @@ impl Run {
 pub(crate) fn goes_on(shape: Shape, first: &[u8], text: &[u8]) -> bool {
     match shape {
         Shape::GoPanic => panics::is_goroutine(text),
+        Shape::Postgres | Shape::PostgresPart => postgres::is_part_of(first, text),
         Shape::NodeCrash => first.starts_with(b"<---") && text.starts_with(b"FATAL ERROR: "),
         _ => false,
     }

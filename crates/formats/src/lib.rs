@@ -13,7 +13,8 @@
 //!
 //! * A line that starts a record always does: nothing before it can make it something else. So a
 //!   file may be cut there ([`Parser::cut_point`]), and parts give the same records as the whole.
-//!   (Only `goroutine 1 [running]:` after `panic: …` and a docker chunk after a cut line go on.)
+//!   (What goes on all the same: `goroutine 1 [running]:` after `panic: …`, `FATAL ERROR: …` after V8's
+//!   last words, PostgreSQL's `DETAIL:` after its message, a docker chunk after a cut line.)
 //! * After text of logrus these lines go on with the record: all up to the closing one if a quote is
 //!   open and does close; indented ones; frames of a Go stack (one word with a dot in it); lines with
 //!   a `key=`, as hard-wrapped text has; and up to 8 others before such a line (the message of a
@@ -24,6 +25,8 @@
 //!   the message up to `note:`, the backtrace.
 //! * After geth's, Erigon's and Nethermind's text: indented lines, and what stands between two rows of `#`
 //!   or `=`.
+//! * After PostgreSQL's text: lines that begin with a tab, and `DETAIL:`, `STATEMENT:` … of the same time and
+//!   process; after its csvlog all up to the closing quote.
 //! * After crashes of Java, .NET and Node: their stacks; V8's parts stand up to three blank lines apart.
 //! * After JSON and their logfmt nothing goes on.
 //! * Lines come through the same wrapping as the first one, or the journal has indented them.

@@ -208,7 +208,7 @@ impl<'c> Parser<'c> {
             let start = memrchr(b'\n', &block[..end - 1])? + 1;
             self.here.read(self.catalogue, block, start);
             if let Some(Class::Start(head, _)) = self.here.class
-                && !is_panic(&head)
+                && !head.shape.may_go_on()
                 && self.here.next == end
                 && !self.follows_part(block, start)
             {
@@ -320,7 +320,7 @@ impl<'c> Parser<'c> {
         let goes_on = next < block.len()
             && (!self.ahead.is_boundary()
                 || self.here.peeled.partial
-                || goes_on(head.shape, self.here.text(block), self.ahead.text(block)));
+                || self.goes_on(block, head.shape));
         if !goes_on {
             let span = base.span(self.here.start, next, line, 1);
             self.emit(block, span, head, format, false, sink)?;
@@ -388,6 +388,16 @@ impl<'c> Parser<'c> {
         Ok((last, line + 1 + own as u64))
     }
 
+    /// Whether the line ahead, which would start a record, goes on with the one here.
+    fn goes_on(&self, block: &[u8], shape: Shape) -> bool {
+        match self.ahead.class {
+            Some(Class::Start(head, _)) if head.shape.may_go_on() => {
+                goes_on(shape, self.here.text(block), self.ahead.text(block))
+            }
+            _ => false,
+        }
+    }
+
     /// Collects the lines after `self.here` that start no record. Returns whether the limit ended it.
     fn gather(&mut self, block: &[u8], shape: Shape) -> bool {
         self.run.clear();
@@ -402,7 +412,7 @@ impl<'c> Parser<'c> {
                 (block, &self.ahead.decoded),
             );
             let chunk = partial && same_way;
-            let own = goes_on(shape, self.here.text(block), self.ahead.text(block));
+            let own = self.goes_on(block, shape);
             if !chunk && !own && self.ahead.is_boundary() {
                 return false;
             }

@@ -12,6 +12,7 @@ pub(crate) mod log4j;
 pub(crate) mod logrus;
 pub(crate) mod nethermind;
 pub(crate) mod panics;
+pub(crate) mod postgres;
 pub(crate) mod regex;
 pub(crate) mod slog;
 pub(crate) mod stamps;
@@ -35,6 +36,7 @@ pub(crate) enum Engine {
     ErigonText,
     Json,
     NethermindText,
+    PostgresText,
     Logfmt,
     Regex,
     GoPanic,
@@ -57,6 +59,7 @@ impl Engine {
         Engine::ErigonText,
         Engine::Json,
         Engine::NethermindText,
+        Engine::PostgresText,
         Engine::Logfmt,
         Engine::Regex,
         Engine::GoPanic,
@@ -79,6 +82,7 @@ impl Engine {
             Engine::ErigonText => "erigon_text",
             Engine::Json => "json",
             Engine::NethermindText => "nethermind_text",
+            Engine::PostgresText => "postgres_text",
             Engine::Logfmt => "logfmt",
             Engine::Regex => "regex",
             Engine::GoPanic => "go_panic",
@@ -125,6 +129,12 @@ pub(crate) enum Shape {
     Json(u16),
     /// `2023-09-18 03:50:19.0595|INFO|logger|thread|message`, `18 Sep 03:50:19 | message`.
     Nethermind,
+    /// `<prefix>LOG:  message`.
+    Postgres,
+    /// `<prefix>DETAIL:  text`: goes on with the line before it, if that is there.
+    PostgresPart,
+    /// PostgreSQL's csvlog.
+    PostgresCsv,
     /// Pairs; the number of the dialect.
     Logfmt(u16),
     /// A user's own; the number of the expression.
@@ -162,6 +172,11 @@ impl Shape {
         )
     }
 
+    /// Whether a line of this shape may go on with the one before it instead of starting a record.
+    pub(crate) fn may_go_on(self) -> bool {
+        self.is_panic() || self == Shape::PostgresPart
+    }
+
     pub(crate) fn engine(self) -> Engine {
         match self {
             Shape::Terminal | Shape::Quoted => Engine::LogrusText,
@@ -172,6 +187,7 @@ impl Shape {
             Shape::Erigon => Engine::ErigonText,
             Shape::Json(_) => Engine::Json,
             Shape::Nethermind => Engine::NethermindText,
+            Shape::Postgres | Shape::PostgresPart | Shape::PostgresCsv => Engine::PostgresText,
             Shape::Logfmt(_) => Engine::Logfmt,
             Shape::Regex(_) => Engine::Regex,
             Shape::GoPanic => Engine::GoPanic,
@@ -242,6 +258,7 @@ pub(crate) fn recognisers(line: &[u8]) -> &'static [Recogniser] {
             |line| logrus::terminal(line, 0),
             nethermind::dated,
             nethermind::year_less,
+            postgres::dated,
         ],
         b'E' | b'F' | b'U' => &[
             chronicles::recognise,
@@ -249,6 +266,7 @@ pub(crate) fn recognisers(line: &[u8]) -> &'static [Recogniser] {
             tracing::year_less,
             logrus::stampless,
             geth::terminal,
+            postgres::bare,
             panics::java,
             panics::dotnet,
             panics::node,
@@ -259,6 +277,7 @@ pub(crate) fn recognisers(line: &[u8]) -> &'static [Recogniser] {
             tracing::year_less,
             logrus::stampless,
             geth::terminal,
+            postgres::bare,
         ],
         b' ' => &[indented, slog::indented],
         b'p' | b'f' | b'g' => &[panics::go],
@@ -358,6 +377,10 @@ pub(crate) fn text_body<'a>(
             let (message, component) = chronicles::body(text, head.body as usize, rules, fields);
             body.message = message;
             body.component = component;
+        }
+        Shape::Postgres | Shape::PostgresPart => body.message = postgres::body(text, head, fields),
+        Shape::PostgresCsv => {
+            (body.message, body.component) = postgres::csv_body(text, head, fields);
         }
         shape if shape.is_panic() => body.message = crate::scan::trim_end(text),
         _ => {}

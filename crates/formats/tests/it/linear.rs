@@ -17,6 +17,8 @@ fn hostile_lines_are_read_in_one_pass() {
     let geth = "INFO [08-14|10:52:08.123] ";
     let erigon = "[INFO] [08-14|10:52:08.123] [p2p] ";
     let logfmt = "t=2023-08-14T10:52:08+0000 lvl=info msg=";
+    let postgres = "2023-09-18 03:50:19.059 UTC [1] LOG:  ";
+    let csvlog = "2023-09-18 03:50:19.059 UTC,\"";
     let tracing = "2023-09-08T12:43:43.561336Z  INFO zksync_core: ";
     for filler in [
         "key=\"",
@@ -51,6 +53,8 @@ fn hostile_lines_are_read_in_one_pass() {
         check(geth, filler, "");
         check(erigon, filler, "");
         check(logfmt, filler, "");
+        check(postgres, filler, "");
+        check(csvlog, filler, "");
         check("{\"message\":", filler, "}");
         check("{\"severity\":\"INFO\",\"message\":\"", filler, "\"}");
         check(
