@@ -17,6 +17,8 @@ pub(crate) enum Convert {
     GoDurationMicros,
     /// The same with the sign turned: what a clock lacks is how far it is ahead, negated.
     GoDurationNegated,
+    /// The same, its sign turned: where a line tells the other clock minus its own.
+    GoDurationTurned,
     /// Nanoseconds → seconds.
     NanosToSeconds,
     /// `100%` → 1.0.
@@ -59,13 +61,14 @@ pub(crate) enum Convert {
 }
 
 /// Names of the conversions as definitions write them.
-pub(crate) const NAMES: [(&str, Convert); 28] = [
+pub(crate) const NAMES: &[(&str, Convert)] = &[
     ("int", Convert::Int),
     ("grouped", Convert::Grouped),
     ("float", Convert::Float),
     ("bool", Convert::Bool),
     ("text", Convert::Text),
     ("go_duration", Convert::GoDuration),
+    ("go_duration_turned", Convert::GoDurationTurned),
     ("go_duration_us", Convert::GoDurationMicros),
     ("go_duration_negated", Convert::GoDurationNegated),
     ("any_time", Convert::AnyTime),
@@ -107,6 +110,9 @@ impl Convert {
             Convert::GoDuration => go_duration_s(trimmed).map(ObsValue::F64),
             Convert::GoDurationNegated => {
                 go_duration_s(trimmed).map(|seconds| ObsValue::F64(-seconds))
+            }
+            Convert::GoDurationTurned => {
+                go_duration_s(trimmed).map(|seconds| ObsValue::F64(0.0 - seconds))
             }
             Convert::GoDurationMicros => {
                 go_duration_s(trimmed).map(|seconds| ObsValue::I64((seconds * 1e6).round() as i64))

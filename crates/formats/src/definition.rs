@@ -331,11 +331,20 @@ fn read_when(
     let mut when = Vec::new();
     for (index, case) in at.tables(table, key)?.into_iter().enumerate() {
         let at = at.key(&format!("{key}[{index}]"));
-        at.only(case, &["field", "pattern", "kind", "observe", "clue"])?;
-        let pattern = Pattern::new(&at.text(case, "pattern")?)
-            .map_err(|what| at.key("pattern").error(what))?;
+        at.only(
+            case,
+            &["field", "pattern", "also", "kind", "observe", "clue"],
+        )?;
+        // Without a pattern it is enough that the field is there.
+        let pattern = match case.get("pattern") {
+            None => None,
+            Some(_) => Some(
+                Pattern::new(&at.text(case, "pattern")?)
+                    .map_err(|what| at.key("pattern").error(what))?,
+            ),
+        };
         let holes = Holes {
-            own: Some(&pattern),
+            own: pattern.as_ref(),
             message,
         };
         when.push(WhenSpec {
@@ -344,6 +353,11 @@ fn read_when(
                 .get("kind")
                 .map(|_| at.text(case, "kind"))
                 .transpose()?,
+            also: match case.get("also") {
+                None => false,
+                Some(Value::Boolean(also)) => *also,
+                Some(_) => return Err(at.key("also").error("must be true or false")),
+            },
             observe: read_observe(&at, case, holes)?,
             clues: read_clues(&at, case, holes)?,
             pattern,

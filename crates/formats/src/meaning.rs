@@ -288,7 +288,10 @@ pub(crate) enum ClueSpec {
 #[derive(Clone, Debug)]
 pub(crate) struct WhenSpec {
     pub(crate) field: Vec<u8>,
-    pub(crate) pattern: Pattern,
+    /// What the field must hold; any field will do without it.
+    pub(crate) pattern: Option<Pattern>,
+    /// Whether it counts beside what the message means, not instead.
+    pub(crate) also: bool,
     pub(crate) kind: Option<String>,
     pub(crate) observe: Vec<ObserveSpec>,
     pub(crate) clues: Vec<ClueSpec>,
@@ -432,12 +435,13 @@ impl<'a> Meaning<'a> {
 
     /// Reads what `spec` says the record means; returns the kind where a field makes it another.
     pub(crate) fn read(&mut self, spec: &'a MessageSpec, told: &mut Told<'_, 'a>) -> &'a str {
-        if let Some(case) = self.first_that_fits(&spec.when, told) {
-            return case.kind.as_deref().unwrap_or(&spec.kind);
+        let case = self.first_that_fits(&spec.when, told);
+        if case.is_none_or(|case| case.also) {
+            self.observe(&spec.observe, told);
+            self.clues(&spec.clues, told);
         }
-        self.observe(&spec.observe, told);
-        self.clues(&spec.clues, told);
-        &spec.kind
+        case.and_then(|case| case.kind.as_deref())
+            .unwrap_or(&spec.kind)
     }
 
     /// Reads what the first case says whose field matches.
@@ -451,7 +455,11 @@ impl<'a> Meaning<'a> {
                 continue;
             };
             let text = field.value.bytes();
-            if let Some(captures) = case.pattern.find(text) {
+            let captures = match &case.pattern {
+                Some(pattern) => pattern.find(text),
+                None => Some(NO_CAPTURES),
+            };
+            if let Some(captures) = captures {
                 told.outer = told.captures;
                 (told.captures, told.captured) = (captures, text);
                 self.observe(&case.observe, told);

@@ -20,6 +20,7 @@ const SETS: &[(&str, &str, &str)] = &[
     ),
     ("medalla-prysm", "incidents/medalla-2020/logs", "prysm-"),
     ("medalla-teku", "incidents/medalla-2020/logs", "teku-"),
+    ("nimbus", "nimbus", ""),
     ("prysm", "prysm", ""),
     ("teku", "teku", ""),
     ("zksync", "zksync/logs", ""),
