@@ -62,8 +62,8 @@ pub use error::CaseError;
 pub use evidence::{EvidenceWriter, PendingEvidence};
 pub use evidence_reader::EvidenceReader;
 pub use manifest::{
-    Alternative, Anchor, AnchorKind, Container, EvidencePart, FORMAT_VERSION, Manifest, Node,
-    Override, Piece, Problem, Process, Resume, Segment, Snapshot, SnapshotTable, Source,
+    Alternative, Anchor, AnchorKind, Container, EvidencePart, FORMAT_VERSION, Manifest, Network,
+    Node, Override, Piece, Problem, Process, Resume, Segment, Snapshot, SnapshotTable, Source,
     SourceKind, SourceStatus,
 };
 pub use read::Case;

@@ -37,6 +37,9 @@ pub struct Manifest {
     /// What people said against what was found.
     #[serde(default)]
     pub overrides: Vec<Override>,
+    /// Networks that people told the case about, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<Network>,
     /// Length and digest of `notes.jsonl`. Kept by the case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<FileMark>,
@@ -60,6 +63,7 @@ impl Default for Manifest {
             snapshots: Vec::new(),
             segments: Vec::new(),
             overrides: Vec::new(),
+            networks: Vec::new(),
             notes: None,
             next_source_number: 1,
         }
@@ -95,6 +99,18 @@ impl Manifest {
         self.next_source_number += 1;
         number
     }
+}
+
+/// A network that is none of the known ones, as its `config.yaml` describes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Network {
+    /// What the case calls it.
+    pub name: String,
+    /// Unix time of slot 0.
+    pub genesis_time_s: i64,
+    /// The text of the file.
+    pub config: String,
 }
 
 /// What a source is.
@@ -270,6 +286,9 @@ pub struct Piece {
     /// Its zone by the named zone that the user gave, in seconds east of UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub given_zone_seconds: Option<i32>,
+    /// The same by year, where neither the lines nor the user say it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub given_zones_by_year: Vec<(i32, i32)>,
     /// Why it is a piece of its own.
     pub begins: String,
     /// First stamp.

@@ -25,7 +25,7 @@ pub enum ConfigError {
     },
     /// The genesis time is not in such a file, and the network is none of the known ones.
     #[error(
-        "the configuration of network `{name}` does not say when it began (MIN_GENESIS_TIME is only the earliest possible time): give its genesis time"
+        "the configuration of network `{name}` does not say when it began (MIN_GENESIS_TIME is only the earliest possible time): put its genesis.ssz beside the file, or add a line GENESIS_TIME: <unix seconds>"
     )]
     GenesisUnknown {
         /// The network's name.
@@ -40,7 +40,8 @@ impl Network {
     ///
     /// The file does not hold the genesis time: `MIN_GENESIS_TIME` is a lower bound (Gnosis began
     /// more than 5 hours after `MIN_GENESIS_TIME + GENESIS_DELAY`). It comes from `genesis_time_s`, else from the table of known
-    /// networks if one has the same `GENESIS_FORK_VERSION`; else the network stays unknown.
+    /// networks if one has the same `GENESIS_FORK_VERSION`; else the network stays unknown. A line `GENESIS_TIME`, which such files
+    /// do not have unless somebody adds it, wins.
     ///
     /// # Errors
     /// [`ConfigError::GenesisUnknown`] for a network that is not known and without `genesis_time_s`;
@@ -120,7 +121,7 @@ impl Network {
             (_, Some("minimal")) => 8,
             _ => 32,
         };
-        let genesis_time_s = match (genesis_time_s, known) {
+        let genesis_time_s = match (number("GENESIS_TIME")?.or(genesis_time_s), known) {
             (Some(given), _) => given,
             (None, Some(known)) => known.genesis_time_s,
             (None, None) => {

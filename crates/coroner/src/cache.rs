@@ -212,6 +212,9 @@ impl Cache {
                 .map_err(|error| Error::wrap(ErrorKind::Request, error))?;
             overlaid.parser_version()
         };
+        // A configuration is its content, wherever it lies.
+        let network = options.network.as_deref();
+        let network = network.map(ingest::network_named).transpose()?;
         let mut hash = Sha256::new();
         let mut add = |text: &str| {
             hash.update((text.len() as u64).to_le_bytes());
@@ -228,7 +231,7 @@ impl Cache {
                 options.year,
                 &options.log_format,
                 &options.as_name,
-                &options.network,
+                &network,
                 options.keep_dumps,
             )
         ));

@@ -162,6 +162,18 @@ impl Evidence {
         newest.into_iter().rfind(|us| *us <= limit)
     }
 
+    /// Returns a network that the case was told about.
+    fn kept_network(&self, name: &str) -> Option<chain::Network> {
+        let mut kept = self.manifest().networks.iter();
+        let kept = kept.find(|network| network.name == name)?;
+        let network =
+            chain::Network::from_config_yaml(&kept.config, Some(kept.genesis_time_s)).ok()?;
+        Some(chain::Network {
+            name: kept.name.clone(),
+            ..network
+        })
+    }
+
     /// Resolves the ends of a window as typed.
     ///
     /// # Errors
@@ -175,8 +187,13 @@ impl Evidence {
     ) -> Result<Window, Error> {
         let seen = self.networks();
         let network = match (network, seen.as_slice()) {
-            (Some(name), _) => Some(find_network(name)?),
-            (None, [only]) => chain::Network::by_name(only).cloned(),
+            (Some(name), _) => match self.kept_network(name) {
+                Some(kept) => Some(kept),
+                None => Some(chain::Network::clone(&ingest::network_named(name)?.network)),
+            },
+            (None, [only]) => self
+                .kept_network(only)
+                .or_else(|| chain::Network::by_name(only).cloned()),
             _ => None,
         };
         let context = TimeContext {
@@ -187,26 +204,6 @@ impl Evidence {
         };
         Window::resolve(from, to, &context)
     }
-}
-
-/// Returns a network by name, or from a `config.yaml`.
-pub(crate) fn find_network(name: &str) -> Result<chain::Network, Error> {
-    if let Some(network) = chain::Network::by_name(name) {
-        return Ok(network.clone());
-    }
-    let path = Path::new(name);
-    if !path.is_file() {
-        let known: Vec<&str> = chain::networks().iter().map(|n| n.name.as_str()).collect();
-        return Err(
-            Error::request(format!("there is no network `{name}`")).with_hint(format!(
-                "known are {}; or name a config.yaml",
-                known.join(", ")
-            )),
-        );
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| unreadable("read", path, error))?;
-    chain::Network::from_config_yaml(&text, None)
-        .map_err(|error| Error::wrap(ErrorKind::Request, error))
 }
 
 /// Refuses a path that is not there, with a word on what was probably meant.

@@ -1,8 +1,8 @@
 //! Correcting what the case believes of a source, taking one out, reading one again from the case.
 
 use crate::log_source::{LogReading, describe, read_log};
+use crate::networks::{self, CaseNetworks};
 use crate::pipeline::StageTimes;
-use crate::run::network_of;
 use crate::setting::SourceSetting;
 use crate::{IngestError, Quiet, resolve};
 use case::{Case, CaseWriter, Override, Source, SourceKind, Transaction};
@@ -58,18 +58,21 @@ pub fn amend(writer: &mut CaseWriter, name: &str, said: &Amendment) -> Result<St
     if let Some(zone) = &said.zone {
         setting.set_zone(zone)?;
     }
-    if let Some(network) = &said.network {
-        network_of(network)?;
-    }
     let committed = writer.case().clone();
+    let known = CaseNetworks::of(committed.manifest());
+    let network = said.network.as_deref();
+    let network = network.map(|name| known.named(name)).transpose()?;
     let mut tx = writer.begin();
+    if let Some(named) = &network {
+        networks::keep(tx.manifest_mut(), named);
+    }
     tx.manifest_mut().overrides.push(Override {
         source: digest.clone(),
         node: said.node.clone(),
         zone: said.zone.clone(),
         year: said.year,
         log_format: None,
-        network: said.network.clone(),
+        network: network.map(|named| named.network.name.clone()),
     });
     let is_log = committed
         .manifest()
@@ -147,6 +150,7 @@ fn read_again(
         node: before.node.clone().unwrap_or_default(),
         ..SourceSetting::default()
     };
+    let known = CaseNetworks::of(tx.manifest());
     for said in tx
         .manifest()
         .overrides
@@ -162,7 +166,7 @@ fn read_again(
         }
         setting.given_year = said.year.or(setting.given_year);
         if let Some(network) = &said.network {
-            setting.network = Some(network_of(network)?);
+            setting.network = Some(known.named(network)?.network);
         }
     }
     let reading = LogReading {

@@ -352,8 +352,14 @@ impl Assembler {
                 first: facts.first,
                 last: facts.last,
                 given_zone: self.setting.given_zone.or(facts.zone_seconds),
+                named_zone: self.setting.named_zone,
+                zones_by_year: &facts.zones_by_year,
                 given_year: self.setting.given_year,
-                network: self.setting.network.or(self.said_network(facts.process)),
+                network: self
+                    .setting
+                    .network
+                    .as_deref()
+                    .or(self.said_network(facts.process)),
                 network_given: self.setting.network.is_some(),
                 by_wrapper: facts.by_wrapper,
                 collector: "source",
@@ -643,6 +649,7 @@ impl PerRun {
         let network = assembler
             .setting
             .network
+            .as_ref()
             .map(|network| network.name.as_str())
             .or(solution.network.as_deref());
         let count = of.len();

@@ -28,6 +28,9 @@ pub enum IngestError {
         /// What there is.
         known: String,
     },
+    /// `--network` names a file that describes none.
+    #[error(transparent)]
+    Network(chain::ConfigError),
     /// `--zone` is none.
     #[error(
         "`{zone}` is not a zone: write an offset such as +02:00, or a name such as Europe/Berlin"

@@ -22,6 +22,7 @@ mod entry;
 mod error;
 mod identity;
 mod log_source;
+mod networks;
 mod nodes;
 mod options;
 mod parse;
@@ -35,6 +36,7 @@ mod times;
 
 pub use amend::{Amendment, amend, find_source, forget};
 pub use error::IngestError;
+pub use networks::{NamedNetwork, network_named};
 pub use nodes::{NodeHints, node_names, stable_pod_name, stem};
 pub use options::{Custody, IngestOptions, Progress, Quiet};
 pub use parse::{ParseReport, ParsedSource, parse};

@@ -6,8 +6,9 @@
 
 use crate::assemble::Assembler;
 use crate::entry::{EntrySink, EntryTime};
+use crate::networks::network_named;
 use crate::rows::BlockRows;
-use crate::run::{Problem, network_of};
+use crate::run::Problem;
 use crate::setting::SourceSetting;
 use crate::solve::{self, Pieces};
 use crate::times::record_time;
@@ -61,7 +62,7 @@ pub fn parse(
         }
         None => Catalogue::builtin(),
     };
-    let network = options.network.as_deref().map(network_of).transpose()?;
+    let network = options.network.as_deref().map(network_named).transpose()?;
     let found = evidence::walk(paths);
     let hints: Vec<NodeHints> = found
         .iter()
@@ -87,7 +88,7 @@ pub fn parse(
             node,
             node_given: options.node.is_some(),
             given_year: options.year,
-            network,
+            network: network.as_ref().map(|named| named.network.clone()),
             ..SourceSetting::default()
         };
         if let Some(zone) = &options.zone {

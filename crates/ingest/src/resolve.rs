@@ -6,6 +6,7 @@
 //! interrupted correction is made up for by the next run.
 
 use crate::columns::DictBuilder;
+use crate::networks::CaseNetworks;
 use crate::nodes::{NodeHints, node_names, stable_pod_name};
 use crate::solve::{
     self, Anchor, AnchorKind, Basis, Begin, PieceFacts, PieceInput, SlotClock, Solution,
@@ -146,6 +147,7 @@ fn changes(manifest: &Manifest) -> BTreeMap<String, Change> {
         .iter()
         .map(|item| item.piece.anchors.iter().map(anchor_in).collect())
         .collect();
+    let known = CaseNetworks::of(manifest);
     let said: BTreeMap<(&str, u32), &str> = manifest
         .processes
         .iter()
@@ -163,7 +165,7 @@ fn changes(manifest: &Manifest) -> BTreeMap<String, Change> {
             let digest = item.source.digest.as_str();
             let in_lines = said.get(&(digest, item.piece.process)).copied();
             let said = overrides(manifest, digest);
-            let given = said.network.and_then(chain::Network::by_name);
+            let given = said.network.and_then(|name| known.by_name(name));
             PieceInput {
                 process: *numbers
                     .entry((&item.source.digest, item.piece.process))
@@ -177,14 +179,19 @@ fn changes(manifest: &Manifest) -> BTreeMap<String, Change> {
                     .piece
                     .given_zone_seconds
                     .or_else(|| said.zone.and_then(model::time::parse_offset)),
+                named_zone: said
+                    .zone
+                    .filter(|zone| zone.contains('/'))
+                    .and_then(|zone| zone.parse().ok()),
+                zones_by_year: &item.piece.given_zones_by_year,
                 given_year: said.year,
-                network: given.or(in_lines.and_then(chain::Network::by_name)),
+                network: given.or(in_lines.and_then(|name| known.by_name(name))),
                 network_given: given.is_some(),
                 by_wrapper: item.piece.by_wrapper,
                 collector: digest,
                 candidates: match in_lines {
-                    Some("") => &[],
-                    _ => chain::networks(),
+                    Some("") => known.strangers(),
+                    _ => known.candidates(),
                 },
             }
         })
@@ -471,6 +478,7 @@ pub(crate) fn piece_of(facts: &PieceFacts, solution: &Solution, anchors: &[Ancho
         stream: facts.stream.clone(),
         client: facts.client.clone(),
         given_zone_seconds: facts.zone_seconds,
+        given_zones_by_year: facts.zones_by_year.clone(),
         by_wrapper: facts.by_wrapper,
         begins: facts.begins.as_str().to_owned(),
         first: facts.first,
@@ -498,6 +506,7 @@ pub(crate) fn facts_of(piece: &case::Piece) -> PieceFacts {
         first: piece.first,
         last: piece.last,
         zone_seconds: piece.given_zone_seconds,
+        zones_by_year: piece.given_zones_by_year.clone(),
     }
 }
 

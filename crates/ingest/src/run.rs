@@ -3,6 +3,7 @@
 use crate::dump_source::{DumpReading, read_dump_source};
 use crate::identity::{Identity, identify};
 use crate::log_source::{Continue, LogReading, describe, read_log};
+use crate::networks::{self, CaseNetworks, NamedNetwork};
 use crate::nodes::{NodeHints, node_names, stem};
 use crate::pipeline::StageTimes;
 use crate::setting::SourceSetting;
@@ -86,7 +87,7 @@ struct Run<'w, 'o> {
     committed: case::Case,
     catalogue: &'o Catalogue,
     options: &'o IngestOptions,
-    network: Option<&'static chain::Network>,
+    network: Option<NamedNetwork>,
     nodes: Vec<String>,
     report: IngestReport,
 }
@@ -97,8 +98,10 @@ impl<'w, 'o> Run<'w, 'o> {
         catalogue: &'o Catalogue,
         options: &'o IngestOptions,
     ) -> Result<Run<'w, 'o>, IngestError> {
-        let network = options.network.as_deref().map(network_of).transpose()?;
         let committed = writer.case().clone();
+        let networks = CaseNetworks::of(committed.manifest());
+        let network = options.network.as_deref();
+        let network = network.map(|name| networks.named(name)).transpose()?;
         let report = IngestReport::default();
         Ok(Run {
             tx: writer.begin(),
@@ -316,7 +319,10 @@ impl<'w, 'o> Run<'w, 'o> {
         } else {
             source.number = manifest.take_source_number();
             manifest.sources.push(source);
-            if let Some(said) = said_by(self.options, &digest) {
+            if let Some(named) = &self.network {
+                networks::keep(manifest, named);
+            }
+            if let Some(said) = said_by(self.options, &digest, self.network.as_ref()) {
                 manifest.overrides.push(said);
             }
         }
@@ -369,7 +375,7 @@ impl<'w, 'o> Run<'w, 'o> {
             node,
             node_given: self.options.node.is_some(),
             given_year: self.options.year,
-            network: self.network,
+            network: self.network.as_ref().map(|named| named.network.clone()),
             ..SourceSetting::default()
         };
         if let Some(zone) = &self.options.zone {
@@ -416,14 +422,18 @@ fn plain_bytes(path: &Path, reader: &SourceReader) -> Option<u64> {
 }
 
 /// What the user said of a new source, for the manifest.
-fn said_by(options: &IngestOptions, digest: &str) -> Option<Override> {
+fn said_by(
+    options: &IngestOptions,
+    digest: &str,
+    network: Option<&NamedNetwork>,
+) -> Option<Override> {
     let said = Override {
         source: digest.to_owned(),
         node: options.node.clone(),
         zone: options.zone.clone(),
         year: options.year,
         log_format: options.log_format.clone(),
-        network: options.network.clone(),
+        network: network.map(|named| named.network.name.clone()),
     };
     let silent = said.node.is_none()
         && said.zone.is_none()
@@ -440,17 +450,6 @@ pub(crate) fn processes_of(manifest: &case::Manifest, digest: &str) -> Vec<case:
         .filter(|process| process.source == digest)
         .cloned()
         .collect()
-}
-
-pub(crate) fn network_of(name: &str) -> Result<&'static chain::Network, IngestError> {
-    chain::Network::by_name(name).ok_or_else(|| IngestError::UnknownNetwork {
-        name: name.to_owned(),
-        known: chain::networks()
-            .iter()
-            .map(|network| network.name.as_str())
-            .collect::<Vec<_>>()
-            .join(", "),
-    })
 }
 
 pub(crate) fn threads(options: &IngestOptions) -> usize {

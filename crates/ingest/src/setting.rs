@@ -3,6 +3,7 @@
 use crate::IngestError;
 use crate::solve::Pieces;
 use chain::Network;
+use std::sync::Arc;
 
 /// What the assembler must be told about its source.
 #[derive(Clone, Debug, Default)]
@@ -17,7 +18,7 @@ pub(crate) struct SourceSetting {
     pub(crate) named_zone: Option<chrono_tz::Tz>,
     pub(crate) given_year: Option<i32>,
     /// The network, if the user named one.
-    pub(crate) network: Option<&'static Network>,
+    pub(crate) network: Option<Arc<Network>>,
 }
 
 impl SourceSetting {

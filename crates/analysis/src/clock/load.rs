@@ -40,6 +40,7 @@ pub fn clock(case: &Case, window: Option<(i64, i64)>) -> Result<ClockReport, Cas
         "own_time_us",
         "object_time_us",
     ];
+    let networks = told_networks(case);
     read(case, "clock_samples", &columns, &mut |row| {
         let Some(us) = row.i64("ts_us").or_else(|| row.i64("ts_order_us")) else {
             return;
@@ -47,7 +48,7 @@ pub fn clock(case: &Case, window: Option<(i64, i64)>) -> Result<ClockReport, Cas
         if !inside(us) {
             return;
         }
-        match sample(&row, us) {
+        match sample(&row, us, &networks) {
             Ok(sample) => input.samples.push(sample),
             Err(Some(problem)) => {
                 problems
@@ -74,7 +75,7 @@ pub fn clock(case: &Case, window: Option<(i64, i64)>) -> Result<ClockReport, Cas
     read(case, "rejections", &columns, &mut |row| {
         if let Some(us) = row.i64("ts_us").filter(|us| inside(*us))
             && row.i64("own_time_us").is_none()
-            && let Some(sample) = believed(&row, us, "propagation_range")
+            && let Some(sample) = believed(&row, us, "propagation_range", &networks)
         {
             input.samples.push(sample);
         }
@@ -144,7 +145,7 @@ fn roles(case: &Case) -> BTreeMap<(String, u32), String> {
 }
 
 /// Makes a sample of a row; an error says what such lines cannot tell, if that is worth saying.
-fn sample(row: &Row<'_>, us: i64) -> Result<Sample, Option<&'static str>> {
+fn sample(row: &Row<'_>, us: i64, networks: &[Network]) -> Result<Sample, Option<&'static str>> {
     let method = row.text("method");
     if method == "reported" {
         let offset_s = row.f64("offset_s").ok_or(None)?;
@@ -165,7 +166,10 @@ fn sample(row: &Row<'_>, us: i64) -> Result<Sample, Option<&'static str>> {
             reference: row.reference(),
         });
     }
-    if let Some(sample) = row.i64("ts_us").and_then(|us| believed(row, us, &method)) {
+    if let Some(sample) = row
+        .i64("ts_us")
+        .and_then(|us| believed(row, us, &method, networks))
+    {
         return Ok(sample);
     }
     let differ = match (
@@ -186,13 +190,28 @@ fn sample(row: &Row<'_>, us: i64) -> Result<Sample, Option<&'static str>> {
     }
 }
 
+/// The networks that the case was told about, beside the known ones.
+fn told_networks(case: &Case) -> Vec<Network> {
+    let kept = case.manifest().networks.iter();
+    kept.filter_map(|kept| {
+        let network = Network::from_config_yaml(&kept.config, Some(kept.genesis_time_s)).ok()?;
+        Some(Network {
+            name: kept.name.clone(),
+            ..network
+        })
+    })
+    .collect()
+}
+
 /// The node's own idea of the time, against the stamp of the line.
-fn believed(row: &Row<'_>, us: i64, method: &str) -> Option<Sample> {
+fn believed(row: &Row<'_>, us: i64, method: &str, networks: &[Network]) -> Option<Sample> {
     let (offset_s, uncertainty_s) = if let Some(own_us) = row.i64("own_time_us") {
         // Both are cut to the second.
         ((own_us - us) as f64 / 1e6, 1.0)
     } else {
-        let network = Network::by_name(&row.text("network"))?;
+        let name = row.text("network");
+        let told = networks.iter().find(|network| network.name == name);
+        let network = told.or_else(|| Network::by_name(&name))?;
         let slot = row
             .i64("own_slot")
             .filter(|slot| (0..1 << 40).contains(slot))?;

@@ -174,6 +174,11 @@ pub struct PieceInput<'a> {
     pub last: Option<Stamp>,
     /// Zone given by the user, in seconds east of UTC.
     pub given_zone: Option<i32>,
+    /// The zone that the user named, and its offset in each year that may be meant: for stamps whose year or day has to be
+    /// solved before the zone is known.
+    pub named_zone: Option<chrono_tz::Tz>,
+    /// See [`PieceFacts::zones_by_year`].
+    pub zones_by_year: &'a [(i32, i32)],
     /// Year given by the user.
     pub given_year: Option<i32>,
     /// The network, if given or read from the log.

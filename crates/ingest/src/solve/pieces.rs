@@ -86,6 +86,8 @@ pub struct PieceFacts {
     pub last: Option<Stamp>,
     /// The offset of the zone the user named, where its stamps lie.
     pub zone_seconds: Option<i32>,
+    /// The same for each year that may be meant, where stamps write none and nobody gave it.
+    pub zones_by_year: Vec<(i32, i32)>,
     /// Whether the program writes no stamps, so that first, last and anchors are the wrapper's.
     pub by_wrapper: bool,
 }
@@ -131,7 +133,8 @@ impl Pieces {
     }
 
     /// Returns a cutter for a source whose zone the user named (`America/New_York`): a piece then also
-    /// ends at its daylight-saving dates. Year-less stamps need the year for that.
+    /// ends at its daylight-saving dates; where stamps write no year and it is not given, at those of every
+    /// year that may be meant.
     pub fn with_zone(zone: chrono_tz::Tz, year: Option<i32>) -> Pieces {
         Pieces {
             zone: Some(zone),
@@ -267,6 +270,9 @@ impl Pieces {
                 && let Some(zone) = self.zone
             {
                 facts.zone_seconds = offset_at(zone, stamp, self.lanes[lane].year, None);
+                if facts.zone_seconds.is_none() && facts.zones_by_year.is_empty() {
+                    facts.zones_by_year = offsets_at(zone, stamp, &[], false);
+                }
             }
         }
         piece as u32
@@ -333,6 +339,16 @@ impl Pieces {
             ),
             _ => None,
         };
+        let zones_by_year = match (self.zone, stamp) {
+            (Some(zone), Some(stamp)) if zone_seconds.is_none() => {
+                let before = match begins {
+                    Begin::Process => &[][..],
+                    _ => &self.facts[self.lanes[lane].piece].zones_by_year,
+                };
+                offsets_at(zone, stamp, before, begins == Begin::DaylightSaving)
+            }
+            _ => Vec::new(),
+        };
         let index = self.facts.len() as u32;
         self.facts.push(PieceFacts {
             index,
@@ -345,6 +361,7 @@ impl Pieces {
             first: None,
             last: None,
             zone_seconds,
+            zones_by_year,
             by_wrapper: begins != Begin::Clock && self.wrapped(lane, begins),
         });
         self.lanes[lane].piece = index as usize;
@@ -405,12 +422,23 @@ impl Pieces {
             }
             _ => {}
         }
-        if let Some(zone) = self.zone {
-            let Some(current) = facts.zone_seconds else {
-                return Step::None;
-            };
+        if let Some(zone) = self.zone
+            && stamp.date != StampDate::None
+        {
             // A quarter hour: Lord Howe goes back by half an hour only.
             let stepped_back = forward <= -HOUR_US / 4;
+            let Some(current) = facts.zone_seconds else {
+                // Zones change at full quarters: within one, nothing has to be looked up.
+                let quarter = |stamp: &Stamp| (stamp.date, stamp.micros_of_day() / (HOUR_US / 4));
+                if !stepped_back && quarter(&last) == quarter(stamp) {
+                    return Step::None;
+                }
+                let offsets = offsets_at(zone, stamp, &facts.zones_by_year, stepped_back);
+                return match offsets == facts.zones_by_year {
+                    true => Step::None,
+                    false => Step::Cut(Begin::DaylightSaving),
+                };
+            };
             let offset = offset_at(
                 zone,
                 stamp,
@@ -456,6 +484,41 @@ fn hour_step(forward_us: i64, last: &Stamp, stamp: &Stamp) -> bool {
 enum Pass {
     /// This offset, and whether the clock has just stepped back.
     After(i32, bool),
+}
+
+/// The years in which year-less logs of these chains can have been written.
+const YEARS: std::ops::RangeInclusive<i32> = 2018..=2035;
+
+/// Returns the offsets of a named zone at a year-less time in every year that may be meant; `before` are those of the
+/// stamp before it. Empty for other stamps.
+fn offsets_at(
+    zone: chrono_tz::Tz,
+    stamp: &Stamp,
+    before: &[(i32, i32)],
+    stepped_back: bool,
+) -> Vec<(i32, i32)> {
+    if !matches!(stamp.date, StampDate::NoYear { .. }) {
+        return Vec::new();
+    }
+    YEARS
+        .filter_map(|year| {
+            let current = before.iter().find(|(other, _)| *other == year);
+            let current = current.map(|(_, offset)| *offset);
+            let pass = current.map(|offset| Pass::After(offset, stepped_back));
+            // 29 February is in leap years only: the others keep what they had.
+            let offset = offset_at(zone, stamp, Some(year), pass).or(current)?;
+            Some((year, offset))
+        })
+        .collect()
+}
+
+/// Returns the offset of a named zone at the time of a stamp on a day, given since 1970.
+pub(super) fn offset_on(zone: chrono_tz::Tz, stamp: &Stamp, day: i32) -> Option<i32> {
+    let dated = Stamp {
+        date: StampDate::Full(day),
+        ..*stamp
+    };
+    offset_at(zone, &dated, None, None)
 }
 
 /// Returns the offset of a named zone at a civil time.

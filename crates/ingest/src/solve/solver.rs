@@ -3,7 +3,7 @@
 use super::collect::Collectors;
 use super::dates::{finish, roll, solve_piece};
 use super::evidence::{Evidence, in_slots, slots, wrapper};
-use super::pieces::{can_change, distance_us};
+use super::pieces::{can_change, distance_us, offset_on};
 use super::{Basis, Begin, EARLY_US, PieceInput, Solution};
 use chain::Network;
 use model::{StampDate, time};
@@ -50,7 +50,22 @@ impl Reason {
 ///
 /// Pure: the same pieces give the same solutions, whichever file a clue came from.
 pub fn solve(pieces: &[PieceInput<'_>]) -> Vec<Solution> {
-    let solutions = pass(pieces, &Collectors::default());
+    let mut solutions = pass(pieces, &Collectors::default());
+    // A named zone's offset follows from the date, which has to be solved first.
+    let dated: Vec<PieceInput<'_>> = pieces
+        .iter()
+        .zip(&solutions)
+        .map(|(piece, solution)| PieceInput {
+            given_zone: piece.given_zone.or_else(|| offset_then(piece, solution)),
+            ..*piece
+        })
+        .collect();
+    let differs = |(a, b): (&PieceInput<'_>, &PieceInput<'_>)| a.given_zone != b.given_zone;
+    let mut pieces = pieces;
+    if pieces.iter().zip(&dated).any(differs) {
+        pieces = &dated;
+        solutions = pass(pieces, &Collectors::default());
+    }
     // What some lines of a collection say about its clock dates others of it.
     let collectors = Collectors::new(pieces, &solutions);
     let helps = |(piece, solution)| collectors.help(piece, solution);
@@ -58,6 +73,17 @@ pub fn solve(pieces: &[PieceInput<'_>]) -> Vec<Solution> {
         return pass(pieces, &collectors);
     }
     solutions
+}
+
+/// Returns the offset of the zone that the user named, in the year or on the day that was solved.
+fn offset_then(piece: &PieceInput<'_>, solution: &Solution) -> Option<i32> {
+    if let Some(year) = solution.year {
+        let mut offsets = piece.zones_by_year.iter();
+        return offsets
+            .find(|(other, _)| *other == year)
+            .map(|(_, offset)| *offset);
+    }
+    offset_on(piece.named_zone?, &piece.first?, solution.day0?)
 }
 
 fn pass(pieces: &[PieceInput<'_>], collectors: &Collectors<'_>) -> Vec<Solution> {

@@ -153,6 +153,8 @@ fn inputs<'a>(
             first: facts.first,
             last: facts.last,
             given_zone: options.given_zone.or(facts.zone_seconds),
+            named_zone: None,
+            zones_by_year: &facts.zones_by_year,
             given_year: options.given_year,
             network: options.network,
             network_given: false,
