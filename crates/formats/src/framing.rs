@@ -1,7 +1,7 @@
 //! Which lines belong to the record before them. The rules are written down in the crate's docs.
 
 use crate::engine::logrus::{is_go_println, quote_still_open};
-use crate::engine::{Rules, Shape, chronicles, log4j, panics, postgres};
+use crate::engine::{Head, Rules, Shape, chronicles, log4j, panics, postgres};
 use crate::scan::{is_key_byte, key_before, trim_end};
 use memchr::{memchr, memmem};
 
@@ -18,6 +18,8 @@ pub(crate) struct RunLine {
     pub(crate) same_way: bool,
     /// A later chunk of the line before it (docker).
     pub(crate) chunk: bool,
+    /// It would start a record, but [`goes_on`] with this one.
+    pub(crate) own: bool,
 }
 
 /// A run of such lines.
@@ -81,9 +83,7 @@ impl Run {
             Shape::Chronicles => self.walk(0, end, 0, |text| {
                 is_indented(text) && !chronicles::is_status_bar(text)
             }),
-            Shape::Postgres | Shape::PostgresPart => self.walk(0, end, 0, |text| {
-                text.starts_with(b"\t") || postgres::is_part_of(first, text) || is_indented(text)
-            }),
+            Shape::Postgres | Shape::PostgresPart => self.postgres_end(end),
             Shape::PostgresCsv => self.csv_end(first, end),
             Shape::GoPanic => self.walk(0, end, 0, is_go_stack),
             Shape::RustPanic => self.rust_panic(first, end),
@@ -139,6 +139,20 @@ impl Run {
                 break;
             }
             index += 1;
+        }
+        taken
+    }
+
+    /// The number of lines that are parts of the message or go on with one: a blank one only inside.
+    fn postgres_end(&self, end: usize) -> usize {
+        let mut taken = 0;
+        for index in 0..end {
+            let text = self.text(index);
+            if self.lines[index].own || text.first() == Some(&b'\t') || is_indented(text) {
+                taken = index + 1;
+            } else if !self.is_blank(index) || index > taken {
+                break;
+            }
         }
         taken
     }
@@ -201,11 +215,11 @@ impl Run {
 }
 
 /// Whether a line that would start a record goes on with the one that `first` starts.
-pub(crate) fn goes_on(shape: Shape, first: &[u8], text: &[u8]) -> bool {
-    match shape {
-        Shape::GoPanic => panics::is_goroutine(text),
-        Shape::Postgres | Shape::PostgresPart => postgres::is_part_of(first, text),
-        Shape::NodeCrash => first.starts_with(b"<---") && text.starts_with(b"FATAL ERROR: "),
+pub(crate) fn goes_on(first: (&Head, &[u8]), other: (&Head, &[u8])) -> bool {
+    match first.0.shape {
+        Shape::GoPanic => panics::is_goroutine(other.1),
+        Shape::Postgres | Shape::PostgresPart => postgres::is_part_of(first, other),
+        Shape::NodeCrash => first.1.starts_with(b"<---") && other.1.starts_with(b"FATAL ERROR: "),
         _ => false,
     }
 }

@@ -320,7 +320,7 @@ impl<'c> Parser<'c> {
         let goes_on = next < block.len()
             && (!self.ahead.is_boundary()
                 || self.here.peeled.partial
-                || self.goes_on(block, head.shape));
+                || self.goes_on(block, &head));
         if !goes_on {
             let span = base.span(self.here.start, next, line, 1);
             self.emit(block, span, head, format, false, sink)?;
@@ -340,7 +340,7 @@ impl<'c> Parser<'c> {
         format: u16,
         sink: &mut S,
     ) -> Result<(usize, u64), S::Error> {
-        let limited = self.gather(block, head.shape);
+        let limited = self.gather(block, &head);
         self.joined.clear();
         let first = self.here.peeled.text.of(block, &self.here.decoded);
         self.joined.extend_from_slice(first);
@@ -389,17 +389,18 @@ impl<'c> Parser<'c> {
     }
 
     /// Whether the line ahead, which would start a record, goes on with the one here.
-    fn goes_on(&self, block: &[u8], shape: Shape) -> bool {
+    fn goes_on(&self, block: &[u8], first: &Head) -> bool {
         match self.ahead.class {
-            Some(Class::Start(head, _)) if head.shape.may_go_on() => {
-                goes_on(shape, self.here.text(block), self.ahead.text(block))
-            }
+            Some(Class::Start(head, _)) if head.shape.may_go_on() => goes_on(
+                (first, self.here.text(block)),
+                (&head, self.ahead.text(block)),
+            ),
             _ => false,
         }
     }
 
     /// Collects the lines after `self.here` that start no record. Returns whether the limit ended it.
-    fn gather(&mut self, block: &[u8], shape: Shape) -> bool {
+    fn gather(&mut self, block: &[u8], first: &Head) -> bool {
         self.run.clear();
         let mut partial = self.here.peeled.partial;
         let mut at = self.here.next;
@@ -412,7 +413,7 @@ impl<'c> Parser<'c> {
                 (block, &self.ahead.decoded),
             );
             let chunk = partial && same_way;
-            let own = self.goes_on(block, shape);
+            let own = self.goes_on(block, first);
             if !chunk && !own && self.ahead.is_boundary() {
                 return false;
             }
@@ -432,6 +433,7 @@ impl<'c> Parser<'c> {
                 to: self.run.text.len(),
                 same_way: same_way || indented,
                 chunk,
+                own,
             });
             partial = same_way && self.ahead.peeled.partial;
             at = self.ahead.next;

@@ -10,7 +10,7 @@
 
 use super::{Head, Shape};
 use crate::scan::{full_stamp, trim_end};
-use memchr::{memchr, memchr2, memmem};
+use memchr::{memchr, memchr2};
 use model::{Field, FieldValue, Stamp, StampZone};
 
 /// How far into a line its severity is looked for.
@@ -61,12 +61,14 @@ fn part_key(word: &[u8]) -> Option<&'static [u8]> {
 /// Where the word before the first `:  ` begins and ends, if it is a severity or a part.
 fn severity(line: &[u8], from: usize) -> Option<(usize, usize)> {
     let room = &line[from..line.len().min(from + PREFIX_MAX)];
-    let mut search = 0;
-    while let Some(offset) = memmem::find(&room[search..], b":  ") {
-        let colon = search + offset;
+    for colon in memchr::memchr_iter(b':', room) {
+        if !room[colon + 1..].starts_with(b"  ") {
+            continue;
+        }
         let letters = room[..colon]
             .iter()
             .rev()
+            .take(10)
             .take_while(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
             .count();
         let start = colon - letters;
@@ -75,14 +77,20 @@ fn severity(line: &[u8], from: usize) -> Option<(usize, usize)> {
         if free && (is_severity(word) || part_key(word).is_some()) {
             return Some((from + start, from + colon));
         }
-        search = colon + 3;
     }
     None
 }
 
 /// The time and its zone; the offset after them.
 fn stamp(line: &[u8]) -> Option<(Stamp, usize)> {
-    if line.get(10) != Some(&b' ') {
+    // A blank and a zone follow seconds or milliseconds: most others' lines are out here.
+    let end = if line.get(19) == Some(&b'.') { 23 } else { 19 };
+    let zone = line.get(end + 1..end + 4)?;
+    let may_be_zone = match zone[0] {
+        b'+' | b'-' => zone[1..].iter().all(u8::is_ascii_digit),
+        _ => zone.iter().all(u8::is_ascii_uppercase),
+    };
+    if line[10] != b' ' || line[end] != b' ' || !may_be_zone {
         return None;
     }
     let (mut stamp, at) = full_stamp(line, 0)?;
@@ -173,19 +181,12 @@ fn finish(line: &[u8], start: usize, colon: usize, mut head: Head) -> Option<Hea
     Some(head)
 }
 
-/// Whether a line is a part of the message that `first` begins: same time, same process.
-pub(crate) fn is_part_of(first: &[u8], text: &[u8]) -> bool {
-    let head = |line| dated(line).or_else(|| bare(line));
-    let (Some(own), Some(other)) = (head(first), head(text)) else {
-        return false;
-    };
-    let pid = |line: &[u8], head: &Head| {
-        let prefix = &line[head.spans.0 as usize..head.spans.1 as usize];
-        pid_of(prefix).map(<[u8]>::to_vec)
-    };
-    other.shape == Shape::PostgresPart
-        && own.stamp == other.stamp
-        && pid(first, &own) == pid(text, &other)
+/// Whether a line is a part of the message that another begins: same time, same process.
+pub(crate) fn is_part_of(own: (&Head, &[u8]), other: (&Head, &[u8])) -> bool {
+    fn pid<'l>((head, line): (&Head, &'l [u8])) -> Option<&'l [u8]> {
+        pid_of(&line[head.spans.0 as usize..head.spans.1 as usize])
+    }
+    other.0.shape == Shape::PostgresPart && own.0.stamp == other.0.stamp && pid(own) == pid(other)
 }
 
 /// The digits in the first brackets that hold such: `[1234]`, `[1234-1]`.
@@ -275,12 +276,18 @@ pub(crate) fn body<'a>(text: &'a [u8], head: &Head, fields: &mut Vec<Field<'a>>)
             }
             let line_end = memchr(b'\n', &text[line..]).map_or(text.len(), |feed| line + feed);
             let one = &text[line..line_end];
-            if let Some(other) = dated(one).or_else(|| bare(one))
-                && other.shape == Shape::PostgresPart
+            // The same time stands before the zone, so the severity is looked for where it was.
+            let zone = head.spans.0 as usize;
+            let found = match zone {
+                0 => bare(one).map(|other| (0, other.level.1 as usize)),
+                _ if one.get(..zone) == text.get(..zone) => severity(one, zone),
+                _ => None,
+            };
+            if let Some((start, colon)) = found
+                && let Some(part) = part_key(&one[start..colon])
             {
-                let word = &one[other.level.0 as usize..other.level.1 as usize];
                 end = line - 1;
-                next = Some((part_key(word), line + other.body as usize));
+                next = Some((Some(part), line + (colon + 3).min(one.len())));
                 break;
             }
         }

@@ -6,7 +6,7 @@
 
 use super::{Head, Shape};
 use crate::scan::{full_stamp, key_before, trim_end, year_less_stamp};
-use memchr::memchr;
+use memchr::{memchr, memchr2, memchr3};
 use model::{Field, FieldValue, Stamp, StampZone};
 
 fn is_level(word: &[u8]) -> bool {
@@ -174,6 +174,11 @@ fn read_fields<'a>(text: &'a [u8], mut at: usize, fields: &mut Vec<Field<'a>>) -
 
 /// The end of a bare value.
 fn bare_end(text: &[u8], from: usize) -> usize {
+    let rest = &text[from..];
+    let word = memchr2(b' ', b'\n', rest).unwrap_or(rest.len());
+    if memchr3(b'(', b'[', b'{', &rest[..word]).is_none() {
+        return from + word;
+    }
     let mut end = from;
     let mut depth = 0i32;
     while let Some(c) = text.get(end) {
