@@ -88,7 +88,11 @@ fn check_posted(source: &Source, posted_us: i64) -> Result<(), String> {
     };
     let before_us = posted_us + HOUR_US / 60 - last_us;
     if source.pieces.iter().any(solved) && !(0..30 * HOUR_US).contains(&before_us) {
-        return Err(format!("{} was not written {}", source.path, format_utc_short(last_us)));
+        return Err(format!(
+            "{} was not written {}",
+            source.path,
+            format_utc_short(last_us)
+        ));
     }
     Ok(())
 }
