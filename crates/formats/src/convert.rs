@@ -15,12 +15,15 @@ pub(crate) enum Convert {
     GoDuration,
     /// The same → whole microseconds.
     GoDurationMicros,
-    /// The same with the sign turned: what a clock lacks is how far it is ahead, negated.
-    GoDurationNegated,
     /// The same, its sign turned: where a line tells the other clock minus its own.
     GoDurationTurned,
     /// Nanoseconds → seconds.
     NanosToSeconds,
+    /// Microseconds → seconds, the sign turned.
+    MicrosToSecondsTurned,
+    /// A Roughtime server's bound → microseconds: in seconds if it is below 10,000, since no bound of
+    /// one protocol is as small as 10 ms and none of the other as large as hours.
+    Radius,
     /// `100%` → 1.0.
     Percent,
     /// Go's `time.Time` as `%v` prints it → microseconds since 1970 UTC.
@@ -70,11 +73,12 @@ pub(crate) const NAMES: &[(&str, Convert)] = &[
     ("go_duration", Convert::GoDuration),
     ("go_duration_turned", Convert::GoDurationTurned),
     ("go_duration_us", Convert::GoDurationMicros),
-    ("go_duration_negated", Convert::GoDurationNegated),
     ("any_time", Convert::AnyTime),
     ("rate", Convert::Rate),
     ("first_line", Convert::FirstLine),
     ("ns_to_s", Convert::NanosToSeconds),
+    ("us_to_s_turned", Convert::MicrosToSecondsTurned),
+    ("radius_us", Convert::Radius),
     ("percent", Convert::Percent),
     ("go_time", Convert::GoTime),
     ("unix_s", Convert::UnixSeconds),
@@ -108,9 +112,6 @@ impl Convert {
             },
             Convert::Text => (!trimmed.is_empty()).then_some(ObsValue::Text(trimmed)),
             Convert::GoDuration => go_duration_s(trimmed).map(ObsValue::F64),
-            Convert::GoDurationNegated => {
-                go_duration_s(trimmed).map(|seconds| ObsValue::F64(-seconds))
-            }
             Convert::GoDurationTurned => {
                 go_duration_s(trimmed).map(|seconds| ObsValue::F64(0.0 - seconds))
             }
@@ -129,6 +130,13 @@ impl Convert {
                 .filter(|first| !first.is_empty())
                 .map(ObsValue::Text),
             Convert::NanosToSeconds => int(trimmed).map(|ns| ObsValue::F64(ns as f64 / 1e9)),
+            Convert::MicrosToSecondsTurned => {
+                int(trimmed).map(|us| ObsValue::F64(0.0 - us as f64 / 1e6))
+            }
+            Convert::Radius => match int(trimmed)? {
+                seconds @ 0..10_000 => Some(ObsValue::I64(seconds * 1_000_000)),
+                us => Some(ObsValue::I64(us)),
+            },
             Convert::Percent => {
                 let number = trimmed.strip_suffix(b"%").unwrap_or(trimmed);
                 float(number).map(|value| ObsValue::F64(value / 100.0))
@@ -331,6 +339,9 @@ pub(crate) fn go_time_us(text: &[u8]) -> Option<i64> {
     if zone == b"GMT" || zone == b"UTC" {
         return stamp.civil_us();
     }
+    if zone.starts_with(b"UTC") || zone.starts_with(b"GMT") {
+        return stamp.civil_us();
+    }
     let zone = &zone[..zone.len().min(5)];
     let seconds = model::time::parse_offset(std::str::from_utf8(zone).ok()?)?;
     Some(stamp.civil_us()? - i64::from(seconds) * 1_000_000)
@@ -341,6 +352,12 @@ fn any_time_us(text: &[u8]) -> Option<i64> {
     if let Some(us) = go_time_us(text) {
         return Some(us);
     }
+    if text
+        .first()
+        .is_some_and(|c| *c == b'"' || c.is_ascii_alphabetic())
+    {
+        return month_first_us(text);
+    }
     let digits = text.iter().take_while(|c| c.is_ascii_digit()).count();
     let number = int(&text[..digits])?;
     match number {
@@ -349,6 +366,31 @@ fn any_time_us(text: &[u8]) -> Option<i64> {
         100_000_000_000_000..100_000_000_000_000_000 => Some(number),
         _ => None,
     }
+}
+
+/// Reads `Aug 14 2020 17:31:02 UTC`, quoted or not, with `UTC` or an offset.
+fn month_first_us(text: &[u8]) -> Option<i64> {
+    let text = text.strip_prefix(b"\"").unwrap_or(text);
+    let text = text.strip_suffix(b"\"").unwrap_or(text);
+    let mut words = text.split(|c| *c == b' ').filter(|word| !word.is_empty());
+    let month = crate::scan::month_name(words.next()?)?;
+    let day = int(words.next()?)?;
+    let year = i32::try_from(int(words.next()?)?).ok()?;
+    let (nanos_of_day, _, _) = crate::scan::clock(words.next()?, 0)?;
+    let zone = words.next()?;
+    let east = match zone {
+        b"UTC" | b"GMT" | b"Z" => 0,
+        _ => model::time::parse_offset(std::str::from_utf8(zone).ok()?)?,
+    };
+    if !(1..=9999).contains(&year)
+        || day < 1
+        || day > i64::from(model::time::days_in_month(year, month))
+    {
+        return None;
+    }
+    let days = model::time::days_from_civil(year, month, day as u8);
+    let seconds = i64::from(days) * 86_400 - i64::from(east);
+    Some(seconds * 1_000_000 + (nanos_of_day / 1_000) as i64)
 }
 
 fn list_length(text: &[u8]) -> Option<i64> {

@@ -71,7 +71,7 @@ impl Run {
                 let ruled = self.ruled(b'#', end);
                 self.walk(ruled, end, 0, is_indented)
             }
-            Shape::GethLogfmt => 0,
+            Shape::GethLogfmt | Shape::Roughtime => 0,
             Shape::Nethermind => {
                 let ruled = self.ruled(b'=', end);
                 self.walk(ruled, end, 0, is_indented)

@@ -28,7 +28,7 @@
 //! * After PostgreSQL's text: lines that begin with a tab, and `DETAIL:`, `STATEMENT:` … of the same time and
 //!   process; after its csvlog all up to the closing quote.
 //! * After crashes of Java, .NET and Node: their stacks; V8's parts stand up to three blank lines apart.
-//! * After JSON and their logfmt nothing goes on.
+//! * After JSON, geth's logfmt and what Roughtime clients say nothing goes on.
 //! * Lines come through the same wrapping as the first one, or the journal has indented them.
 //!
 //! Lines of one record are joined by line feeds. The fields after a stack are read like any others,

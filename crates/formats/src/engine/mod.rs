@@ -14,6 +14,7 @@ pub(crate) mod nethermind;
 pub(crate) mod panics;
 pub(crate) mod postgres;
 pub(crate) mod regex;
+pub(crate) mod roughtime;
 pub(crate) mod slog;
 pub(crate) mod stamps;
 pub(crate) mod strptime;
@@ -37,6 +38,7 @@ pub(crate) enum Engine {
     Json,
     NethermindText,
     PostgresText,
+    RoughtimeText,
     Logfmt,
     Regex,
     GoPanic,
@@ -60,6 +62,7 @@ impl Engine {
         Engine::Json,
         Engine::NethermindText,
         Engine::PostgresText,
+        Engine::RoughtimeText,
         Engine::Logfmt,
         Engine::Regex,
         Engine::GoPanic,
@@ -83,6 +86,7 @@ impl Engine {
             Engine::Json => "json",
             Engine::NethermindText => "nethermind_text",
             Engine::PostgresText => "postgres_text",
+            Engine::RoughtimeText => "roughtime_text",
             Engine::Logfmt => "logfmt",
             Engine::Regex => "regex",
             Engine::GoPanic => "go_panic",
@@ -135,6 +139,8 @@ pub(crate) enum Shape {
     PostgresPart,
     /// PostgreSQL's csvlog.
     PostgresCsv,
+    /// What Roughtime clients print.
+    Roughtime,
     /// Pairs; the number of the dialect.
     Logfmt(u16),
     /// A user's own; the number of the expression.
@@ -188,6 +194,7 @@ impl Shape {
             Shape::Json(_) => Engine::Json,
             Shape::Nethermind => Engine::NethermindText,
             Shape::Postgres | Shape::PostgresPart | Shape::PostgresCsv => Engine::PostgresText,
+            Shape::Roughtime => Engine::RoughtimeText,
             Shape::Logfmt(_) => Engine::Logfmt,
             Shape::Regex(_) => Engine::Regex,
             Shape::GoPanic => Engine::GoPanic,
@@ -249,9 +256,14 @@ pub(crate) fn recognisers(line: &[u8]) -> &'static [Recogniser] {
             geth::bracketed,
         ],
         // A letter or two are lost in pasting: `ime="…`, `me="…`.
-        b't' => &[logrus::quoted_line, geth::logfmt, panics::rust],
-        b'i' | b'm' => &[logrus::quoted_line],
-        b'l' => &[logrus::level_first],
+        b't' => &[
+            logrus::quoted_line,
+            geth::logfmt,
+            panics::rust,
+            roughtime::recognise,
+        ],
+        b'i' | b'm' => &[logrus::quoted_line, roughtime::recognise],
+        b'l' => &[logrus::level_first, roughtime::recognise],
         b'0'..=b'9' => &[
             log4j::recognise,
             tracing::recognise,
@@ -259,6 +271,7 @@ pub(crate) fn recognisers(line: &[u8]) -> &'static [Recogniser] {
             nethermind::dated,
             nethermind::year_less,
             postgres::dated,
+            roughtime::recognise,
         ],
         b'E' | b'F' | b'U' => &[
             chronicles::recognise,
@@ -270,6 +283,7 @@ pub(crate) fn recognisers(line: &[u8]) -> &'static [Recogniser] {
             panics::java,
             panics::dotnet,
             panics::node,
+            roughtime::recognise,
         ],
         b'A'..=b'Z' => &[
             chronicles::recognise,
@@ -278,10 +292,12 @@ pub(crate) fn recognisers(line: &[u8]) -> &'static [Recogniser] {
             logrus::stampless,
             geth::terminal,
             postgres::bare,
+            roughtime::recognise,
         ],
         b' ' => &[indented, slog::indented],
-        b'p' | b'f' | b'g' => &[panics::go],
-        b'<' | b'n' => &[panics::node],
+        b'p' | b'f' | b'g' => &[panics::go, roughtime::recognise],
+        b'<' | b'n' => &[panics::node, roughtime::recognise],
+        b'a'..=b'z' => &[roughtime::recognise],
         _ => &[],
     }
 }
@@ -370,6 +386,10 @@ pub(crate) fn text_body<'a>(
             body.component = body.component.or(component);
         }
         Shape::Nethermind => body.message = nethermind::body(text, head, fields),
+        Shape::Roughtime => {
+            body.message =
+                crate::scan::trim_end(text.get(head.body as usize..).unwrap_or_default());
+        }
         Shape::Log4jConsole | Shape::Log4jFile | Shape::Log4jStatus => {
             body.message = log4j::body(text, head, fields);
         }
