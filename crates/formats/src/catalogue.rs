@@ -182,6 +182,7 @@ impl Compiled {
             component_keys: &self.definition.component_keys,
             spaced_keys: &self.definition.spaced_keys,
             banners: &self.definition.banners,
+            segments: &self.definition.segments,
         }
     }
 

@@ -61,6 +61,8 @@ pub(crate) enum Convert {
     MillisToSeconds,
     /// Text up to a blank, a comma or a closing bracket: `0x12ab` of `0x12ab)`.
     Token,
+    /// The text before its last colon: the root of a checkpoint `0x12…ab:7`.
+    BeforeColon,
 }
 
 /// Names of the conversions as definitions write them.
@@ -95,6 +97,7 @@ pub(crate) const NAMES: &[(&str, Convert)] = &[
     ("first_float", Convert::FirstFloat),
     ("ms_to_s", Convert::MillisToSeconds),
     ("token", Convert::Token),
+    ("before_colon", Convert::BeforeColon),
 ];
 
 impl Convert {
@@ -165,6 +168,9 @@ impl Convert {
                 .map(ObsValue::Text),
             Convert::CommaCount => (!trimmed.is_empty())
                 .then(|| ObsValue::I64(memchr::memchr_iter(b',', trimmed).count() as i64 + 1)),
+            Convert::BeforeColon => memchr::memrchr(b':', trimmed)
+                .filter(|colon| *colon > 0)
+                .map(|colon| ObsValue::Text(&trimmed[..colon])),
             Convert::IdRoot => id(trimmed).map(|id| ObsValue::Text(id.root)),
             Convert::BlockSlot => id(trimmed)
                 .filter(|id| id.root_first)

@@ -66,6 +66,8 @@ pub(crate) struct Definition {
     pub(crate) loggers: Vec<String>,
     /// Beginnings of messages (log4j) that are drawn over several lines.
     pub(crate) banners: Vec<String>,
+    /// Beginnings of messages whose parts, ` - key: value`, are fields (Lodestar).
+    pub(crate) segments: Vec<String>,
     /// Text of which a panic must hold some to be claimed.
     pub(crate) panics: Vec<String>,
     /// Component to role.
@@ -108,6 +110,7 @@ pub(crate) fn read(name: &str, text: &str) -> Result<Definition, DefinitionError
             "threads",
             "loggers",
             "banners",
+            "segments",
             "otherwise",
             "panics",
             "roles",
@@ -176,6 +179,7 @@ pub(crate) fn read(name: &str, text: &str) -> Result<Definition, DefinitionError
         threads: at.texts(&table, "threads")?,
         loggers: at.texts(&table, "loggers")?,
         banners: at.texts(&table, "banners")?,
+        segments: at.texts(&table, "segments")?,
         panics: at.texts(&table, "panics")?,
         roles: at.pairs(&table, "roles")?,
         messages: Vec::new(),

@@ -1,7 +1,7 @@
 //! Which lines belong to the record before them. The rules are written down in the crate's docs.
 
 use crate::engine::logrus::{is_go_println, quote_still_open};
-use crate::engine::{Head, Rules, Shape, chronicles, log4j, panics, postgres};
+use crate::engine::{Head, Rules, Shape, chronicles, lodestar, log4j, panics, postgres};
 use crate::scan::{is_key_byte, key_before, trim_end};
 use memchr::{memchr, memmem};
 
@@ -72,6 +72,7 @@ impl Run {
                 self.walk(ruled, end, 0, is_indented)
             }
             Shape::GethLogfmt | Shape::Roughtime => 0,
+            Shape::Lodestar => self.walk(0, end, 8, lodestar::goes_on),
             Shape::Nethermind => {
                 let ruled = self.ruled(b'=', end);
                 self.walk(ruled, end, 0, is_indented)

@@ -486,7 +486,7 @@ impl<'c> Parser<'c> {
                 self.fields = recycle(fields);
                 return sink.rejected(span, Reject::BrokenJson);
             };
-            let body = json::body(text, scan, dialect, &found, &mut fields);
+            let body = json::body(text, scan, dialect, &found, rules, &mut fields);
             own_level = dialect.level(body.level_raw);
             body
         } else {

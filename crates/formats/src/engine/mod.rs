@@ -8,6 +8,7 @@ pub(crate) mod bracketed;
 pub(crate) mod chronicles;
 pub(crate) mod geth;
 pub(crate) mod json;
+pub(crate) mod lodestar;
 pub(crate) mod log4j;
 pub(crate) mod logrus;
 pub(crate) mod nethermind;
@@ -41,6 +42,7 @@ pub(crate) enum Engine {
     RoughtimeText,
     Logfmt,
     Regex,
+    LodestarText,
     GoPanic,
     RustPanic,
     JavaCrash,
@@ -65,6 +67,7 @@ impl Engine {
         Engine::RoughtimeText,
         Engine::Logfmt,
         Engine::Regex,
+        Engine::LodestarText,
         Engine::GoPanic,
         Engine::RustPanic,
         Engine::JavaCrash,
@@ -89,6 +92,7 @@ impl Engine {
             Engine::RoughtimeText => "roughtime_text",
             Engine::Logfmt => "logfmt",
             Engine::Regex => "regex",
+            Engine::LodestarText => "lodestar_text",
             Engine::GoPanic => "go_panic",
             Engine::RustPanic => "rust_panic",
             Engine::JavaCrash => "java_crash",
@@ -145,6 +149,8 @@ pub(crate) enum Shape {
     Logfmt(u16),
     /// A user's own; the number of the expression.
     Regex(u16),
+    /// `Jun-19 09:14:30.001[module]   level: message k=v, k=v`.
+    Lodestar,
     /// `panic: …` and goroutine stacks.
     GoPanic,
     /// `thread '…' panicked at …`.
@@ -197,6 +203,7 @@ impl Shape {
             Shape::Roughtime => Engine::RoughtimeText,
             Shape::Logfmt(_) => Engine::Logfmt,
             Shape::Regex(_) => Engine::Regex,
+            Shape::Lodestar => Engine::LodestarText,
             Shape::GoPanic => Engine::GoPanic,
             Shape::RustPanic => Engine::RustPanic,
             Shape::JavaCrash => Engine::JavaCrash,
@@ -272,6 +279,7 @@ pub(crate) fn recognisers(line: &[u8]) -> &'static [Recogniser] {
             nethermind::year_less,
             postgres::dated,
             roughtime::recognise,
+            lodestar::recognise,
         ],
         b'E' | b'F' | b'U' => &[
             chronicles::recognise,
@@ -280,6 +288,7 @@ pub(crate) fn recognisers(line: &[u8]) -> &'static [Recogniser] {
             logrus::stampless,
             geth::terminal,
             postgres::bare,
+            lodestar::recognise,
             panics::java,
             panics::dotnet,
             panics::node,
@@ -293,6 +302,7 @@ pub(crate) fn recognisers(line: &[u8]) -> &'static [Recogniser] {
             geth::terminal,
             postgres::bare,
             roughtime::recognise,
+            lodestar::recognise,
         ],
         b' ' => &[indented, slog::indented],
         b'p' | b'f' | b'g' => &[panics::go, roughtime::recognise],
@@ -341,6 +351,7 @@ pub(crate) struct Rules<'a> {
     pub(crate) component_keys: &'a [String],
     pub(crate) spaced_keys: &'a [String],
     pub(crate) banners: &'a [String],
+    pub(crate) segments: &'a [String],
 }
 
 /// Splits a text record. JSON and logfmt go through [`json::body`], users' own through [`regex`].
@@ -402,6 +413,7 @@ pub(crate) fn text_body<'a>(
         Shape::PostgresCsv => {
             (body.message, body.component) = postgres::csv_body(text, head, fields);
         }
+        Shape::Lodestar => body.message = lodestar::body(text, head, rules, fields),
         shape if shape.is_panic() => body.message = crate::scan::trim_end(text),
         _ => {}
     }

@@ -13,6 +13,7 @@ const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/corpus");
 const SETS: &[(&str, &str, &str)] = &[
     ("grandine", "grandine", ""),
     ("lighthouse", "lighthouse", ""),
+    ("lodestar", "lodestar", ""),
     (
         "medalla-lighthouse",
         "incidents/medalla-2020/logs",

@@ -18,7 +18,7 @@ pub(crate) use dialect::{Dialect, DialectSpec, Found, Syntax};
 pub(crate) use keys::Keys;
 pub(crate) use scan::{Scan, State, escape, token};
 
-use super::Body;
+use super::{Body, Rules, lodestar};
 use model::{Field, FieldValue};
 use scan::{Kind, TOP};
 
@@ -49,6 +49,7 @@ pub(crate) fn body<'a>(
     scan: &'a Scan,
     dialect: &'a Dialect,
     found: &Found,
+    rules: Rules<'_>,
     fields: &mut Vec<Field<'a>>,
 ) -> Body<'a> {
     let mut push = |index: usize| {
@@ -86,10 +87,20 @@ pub(crate) fn body<'a>(
             }
         }
     }
+    let mut message = found.message(line, scan).unwrap_or(b"");
+    if lodestar::is_segmented(message, rules.segments) {
+        message = lodestar::split_segments(message, &mut |key, value| {
+            fields.push(Field {
+                key,
+                value: FieldValue::Text(value),
+            });
+        });
+    }
+    let component = found.component(line, scan);
     Body {
-        component: found.component(line, scan),
+        component: component.filter(|component| !component.is_empty()),
         level_raw: found.level(line, scan).unwrap_or(b""),
-        message: found.message(line, scan).unwrap_or(b""),
+        message,
         stamp: found.stamp,
     }
 }
