@@ -8,7 +8,7 @@ use crate::engine::{self, ENGINE_VERSION, Engine, Head, Rules, Shape};
 use crate::meaning::{MessageSpec, NO_CAPTURES};
 use crate::parser::Parser;
 use crate::pattern::Captures;
-use crate::scan::{first_word, trim_end};
+use crate::scan::{first_word, same_word, trim_end};
 use model::Level;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -143,7 +143,7 @@ impl Compiled {
     #[inline]
     pub(crate) fn level(&self, raw: &[u8]) -> Option<Level> {
         for (printed, level) in &self.definition.levels {
-            if printed.as_bytes() == raw {
+            if same_word(printed.as_bytes(), raw) {
                 return Some(*level);
             }
         }
@@ -173,7 +173,7 @@ impl Compiled {
         self.definition
             .roles
             .iter()
-            .find(|(name, _)| name.as_bytes() == component)
+            .find(|(name, _)| same_word(name.as_bytes(), component))
             .map(|(_, role)| role.as_str())
     }
 

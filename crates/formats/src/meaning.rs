@@ -2,6 +2,7 @@
 
 use crate::convert::{self, Convert};
 use crate::pattern::{Captures, MAX_HOLES, Pattern};
+use crate::scan::same_word;
 use model::{Clue, ColumnType, Field, ObsValue, Observation, Stamp, StampDate, time};
 use toml::Value;
 
@@ -204,13 +205,11 @@ impl ValueSpec {
         };
         match &self.source {
             Source::Field(keys) => {
-                let field = keys
-                    .iter()
-                    .find_map(|key| told.fields.iter().find(|field| field.key == key.as_slice()))?;
+                let field = keys.iter().find_map(|key| told.field(key))?;
                 self.convert.apply(field.value.bytes())
             }
             Source::Inside(key, label) => {
-                let field = told.fields.iter().find(|field| field.key == *key)?;
+                let field = told.field(key)?;
                 let text = field.value.bytes();
                 let rest = &text[memchr::memmem::find(text, label)? + label.len()..];
                 let end = rest
@@ -320,6 +319,13 @@ pub(crate) struct Told<'t, 'a> {
     pub(crate) captured: &'a [u8],
     /// What the message's holes took, where a field's pattern matched.
     pub(crate) outer: Captures,
+}
+
+impl<'a> Told<'_, 'a> {
+    #[inline]
+    fn field(&self, key: &[u8]) -> Option<&Field<'a>> {
+        self.fields.iter().find(|field| same_word(field.key, key))
+    }
 }
 
 /// Buffers for what a record means; reused from record to record.

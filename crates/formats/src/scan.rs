@@ -132,21 +132,29 @@ const MONTHS: [&[&str]; 12] = [
 /// Reads an English month as programs write it: 1 to 12.
 #[inline]
 pub(crate) fn english_month(word: &[u8]) -> Option<u8> {
-    Some(match word {
-        b"Jan" => 1,
-        b"Feb" => 2,
-        b"Mar" => 3,
-        b"Apr" => 4,
-        b"May" => 5,
-        b"Jun" => 6,
-        b"Jul" => 7,
-        b"Aug" => 8,
-        b"Sep" => 9,
-        b"Oct" => 10,
-        b"Nov" => 11,
-        b"Dec" => 12,
-        _ => return None,
-    })
+    // As numbers: matching byte strings calls a comparison for each of them.
+    const fn number(month: &[u8; 3]) -> u32 {
+        u32::from_be_bytes([0, month[0], month[1], month[2]])
+    }
+    const NAMES: [u32; 12] = [
+        number(b"Jan"),
+        number(b"Feb"),
+        number(b"Mar"),
+        number(b"Apr"),
+        number(b"May"),
+        number(b"Jun"),
+        number(b"Jul"),
+        number(b"Aug"),
+        number(b"Sep"),
+        number(b"Oct"),
+        number(b"Nov"),
+        number(b"Dec"),
+    ];
+    let word = number(word.try_into().ok()?);
+    NAMES
+        .iter()
+        .position(|name| *name == word)
+        .map(|index| index as u8 + 1)
 }
 
 /// Reads a month name: 1 to 12. ASCII letters may be upper case; a closing dot is allowed.
@@ -267,6 +275,27 @@ pub(crate) fn strip_colours(b: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&b[from..]);
 }
 
+/// Whether two short words (keys) are the same. They are compared in place: a call for each of the
+/// dozens of comparisons a record needs costs more than the comparison.
+#[inline]
+pub(crate) fn same_word(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let eight = |text: &[u8], at: usize| {
+        let word: Option<[u8; 8]> = text.get(at..at + 8).and_then(|word| word.try_into().ok());
+        word.map(u64::from_le_bytes)
+    };
+    match a.len() {
+        0..8 => a.iter().zip(b).all(|(a, b)| a == b),
+        8..=16 => {
+            let last = a.len() - 8;
+            eight(a, 0) == eight(b, 0) && eight(a, last) == eight(b, last)
+        }
+        _ => a == b,
+    }
+}
+
 /// Whether a byte may stand in a key.
 #[inline]
 pub(crate) fn is_key_byte(c: u8) -> bool {
@@ -349,6 +378,28 @@ mod tests {
             );
         }
         assert!(year_less_stamp(b"Foo 14 10:52:08 x").is_none());
+    }
+
+    #[test]
+    fn words_are_the_same_or_not() {
+        let words = [
+            "",
+            "a",
+            "slot",
+            "slos",
+            "finalized",
+            "finalised",
+            "finalized_epoch",
+            "finalized_epocs",
+            "finalized_epoch_",
+            "validator_indices_of_many",
+            "validator_indices_of_manx",
+        ];
+        for a in words {
+            for b in words {
+                assert_eq!(same_word(a.as_bytes(), b.as_bytes()), a == b, "{a} {b}");
+            }
+        }
     }
 
     #[test]

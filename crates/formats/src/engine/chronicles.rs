@@ -22,7 +22,8 @@ fn is_level(word: &[u8]) -> bool {
 /// A line with level, stamp and written zone.
 #[inline]
 pub(crate) fn recognise(line: &[u8]) -> Option<Head> {
-    if line.get(3) != Some(&b' ') || !is_level(&line[..3]) {
+    // The date's dash tells a year-less stamp (`Jan 03 …`) apart before any word is compared.
+    if line.get(3) != Some(&b' ') || line.get(8) != Some(&b'-') || !is_level(&line[..3]) {
         return None;
     }
     let (stamp, end) = full_stamp(line, 4)?;

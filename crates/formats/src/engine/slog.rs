@@ -16,7 +16,7 @@
 //! a level that only slog spells so, to be taken for one.
 
 use super::{Head, Rules, Shape};
-use crate::scan::{KEY_MAX, clock, digits, english_month, trim_end};
+use crate::scan::{KEY_MAX, clock, digits, english_month, same_word, trim_end};
 use memchr::{memchr, memmem};
 use model::{Field, FieldValue, Stamp, StampDate, StampZone};
 
@@ -60,17 +60,23 @@ enum Spelling {
 
 #[inline]
 fn level(line: &[u8], at: usize) -> Option<(usize, Spelling)> {
-    let rest = line.get(at..)?;
-    if rest.len() < 4 {
-        return None;
+    // As numbers: matching byte strings calls a comparison for each of them.
+    const fn number(level: &[u8; 4]) -> u32 {
+        u32::from_be_bytes(*level)
     }
-    let (length, spelling) = match &rest[..4] {
-        b"INFO" | b"WARN" | b"CRIT" => (4, Spelling::Either),
-        b"TRCE" | b"DEBG" => (4, Spelling::Slog),
-        b"ERRO" if rest.get(4) == Some(&b'R') => (5, Spelling::Tracing),
-        b"ERRO" => (4, Spelling::Slog),
-        b"DEBU" if rest.get(4) == Some(&b'G') => (5, Spelling::Tracing),
-        b"TRAC" if rest.get(4) == Some(&b'E') => (5, Spelling::Tracing),
+    const INFO: u32 = number(b"INFO");
+    const WARN: u32 = number(b"WARN");
+    const CRIT: u32 = number(b"CRIT");
+    const TRCE: u32 = number(b"TRCE");
+    const DEBG: u32 = number(b"DEBG");
+    const ERRO: u32 = number(b"ERRO");
+    const DEBU: u32 = number(b"DEBU");
+    const TRAC: u32 = number(b"TRAC");
+    let rest = line.get(at..)?;
+    let (length, spelling) = match (number(rest.first_chunk()?), rest.get(4)) {
+        (INFO | WARN | CRIT, _) => (4, Spelling::Either),
+        (ERRO, Some(b'R')) | (DEBU, Some(b'G')) | (TRAC, Some(b'E')) => (5, Spelling::Tracing),
+        (TRCE | DEBG | ERRO, _) => (4, Spelling::Slog),
         _ => return None,
     };
     matches!(rest.get(length), None | Some(b' ')).then_some((at + length, spelling))
@@ -180,17 +186,24 @@ fn stampless(line: &[u8], at: usize) -> Option<Head> {
 /// The end of the key at `at`: where its colon stands, which a blank or the end follows.
 #[inline]
 fn key_end(text: &[u8], at: usize, listed: &[String]) -> Option<usize> {
-    let first = *text.get(at)?;
-    if first.is_ascii_lowercase() || first == b'_' {
-        let mut end = at + 1;
-        while text
-            .get(end)
-            .is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || *c == b'_')
-            && end - at < KEY_MAX
-        {
-            end += 1;
+    const IN_KEY: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut c = 0;
+        while c < 256 {
+            let byte = c as u8;
+            table[c] = byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+            c += 1;
         }
-        return is_colon(text, end).then_some(end);
+        table
+    };
+    let first = *text.get(at)?;
+    if IN_KEY[usize::from(first)] && !first.is_ascii_digit() {
+        let rest = &text[at..text.len().min(at + KEY_MAX)];
+        let length = rest
+            .iter()
+            .position(|c| !IN_KEY[usize::from(*c)])
+            .unwrap_or(rest.len());
+        return is_colon(text, at + length).then_some(at + length);
     }
     listed
         .iter()
@@ -203,22 +216,22 @@ fn is_colon(text: &[u8], at: usize) -> bool {
     text.get(at) == Some(&b':') && matches!(text.get(at + 1), None | Some(b' ' | b'\n'))
 }
 
-/// Where the message ends and where the first key begins.
+/// Where the message ends and where the first key stands.
 #[inline]
 fn split_message(
     text: &[u8],
     from: usize,
     shape: Shape,
     listed: &[String],
-) -> Option<(usize, usize)> {
+) -> Option<(usize, Key)> {
     let tracing = shape == Shape::SlogTracing;
     let column = from + if tracing { TRACING_COLUMN } else { SLOG_COLUMN };
     if text.len() > column
         && text[column - 1] == b' '
         && text[column - 2] == b' '
-        && key_end(text, column, listed).is_some()
+        && let Some(colon) = key_end(text, column, listed)
     {
-        return Some((column, column));
+        return Some((column, (column, colon)));
     }
     let padding = padding(text, from, listed);
     if tracing {
@@ -233,31 +246,30 @@ fn split_message(
         return first;
     }
     // A message that just fills the column is followed by one blank.
-    let filled = [column, column + 1].into_iter().find(|key| {
-        text.len() > *key
-            && text[key - 1] == b' '
-            && text[key - 2] != b','
-            && key_end(text, *key, listed).is_some()
+    let filled = [column, column + 1].into_iter().find_map(|key| {
+        let apart = text.len() > key && text[key - 1] == b' ' && text[key - 2] != b',';
+        let colon = apart.then(|| key_end(text, key, listed)).flatten()?;
+        Some((key, (key, colon)))
     });
-    filled.map(|key| (key, key)).or(first)
+    filled.or(first)
 }
 
 /// The first run of blanks that a key follows.
-fn padding(text: &[u8], from: usize, listed: &[String]) -> Option<(usize, usize)> {
+fn padding(text: &[u8], from: usize, listed: &[String]) -> Option<(usize, Key)> {
     let mut at = from;
     while let Some(offset) = memmem::find(&text[at..], b"  ") {
         let start = at + offset;
         let blanks = text[start..].iter().take_while(|c| **c == b' ').count();
         at = start + blanks;
-        if key_end(text, at, listed).is_some() {
-            return Some((start, at));
+        if let Some(colon) = key_end(text, at, listed) {
+            return Some((start, (at, colon)));
         }
     }
     None
 }
 
 /// The first comma that a key follows.
-fn comma(text: &[u8], from: usize, listed: &[String]) -> Option<(usize, usize)> {
+fn comma(text: &[u8], from: usize, listed: &[String]) -> Option<(usize, Key)> {
     let mut at = from;
     while let Some(offset) = memchr(b',', &text[at..]) {
         let comma = at + offset;
@@ -269,12 +281,17 @@ fn comma(text: &[u8], from: usize, listed: &[String]) -> Option<(usize, usize)> 
     None
 }
 
+/// Where a key stands: its first byte and its colon.
+type Key = (usize, usize);
+
 /// The key that begins after a comma and one blank, or after a comma at a line's end.
 #[inline]
-fn key_after(text: &[u8], comma: usize, listed: &[String]) -> Option<usize> {
+fn key_after(text: &[u8], comma: usize, listed: &[String]) -> Option<Key> {
+    if !matches!(text.get(comma + 1), Some(b' ' | b'\n')) {
+        return None;
+    }
     let key = comma + 2;
-    (matches!(text.get(comma + 1), Some(b' ' | b'\n')) && key_end(text, key, listed).is_some())
-        .then_some(key)
+    key_end(text, key, listed).map(|colon| (key, colon))
 }
 
 /// Splits `message  key: value, key: value`; returns message and component.
@@ -288,22 +305,29 @@ pub(crate) fn body<'a>(
     let text = trim_end(text);
     let from = (head.body as usize).min(text.len());
     let listed = rules.spaced_keys;
-    let Some((message_end, mut at)) = split_message(text, from, head.shape, listed) else {
+    let Some((message_end, first)) = split_message(text, from, head.shape, listed) else {
         return (&text[from..], None);
     };
     // Spans without fields leave a comma behind.
     let text = text.strip_suffix(b",").map_or(text, trim_end);
     let mut component: Option<(usize, &'a [u8])> = None;
-    let mut nesting = Nesting::default();
-    while let Some(colon) = key_end(text, at, listed) {
+    let mut nesting = Nesting {
+        // Most records have none, and then nobody asks again.
+        brackets_stay_open: !has_brackets(&text[message_end.min(text.len())..]),
+        ..Nesting::default()
+    };
+    let mut next = Some(first);
+    while let Some((at, colon)) = next
+        && colon < text.len()
+    {
         let key = &text[at..colon];
         let start = (colon + 2).min(text.len());
-        let (end, next) = nesting.value_end(text, start, listed);
+        let (end, following) = nesting.value_end(text, start, listed);
         let value = unquoted(&text[start..end]);
         if let Some(rank) = rules
             .component_keys
             .iter()
-            .position(|name| name.as_bytes() == key)
+            .position(|name| same_word(name.as_bytes(), key))
             && component.is_none_or(|(other, _)| rank < other)
         {
             component = Some((rank, value));
@@ -312,10 +336,7 @@ pub(crate) fn body<'a>(
             key,
             value: FieldValue::Text(value),
         });
-        match next {
-            Some(next) => at = next,
-            None => break,
-        }
+        next = following;
     }
     let message = trim_end(&text[from..message_end.min(text.len())]);
     (message, component.map(|(_, name)| name))
@@ -339,12 +360,7 @@ struct Nesting {
 impl Nesting {
     /// Where the value that begins at `start` ends, and where the next key begins.
     #[inline]
-    fn value_end(
-        &mut self,
-        text: &[u8],
-        start: usize,
-        listed: &[String],
-    ) -> (usize, Option<usize>) {
+    fn value_end(&mut self, text: &[u8], start: usize, listed: &[String]) -> (usize, Option<Key>) {
         if text.get(start) == Some(&b'"') && !self.quotes_stay_open {
             if let Some(end) = closing_quote(text, start + 1, listed) {
                 return (end, key_after(text, end, listed));
@@ -404,6 +420,13 @@ fn is_even_run(text: &[u8], from: usize, quote: usize) -> bool {
     run % 2 == 0
 }
 
+/// Whether a bracket opens. Without branches, so that it is done sixteen bytes at a time.
+#[inline]
+fn has_brackets(text: &[u8]) -> bool {
+    text.iter()
+        .fold(false, |any, c| any | matches!(c, b'(' | b'[' | b'{'))
+}
+
 /// Depth of Rust's Debug text.
 #[derive(Default)]
 struct Brackets {
@@ -419,11 +442,7 @@ impl Brackets {
 
     #[inline]
     fn read(&mut self, text: &[u8]) {
-        // Without branches, so that it is done sixteen bytes at a time: most values have none.
-        let any = text
-            .iter()
-            .fold(false, |any, c| any | matches!(c, b'(' | b'[' | b'{'));
-        if any || self.open() {
+        if self.open() || has_brackets(text) {
             self.read_nested(text);
         }
     }

@@ -5,12 +5,14 @@
 //! programs (reth by default) print no target: then the message begins at once.
 
 use super::{Head, Shape};
-use crate::scan::{full_stamp, key_before, trim_end, year_less_stamp};
+use crate::scan::{full_stamp, key_before, same_word, trim_end, year_less_stamp};
 use memchr::{memchr, memchr2, memchr3};
 use model::{Field, FieldValue, Stamp, StampZone};
 
 fn is_level(word: &[u8]) -> bool {
-    matches!(word, b"INFO" | b"WARN" | b"ERROR" | b"DEBUG" | b"TRACE")
+    [&b"INFO"[..], b"WARN", b"ERROR", b"DEBUG", b"TRACE"]
+        .iter()
+        .any(|level| same_word(level, word))
 }
 
 /// A Rust path in lower case: `zksync_core::house_keeper`.

@@ -19,6 +19,10 @@ fn hostile_lines_are_read_in_one_pass() {
     let logfmt = "t=2023-08-14T10:52:08+0000 lvl=info msg=";
     let postgres = "2023-09-18 03:50:19.059 UTC [1] LOG:  ";
     let csvlog = "2023-09-18 03:50:19.059 UTC,\"";
+    let slog = "Aug 14 10:52:08.123 INFO ";
+    let slog_tracing = "Aug 14 10:52:08.123 ERROR x  a: ";
+    let stampless = "INFO X";
+    let bracketed = "[2025-08-14T10:52:08.123Z]  INFO a::b:12: ";
     let tracing = "2023-09-08T12:43:43.561336Z  INFO zksync_core: ";
     for filler in [
         "key=\"",
@@ -45,12 +49,23 @@ fn hostile_lines_are_read_in_one_pass() {
         "a::",
         "[2020-",
         "peer id=",
+        ", a: (",
+        ", a: \"",
+        "\", a: \"\\",
+        "  a",
+        ", ",
+        ", Terminal POW Block Hash",
+        " a: ",
     ] {
         check(terminal, filler, "");
         check(quoted, filler, "");
         check(&format!("{quoted}\""), filler, "\"");
         check(tracing, filler, "");
         check(geth, filler, "");
+        check(slog, filler, "");
+        check(slog_tracing, filler, "");
+        check(stampless, filler, "");
+        check(bracketed, filler, "");
         check(erigon, filler, "");
         check(logfmt, filler, "");
         check(postgres, filler, "");
@@ -85,6 +100,11 @@ fn many_lines_that_almost_go_on() {
             "{\"log\":\"a\",\"stream\":\"stdout\",\"time\":\"2024-01-02T03:04:05Z\"}\n",
         ),
         ("panic: x\n", "\n"),
+        (
+            "Aug 14 10:52:08.123 INFO x  a: (\n",
+            "  b, service: x y, service: z\n",
+        ),
+        ("Aug 14 10:52:08.123 INFO x  a: \"\n", "12: x\n"),
         ("panic: x\n", "goroutine 1 [running]:\n"),
     ] {
         let text = format!("{head}{}", filler.repeat((1 << 20) / filler.len()));
