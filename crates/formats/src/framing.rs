@@ -16,8 +16,6 @@ pub(crate) struct RunLine {
     pub(crate) to: usize,
     /// Whether it came through the same wrapping as the record's first line.
     pub(crate) same_way: bool,
-    /// A later chunk of the line before it (docker).
-    pub(crate) chunk: bool,
     /// It would start a record, but [`goes_on`] with this one.
     pub(crate) own: bool,
 }

@@ -8,7 +8,8 @@
 //!
 //! A physical line ends with a line feed; a carriage return before it goes. Colour sequences
 //! (`ESC[…m`, and `←[…m` as Windows consoles paste them) are taken out before anything is read.
-//! Wrapping (docker's JSON, journald, compose, kurtosis, a chat's `> `) is peeled off layer by layer.
+//! Wrapping (runtimes, orchestrators, the journal, syslog, shippers, pastes: the module `wrapper` has the
+//! table) is peeled off layer by layer, in any order.
 //! What is left either *starts* a record, by its own bytes alone, or it doesn't:
 //!
 //! * A line that starts a record always does: nothing before it can make it something else. So a
@@ -35,9 +36,8 @@
 //! since the text is split only when all of it is there. A record has at most 4096 lines and 1 MiB;
 //! what goes beyond is [`model::Reject::RecordTooLong`].
 //!
-//! Docker cuts lines at 16 KiB: later chunks of the same stream are joined and reported as
-//! `continued`. Chunks are looked for in the next physical line only; if a line of the other stream
-//! comes between, the chunk stands alone.
+//! Runtimes cut lines (docker and CRI at 16 KiB): the chunks of a line are joined before anybody asks whose
+//! it is, also when up to 128 lines of other streams stand between, and reported as `continued`.
 //!
 //! Everything else is a located reject: chatter, Go's `log.Println` (any Go program writes it; no
 //! definition here claims it), broken JSON, NUL bytes. geth's form is geth's, also where a library of it
@@ -50,11 +50,13 @@
 //! whose code stands in it most often.
 
 mod catalogue;
+mod chunks;
 mod claim;
 mod convert;
 mod definition;
 mod engine;
 mod framing;
+mod line;
 mod meaning;
 mod parser;
 mod pattern;

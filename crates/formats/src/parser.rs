@@ -1,147 +1,19 @@
 //! The loop: lines into records, rejects, framing; nothing is lost, spans tile the block.
 
-use crate::catalogue::{Catalogue, Tier, is_panic};
-use crate::claim::Claim;
+use crate::catalogue::{Catalogue, is_panic};
+use crate::chunks::{self, Chunks};
 use crate::engine::json::{self, Scan, State};
 use crate::engine::{self, Head, Shape};
 use crate::framing::{Run, RunLine, goes_on};
+use crate::line::{Class, Line};
 use crate::meaning::{Meaning, NO_CAPTURES, Told};
-use crate::scan::{has_colours, strip_colours};
-use crate::wrapper::{MAX_LAYERS, Peeled, Place, peel};
+use crate::wrapper::{MAX_FACTS, MAX_LAYERS, Way};
 use memchr::{memchr, memrchr};
 use model::{Field, Position, Record, RecordSink, Reject, Span, WrapperFact};
 
 /// The most lines and bytes of one record; what is beyond is rejected as too long.
 const RECORD_LINES: usize = 4096;
-const RECORD_BYTES: usize = 1 << 20;
-
-/// What a physical line is, by its own bytes.
-#[derive(Clone, Copy, Debug)]
-enum Class {
-    /// A record starts here.
-    Start(Head, u16),
-    /// Nothing but blanks.
-    Blank,
-    /// A run of NUL bytes (a crash leaves them), with the rest of the line still to come.
-    Nul,
-    /// Claimed by two formats.
-    Ambiguous,
-    /// Starts nothing: a continuation or a reject.
-    Other,
-}
-
-/// One physical line, its wrapping taken off.
-#[derive(Default)]
-struct Line {
-    start: usize,
-    /// The offset after its line feed.
-    next: usize,
-    peeled: Peeled,
-    /// Text that had to be decoded or cleaned.
-    decoded: Vec<u8>,
-    class: Option<Class>,
-    /// What is in the text if it begins like JSON.
-    scan: Scan,
-}
-
-impl Line {
-    fn text<'a>(&'a self, block: &'a [u8]) -> &'a [u8] {
-        self.peeled.text.of(block, &self.decoded)
-    }
-
-    /// Whether the line ends a record before it, whatever the record is.
-    fn is_boundary(&self) -> bool {
-        !matches!(self.class, Some(Class::Blank | Class::Other) | None)
-    }
-
-    fn read(&mut self, catalogue: &Catalogue, block: &[u8], start: usize) {
-        self.start = start;
-        self.peeled.layers.clear();
-        self.peeled.partial = false;
-        self.decoded.clear();
-        let feed = memchr(b'\n', &block[start..]);
-        let mut end = feed.map_or(block.len(), |feed| start + feed);
-        self.next = feed.map_or(block.len(), |feed| start + feed + 1);
-        if block[start] == 0 {
-            let nuls = block[start..end].iter().take_while(|c| **c == 0).count();
-            if start + nuls < end {
-                self.next = start + nuls;
-            }
-            self.peeled.text = Place::default();
-            self.class = Some(Class::Nul);
-            return;
-        }
-        if end > start && block[end - 1] == b'\r' {
-            end -= 1;
-        }
-        self.peeled.text = Place {
-            from: start as u32,
-            to: end as u32,
-            decoded: false,
-        };
-        self.clean(block);
-        self.class = Some(self.classify(catalogue, block));
-    }
-
-    /// Moves the text into the line's own buffer without its colours, if it has any.
-    #[inline]
-    fn clean(&mut self, block: &[u8]) {
-        let place = self.peeled.text;
-        if !has_colours(place.of(block, &self.decoded)) {
-            return;
-        }
-        let from = self.decoded.len();
-        if place.decoded {
-            let text = place.of(block, &self.decoded).to_vec();
-            strip_colours(&text, &mut self.decoded);
-        } else {
-            strip_colours(place.of(block, &[]), &mut self.decoded);
-        }
-        self.peeled.text = Place {
-            from: from as u32,
-            to: self.decoded.len() as u32,
-            decoded: true,
-        };
-    }
-
-    #[inline]
-    fn classify(&mut self, catalogue: &Catalogue, block: &[u8]) -> Class {
-        loop {
-            let text = self.peeled.text.of(block, &self.decoded);
-            self.scan.clear();
-            // Docker's JSON is no record of anybody, however much of one its payload holds.
-            if !text.starts_with(b"{\"log\":\"") {
-                catalogue.scan(text, &mut self.scan, Tier::Specific);
-                match catalogue.claim(text, &self.scan, Tier::Specific) {
-                    Claim::One(head, format) => return Class::Start(head, format),
-                    Claim::Several => return Class::Ambiguous,
-                    Claim::Nobody => {}
-                }
-            }
-            if !peel(&mut self.peeled, block, &mut self.decoded) {
-                break;
-            }
-            if self.peeled.text.decoded {
-                self.clean(block);
-            }
-        }
-        let text = self.peeled.text.of(block, &self.decoded);
-        if text.trim_ascii().is_empty() {
-            return Class::Blank;
-        }
-        if catalogue.has_generic {
-            if self.scan.state == State::NoObject {
-                catalogue.scan(text, &mut self.scan, Tier::Generic);
-            }
-            match catalogue.claim(text, &self.scan, Tier::Generic) {
-                Claim::One(head, format) => return Class::Start(head, format),
-                Claim::Several => return Class::Ambiguous,
-                Claim::Nobody => {}
-            }
-        }
-        Class::Other
-    }
-}
+pub(crate) const RECORD_BYTES: usize = 1 << 20;
 
 /// Reads blocks of lines into records. Holds buffers only: what was read before never changes what
 /// is read next.
@@ -157,6 +29,7 @@ pub struct Parser<'c> {
     meaning: Meaning<'static>,
     /// Lines beyond the limit of the record before them.
     too_long: bool,
+    chunks: Chunks,
 }
 
 /// Forgets the lifetime of an empty vector; mapping in place keeps its allocation.
@@ -197,6 +70,7 @@ impl<'c> Parser<'c> {
             fields: Vec::new(),
             meaning: Meaning::default(),
             too_long: false,
+            chunks: Chunks::default(),
         }
     }
 
@@ -206,32 +80,16 @@ impl<'c> Parser<'c> {
         let mut end = memrchr(b'\n', block)? + 1;
         loop {
             let start = memrchr(b'\n', &block[..end - 1])? + 1;
-            self.here.read(self.catalogue, block, start);
+            self.here.read(self.catalogue, block, start, Way::default());
             if let Some(Class::Start(head, _)) = self.here.class
                 && !head.shape.may_go_on()
                 && self.here.next == end
-                && !self.follows_part(block, start)
+                && !chunks::pending(self.catalogue, block, start, &mut self.ahead)
             {
                 return Some(start);
             }
             end = start;
         }
-    }
-
-    /// Whether the line before `start` may be cut short by its runtime.
-    fn follows_part(&mut self, block: &[u8], start: usize) -> bool {
-        let before = memrchr(b'\n', &block[..start - 1]).map_or(0, |feed| feed + 1);
-        // NUL bytes before it are rejected by themselves (see `parse_block`).
-        let nuls = block[before..start]
-            .iter()
-            .take_while(|byte| **byte == 0)
-            .count();
-        let mut before = before + nuls;
-        if before == 0 && block.starts_with(b"\xef\xbb\xbf") {
-            before = 3;
-        }
-        self.ahead.read(self.catalogue, block, before);
-        self.ahead.peeled.partial
     }
 
     /// Parses a block that begins at a record's start (or at the source's), handing everything to
@@ -249,30 +107,56 @@ impl<'c> Parser<'c> {
         let mut line = at.line;
         let mut position = 0;
         self.too_long = false;
+        self.chunks.clear();
         if at.byte == 0 && block.starts_with(b"\xef\xbb\xbf") {
             sink.framing(base.span(0, 3, line, 0), "byte order mark")?;
             position = 3;
         }
         let mut fresh = true;
         while position < block.len() {
+            if let Some(chunk) = self.chunks.at(position) {
+                let span = base.span(chunk.start, chunk.next, line, 1);
+                if chunk.record {
+                    sink.continued(span, chunk.of)?;
+                } else {
+                    sink.rejected(span, Reject::Unrecognised)?;
+                }
+                line += 1;
+                position = chunk.next;
+                fresh = true;
+                continue;
+            }
             if fresh {
-                self.here.read(self.catalogue, block, position);
+                self.here
+                    .read(self.catalogue, block, position, Way::default());
             }
             fresh = true;
+            if self.here.peeled.partial > 0 {
+                self.complete(block, line);
+            }
             let next = self.here.next;
             let class = self.here.class.expect("read sets it");
             match class {
                 Class::Start(head, format) => {
                     self.too_long = false;
+                    // What was read as following a weakly wrapped line is read again for itself.
+                    let follows = self.here.peeled.is_weak();
                     (position, line) = self.record(block, base, line, head, format, sink)?;
                     // The line after the record was looked at already.
-                    if position < block.len() && self.ahead.start == position {
+                    let starts = matches!(self.ahead.class, Some(Class::Start(..)));
+                    if position < block.len() && self.ahead.start == position && starts && !follows
+                    {
                         std::mem::swap(&mut self.here, &mut self.ahead);
                         fresh = false;
                     }
                     continue;
                 }
                 Class::Blank => sink.framing(base.span(position, next, line, 1), "blank line")?,
+                Class::Frame(what) => sink.framing(base.span(position, next, line, 1), what)?,
+                Class::Omitted => {
+                    self.too_long = false;
+                    sink.rejected(base.span(position, next, line, 1), Reject::Omitted)?;
+                }
                 Class::Nul => {
                     self.too_long = false;
                     let lines = u64::from(block[next - 1] == b'\n' || next == block.len());
@@ -314,19 +198,40 @@ impl<'c> Parser<'c> {
         sink: &mut S,
     ) -> Result<(usize, u64), S::Error> {
         let next = self.here.next;
-        if next < block.len() {
-            self.ahead.read(self.catalogue, block, next);
+        if self.chunks.at(next).is_some() {
+            return self.long_record(block, base, line, head, format, sink);
         }
-        let goes_on = next < block.len()
-            && (!self.ahead.is_boundary()
-                || self.here.peeled.partial
-                || self.goes_on(block, &head));
+        if next < block.len() {
+            let way = self.here.peeled.way();
+            self.ahead.read(self.catalogue, block, next, way);
+        }
+        let goes_on =
+            next < block.len() && (!self.ahead.is_boundary() || self.goes_on(block, &head));
         if !goes_on {
             let span = base.span(self.here.start, next, line, 1);
             self.emit(block, span, head, format, false, sink)?;
             return Ok((next, line + 1));
         }
         self.long_record(block, base, line, head, format, sink)
+    }
+
+    /// Joins the chunks of a line that its runtime cut.
+    #[cold]
+    fn complete(&mut self, block: &[u8], line: u64) {
+        let found = chunks::join(
+            self.catalogue,
+            block,
+            &self.here,
+            &mut self.ahead,
+            &mut self.chunks,
+            line,
+            &mut self.joined,
+        );
+        if found > 0 {
+            self.here.complete(self.catalogue, block, &self.joined);
+            let record = matches!(self.here.class, Some(Class::Start(..)));
+            self.chunks.settle(self.here.start, line, record);
+        }
     }
 
     /// A record whose next line starts none: finds out which of the lines after it are its own.
@@ -340,52 +245,48 @@ impl<'c> Parser<'c> {
         format: u16,
         sink: &mut S,
     ) -> Result<(usize, u64), S::Error> {
-        let limited = self.gather(block, &head);
+        // The record spans its lines up to the first chunk; what comes after goes on with it.
+        let mut after = self.here.next;
+        let mut chunks = 0;
+        while let Some(chunk) = self.chunks.at(after).filter(|chunk| chunk.of == line) {
+            after = chunk.next;
+            chunks += 1;
+        }
+        let limited = self.gather(block, after, &head);
         self.joined.clear();
         let first = self.here.peeled.text.of(block, &self.here.decoded);
         self.joined.extend_from_slice(first);
-        let chunks = self.run.lines.iter().take_while(|line| line.chunk).count();
-        for index in 0..chunks {
-            self.joined.extend_from_slice(self.run.text(index));
-        }
         let compiled = &self.catalogue.compiled[usize::from(format)];
         let rules = compiled.rules();
         let open = engine::is_open(&self.joined, &head, rules);
-        let mut rest = std::mem::take(&mut self.run);
-        let head_lines: Vec<RunLine> = rest.lines.drain(..chunks).collect();
-        let own = rest.belonging(head.shape, &self.joined, open, rules);
+        let own = self.run.belonging(head.shape, &self.joined, open, rules);
         for index in 0..own {
-            if !rest.lines[index].chunk {
-                self.joined.push(b'\n');
-            }
-            self.joined.extend_from_slice(rest.text(index));
+            self.joined.push(b'\n');
+            self.joined.extend_from_slice(self.run.text(index));
         }
-        rest.lines.splice(0..0, head_lines);
-        self.run = rest;
-        let own = own + chunks;
-        // The record spans its lines up to the first chunk; what comes after goes on with it.
-        let until_chunk = self.run.lines[..own]
-            .iter()
-            .position(|line| line.chunk)
-            .unwrap_or(own);
-        let end = match until_chunk {
+        let lines = if chunks > 0 { 0 } else { own };
+        let end = match lines {
             0 => self.here.next,
             n => self.run.lines[n - 1].next,
         };
-        let span = base.span(self.here.start, end, line, 1 + until_chunk as u64);
+        let span = base.span(self.here.start, end, line, 1 + lines as u64);
         self.emit(block, span, head, format, true, sink)?;
-        for (index, part) in self.run.lines[until_chunk..own].iter().enumerate() {
-            let at = line + 1 + (until_chunk + index) as u64;
-            sink.continued(base.span(part.start, part.next, at, 1), line)?;
+        let mut next = line + 1 + lines as u64;
+        let mut last = end;
+        while let Some(chunk) = self.chunks.at(last).filter(|chunk| chunk.of == line) {
+            sink.continued(base.span(chunk.start, chunk.next, next, 1), line)?;
+            last = chunk.next;
+            next += 1;
         }
-        let mut last = self.here.next;
-        if let Some(part) = own.checked_sub(1).map(|index| self.run.lines[index]) {
+        for part in &self.run.lines[lines..own] {
+            sink.continued(base.span(part.start, part.next, next, 1), line)?;
             last = part.next;
+            next += 1;
         }
         self.too_long = limited && own == self.run.lines.len();
         // The next line is looked at again: it may be one of the run, or the one after it.
         self.ahead.start = usize::MAX;
-        Ok((last, line + 1 + own as u64))
+        Ok((last, next))
     }
 
     /// Whether the line ahead, which would start a record, goes on with the one here.
@@ -399,31 +300,38 @@ impl<'c> Parser<'c> {
         }
     }
 
-    /// Collects the lines after `self.here` that start no record. Returns whether the limit ended it.
-    fn gather(&mut self, block: &[u8], first: &Head) -> bool {
+    /// Collects the lines from `at` on that start no record. Returns whether the limit ended it.
+    fn gather(&mut self, block: &[u8], mut at: usize, first: &Head) -> bool {
         self.run.clear();
-        let mut partial = self.here.peeled.partial;
-        let mut at = self.here.next;
+        let way = self.here.peeled.way();
+        let column = self.here.journal_column();
         let mut bytes = at - self.here.start;
         while at < block.len() {
-            self.ahead.read(self.catalogue, block, at);
-            let same_way = self.here.peeled.same_way(
-                (block, &self.here.decoded),
-                &self.ahead.peeled,
-                (block, &self.ahead.decoded),
-            );
-            let chunk = partial && same_way;
+            if self.chunks.at(at).is_some() {
+                return false;
+            }
+            self.ahead.read(self.catalogue, block, at, way);
             let own = self.goes_on(block, first);
-            if !chunk && !own && self.ahead.is_boundary() {
+            // A cut line is looked at when it is whole.
+            if (!own && self.ahead.is_boundary()) || self.ahead.peeled.partial > 0 {
                 return false;
             }
             bytes += self.ahead.next - at;
             if self.run.lines.len() + 2 > RECORD_LINES || bytes > RECORD_BYTES {
                 return true;
             }
-            let text = self.ahead.peeled.text.of(block, &self.ahead.decoded);
-            // The journal indents later lines of one entry instead of wrapping them.
+            let same_way = self.here.peeled.same_way(
+                (block, &self.here.decoded),
+                &self.ahead.peeled,
+                (block, &self.ahead.decoded),
+            );
+            let mut text = self.ahead.peeled.text.of(block, &self.ahead.decoded);
+            // The journal indents later lines of one entry to the first one's column.
             let indented = self.ahead.peeled.layers.is_empty() && text.first() == Some(&b' ');
+            if indented && let Some(column) = column {
+                let blanks = text.iter().take(column).take_while(|c| **c == b' ').count();
+                text = &text[blanks..];
+            }
             let from = self.run.text.len();
             self.run.text.extend_from_slice(text);
             self.run.lines.push(RunLine {
@@ -432,10 +340,8 @@ impl<'c> Parser<'c> {
                 from,
                 to: self.run.text.len(),
                 same_way: same_way || indented,
-                chunk,
                 own,
             });
-            partial = same_way && self.ahead.peeled.partial;
             at = self.ahead.next;
         }
         false
@@ -524,33 +430,27 @@ impl<'c> Parser<'c> {
             role = compiled.role(body.component);
         }
         let layers = &self.here.peeled.layers;
-        let mut facts: [(&'static str, &[u8]); 3 * MAX_LAYERS];
+        let mut facts: [(&'static str, &[u8]); MAX_FACTS];
         let mut layer_facts: [WrapperFact<'_>; MAX_LAYERS];
         let wrapper: &[WrapperFact<'_>] = if layers.is_empty() {
             &[]
         } else {
-            facts = [("", b""); 3 * MAX_LAYERS];
-            let mut filled = 0;
-            for layer in layers {
-                for (name, place) in layer.facts() {
-                    facts[filled] = (name, place.of(block, &self.here.decoded));
-                    filled += 1;
-                }
+            facts = [("", b""); MAX_FACTS];
+            let known = &self.here.peeled.facts;
+            for (fact, (name, place)) in facts.iter_mut().zip(known) {
+                *fact = (name, place.of(block, &self.here.decoded));
             }
             layer_facts = [WrapperFact {
                 kind: "",
                 stamp: None,
                 facts: &[],
             }; MAX_LAYERS];
-            let mut from = 0;
-            for (index, layer) in layers.iter().enumerate() {
-                let to = from + layer.facts().len();
-                layer_facts[index] = WrapperFact {
+            for (told, layer) in layer_facts.iter_mut().zip(layers) {
+                *told = WrapperFact {
                     kind: layer.kind,
                     stamp: layer.stamp,
-                    facts: &facts[from..to],
+                    facts: &facts[usize::from(layer.facts.0)..usize::from(layer.facts.1)],
                 };
-                from = to;
             }
             &layer_facts[..layers.len()]
         };

@@ -1,6 +1,6 @@
 //! Byte scanners shared by the engines: stamps, digits, keys, colours. No allocation.
 
-use memchr::memchr2;
+use memchr::memchr3;
 use model::{Stamp, StampDate, StampZone, time};
 
 /// Reads `n` digits at `at`.
@@ -216,7 +216,77 @@ pub(crate) fn year_less_stamp(b: &[u8]) -> Option<(Stamp, usize)> {
     ))
 }
 
-/// The length of the colour sequence `(ESC|←)[…m` at `at`, 0 if there is none. `ESC(B` is part of how
+/// Reads a count since 1970 in seconds (with a fraction or without), milli-, micro- or nanoseconds,
+/// told apart by its digits.
+pub(crate) fn epoch_stamp(b: &[u8]) -> Option<Stamp> {
+    let dot = b.iter().take(20).position(|c| *c == b'.');
+    let whole = dot.unwrap_or(b.len());
+    let power = match (whole, dot) {
+        (9 | 10, _) => 0,
+        (13, None) => 3,
+        (16, None) => 6,
+        (19, None) => 9,
+        _ => return None,
+    };
+    let mut count = 0u64;
+    for c in &b[..whole] {
+        let digit = c.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        count = count.checked_mul(10)?.checked_add(u64::from(digit))?;
+    }
+    let unit = 10u64.pow(power);
+    let seconds = count / unit;
+    let mut nanos = (count % unit) * 10u64.pow(9 - power);
+    let mut fraction_digits = power as u8;
+    if let Some(dot) = dot {
+        let fraction = &b[dot + 1..];
+        if fraction.is_empty() || !fraction.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        let mut scale = 100_000_000;
+        for c in fraction.iter().take(9) {
+            nanos += u64::from(c - b'0') * scale;
+            scale /= 10;
+            fraction_digits += 1;
+        }
+    }
+    Some(Stamp {
+        date: StampDate::Full(i32::try_from(seconds / 86_400).ok()?),
+        nanos_of_day: seconds % 86_400 * 1_000_000_000 + nanos,
+        fraction_digits,
+        zone: StampZone::Utc,
+    })
+}
+
+/// Reads `Jan 2, 2024 @ 03:04:05.123`, as Kibana shows times: in the browser's zone, which isn't written.
+pub(crate) fn kibana_stamp(b: &[u8]) -> Option<Stamp> {
+    let blank = b.iter().take(14).position(|c| *c == b' ')?;
+    let month = month_name(&b[..blank])?;
+    let comma = b.iter().take(24).position(|c| *c == b',')?;
+    let day = match comma.checked_sub(blank + 1)? {
+        width @ (1 | 2) => digits(b, blank + 1, width)? as u8,
+        _ => return None,
+    };
+    if b.get(comma + 1) != Some(&b' ') {
+        return None;
+    }
+    let year = digits(b, comma + 2, 4)? as i32;
+    if day == 0 || day > time::days_in_month(year, month) || b.get(comma + 6..comma + 9)? != b" @ "
+    {
+        return None;
+    }
+    let (nanos_of_day, fraction_digits, end) = clock(b, comma + 9)?;
+    (end == b.len()).then_some(Stamp {
+        date: StampDate::Full(time::days_from_civil(year, month, day)),
+        nanos_of_day,
+        fraction_digits,
+        zone: StampZone::None,
+    })
+}
+
+/// The length of the colour sequence `(ESC|←|^[)[…m` at `at`, 0 if there is none. `ESC(B` is part of how
 /// terminfo ends a colour (slog's terminal output).
 fn colour_length(b: &[u8], at: usize) -> usize {
     if b[at..].starts_with(b"\x1b(B") {
@@ -224,6 +294,9 @@ fn colour_length(b: &[u8], at: usize) -> usize {
     }
     let open = if b[at] == 0x1b {
         1
+    } else if b[at..].starts_with(b"^[") {
+        // How terminals and editors show an escape character, and pastes keep it.
+        2
     } else if b[at..].starts_with("←".as_bytes()) {
         "←".len()
     } else {
@@ -248,7 +321,7 @@ fn colour_length(b: &[u8], at: usize) -> usize {
 #[inline]
 pub(crate) fn has_colours(b: &[u8]) -> bool {
     let mut from = 0;
-    while let Some(at) = memchr2(0x1b, 0xe2, &b[from..]) {
+    while let Some(at) = memchr3(0x1b, 0xe2, b'^', &b[from..]) {
         if colour_length(b, from + at) > 0 {
             return true;
         }
@@ -261,7 +334,7 @@ pub(crate) fn has_colours(b: &[u8]) -> bool {
 pub(crate) fn strip_colours(b: &[u8], out: &mut Vec<u8>) {
     let mut from = 0;
     let mut at = 0;
-    while let Some(next) = memchr2(0x1b, 0xe2, &b[at..]) {
+    while let Some(next) = memchr3(0x1b, 0xe2, b'^', &b[at..]) {
         at += next;
         let length = colour_length(b, at);
         if length > 0 {
@@ -378,6 +451,18 @@ mod tests {
             );
         }
         assert!(year_less_stamp(b"Foo 14 10:52:08 x").is_none());
+        for (text, written) in [
+            ("1704164645", "2024-01-02T03:04:05Z"),
+            ("1704164645.123456", "2024-01-02T03:04:05.123456Z"),
+            ("1704164645123", "2024-01-02T03:04:05.123Z"),
+            ("1704164645123456789", "2024-01-02T03:04:05.123456789Z"),
+        ] {
+            let stamp = epoch_stamp(text.as_bytes()).unwrap();
+            assert_eq!(stamp.to_string(), written);
+        }
+        let kibana = kibana_stamp(b"Jan 2, 2024 @ 03:04:05.123").unwrap();
+        assert_eq!(kibana.to_string(), "2024-01-02T03:04:05.123");
+        assert!(kibana_stamp(b"Jan 32, 2024 @ 03:04:05.123").is_none());
     }
 
     #[test]

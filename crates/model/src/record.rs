@@ -155,11 +155,13 @@ pub enum Reject {
     Ambiguous,
     /// The last line of a source that ends without line feed and may still grow.
     Unfinished,
+    /// A collector had a message and left it out (the journal's JSON does, over 4 KiB).
+    Omitted,
 }
 
 impl Reject {
     /// All reasons, in a fixed order.
-    pub const ALL: [Reject; 7] = [
+    pub const ALL: [Reject; 8] = [
         Reject::Unrecognised,
         Reject::LineTooLong,
         Reject::RecordTooLong,
@@ -167,6 +169,7 @@ impl Reject {
         Reject::BrokenJson,
         Reject::Ambiguous,
         Reject::Unfinished,
+        Reject::Omitted,
     ];
 
     /// Returns the reason as people read it.
@@ -179,6 +182,7 @@ impl Reject {
             Reject::BrokenJson => "broken JSON",
             Reject::Ambiguous => "claimed by two formats",
             Reject::Unfinished => "last line is not finished",
+            Reject::Omitted => "message left out by its collector",
         }
     }
 }

@@ -1,0 +1,309 @@
+//! One physical line: its wrapping taken off, and what it is by its own bytes.
+
+use crate::catalogue::{Catalogue, Tier};
+use crate::claim::Claim;
+use crate::engine::Head;
+use crate::engine::json::{self, Scan};
+use crate::scan::{has_colours, strip_colours};
+use crate::wrapper::{self, MAX_LAYERS, Peeled, Place, Way, object, peel};
+use memchr::memchr;
+
+/// What a physical line is, by its own bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Class {
+    /// A record starts here.
+    Start(Head, u16),
+    /// Nothing but blanks.
+    Blank,
+    /// A run of NUL bytes (a crash leaves them), with the rest of the line still to come.
+    Nul,
+    /// Claimed by two formats.
+    Ambiguous,
+    /// A marker, a header, a fence: it frames evidence.
+    Frame(&'static str),
+    /// A collector had a message and left it out.
+    Omitted,
+    /// Starts nothing: a continuation or a reject.
+    Other,
+}
+
+/// One physical line, its wrapping taken off.
+#[derive(Default)]
+pub(crate) struct Line {
+    pub(crate) start: usize,
+    /// The offset after its line feed.
+    pub(crate) next: usize,
+    pub(crate) peeled: Peeled,
+    /// Text that had to be decoded or cleaned.
+    pub(crate) decoded: Vec<u8>,
+    pub(crate) class: Option<Class>,
+    /// What is in the text if it begins like JSON.
+    pub(crate) scan: Scan,
+}
+
+impl Line {
+    pub(crate) fn text<'a>(&'a self, block: &'a [u8]) -> &'a [u8] {
+        self.peeled.text.of(block, &self.decoded)
+    }
+
+    /// The column of the message, if the journal wrapped the line and nobody else did.
+    pub(crate) fn journal_column(&self) -> Option<usize> {
+        match self.peeled.layers.as_slice() {
+            [only] if only.kind == "journald-short" && !only.text.decoded => {
+                Some(only.text.from as usize - self.start)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the line ends a record before it, whatever the record is.
+    pub(crate) fn is_boundary(&self) -> bool {
+        !matches!(
+            self.class,
+            Some(Class::Blank | Class::Other | Class::Frame(_)) | None
+        )
+    }
+
+    pub(crate) fn read(&mut self, catalogue: &Catalogue, block: &[u8], start: usize, way: Way) {
+        self.start = start;
+        self.peeled.clear();
+        self.decoded.clear();
+        let feed = memchr(b'\n', &block[start..]);
+        let mut end = feed.map_or(block.len(), |feed| start + feed);
+        self.next = feed.map_or(block.len(), |feed| start + feed + 1);
+        if block[start] == 0 {
+            let nuls = block[start..end].iter().take_while(|c| **c == 0).count();
+            if start + nuls < end {
+                self.next = start + nuls;
+            }
+            self.peeled.text = Place::default();
+            self.class = Some(Class::Nul);
+            return;
+        }
+        if end > start && block[end - 1] == b'\r' {
+            end -= 1;
+        }
+        // A chat's fence may close on the last line itself.
+        if block[start..end].ends_with(b"```") && end - start > 6 && block[start] != b'`' {
+            end -= 3;
+        }
+        self.peeled.text = Place {
+            from: start as u32,
+            to: end as u32,
+            decoded: false,
+        };
+        self.clean(block);
+        self.class = Some(self.classify(catalogue, block, way));
+    }
+
+    /// Moves the text into the line's own buffer without its colours, if it has any.
+    #[inline]
+    fn clean(&mut self, block: &[u8]) {
+        let place = self.peeled.text;
+        if !has_colours(place.of(block, &self.decoded)) {
+            return;
+        }
+        let from = self.decoded.len();
+        if place.decoded {
+            let text = place.of(block, &self.decoded).to_vec();
+            strip_colours(&text, &mut self.decoded);
+        } else {
+            strip_colours(place.of(block, &[]), &mut self.decoded);
+        }
+        self.peeled.text = Place {
+            from: from as u32,
+            to: self.decoded.len() as u32,
+            decoded: true,
+        };
+    }
+
+    /// Puts all of a line's text in the place of the part that its runtime left in it.
+    pub(crate) fn complete(&mut self, catalogue: &Catalogue, block: &[u8], joined: &[u8]) {
+        let layer = self.peeled.layers[usize::from(self.peeled.partial) - 1];
+        self.peeled
+            .layers
+            .truncate(usize::from(self.peeled.partial));
+        self.peeled.facts.truncate(usize::from(layer.facts.1));
+        let from = self.decoded.len();
+        self.decoded.extend_from_slice(joined);
+        self.peeled.text = Place {
+            from: from as u32,
+            to: self.decoded.len() as u32,
+            decoded: true,
+        };
+        self.class = Some(self.classify(catalogue, block, Way::default()));
+    }
+
+    #[inline]
+    fn classify(&mut self, catalogue: &Catalogue, block: &[u8], way: Way) -> Class {
+        // An object may be a wrapper's, however much of a record its payload holds.
+        if !object::may_wrap(self.text(block))
+            && let Some(class) = self.claimed(catalogue, block, way)
+        {
+            return class;
+        }
+        self.unwrap(catalogue, block, way)
+    }
+
+    /// Says whose text it is. A line that begins with a stamp as runtimes and collectors write them may be
+    /// taken for one of a program that writes such stamps: if the rest has a stamp of its own, it is not.
+    #[inline]
+    fn claimed(&mut self, catalogue: &Catalogue, block: &[u8], way: Way) -> Option<Class> {
+        let class = self.asked(catalogue, block);
+        match class {
+            Some(Class::Start(head, _))
+                if head.stamp.is_some() && begins_like_a_collectors(self.text(block)) =>
+            {
+                self.deeper(catalogue, block, way).or(class)
+            }
+            _ => class,
+        }
+    }
+
+    #[cold]
+    fn deeper(&mut self, catalogue: &Catalogue, block: &[u8], way: Way) -> Option<Class> {
+        let outside = self.peeled.text;
+        let count = self.peeled.layers.len();
+        let scan = std::mem::take(&mut self.scan);
+        if peel(&mut self.peeled, block, &mut self.decoded, way) {
+            if self.peeled.text.decoded {
+                self.clean(block);
+            }
+            self.peeled.layers[count].text = self.peeled.text;
+            if let Some(class @ Class::Start(head, _)) = self.claimed(catalogue, block, way)
+                && head.stamp.is_some()
+            {
+                return Some(class);
+            }
+            let facts = self.peeled.layers[count].facts.0;
+            self.peeled.facts.truncate(usize::from(facts));
+            self.peeled.layers.truncate(count);
+            self.peeled.text = outside;
+            if usize::from(self.peeled.partial) > count {
+                self.peeled.partial = 0;
+            }
+        }
+        self.scan = scan;
+        None
+    }
+
+    /// Asks whose text it is. A payload may hold several lines: its first says what starts there, unless
+    /// it is JSON over several lines.
+    #[inline]
+    fn asked(&mut self, catalogue: &Catalogue, block: &[u8]) -> Option<Class> {
+        self.ask(catalogue, block, Tier::Specific)
+    }
+
+    fn ask(&mut self, catalogue: &Catalogue, block: &[u8], tier: Tier) -> Option<Class> {
+        self.ask_of(self.peeled.text, catalogue, block, tier)
+    }
+
+    fn ask_of(
+        &mut self,
+        place: Place,
+        catalogue: &Catalogue,
+        block: &[u8],
+        tier: Tier,
+    ) -> Option<Class> {
+        let text = place.of(block, &self.decoded);
+        let mut first = text;
+        if !self.peeled.layers.is_empty()
+            && let Some(feed) = memchr(b'\n', text)
+        {
+            first = &text[..feed];
+        }
+        let mut claim = Claim::Nobody;
+        if first.len() < text.len() && json::begins(text) {
+            self.scan.clear();
+            catalogue.scan(text, &mut self.scan, tier);
+            claim = catalogue.claim(text, &self.scan, tier);
+        }
+        if matches!(claim, Claim::Nobody) {
+            self.scan.clear();
+            catalogue.scan(first, &mut self.scan, tier);
+            claim = catalogue.claim(first, &self.scan, tier);
+        }
+        match claim {
+            Claim::One(head, format) => Some(Class::Start(head, format)),
+            Claim::Several => Some(Class::Ambiguous),
+            Claim::Nobody => None,
+        }
+    }
+
+    /// Takes layers off until somebody claims what is left, or nothing comes off.
+    fn unwrap(&mut self, catalogue: &Catalogue, block: &[u8], way: Way) -> Class {
+        // The texts outside each layer: weak layers go back if nobody claims what is in them.
+        let mut outside = [Place::default(); MAX_LAYERS];
+        loop {
+            let count = self.peeled.layers.len();
+            let before = self.peeled.text;
+            if !peel(&mut self.peeled, block, &mut self.decoded, way) {
+                // A program's own object, though it begins like a shipper's.
+                if object::may_wrap(self.text(block))
+                    && let Some(class) = self.claimed(catalogue, block, way)
+                {
+                    return class;
+                }
+                break;
+            }
+            outside[count] = before;
+            if self.peeled.omitted {
+                return Class::Omitted;
+            }
+            if self.peeled.text.decoded {
+                self.clean(block);
+            }
+            self.peeled.layers[count].text = self.peeled.text;
+            if !object::may_wrap(self.text(block))
+                && let Some(class) = self.claimed(catalogue, block, way)
+            {
+                return class;
+            }
+        }
+        let weak = self.peeled.layers.iter().position(|layer| layer.weak);
+        if let Some(weak) = weak {
+            // Formats of any program are asked last, of what is inside each layer first.
+            if catalogue.has_generic {
+                for depth in weak + 1..=self.peeled.layers.len() {
+                    // What a strong layer is around is a wrapper's.
+                    let inner = self.peeled.layers.get(depth);
+                    if inner.is_some_and(|layer| !layer.weak) {
+                        continue;
+                    }
+                    let text = self.peeled.layers[depth - 1].text;
+                    if let Some(class) = self.ask_of(text, catalogue, block, Tier::Generic) {
+                        self.peeled.take_back(depth, &outside);
+                        return class;
+                    }
+                }
+            }
+            if !way.follows {
+                self.peeled.take_back(weak, &outside);
+            }
+        }
+        // What follows a record may look as if it were wrapped once more.
+        if let Some(count) = way.after {
+            self.peeled.take_back(count.into(), &outside);
+        }
+        let text = self.text(block);
+        if text.trim_ascii().is_empty() {
+            return Class::Blank;
+        }
+        if let Some(what) = wrapper::framing(text) {
+            return Class::Frame(what);
+        }
+        if catalogue.has_generic
+            && let Some(class) = self.ask(catalogue, block, Tier::Generic)
+        {
+            return class;
+        }
+        Class::Other
+    }
+}
+
+/// Whether a text begins with `2024-01-02T03:04:05` and no fraction, or one of nine digits.
+#[inline]
+fn begins_like_a_collectors(text: &[u8]) -> bool {
+    let zone = |at: usize| matches!(text.get(at), Some(b'Z' | b'+' | b'-'));
+    text.get(10) == Some(&b'T') && (zone(19) || (text.get(19) == Some(&b'.') && zone(29)))
+}
