@@ -77,6 +77,8 @@ pub struct Format {
 pub(crate) struct Compiled {
     pub(crate) definition: Definition,
     exact: Table<u32>,
+    /// The longest of them: beyond it no text needs to be looked up.
+    exact_max: usize,
     /// Patterns by their literal first word.
     by_word: Table<Vec<u32>>,
     /// Patterns whose first word holds a hole.
@@ -116,6 +118,7 @@ impl Compiled {
             threads: Names::new(&definition.threads),
             loggers: Names::new(&definition.loggers),
             definition,
+            exact_max: exact.keys().map(Vec::len).max().unwrap_or(0),
             exact,
             by_word,
             anywhere,
@@ -125,7 +128,9 @@ impl Compiled {
     /// Finds what the catalogue says about a message.
     #[inline]
     pub(crate) fn message(&self, message: &[u8]) -> Option<(&MessageSpec, Captures)> {
-        if let Some(index) = self.exact.get(message) {
+        if message.len() <= self.exact_max
+            && let Some(index) = self.exact.get(message)
+        {
             return Some((&self.definition.messages[*index as usize], NO_CAPTURES));
         }
         let words = self.by_word.get(first_word(message));
@@ -186,7 +191,8 @@ impl Compiled {
         }
     }
 
-    /// By what right the format claims a line with this head; `None` if it doesn't.
+    /// By what right the format claims a line with this head; `None` if it doesn't, or only by its message
+    /// (see [`Compiled::claims_message`]).
     #[inline]
     fn claims(&self, head: &Head, line: &[u8]) -> Option<Right> {
         let definition = &self.definition;
@@ -209,14 +215,23 @@ impl Compiled {
                 if self.loggers.have(range(head.component)) {
                     return Some(Right::Logger);
                 }
-                if self.threads.have(range(head.spans)) {
-                    return Some(Right::Thread);
-                }
-                let message = trim_end(&line[head.body as usize..]);
-                self.message(message).map(|_| Right::Message)
+                self.threads
+                    .have(range(head.spans))
+                    .then_some(Right::Thread)
             }
             _ => Some(Right::Shape),
         }
+    }
+
+    /// Whether the format, one of those that share log4j's file form, knows the message of the line.
+    fn claims_message(&self, head: &Head, line: &[u8]) -> bool {
+        let definition = &self.definition;
+        matches!(head.shape, Shape::Log4jFile | Shape::Log4jStatus)
+            && !(definition.threads.is_empty() && definition.loggers.is_empty())
+            && definition.engines.contains(&head.shape.engine())
+            && self
+                .message(trim_end(&line[head.body as usize..]))
+                .is_some()
     }
 
     fn claims_target(&self, head: &Head, line: &[u8]) -> bool {
@@ -536,12 +551,24 @@ impl Catalogue {
             let Some(head) = recogniser(line) else {
                 continue;
             };
-            for &index in &self.by_engine[head.shape.engine() as usize] {
+            let formats = &self.by_engine[head.shape.engine() as usize];
+            let mut owned = false;
+            for &index in formats {
                 let compiled = &self.compiled[usize::from(index)];
                 if compiled.definition.generic == generic
                     && let Some(right) = compiled.claims(&head, line)
                 {
+                    owned |= right > Right::Shape;
                     offer(right, breadth(index), index, head);
+                }
+            }
+            if owned || !matches!(head.shape, Shape::Log4jFile | Shape::Log4jStatus) {
+                continue;
+            }
+            for &index in formats {
+                let compiled = &self.compiled[usize::from(index)];
+                if compiled.definition.generic == generic && compiled.claims_message(&head, line) {
+                    offer(Right::Message, breadth(index), index, head);
                 }
             }
         }

@@ -7,6 +7,7 @@ use crate::engine::Head;
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     whole: Table<()>,
+    /// Sorted, so that those with one first byte stand together.
     beginnings: Vec<Vec<u8>>,
 }
 
@@ -21,11 +22,23 @@ impl Names {
                 }
             }
         }
+        all.beginnings.sort();
         all
     }
 
+    #[inline]
     pub(crate) fn have(&self, name: &[u8]) -> bool {
-        self.whole.contains_key(name) || self.beginnings.iter().any(|start| name.starts_with(start))
+        let Some(first) = name.first() else {
+            return false;
+        };
+        let from = self
+            .beginnings
+            .partition_point(|start| start.first() < Some(first));
+        self.beginnings[from..]
+            .iter()
+            .take_while(|start| start.first() == Some(first))
+            .any(|start| name.starts_with(start))
+            || self.whole.contains_key(name)
     }
 }
 

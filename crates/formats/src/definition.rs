@@ -176,8 +176,8 @@ pub(crate) fn read(name: &str, text: &str) -> Result<Definition, DefinitionError
         spaced_keys: at.texts(&table, "spaced_keys")?,
         targets: at.texts(&table, "targets")?,
         modules: at.texts(&table, "modules")?,
-        threads: at.texts(&table, "threads")?,
-        loggers: at.texts(&table, "loggers")?,
+        threads: at.names(&table, "threads")?,
+        loggers: at.names(&table, "loggers")?,
         banners: at.texts(&table, "banners")?,
         segments: at.texts(&table, "segments")?,
         panics: at.texts(&table, "panics")?,
@@ -590,6 +590,18 @@ impl<'a> At<'a> {
                     .collect()
             })
             .ok_or_else(|| self.key(key).error("must be a list of texts"))
+    }
+
+    /// Names, or beginnings of them: `name*`.
+    fn names(&self, table: &Table, key: &str) -> Result<Vec<String>, DefinitionError> {
+        let names = self.texts(table, key)?;
+        match names
+            .iter()
+            .find(|name| name.trim_end_matches('*').is_empty())
+        {
+            Some(name) => Err(self.key(key).error(format!("`{name}` is no name"))),
+            None => Ok(names),
+        }
     }
 
     fn pairs(&self, table: &Table, key: &str) -> Result<Vec<(String, String)>, DefinitionError> {

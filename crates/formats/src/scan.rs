@@ -198,10 +198,15 @@ pub(crate) fn year_less_stamp(b: &[u8]) -> Option<(Stamp, usize)> {
         day = day * 10 + u32::from(b[at] - b'0');
         at += 1;
     }
-    if b.get(at) != Some(&b' ') || day == 0 || day > u32::from(time::days_in_month(2000, month)) {
+    if b.get(at) != Some(&b' ') || day == 0 || day > 31 {
         return None;
     }
     let (nanos_of_day, fraction_digits, end) = clock(b, at + 1)?;
+    // Last, since names of months are many.
+    let month = month_name(&b[..blank])?;
+    if day > u32::from(time::days_in_month(2000, month)) {
+        return None;
+    }
     Some((
         Stamp {
             date: StampDate::NoYear {
