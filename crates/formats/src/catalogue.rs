@@ -2,7 +2,7 @@
 
 use crate::claim::{Best, Claim, Names, Right};
 use crate::definition::{self, Definition, DefinitionError, Sample};
-use crate::engine::json::{self, Dialect, Keys, Scan, State, Syntax, logfmt};
+use crate::engine::json::{self, Dialect, Found, Keys, Scan, State, Syntax, logfmt};
 use crate::engine::regex::RegexSpec;
 use crate::engine::{self, ENGINE_VERSION, Engine, Head, Rules, Shape};
 use crate::meaning::{MessageSpec, NO_CAPTURES};
@@ -221,6 +221,21 @@ impl Compiled {
             }
             _ => Some(Right::Shape),
         }
+    }
+
+    /// By what right the format claims an object of one of its dialects: programs that share layouts with
+    /// others only by loggers and messages of their own.
+    #[inline]
+    fn claims_object(&self, found: &Found, line: &[u8], scan: &Scan) -> Option<Right> {
+        if self.definition.loggers.is_empty() {
+            return Some(Right::Shape);
+        }
+        let logger = found.component(line, scan).unwrap_or_default();
+        if self.loggers.have(logger) {
+            return Some(Right::Logger);
+        }
+        let message = found.message(line, scan).unwrap_or_default();
+        self.message(trim_end(message)).map(|_| Right::Message)
     }
 
     /// Whether the format, one of those that share log4j's file form, knows the message of the line.
@@ -588,8 +603,12 @@ impl Catalogue {
                         Syntax::Logfmt => Shape::Logfmt(number as u16),
                     };
                     let format = dialect.format;
+                    let compiled = &self.compiled[usize::from(format)];
+                    let Some(right) = compiled.claims_object(&found, line, scan) else {
+                        continue;
+                    };
                     offer(
-                        Right::Shape,
+                        right,
                         breadth(format),
                         format,
                         Head::bare(shape, found.stamp),

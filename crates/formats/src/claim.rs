@@ -104,7 +104,8 @@ impl Best {
     pub(crate) fn offer(&mut self, right: Right, breadth: u32, format: u16, head: Head) {
         let claimant = Claimant {
             right,
-            breadth,
+            // Among those who show something of their own, being narrow is no better right.
+            breadth: if right == Right::Shape { breadth } else { 0 },
             format,
             head,
             several: false,

@@ -28,6 +28,10 @@
 //!   or `=`.
 //! * After PostgreSQL's text: lines that begin with a tab, and `DETAIL:`, `STATEMENT:` … of the same time and
 //!   process; after its csvlog all up to the closing quote.
+//! * After log4j's text (Teku, Besu): stack traces, also where a paste lost their tabs, with up to 8 lines of the
+//!   exception's own text before the frames; indented lines, closing brackets, rows of Besu's `#` frame; after
+//!   messages that the definition lists as `banners`, up to 64 lines whatever they look like.
+//! * After Nimbus' text: indented lines, but not the status bar at the foot of its terminal.
 //! * After crashes of Java, .NET and Node: their stacks; V8's parts stand up to three blank lines apart.
 //! * After JSON, geth's logfmt and what Roughtime clients say nothing goes on.
 //! * Lines come through the same wrapping as the first one, or the journal has indented them.
@@ -46,7 +50,13 @@
 //! # Detection
 //!
 //! Each line is claimed by its own bytes. If several formats claim it, the one that claims the fewest
-//! of the others' samples wins; equals are [`model::Reject::Ambiguous`]. A panic belongs to the program
+//! of the others' samples wins; equals are [`model::Reject::Ambiguous`].
+//!
+//! Teku's file and Besu have one form. Each claims a line of it only by what it alone has: a logger, else a
+//! thread, else a message of its catalogue; the better of these wins. A line that shows nothing of either, or
+//! the same of both, is of the format `log4j`, which has no client. So a line alone never says more than it
+//! shows: records of no client go with the process that speaks around them in the same stream, before or
+//! after, and so whole processes settle (in `ingest`) what single lines cannot. A panic belongs to the program
 //! whose code stands in it most often.
 
 mod catalogue;

@@ -192,7 +192,6 @@ pub(crate) fn year_less_stamp(b: &[u8]) -> Option<(Stamp, usize)> {
     if day > 9 {
         return None;
     }
-    let month = month_name(&b[..blank])?;
     at += 1;
     if b.get(at)?.is_ascii_digit() {
         day = day * 10 + u32::from(b[at] - b'0');

@@ -23,6 +23,9 @@ fn hostile_lines_are_read_in_one_pass() {
     let slog_tracing = "Aug 14 10:52:08.123 ERROR x  a: ";
     let stampless = "INFO X";
     let bracketed = "[2025-08-14T10:52:08.123Z]  INFO a::b:12: ";
+    let console = "2023-05-11 20:19:04.003 INFO  - ";
+    let file = "2023-05-11 20:19:04.003+00:00 | t | INFO  | X | ";
+    let chronicles = "INF 2023-05-11 20:19:04.003+00:00 Slot end ";
     let tracing = "2023-09-08T12:43:43.561336Z  INFO zksync_core: ";
     for filler in [
         "key=\"",
@@ -56,11 +59,18 @@ fn hostile_lines_are_read_in_one_pass() {
         ", ",
         ", Terminal POW Block Hash",
         " a: ",
+        " java.lang.X: ",
+        "|",
     ] {
         check(terminal, filler, "");
         check(quoted, filler, "");
         check(&format!("{quoted}\""), filler, "\"");
         check(tracing, filler, "");
+        check(console, filler, "(See log file for full stack trace)");
+        check(file, filler, "");
+        check(&file[..32], filler, "");
+        check(chronicles, filler, "");
+        check(&format!("{chronicles}k=\""), filler, "");
         check(geth, filler, "");
         check(slog, filler, "");
         check(slog_tracing, filler, "");
@@ -99,6 +109,11 @@ fn many_lines_that_almost_go_on() {
             "{\"log\":\"[2020-08-14 10:52:08]  INFO p2p: a\",\"stream\":\"stdout\",\"time\":\"2024-01-02T03:04:05Z\"}\n",
             "{\"log\":\"a\",\"stream\":\"stdout\",\"time\":\"2024-01-02T03:04:05Z\"}\n",
         ),
+        ("20:19:04.003 ERROR - x\n", "at a.b.C(D)\n"),
+        ("20:19:04.003 ERROR - x\n", "words\nwords\na.b.C: x\n"),
+        ("20:19:04.003 INFO  - Milestone   *** x\n", "words\n"),
+        ("20:19:04.003 INFO  - Milestone   *** x\n", "\n"),
+        ("INF 2023-05-11 20:19:04.003+00:00 x k=\"\n", "  words k=\n"),
         ("panic: x\n", "\n"),
         (
             "Aug 14 10:52:08.123 INFO x  a: (\n",

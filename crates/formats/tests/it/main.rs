@@ -10,6 +10,7 @@ mod corpus;
 mod definitions;
 mod framing;
 mod linear;
+mod log4j;
 mod samples;
 mod seen;
 mod wrappers;
