@@ -408,9 +408,12 @@ impl<'a> Meaning<'a> {
         for spec in specs {
             let clue = match spec {
                 ClueSpec::Network(name) => text(name).map(|name| Clue::Network(named(name))),
+                // An unknown digest may be a devnet's, or a known network's after its next fork: it says
+                // nothing.
                 ClueSpec::ForkDigest(digest) => text(digest)
                     .and_then(fork_digest)
-                    .map(|digest| Clue::Network(with_digest(digest))),
+                    .and_then(with_digest)
+                    .map(|name| Clue::Network(Some(name))),
                 ClueSpec::Genesis(time) => int(time).map(|utc_us| Clue::Network(begun_at(utc_us))),
                 ClueSpec::Received(slot) => int(slot).map(Clue::ReceivedSlot),
                 ClueSpec::Absolute(time) => int(time).map(|utc_us| Clue::Absolute { utc_us }),
@@ -488,8 +491,21 @@ fn named(text: &[u8]) -> Option<&'static str> {
         .map(|network| network.name.as_str())
 }
 
-/// Reads the first 8 hex digits that stand alone, as in `/eth2/e7a75d5a/beacon_block/ssz_snappy` or `0xe7a75d5a`.
+/// Reads the first 8 hex digits that stand alone, as in `/eth2/e7a75d5a/beacon_block/ssz_snappy` or
+/// `0xe7a75d5a`, or four bytes as Rust prints an array: `[231, 167, 93, 90]`.
 fn fork_digest(text: &[u8]) -> Option<[u8; 4]> {
+    if let Some(list) = text
+        .strip_prefix(b"[")
+        .and_then(|list| list.strip_suffix(b"]"))
+    {
+        let mut bytes = std::str::from_utf8(list)
+            .ok()?
+            .split(',')
+            .map(|byte| byte.trim().parse());
+        let mut next = || bytes.next()?.ok();
+        let digest = [next()?, next()?, next()?, next()?];
+        return bytes.next().is_none().then_some(digest);
+    }
     let word = text
         .split(|c| !c.is_ascii_alphanumeric())
         .map(|word| word.strip_prefix(b"0x").unwrap_or(word))
@@ -541,6 +557,13 @@ mod tests {
         );
         assert_eq!(fork_digest(b"0x12345678").and_then(with_digest), None);
         assert_eq!(fork_digest(b"/eth2/beacon"), None);
+        assert_eq!(
+            fork_digest(b"[231, 167, 93, 90]").and_then(with_digest),
+            Some("medalla")
+        );
+        assert_eq!(fork_digest(b"[231, 167, 93]"), None);
+        assert_eq!(fork_digest(b"[231, 167, 93, 90, 1]"), None);
+        assert_eq!(fork_digest(b"[256, 167, 93, 90]"), None);
         assert_eq!(begun_at(1_655_733_600_000_000), Some("sepolia"));
     }
 
