@@ -171,14 +171,16 @@ impl Compiled {
             .map(|(_, level)| *level)
     }
 
-    /// Role of a program, by its component.
+    /// Role of a program, by its component; a name that ends in `::` stands for all that is below it.
     #[inline]
     pub(crate) fn role(&self, component: Option<&[u8]>) -> Option<&str> {
         let component = component?;
         self.definition
             .roles
             .iter()
-            .find(|(name, _)| same_word(name.as_bytes(), component))
+            .find(|(name, _)| {
+                same_word(name.as_bytes(), component) || is_path_of(name.as_bytes(), component)
+            })
             .map(|(_, role)| role.as_str())
     }
 
@@ -651,6 +653,14 @@ impl Catalogue {
         });
         ranked.min().map(|(_, _, index)| index)
     }
+}
+
+/// Whether a name that ends in `::` is the component's path or one above it.
+#[inline]
+fn is_path_of(name: &[u8], component: &[u8]) -> bool {
+    name.strip_suffix(b"::")
+        .and_then(|path| component.strip_prefix(path))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"::"))
 }
 
 /// Whether the head is one of a panic.
