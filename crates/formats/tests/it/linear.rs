@@ -92,6 +92,62 @@ fn hostile_lines_are_read_in_one_pass() {
     }
 }
 
+/// Keys and values: JSON of all depths, logfmt, Lodestar's context.
+#[test]
+fn hostile_keys_and_values_are_read_in_one_pass() {
+    let lodestar = "Aug-14 10:52:08.123[chain]   error: ";
+    for filler in [
+        "{",
+        "[",
+        "[{\"a\":",
+        "{\"a\":",
+        "\"a\":1,",
+        "\"a\":{\"b\":[]},",
+        "\"\\u",
+        "\\u0041",
+        "\\\\",
+        "\u{e9}",
+        "\t",
+        "1",
+        "1e",
+        " a=b, ",
+        " a=b ",
+        " - ",
+        " - a=b, ",
+        "a=\"b",
+        "a=\"\\\" ",
+        ", a=",
+        " - a: ",
+        "\n    at f",
+        "\nError: x",
+    ] {
+        check("", filler, "");
+        check("{\"level\":\"info\",\"a\":", filler, "}");
+        check("{\"level\":\"info\",\"a\":\"", filler, "\"}");
+        check("{", filler, "\"level\":\"info\",\"msg\":\"x\"}");
+        check("level=info msg=x a=", filler, "");
+        check(lodestar, filler, "");
+        check(&format!("{lodestar}x a="), filler, "");
+        check("Aug-14 10:52:08.123[]   info: Synced", filler, "");
+    }
+}
+
+#[test]
+fn lines_of_fifty_megabytes() {
+    for (head, filler) in [
+        ("", "{"),
+        ("{\"a\":", "["),
+        ("{\"level\":\"info\",\"msg\":\"", "\\u0041"),
+        ("level=info ts=2024-01-02T03:04:05Z ", "key=\""),
+        ("", " "),
+    ] {
+        let text = format!("{head}{}\n", filler.repeat(50_000_000 / filler.len()));
+        let entries = parse(text.as_bytes());
+        assert_tiles(text.as_bytes(), &entries);
+        assert_eq!(entries.len(), 1);
+    }
+}
+
 #[test]
 fn many_lines_that_almost_go_on() {
     let start = "[2020-08-14 10:52:08] ERROR sync: x error=\"a\n";
@@ -121,6 +177,9 @@ fn many_lines_that_almost_go_on() {
         ),
         ("Aug 14 10:52:08.123 INFO x  a: \"\n", "12: x\n"),
         ("panic: x\n", "goroutine 1 [running]:\n"),
+        ("Aug-14 10:52:08.123[chain]   error: x a=b\n", "words\n"),
+        ("Aug-14 10:52:08.123[chain]   error: x a=b\n", "Error: x\n"),
+        ("Aug-14 10:52:08.123[chain]   error: x a=b\n", "    at f\n"),
     ] {
         let text = format!("{head}{}", filler.repeat((1 << 20) / filler.len()));
         let entries = parse(text.as_bytes());
