@@ -1,7 +1,10 @@
 //! Whose line it is, where several formats could have written it.
 
-use crate::catalogue::{Table, is_panic};
-use crate::engine::Head;
+use crate::catalogue::{Catalogue, Compiled, Table, is_panic};
+use crate::engine::json::{self, Found, Scan, State, Syntax, logfmt};
+use crate::engine::regex::RegexSpec;
+use crate::engine::{self, Head, Shape};
+use crate::scan::trim_end;
 
 /// Names that a program alone has: whole ones, and beginnings.
 #[derive(Debug, Default)]
@@ -136,5 +139,219 @@ impl Best {
             }
             Some(_) => Claim::Several,
         }
+    }
+}
+
+/// Who is asked about a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tier {
+    /// Formats of certain programs, and users' own.
+    Specific,
+    /// Formats that read lines of any program: only about what nobody claims and nothing wraps. A
+    /// collector's JSON is a wrapper before it is a record.
+    Generic,
+}
+
+impl Compiled {
+    /// By what right the format claims a line with this head; `None` if it doesn't, or only by its message
+    /// (see [`Compiled::claims_message`]).
+    #[inline]
+    fn claims(&self, head: &Head, line: &[u8]) -> Option<Right> {
+        let definition = &self.definition;
+        if !definition.engines.contains(&head.shape.engine()) {
+            return None;
+        }
+        match head.shape {
+            Shape::TracingText => self.claims_target(head, line).then_some(Right::Shape),
+            Shape::Slog | Shape::SlogTracing | Shape::Bracketed => {
+                let (from, to) = head.component;
+                let module = &line[from as usize..to as usize];
+                let modules = &definition.modules;
+                (module.is_empty() || modules.is_empty() || engine::is_own_target(modules, module))
+                    .then_some(Right::Shape)
+            }
+            Shape::Log4jFile | Shape::Log4jStatus
+                if !(definition.threads.is_empty() && definition.loggers.is_empty()) =>
+            {
+                let range = |(from, to): (u32, u32)| &line[from as usize..to as usize];
+                if self.loggers.have(range(head.component)) {
+                    return Some(Right::Logger);
+                }
+                self.threads
+                    .have(range(head.spans))
+                    .then_some(Right::Thread)
+            }
+            _ => Some(Right::Shape),
+        }
+    }
+
+    /// By what right the format claims an object of one of its dialects: programs that share layouts with
+    /// others only by loggers and messages of their own.
+    #[inline]
+    fn claims_object(&self, found: &Found, line: &[u8], scan: &Scan) -> Option<Right> {
+        if self.definition.loggers.is_empty() {
+            return Some(Right::Shape);
+        }
+        let logger = found.component(line, scan).unwrap_or_default();
+        if self.loggers.have(logger) {
+            return Some(Right::Logger);
+        }
+        let message = found.message(line, scan).unwrap_or_default();
+        self.message(trim_end(message)).map(|_| Right::Message)
+    }
+
+    /// Whether the format, one of those that share log4j's file form, knows the message of the line.
+    fn claims_message(&self, head: &Head, line: &[u8]) -> bool {
+        let definition = &self.definition;
+        matches!(head.shape, Shape::Log4jFile | Shape::Log4jStatus)
+            && !(definition.threads.is_empty() && definition.loggers.is_empty())
+            && definition.engines.contains(&head.shape.engine())
+            && self
+                .message(trim_end(&line[head.body as usize..]))
+                .is_some()
+    }
+
+    fn claims_target(&self, head: &Head, line: &[u8]) -> bool {
+        let targets = &self.definition.targets;
+        let (from, to) = head.component;
+        targets.is_empty() || engine::is_own_target(targets, &line[from as usize..to as usize])
+    }
+}
+
+impl Catalogue {
+    /// Reads a line's keys and values, if it has such and somebody of the tier asks for them.
+    #[inline]
+    pub(crate) fn scan(&self, line: &[u8], scan: &mut Scan, tier: Tier) {
+        scan.clear();
+        if json::begins(line) {
+            scan.read(line, &self.keys);
+        } else if logfmt::begins(line) && self.asks_for_logfmt(tier) {
+            scan.read_logfmt(line, &self.keys);
+        }
+    }
+
+    #[inline]
+    fn asks_for_logfmt(&self, tier: Tier) -> bool {
+        let generic = tier == Tier::Generic;
+        self.dialects
+            .iter()
+            .any(|dialect| dialect.syntax == Syntax::Logfmt && dialect.generic == generic)
+    }
+
+    /// Says whose line it is, unwrapped: of all in the tier that claim it the one with the best right, of
+    /// those the most specific. `scan` is what [`Catalogue::scan`] found.
+    #[inline]
+    pub(crate) fn claim(&self, line: &[u8], scan: &Scan, tier: Tier) -> Claim {
+        let mut best = Best::default();
+        self.offers(line, scan, tier, |right, breadth, format, head| {
+            best.offer(right, breadth, format, head);
+        });
+        best.claim()
+    }
+
+    /// Calls `offer` with right, breadth, format and head for everybody in the tier who claims the line.
+    #[inline]
+    pub(crate) fn offers(
+        &self,
+        line: &[u8],
+        scan: &Scan,
+        tier: Tier,
+        mut offer: impl FnMut(Right, u32, u16, Head),
+    ) {
+        let generic = tier == Tier::Generic;
+        let breadth = |format: u16| self.breadth.get(usize::from(format)).copied().unwrap_or(0);
+        let recognisers = if generic && !self.generic_text {
+            &[]
+        } else {
+            engine::recognisers(line)
+        };
+        for recogniser in recognisers {
+            let Some(head) = recogniser(line) else {
+                continue;
+            };
+            let formats = &self.by_engine[head.shape.engine() as usize];
+            let mut owned = false;
+            for &index in formats {
+                let compiled = &self.compiled[usize::from(index)];
+                if compiled.definition.generic == generic
+                    && let Some(right) = compiled.claims(&head, line)
+                {
+                    owned |= right > Right::Shape;
+                    offer(right, breadth(index), index, head);
+                }
+            }
+            if owned || !matches!(head.shape, Shape::Log4jFile | Shape::Log4jStatus) {
+                continue;
+            }
+            for &index in formats {
+                let compiled = &self.compiled[usize::from(index)];
+                if compiled.definition.generic == generic && compiled.claims_message(&head, line) {
+                    offer(Right::Message, breadth(index), index, head);
+                }
+            }
+        }
+        let syntax = match scan.state {
+            State::Object(_) => Some(Syntax::Json),
+            State::Pairs => Some(Syntax::Logfmt),
+            _ => None,
+        };
+        if let Some(syntax) = syntax {
+            for (number, dialect) in self.dialects.iter().enumerate() {
+                if dialect.syntax == syntax
+                    && dialect.generic == generic
+                    && let Some(found) = dialect.find(line, scan)
+                {
+                    let shape = match syntax {
+                        Syntax::Json => Shape::Json(number as u16),
+                        Syntax::Logfmt => Shape::Logfmt(number as u16),
+                    };
+                    let format = dialect.format;
+                    let compiled = &self.compiled[usize::from(format)];
+                    let Some(right) = compiled.claims_object(&found, line, scan) else {
+                        continue;
+                    };
+                    offer(
+                        right,
+                        breadth(format),
+                        format,
+                        Head::bare(shape, found.stamp),
+                    );
+                }
+            }
+        }
+        for (number, (format, _)) in self.regexes.iter().enumerate() {
+            if self.compiled[usize::from(*format)].definition.generic == generic
+                && let Some(stamp) = self.regex(number as u16).recognise(line)
+            {
+                let head = Head::bare(Shape::Regex(number as u16), stamp);
+                offer(Right::Shape, breadth(*format), *format, head);
+            }
+        }
+    }
+
+    /// A user's expression by its number.
+    pub(crate) fn regex(&self, number: u16) -> &RegexSpec {
+        let (format, own) = self.regexes[usize::from(number)];
+        &self.compiled[usize::from(format)].definition.regexes[usize::from(own)]
+    }
+
+    /// Says which format a panic with this text belongs to: the one whose marks stand in it most often,
+    /// of equals the one whose mark comes first (libraries of one client are built into others).
+    pub(crate) fn panic_owner(&self, head: &Head, text: &[u8]) -> Option<u16> {
+        let owners = self.by_engine[head.shape.engine() as usize].iter();
+        let ranked = owners.filter_map(|index| {
+            let marks = &self.compiled[usize::from(*index)].definition.panics;
+            let mut count = 0usize;
+            let mut first = text.len();
+            for mark in marks {
+                let mut found = memchr::memmem::find_iter(text, mark.as_bytes());
+                if let Some(at) = found.next() {
+                    first = first.min(at);
+                    count += 1 + found.count();
+                }
+            }
+            (count > 0).then_some((std::cmp::Reverse(count), first, *index))
+        });
+        ranked.min().map(|(_, _, index)| index)
     }
 }

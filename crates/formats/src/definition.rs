@@ -1,5 +1,6 @@
 //! Definition files: from TOML to a checked [`Definition`], or an error that names file and key.
 
+use crate::definition_keyed::{read_dialect, read_regex};
 use crate::engine::Engine;
 use crate::engine::json::{DialectSpec, Syntax};
 use crate::engine::regex::RegexSpec;
@@ -214,79 +215,6 @@ pub(crate) fn read(name: &str, text: &str) -> Result<Definition, DefinitionError
             .error("add a line that must be rejected (reject = true)"));
     }
     Ok(definition)
-}
-
-fn read_regex(at: &At<'_>, table: &Table) -> Result<RegexSpec, DefinitionError> {
-    at.only(table, &["pattern", "stamp_format"])?;
-    let pattern = at.text(table, "pattern")?;
-    let format = table
-        .get("stamp_format")
-        .map(|_| at.text(table, "stamp_format"))
-        .transpose()?;
-    RegexSpec::new(&pattern, format.as_deref()).map_err(|what| at.error(what))
-}
-
-fn read_dialect(
-    at: &At<'_>,
-    table: &Table,
-    syntax: Syntax,
-) -> Result<DialectSpec, DefinitionError> {
-    at.only(
-        table,
-        &[
-            "stamp",
-            "level",
-            "message",
-            "component",
-            "optional",
-            "keys",
-            "absent",
-            "level_words",
-            "levels",
-            "lift",
-            "rename",
-        ],
-    )?;
-    let spec = DialectSpec {
-        syntax,
-        stamp: at.texts(table, "stamp")?,
-        level: at.texts(table, "level")?,
-        message: at.texts(table, "message")?,
-        component: at.texts(table, "component")?,
-        optional: at.texts(table, "optional")?,
-        keys: at.texts(table, "keys")?,
-        absent: at.texts(table, "absent")?,
-        level_words: at.texts(table, "level_words")?,
-        levels: at.levels(table)?,
-        lift: at.texts(table, "lift")?,
-        rename: at.pairs(table, "rename")?,
-    };
-    if let Some(name) = spec
-        .optional
-        .iter()
-        .find(|name| !matches!(name.as_str(), "stamp" | "level" | "message"))
-    {
-        return Err(at
-            .key("optional")
-            .error(format!("`{name}` is none of `stamp`, `level`, `message`")));
-    }
-    let sure = |name: &str, words: &[String]| {
-        !words.is_empty() && !spec.optional.iter().any(|optional| optional == name)
-    };
-    let sure = [
-        sure("stamp", &spec.stamp),
-        sure("level", &spec.level),
-        sure("message", &spec.message),
-    ];
-    if sure.iter().filter(|sure| **sure).count() + spec.keys.len() < 2 {
-        return Err(at.error(
-            "at least two things must be there: of stamp, level, message (not optional), and keys",
-        ));
-    }
-    if spec.keys.len() > 32 {
-        return Err(at.key("keys").error("more than 32 keys"));
-    }
-    Ok(spec)
 }
 
 fn read_message(at: &At<'_>, table: &Table) -> Result<MessageSpec, DefinitionError> {
@@ -523,13 +451,13 @@ fn read_sample(at: &At<'_>, table: &Table) -> Result<Sample, DefinitionError> {
 }
 
 /// A place in a definition file, for errors.
-struct At<'a> {
+pub(crate) struct At<'a> {
     file: &'a str,
     key: String,
 }
 
 impl<'a> At<'a> {
-    fn key(&self, key: &str) -> At<'a> {
+    pub(crate) fn key(&self, key: &str) -> At<'a> {
         At {
             file: self.file,
             key: if self.key.is_empty() {
@@ -540,7 +468,7 @@ impl<'a> At<'a> {
         }
     }
 
-    fn error(&self, what: impl Into<String>) -> DefinitionError {
+    pub(crate) fn error(&self, what: impl Into<String>) -> DefinitionError {
         DefinitionError {
             file: self.file.to_owned(),
             key: if self.key.is_empty() {
@@ -552,7 +480,7 @@ impl<'a> At<'a> {
         }
     }
 
-    fn only(&self, table: &Table, known: &[&str]) -> Result<(), DefinitionError> {
+    pub(crate) fn only(&self, table: &Table, known: &[&str]) -> Result<(), DefinitionError> {
         match table.keys().find(|key| !known.contains(&key.as_str())) {
             Some(key) => Err(self
                 .key(key)
@@ -561,7 +489,7 @@ impl<'a> At<'a> {
         }
     }
 
-    fn text(&self, table: &Table, key: &str) -> Result<String, DefinitionError> {
+    pub(crate) fn text(&self, table: &Table, key: &str) -> Result<String, DefinitionError> {
         match table.get(key) {
             Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
             Some(_) => Err(self.key(key).error("must be text that is not empty")),
@@ -569,7 +497,7 @@ impl<'a> At<'a> {
         }
     }
 
-    fn truth(&self, table: &Table, key: &str) -> Result<bool, DefinitionError> {
+    pub(crate) fn truth(&self, table: &Table, key: &str) -> Result<bool, DefinitionError> {
         match table.get(key) {
             None => Ok(false),
             Some(Value::Boolean(truth)) => Ok(*truth),
@@ -577,7 +505,7 @@ impl<'a> At<'a> {
         }
     }
 
-    fn texts(&self, table: &Table, key: &str) -> Result<Vec<String>, DefinitionError> {
+    pub(crate) fn texts(&self, table: &Table, key: &str) -> Result<Vec<String>, DefinitionError> {
         let Some(value) = table.get(key) else {
             return Ok(Vec::new());
         };
@@ -593,7 +521,7 @@ impl<'a> At<'a> {
     }
 
     /// Names, or beginnings of them: `name*`.
-    fn names(&self, table: &Table, key: &str) -> Result<Vec<String>, DefinitionError> {
+    pub(crate) fn names(&self, table: &Table, key: &str) -> Result<Vec<String>, DefinitionError> {
         let names = self.texts(table, key)?;
         match names
             .iter()
@@ -604,7 +532,11 @@ impl<'a> At<'a> {
         }
     }
 
-    fn pairs(&self, table: &Table, key: &str) -> Result<Vec<(String, String)>, DefinitionError> {
+    pub(crate) fn pairs(
+        &self,
+        table: &Table,
+        key: &str,
+    ) -> Result<Vec<(String, String)>, DefinitionError> {
         let Some(value) = table.get(key) else {
             return Ok(Vec::new());
         };
@@ -619,7 +551,7 @@ impl<'a> At<'a> {
             .ok_or_else(|| self.key(key).error("must be a table of texts"))
     }
 
-    fn levels(&self, table: &Table) -> Result<Vec<(String, Level)>, DefinitionError> {
+    pub(crate) fn levels(&self, table: &Table) -> Result<Vec<(String, Level)>, DefinitionError> {
         let pairs = self.pairs(table, "levels")?.into_iter();
         pairs
             .map(|(printed, level)| {
@@ -633,7 +565,11 @@ impl<'a> At<'a> {
             .collect()
     }
 
-    fn tables<'t>(&self, table: &'t Table, key: &str) -> Result<Vec<&'t Table>, DefinitionError> {
+    pub(crate) fn tables<'t>(
+        &self,
+        table: &'t Table,
+        key: &str,
+    ) -> Result<Vec<&'t Table>, DefinitionError> {
         let Some(value) = table.get(key) else {
             return Ok(Vec::new());
         };

@@ -64,6 +64,7 @@ mod chunks;
 mod claim;
 mod convert;
 mod definition;
+mod definition_keyed;
 mod engine;
 mod framing;
 mod line;

@@ -1,7 +1,7 @@
 //! One physical line: its wrapping taken off, and what it is by its own bytes.
 
-use crate::catalogue::{Catalogue, Tier};
-use crate::claim::Claim;
+use crate::catalogue::Catalogue;
+use crate::claim::{Claim, Tier};
 use crate::engine::Head;
 use crate::engine::json::{self, Scan};
 use crate::scan::{has_colours, strip_colours};

@@ -460,7 +460,11 @@ impl<'a> Meaning<'a> {
         told: &mut Told<'_, 'a>,
     ) -> Option<&'a WhenSpec> {
         for case in cases {
-            let Some(field) = told.fields.iter().find(|field| same_word(field.key, &case.field)) else {
+            let Some(field) = told
+                .fields
+                .iter()
+                .find(|field| same_word(field.key, &case.field))
+            else {
                 continue;
             };
             let text = field.value.bytes();
