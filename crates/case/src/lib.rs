@@ -38,6 +38,7 @@ mod columns;
 mod commit;
 mod custody;
 mod disk;
+mod duplicates;
 mod error;
 mod evidence;
 mod evidence_reader;
@@ -58,13 +59,14 @@ mod verify;
 mod writer;
 
 pub use custody::{CustodyEntry, FileMark};
+pub use duplicates::{CopyRun, Duplicates};
 pub use error::CaseError;
 pub use evidence::{EvidenceWriter, PendingEvidence};
 pub use evidence_reader::EvidenceReader;
 pub use manifest::{
-    Alternative, Anchor, AnchorKind, Container, EvidencePart, FORMAT_VERSION, Manifest, Network,
-    Node, Override, Piece, Problem, Process, Resume, Segment, Snapshot, SnapshotTable, Source,
-    SourceKind, SourceStatus,
+    Alternative, Anchor, AnchorKind, Container, CopyLink, EvidencePart, FORMAT_VERSION, Manifest,
+    Network, Node, NodeLink, NodeRule, Override, Piece, Problem, Process, Resume, Segment, Snapshot,
+    SnapshotTable, Source, SourceKind, SourceStatus,
 };
 pub use read::Case;
 pub use rows::{RowWriter, Run};

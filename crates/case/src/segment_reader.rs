@@ -230,6 +230,16 @@ impl SegmentReader {
         keep: &dyn Fn(&str, i64) -> bool,
         f: &mut dyn FnMut(RecordBatch) -> Result<(), CaseError>,
     ) -> Result<(), CaseError> {
+        self.columns_in_line_order(None, keep, f)
+    }
+
+    /// Passes some columns of the rows that `keep(source, line)` wants to `f`, in line order.
+    pub(crate) fn columns_in_line_order(
+        &self,
+        columns: Option<&[&str]>,
+        keep: &dyn Fn(&str, i64) -> bool,
+        f: &mut dyn FnMut(RecordBatch) -> Result<(), CaseError>,
+    ) -> Result<(), CaseError> {
         let order = self.line_order(keep)?;
         let starts = self.group_starts();
         let group_of = |row: u64| starts.partition_point(|start| *start <= row) - 1;
@@ -243,7 +253,7 @@ impl SegmentReader {
             let groups: Vec<usize> = page.iter().map(|(_, row)| group_of(*row)).collect();
             for group in &groups {
                 if !held.contains_key(group) {
-                    held.insert(*group, self.group(*group)?);
+                    held.insert(*group, self.group(columns, *group)?);
                 }
             }
             let names: Vec<usize> = held.keys().copied().collect();
@@ -293,16 +303,19 @@ impl SegmentReader {
         Ok(order)
     }
 
-    fn group(&self, group: usize) -> Result<RecordBatch, CaseError> {
+    fn group(&self, columns: Option<&[&str]>, group: usize) -> Result<RecordBatch, CaseError> {
         let chosen = Chosen {
             groups: vec![group],
             rows: None,
         };
         let mut batches = Vec::new();
-        for batch in self.read(None, &chosen)? {
+        for batch in self.read(columns, &chosen)? {
             batches.push(batch?);
         }
-        let schema = memory_schema(&self.columns);
+        let schema = match batches.first() {
+            Some(first) => first.schema(),
+            None => memory_schema(&self.columns),
+        };
         arrow::compute::concat_batches(&schema, &batches)
             .map_err(|error| segment_error(&self.path, error))
     }

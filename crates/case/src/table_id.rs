@@ -12,6 +12,10 @@ pub enum TableId {
     Rejects,
     /// What records mean, by kind: `obs/<kind>/`.
     Obs(String),
+    /// Records that another source of the same process has too: `duplicates/runs/`.
+    Duplicates,
+    /// A sample of what records say, by which copies are recognised: `duplicates/keys/`.
+    Keys,
     /// A database table: `tables/<snapshot>/<schema>/<table>/`.
     Table {
         /// The snapshot's name.
@@ -35,6 +39,8 @@ impl TableId {
             TableId::Records => "records".to_owned(),
             TableId::Rejects => "rejects".to_owned(),
             TableId::Obs(kind) => escape(kind),
+            TableId::Duplicates => "duplicates".to_owned(),
+            TableId::Keys => "keys".to_owned(),
             TableId::Table { table, .. } => escape(table),
         }
     }
@@ -48,6 +54,8 @@ impl fmt::Display for TableId {
             TableId::Records => f.write_str("records"),
             TableId::Rejects => f.write_str("rejects"),
             TableId::Obs(kind) => write!(f, "obs/{}", escape(kind)),
+            TableId::Duplicates => f.write_str("duplicates/runs"),
+            TableId::Keys => f.write_str("duplicates/keys"),
             TableId::Table {
                 snapshot,
                 schema,
@@ -79,6 +87,8 @@ impl FromStr for TableId {
             ["records"] => TableId::Records,
             ["rejects"] => TableId::Rejects,
             ["obs", kind] => TableId::Obs((*kind).to_owned()),
+            ["duplicates", "runs"] => TableId::Duplicates,
+            ["duplicates", "keys"] => TableId::Keys,
             ["tables", snapshot, schema, table] => TableId::Table {
                 snapshot: (*snapshot).to_owned(),
                 schema: (*schema).to_owned(),

@@ -11,6 +11,7 @@ use crate::{
     CaseError, CaseWriter, EvidenceWriter, Manifest, PendingEvidence, RowWriter, Run, Segment,
     TableId,
 };
+use arrow::array::RecordBatch;
 use model::Batch;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -54,6 +55,19 @@ impl<'a> Transaction<'a> {
     /// `sources` go with it.
     pub fn manifest_mut(&mut self) -> &mut Manifest {
         &mut self.manifest
+    }
+
+    /// Returns the manifest as it was committed last.
+    pub fn committed(&self) -> &Manifest {
+        &self.writer.case.manifest
+    }
+
+    /// Returns a fresh path for a file that is gone when the transaction ends.
+    ///
+    /// # Errors
+    /// If the folder cannot be made.
+    pub fn scratch(&self, what: &str) -> Result<std::path::PathBuf, CaseError> {
+        self.work.temp_path(what)
     }
 
     /// Returns the manifest that will be committed.
@@ -151,6 +165,66 @@ impl<'a> Transaction<'a> {
     pub fn drop_rows(&mut self, source: &str, from_line: Option<u64>) -> Result<(), CaseError> {
         let from = self.drops.entry(source.to_owned()).or_insert(u64::MAX);
         *from = (*from).min(from_line.unwrap_or(0));
+        Ok(())
+    }
+
+    /// Replaces all rows of a source in one table: those committed go, what is adopted from now on
+    /// stands for them.
+    pub fn replace_rows(&mut self, table: &TableId, source: &str) {
+        let key = (table.clone(), source.to_owned());
+        self.runs.remove(&key);
+        self.replaced.insert(key);
+    }
+
+    /// Passes rows of a source as they will be committed to `f`, in line order: those committed and not
+    /// dropped, then those adopted. Only rows whose `line` is in `lines`; `columns` at least are given.
+    ///
+    /// # Errors
+    /// If segments cannot be read, or `f` fails.
+    pub fn read_rows(
+        &self,
+        table: &TableId,
+        source: &str,
+        columns: &[&str],
+        lines: std::ops::RangeInclusive<u64>,
+        f: &mut dyn FnMut(&Batch) -> Result<(), CaseError>,
+    ) -> Result<(), CaseError> {
+        let outside = |segment: &Segment| {
+            let before = segment.last_line.is_some_and(|last| last < *lines.start());
+            before || segment.first_line.is_some_and(|first| first > *lines.end())
+        };
+        let mut segments: Vec<&Segment> = self
+            .writer
+            .case
+            .manifest
+            .segments
+            .iter()
+            .filter(|segment| segment.table == *table)
+            .filter(|segment| segment.sources.iter().any(|(name, _)| name == source))
+            .filter(|segment| !outside(segment))
+            .collect();
+        segments.sort_by_key(|segment| segment.part);
+        let wanted = |line: i64| lines.contains(&(line.max(0) as u64));
+        for segment in segments {
+            let path = self.writer.case.path.join(&segment.file);
+            let reader = SegmentReader::open(&path)?;
+            let keep = |name: &str, line: i64| {
+                name == source && wanted(line) && self.survives(table, name, line)
+            };
+            reader.columns_in_line_order(Some(columns), &keep, &mut |batch| {
+                f(&to_batch(batch, reader.columns(), &path)?)
+            })?;
+        }
+        let key = (table.clone(), source.to_owned());
+        for run in self.runs.get(&key).map_or(&[][..], Vec::as_slice) {
+            let all = run.file_columns();
+            run.in_line_order(source, &mut |batch| {
+                let Some(batch) = in_lines(batch, &wanted) else {
+                    return Ok(());
+                };
+                f(&to_batch(batch, &all, std::path::Path::new("spool"))?)
+            })?;
+        }
         Ok(())
     }
 
@@ -282,6 +356,14 @@ impl Drop for Transaction<'_> {
     fn drop(&mut self) {
         let _ = self.work.disk.remove_tree(&self.work.folder);
     }
+}
+
+/// Returns the rows of a batch in line order whose line is wanted: neighbours, so that nothing is copied.
+fn in_lines(batch: RecordBatch, wanted: &dyn Fn(i64) -> bool) -> Option<RecordBatch> {
+    let lines = crate::spool::Keys::of(&batch).lines;
+    let from = lines.iter().position(|line| wanted(*line))?;
+    let to = lines.iter().rposition(|line| wanted(*line))? + 1;
+    Some(batch.slice(from, to - from))
 }
 
 fn check_digest(digest: &str) -> Result<(), CaseError> {

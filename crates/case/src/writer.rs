@@ -13,7 +13,14 @@ const LOCK: &str = "lock";
 /// Where files lie until they are renamed.
 const TEMP: &str = "tmp";
 /// Folders whose files the manifest names, all of them.
-const STORES: [&str; 5] = ["evidence", "obs", "records", "rejects", "tables"];
+const STORES: [&str; 6] = [
+    "duplicates",
+    "evidence",
+    "obs",
+    "records",
+    "rejects",
+    "tables",
+];
 
 /// The one writer of a case. Dropped (or killed) it lets go of the lock.
 #[derive(Debug)]

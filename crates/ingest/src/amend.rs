@@ -4,7 +4,7 @@ use crate::log_source::{LogReading, describe, read_log};
 use crate::networks::{self, CaseNetworks};
 use crate::pipeline::StageTimes;
 use crate::setting::SourceSetting;
-use crate::{IngestError, Quiet, resolve};
+use crate::{IngestError, Quiet, copies};
 use case::{Case, CaseWriter, Override, Source, SourceKind, Transaction};
 use evidence::SourceReader;
 use formats::Catalogue;
@@ -82,7 +82,7 @@ pub fn amend(writer: &mut CaseWriter, name: &str, said: &Amendment) -> Result<St
         // A named zone cuts pieces at its daylight-saving dates: only reading again can do that.
         read_again(&mut tx, &committed, Catalogue::builtin(), &digest)?;
     }
-    resolve::resolve(&mut tx)?;
+    copies::settle(&mut tx)?;
     tx.commit()?;
     Ok(digest)
 }
@@ -114,7 +114,7 @@ pub fn forget(writer: &mut CaseWriter, name: &str) -> Result<String, IngestError
         .snapshots
         .retain(|snapshot| snapshot.source != digest);
     manifest.overrides.retain(|said| said.source != digest);
-    resolve::resolve(&mut tx)?;
+    copies::settle(&mut tx)?;
     tx.commit()?;
     Ok(digest)
 }

@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 pub(crate) struct BlockBatches {
     pub(crate) records: Batch,
     pub(crate) rejects: Batch,
+    /// Samples by which copies are recognised.
+    pub(crate) keys: Batch,
     /// By index of the observation kind.
     pub(crate) observations: Vec<(usize, Batch)>,
 }
@@ -142,6 +144,7 @@ impl Assembler {
         BlockBatches {
             records: Batch::default(),
             rejects: reject_batch(&[(span, why)]),
+            keys: Batch::default(),
             observations: Vec::new(),
         }
     }
@@ -452,9 +455,11 @@ impl Assembler {
             .map(|(kind, observed)| (kind, self.observation_batch(rows, runs, &times, observed)))
             .collect();
         let rejects = reject_batch(&rows.rejects);
+        let keys = self.key_batch(rows, runs);
         BlockBatches {
             records: self.record_batch(rows, runs, times),
             rejects,
+            keys,
             observations,
         }
     }
@@ -537,6 +542,35 @@ impl Assembler {
             i64_column("piece", per_run.piece),
         ]);
         Batch { columns }
+    }
+
+    /// Sampled records, by which copies are recognised.
+    fn key_batch(&self, rows: &BlockRows, runs: &[Run]) -> Batch {
+        let mut stamp = Column::new("stamp_us", ColumnType::I64);
+        let mut numbers: [Vec<i64>; 3] = Default::default();
+        for &(row, key) in &rows.samples {
+            let row = row as usize;
+            let run = &runs[runs.partition_point(|run| run.to <= row)];
+            let process = i64::from(self.process_of(run.piece));
+            for (column, value) in numbers.iter_mut().zip([rows.line[row], process, key]) {
+                column.push(value);
+            }
+            stamp.push_opt_i64(
+                rows.stamps[row]
+                    .as_ref()
+                    .and_then(crate::copies::comparable),
+            );
+        }
+        let [line, process, key] = numbers;
+        Batch {
+            columns: vec![
+                Column::new("source", ColumnType::Dict),
+                i64_column("line", line),
+                i64_column("process", process),
+                stamp,
+                i64_column("key", key),
+            ],
+        }
     }
 
     /// The common columns of observations, then the kind's own.

@@ -16,6 +16,7 @@
 mod amend;
 mod assemble;
 mod columns;
+mod copies;
 mod counts;
 mod dump_source;
 mod entry;
@@ -33,6 +34,7 @@ mod run;
 mod setting;
 pub mod solve;
 mod times;
+mod who;
 
 pub use amend::{Amendment, amend, find_source, forget};
 pub use error::IngestError;

@@ -50,6 +50,7 @@ struct Writers<'t, 'w> {
     raw_bytes: Option<u64>,
     records: Option<RowWriter>,
     rejects: Option<RowWriter>,
+    keys: Option<RowWriter>,
     observations: BTreeMap<usize, RowWriter>,
 }
 
@@ -59,8 +60,17 @@ impl Writers<'_, '_> {
         let BlockBatches {
             records,
             rejects,
+            keys,
             observations,
         } = batches;
+        push(
+            expect,
+            self.tx,
+            &mut self.keys,
+            &TableId::Keys,
+            &self.key,
+            keys,
+        )?;
         push(
             expect,
             self.tx,
@@ -95,6 +105,7 @@ impl Writers<'_, '_> {
             .records
             .into_iter()
             .chain(self.rejects)
+            .chain(self.keys)
             .chain(self.observations.into_values())
         {
             runs.push(writer.finish()?);
@@ -190,6 +201,7 @@ pub(crate) fn read_log(
         raw_bytes: reading.raw_bytes,
         records: None,
         rejects: None,
+        keys: None,
         observations: BTreeMap::new(),
     };
     let state = std::sync::Mutex::new((0, false));
@@ -294,6 +306,7 @@ pub(crate) fn describe(run: &LogRun, shown: &str, parser: &str, before: Option<&
         framing_lines: counts.framing_lines,
         rejected: counts.rejected.clone(),
         undated: counts.undated,
+        duplicates: before.map_or(0, |source| source.duplicates),
         first_ts_us: counts.first_ts_us,
         last_ts_us: counts.last_ts_us,
         pieces: run.pieces.clone(),

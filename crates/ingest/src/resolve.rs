@@ -7,11 +7,11 @@
 
 use crate::columns::DictBuilder;
 use crate::networks::CaseNetworks;
-use crate::nodes::{NodeHints, node_names, stable_pod_name};
 use crate::solve::{
     self, Anchor, AnchorKind, Basis, Begin, PieceFacts, PieceInput, SlotClock, Solution,
 };
 use crate::times::record_time;
+use crate::who;
 use case::{CaseError, Manifest, Override, SourceKind, TableId, Transaction};
 use model::{Batch, Column, ColumnData, Stamp, StampDate, StampZone};
 use std::collections::{BTreeMap, BTreeSet};
@@ -85,7 +85,6 @@ fn overrides<'a>(manifest: &'a Manifest, digest: &str) -> Overrides<'a> {
         .iter()
         .filter(|item: &&Override| item.source == digest)
     {
-        said.node = item.node.as_deref().or(said.node);
         said.zone = item.zone.as_deref().or(said.zone);
         said.year = item.year.or(said.year);
         said.network = item.network.as_deref().or(said.network);
@@ -95,7 +94,6 @@ fn overrides<'a>(manifest: &'a Manifest, digest: &str) -> Overrides<'a> {
 
 #[derive(Default)]
 struct Overrides<'a> {
-    node: Option<&'a str>,
     zone: Option<&'a str>,
     year: Option<i32>,
     network: Option<&'a str>,
@@ -108,15 +106,7 @@ fn changes(manifest: &Manifest) -> BTreeMap<String, Change> {
         .iter()
         .filter(|source| source.kind == SourceKind::Log)
         .collect();
-    let hints: Vec<NodeHints> = logs
-        .iter()
-        .map(|source| NodeHints {
-            path: source.path.clone(),
-            given: overrides(manifest, &source.digest).node.map(str::to_owned),
-            wrapper: None,
-        })
-        .collect();
-    let names = node_names(&hints);
+    let names = who::names(manifest);
     // Order by host and time of day, so that neighbours stand side by side whatever came first.
     struct Item<'a> {
         source: &'a case::Source,
@@ -124,19 +114,14 @@ fn changes(manifest: &Manifest) -> BTreeMap<String, Change> {
         node: String,
     }
     let mut items: Vec<Item<'_>> = Vec::new();
-    for (source, name) in logs.iter().zip(&names) {
+    for source in logs {
         for piece in &source.pieces {
-            let stream = piece.stream.as_str();
-            let given = overrides(manifest, &source.digest).node;
-            let node = if stream.is_empty() || given.is_some() {
-                name
-            } else {
-                stable_pod_name(stream)
-            };
+            let named = names.get(&(source.digest.as_str(), piece.stream.as_str()));
+            let node = named.map_or_else(String::new, |named| named.name.clone());
             items.push(Item {
                 source,
                 piece,
-                node: node.to_owned(),
+                node,
             });
         }
     }
@@ -407,17 +392,8 @@ fn note(manifest: &mut Manifest, changes: &BTreeMap<String, Change>) {
     name_nodes(manifest);
 }
 
-/// Makes the table of nodes, and the names of sources and networks of processes, anew.
+/// Names the networks of processes, and makes the table of nodes anew.
 pub(crate) fn name_nodes(manifest: &mut Manifest) {
-    let mut nodes: BTreeMap<String, case::Node> = BTreeMap::new();
-    let sources: BTreeMap<String, (String, bool)> = manifest
-        .sources
-        .iter()
-        .map(|source| {
-            let given = overrides(manifest, &source.digest).node.is_some();
-            (source.digest.clone(), (source.path.clone(), given))
-        })
-        .collect();
     let mut networks: BTreeMap<(String, u32), BTreeSet<String>> = BTreeMap::new();
     for source in &manifest.sources {
         for piece in &source.pieces {
@@ -437,37 +413,8 @@ pub(crate) fn name_nodes(manifest: &mut Manifest) {
         process.network = found
             .filter(|names| names.len() == 1)
             .and_then(|names| names.first().cloned());
-        let Some(name) = process.node.clone() else {
-            continue;
-        };
-        let (path, given) = sources.get(&process.source).cloned().unwrap_or_default();
-        let node = nodes.entry(name.clone()).or_insert_with(|| case::Node {
-            name,
-            ..case::Node::default()
-        });
-        node.processes
-            .push((process.source.clone(), process.number));
-        if !node.names.contains(&path) {
-            node.names.push(path);
-        }
-        node.basis = if given { "given" } else { "path or wrapper" }.to_owned();
     }
-    for node in nodes.values_mut() {
-        node.names.sort();
-        node.processes.sort();
-    }
-    manifest.nodes = nodes.into_values().collect();
-    for source in &mut manifest.sources {
-        let names: BTreeSet<&str> = manifest
-            .processes
-            .iter()
-            .filter(|process| process.source == source.digest)
-            .filter_map(|process| process.node.as_deref())
-            .collect();
-        source.node = (names.len() == 1)
-            .then(|| names.first().map(|name| (*name).to_owned()))
-            .flatten();
-    }
+    who::describe(manifest);
 }
 
 /// Returns a piece as the manifest keeps it.

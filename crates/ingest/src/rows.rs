@@ -46,6 +46,8 @@ pub(crate) struct BlockRows {
     pub(crate) starts: Vec<u32>,
     /// Observations by kind.
     pub(crate) observations: BTreeMap<usize, ObsRows>,
+    /// Keys of sampled records, by record: how copies are recognised.
+    pub(crate) samples: Vec<(u32, i64)>,
     /// Rejects.
     pub(crate) rejects: Vec<(Span, Reject)>,
     /// Physical lines that continue a record, frame or are blank.
@@ -95,6 +97,7 @@ impl BlockRows {
             versions: Vec::new(),
             starts: Vec::new(),
             observations: BTreeMap::new(),
+            samples: Vec::new(),
             rejects: Vec::new(),
             continuation_lines: 0,
             framing_lines: 0,
@@ -293,6 +296,9 @@ impl RecordSink for BlockRows {
         }
         self.push_promoted(record);
         self.push_observations(record);
+        if let Some(key) = crate::copies::sample(record) {
+            self.samples.push((self.records as u32, key));
+        }
         for clue in record.clues {
             self.clues.push((self.records as u32, *clue));
         }

@@ -7,7 +7,7 @@ use crate::networks::{self, CaseNetworks, NamedNetwork};
 use crate::nodes::{NodeHints, node_names, stem};
 use crate::pipeline::StageTimes;
 use crate::setting::SourceSetting;
-use crate::{IngestError, IngestOptions, Progress, resolve};
+use crate::{IngestError, IngestOptions, Progress, copies, resolve};
 use case::{CaseWriter, CustodyEntry, Override, Source, SourceKind, Transaction};
 use evidence::{Content, Found, SourceReader};
 use formats::Catalogue;
@@ -408,7 +408,7 @@ impl<'w, 'o> Run<'w, 'o> {
     fn finish(mut self, changed: bool) -> Result<IngestReport, IngestError> {
         let unsettled = changed || resolve::needs_resolving(self.tx.manifest());
         if unsettled && !self.options.dry_run {
-            self.report.rewritten = resolve::resolve(&mut self.tx)?;
+            self.report.rewritten = copies::settle(&mut self.tx)?;
             self.tx.commit()?;
         }
         Ok(self.report)

@@ -6,5 +6,6 @@
 )]
 
 mod cases;
+mod copies;
 mod parse;
 mod times;
