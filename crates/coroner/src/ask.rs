@@ -109,8 +109,10 @@ impl Evidence {
         text: &str,
         window: &crate::Window,
         limit: Option<usize>,
+        with_copies: bool,
     ) -> Result<index::Found, Error> {
         let filter = index::Filter {
+            with_copies,
             window: window.is_given().then(|| window.bounds()),
             limit,
         };

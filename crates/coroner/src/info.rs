@@ -69,7 +69,7 @@ pub struct InfoSource {
     pub rejected: BTreeMap<String, u64>,
     /// Records without a time.
     pub undated: u64,
-    /// Records that another source of the same process has too; null while nobody has compared.
+    /// Records that another source of the same process has too and that are shown from there; null for dumps.
     pub duplicates: Option<u64>,
     /// Earliest time.
     pub first_ts: Option<String>,
@@ -192,6 +192,8 @@ pub struct Totals {
     pub lines: u64,
     /// Records.
     pub records: u64,
+    /// Those among them that are copies of others, in other sources of their process.
+    pub duplicates: u64,
     /// Rejected lines.
     pub rejected: u64,
     /// Records without a time.
@@ -384,7 +386,7 @@ fn info_source(manifest: &Manifest, source: &Source) -> InfoSource {
         framing_lines: source.framing_lines,
         rejected: source.rejected.clone(),
         undated: source.undated,
-        duplicates: None,
+        duplicates: (source.kind == SourceKind::Log).then_some(source.duplicates),
         first_ts: source.first_ts_us.map(format_utc),
         last_ts: source.last_ts_us.map(format_utc),
         zone,
@@ -478,6 +480,7 @@ fn totals(manifest: &Manifest) -> Totals {
         bytes: sources.iter().map(|source| source.bytes).sum(),
         lines: sources.iter().map(|source| source.lines).sum(),
         records: sources.iter().map(|source| source.records).sum(),
+        duplicates: sources.iter().map(|source| source.duplicates).sum(),
         rejected: sources.iter().flat_map(|s| s.rejected.values()).sum(),
         undated: sources.iter().map(|source| source.undated).sum(),
         tables: tables.clone().count(),

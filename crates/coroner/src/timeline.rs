@@ -22,6 +22,8 @@ pub struct TimelineFilter {
     pub grep: Option<crate::Grep>,
     /// At most this many rows.
     pub limit: Option<u64>,
+    /// Whether copies of a record in other sources of its process are rows of their own.
+    pub with_copies: bool,
     /// Memory that sorting may hold before it spills.
     pub memory_bytes: Option<usize>,
 }
@@ -82,6 +84,9 @@ pub struct TimelineSummary {
     pub rows: u64,
     /// Rows among them without a time of their own (they stand where their neighbours stand).
     pub undated: u64,
+    /// Copies of records in other sources of their process, which are not among the rows unless they were
+    /// asked for.
+    pub copies: u64,
     /// Whether the limit cut the rest off.
     pub more: bool,
     /// Nodes whose place in the order is uncertain, and why.
@@ -127,6 +132,7 @@ impl Evidence {
         };
         milestones.retain(|milestone| filter.takes_kind(milestone.kind));
         let mut milestones = milestones.into_iter().peekable();
+        let duplicates = self.case.duplicates()?;
         let mut out = Out {
             f,
             limit: filter.limit.unwrap_or(u64::MAX),
@@ -145,6 +151,15 @@ impl Evidence {
                 {
                     continue;
                 }
+                let line = columns
+                    .i64(row, "line")
+                    .map_or(0, |line| line.max(0) as u64);
+                if duplicates.is_copy(&source, line) {
+                    out.summary.copies += 1;
+                    if !filter.with_copies {
+                        continue;
+                    }
+                }
                 let order = columns.i64(row, "ts_order_us").unwrap_or(i64::MAX);
                 while let Some(milestone) =
                     milestones.next_if(|next| (next.order_us, &next.source) < (order, &source))
@@ -154,7 +169,15 @@ impl Evidence {
                     }
                 }
                 let dated = columns.i64(row, "ts_us").is_some();
-                if out.push(shape(&columns, row), dated).is_break() {
+                let mut shaped = shape(&columns, row);
+                let copies = duplicates.copies(&source, line);
+                if !copies.is_empty() {
+                    let refs = copies
+                        .iter()
+                        .map(|(copy, line)| format!("{copy}:{line}").into());
+                    shaped.insert("duplicates".into(), Value::Array(refs.collect()));
+                }
+                if out.push(shaped, dated).is_break() {
                     return ControlFlow::Break(());
                 }
             }

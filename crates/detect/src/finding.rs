@@ -27,6 +27,8 @@ pub struct EvidenceSummary {
     pub nodes: usize,
     /// Records.
     pub records: u64,
+    /// Those among them that are copies of others, in other sources of their process.
+    pub duplicates: u64,
     /// Earliest time, RFC 3339.
     pub first_ts: Option<String>,
     /// Latest time.

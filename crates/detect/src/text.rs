@@ -149,7 +149,11 @@ impl Triage {
             parts.push(counted(evidence.nodes as u64, "node"));
         }
         if evidence.records > 0 {
-            parts.push(counted(evidence.records, "record"));
+            let records = counted(evidence.records, "record");
+            parts.push(match evidence.duplicates {
+                0 => records,
+                copies => format!("{records} ({} without copies)", evidence.records - copies),
+            });
         }
         if evidence.first_ts.is_some() {
             parts.push(span(

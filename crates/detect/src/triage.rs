@@ -96,6 +96,11 @@ fn evidence(
         sources: manifest.sources.len(),
         nodes: overview.nodes.len(),
         records: manifest.sources.iter().map(|source| source.records).sum(),
+        duplicates: manifest
+            .sources
+            .iter()
+            .map(|source| source.duplicates)
+            .sum(),
         first_ts: first
             .map(|place| place.us)
             .min()

@@ -2,7 +2,7 @@
 
 use crate::language::{Search, SearchSyntaxError, What};
 use crate::matcher::{Matcher, Subject};
-use case::{Case, CaseError, TableId};
+use case::{Case, CaseError, Duplicates, TableId};
 use model::{Batch, Column, RowFilter};
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -18,6 +18,8 @@ pub struct Filter {
     pub window: Option<(i64, i64)>,
     /// At most so many hits, the earliest; all are counted. 0: count alone.
     pub limit: Option<usize>,
+    /// Whether copies of a record in other sources of its process are hits of their own.
+    pub with_copies: bool,
 }
 
 /// A record, or a line that no format claimed, that satisfies the search.
@@ -53,6 +55,8 @@ pub struct Hit {
     pub lines: u64,
     /// Whether no format claimed the line.
     pub is_rejected: bool,
+    /// References to its copies in other sources of its process.
+    pub copies: Vec<String>,
 }
 
 impl Hit {
@@ -81,6 +85,8 @@ pub struct Found {
     pub hits: Vec<Hit>,
     /// All hits.
     pub count: u64,
+    /// Hits that are copies of others; they are not in `count` unless they were asked for.
+    pub copies: u64,
     /// How the answer was found: `scan`.
     pub answered_by: &'static str,
     /// Records that were looked at (in the window, if there is one).
@@ -132,7 +138,7 @@ const COLUMNS: &[&str] = &[
 /// [`SearchError`]; nothing found is not an error.
 pub fn search(case: &Case, text: &str, filter: Filter) -> Result<Found, SearchError> {
     let search = Search::parse(text)?;
-    let mut scan = Scan::new(&search, filter);
+    let mut scan = Scan::new(&search, filter, case.duplicates()?);
     case.read(
         &TableId::Records,
         Some(COLUMNS),
@@ -181,6 +187,7 @@ struct Scan<'a> {
     search: &'a Search,
     filter: Filter,
     matcher: Matcher,
+    duplicates: Duplicates,
     hits: BinaryHeap<Ranked>,
     found: Found,
 }
@@ -209,11 +216,12 @@ impl PartialEq for Ranked {
 impl Eq for Ranked {}
 
 impl<'a> Scan<'a> {
-    fn new(search: &'a Search, filter: Filter) -> Scan<'a> {
+    fn new(search: &'a Search, filter: Filter, duplicates: Duplicates) -> Scan<'a> {
         Scan {
             search,
             filter,
             matcher: Matcher::default(),
+            duplicates,
             hits: BinaryHeap::new(),
             found: Found {
                 answered_by: "scan",
@@ -280,7 +288,22 @@ impl<'a> Scan<'a> {
             if !self.matcher.matches(self.search, &subject) {
                 continue;
             }
+            let source = column("source").and_then(|c| c.text(row)).unwrap_or("");
+            let line = number(column("line"), row).map_or(0, |line| line.max(0) as u64);
+            if self.duplicates.is_copy(source, line) {
+                self.found.copies += 1;
+                if !self.filter.with_copies {
+                    continue;
+                }
+            }
+            let copies: Vec<String> = self
+                .duplicates
+                .copies(source, line)
+                .into_iter()
+                .map(|(copy, line)| format!("{copy}:{line}"))
+                .collect();
             self.hit(|| Hit {
+                copies,
                 ts_us: number(column("ts_us"), row),
                 ts_basis: text(column("ts_basis"), row),
                 ts_order_us,

@@ -92,7 +92,7 @@ impl Engine {
     /// [`QueryError::Engine`] if the place for temporary files cannot be made.
     pub fn open(case: &Case, options: EngineOptions) -> Result<Engine, QueryError> {
         let mut engine = Engine::new(options)?;
-        for id in [TableId::Records, TableId::Rejects] {
+        for id in [TableId::Records, TableId::Rejects, TableId::Duplicates] {
             engine.add_files(case, id, None);
         }
         for id in case.tables() {
@@ -145,6 +145,9 @@ impl Engine {
             name: match id {
                 TableId::Records => TableName::Records,
                 TableId::Rejects => TableName::Rejects,
+                TableId::Duplicates => TableName::Duplicates,
+                // Samples are of use to ingest alone.
+                TableId::Keys => return,
                 TableId::Obs(kind) => TableName::Obs(kind),
                 TableId::Table {
                     snapshot,

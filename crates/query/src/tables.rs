@@ -17,6 +17,8 @@ pub enum TableName {
     Records,
     /// Lines that no format claimed: `rejects`.
     Rejects,
+    /// Records that another source of their process has too: `duplicates`.
+    Duplicates,
     /// What records mean: `obs.<kind>`.
     Obs(String),
     /// A table of a database: `<snapshot>.<schema>.<table>`.
@@ -35,6 +37,7 @@ impl fmt::Display for TableName {
         match self {
             TableName::Records => f.write_str("records"),
             TableName::Rejects => f.write_str("rejects"),
+            TableName::Duplicates => f.write_str("duplicates"),
             TableName::Obs(kind) => write!(f, "obs.{kind}"),
             TableName::Dump {
                 snapshot,
@@ -133,6 +136,16 @@ const REJECTS: &[(&str, ColumnType)] = &[
     ("reason", ColumnType::Dict),
 ];
 
+/// A run of records from `line` to `last_line` stands for one of `of_source` from `of_line` on.
+const DUPLICATES: &[(&str, ColumnType)] = &[
+    ("source", ColumnType::Dict),
+    ("line", ColumnType::I64),
+    ("last_line", ColumnType::I64),
+    ("of_source", ColumnType::Text),
+    ("of_line", ColumnType::I64),
+    ("records", ColumnType::I64),
+];
+
 /// Columns that every kind of observation has, before its own.
 const OBS_COMMON: &[&str] = &[
     "ts",
@@ -167,6 +180,10 @@ impl Tables {
         let mut by_name = BTreeMap::from([
             (TableName::Records, empty(&mut RECORDS.iter().copied())),
             (TableName::Rejects, empty(&mut REJECTS.iter().copied())),
+            (
+                TableName::Duplicates,
+                empty(&mut DUPLICATES.iter().copied()),
+            ),
         ]);
         for kind in model::observation_kinds() {
             let common = RECORDS
@@ -220,6 +237,7 @@ impl Tables {
         let own = self.by_name.iter().find(|(name, _)| match (name, written) {
             (TableName::Records, TableReference::Bare { table }) => &**table == "records",
             (TableName::Rejects, TableReference::Bare { table }) => &**table == "rejects",
+            (TableName::Duplicates, TableReference::Bare { table }) => &**table == "duplicates",
             (TableName::Obs(kind), TableReference::Partial { schema, table }) => {
                 &**schema == "obs" && **table == **kind
             }

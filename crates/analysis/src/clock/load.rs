@@ -279,8 +279,16 @@ fn read(
 ) -> Result<(), CaseError> {
     let table = TableId::Obs(kind.to_owned());
     let roles = roles(case);
+    // What several sources of a process say is said once.
+    let duplicates = case.duplicates()?;
     case.read(&table, Some(columns), &RowFilter::All, &mut |batch| {
         for row in 0..batch.rows() {
+            let number = batch.column("line").and_then(|line| line.i64(row));
+            let source = batch.column("source").and_then(|source| source.text(row));
+            let line = number.map_or(0, |line| line.max(0) as u64);
+            if duplicates.is_copy(source.unwrap_or_default(), line) {
+                continue;
+            }
             each(Row {
                 batch: &batch,
                 row,

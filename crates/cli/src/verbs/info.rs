@@ -47,6 +47,13 @@ pub(crate) fn view(info: &Info, gaps: bool, ui: &Ui) -> Vec<Block> {
         shared::count(totals.records, "record"),
         shared::bytes(totals.bytes),
     );
+    if totals.duplicates > 0 {
+        summary.push_str(&format!(
+            " ({} among them in several sources: {} without copies)",
+            shared::count(totals.duplicates, "record"),
+            shared::thousands(totals.records - totals.duplicates)
+        ));
+    }
     if totals.tables > 0 {
         summary.push_str(&format!(
             ", {} with {}",
@@ -142,6 +149,9 @@ fn headline(source: &InfoSource) -> String {
         let rejected: u64 = source.rejected.values().sum();
         if rejected > 0 {
             parts.push(format!("{} rejected", shared::thousands(rejected)));
+        }
+        if let Some(copies) = source.duplicates.filter(|copies| *copies > 0) {
+            parts.push(shared::plural(copies, "copy", "copies"));
         }
         if source.undated > 0 {
             parts.push(format!("{} undated", shared::thousands(source.undated)));

@@ -26,6 +26,9 @@ pub(crate) struct Args {
     /// Only how many there are
     #[arg(long)]
     count: bool,
+    /// Find copies of a record in other sources of its process, too
+    #[arg(long)]
+    no_dedup: bool,
     /// At most N, the earliest
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -42,7 +45,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
     let evidence = shared::open(ui, &args.case)?;
     let window = ui.window(&evidence)?;
     let limit = if args.count { Some(0) } else { args.limit };
-    let found = evidence.search(&args.query, &window, limit)?;
+    let found = evidence.search(&args.query, &window, limit, args.no_dedup)?;
     let partial = evidence.partial();
     let looked_at = evidence.looked_at(&window, &[]);
     let tail = shared::tail(
@@ -59,6 +62,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
     if args.count {
         let mut body = Map::new();
         body.insert("count".into(), json!(found.count));
+        body.insert("copies".into(), json!(found.copies));
         body.insert("answered_by".into(), json!(found.answered_by));
         body.extend(tail);
         ui.document(&Document {
@@ -74,6 +78,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
             }
             let mut whole = Map::new();
             whole.insert("count".into(), json!(found.count));
+            whole.insert("copies".into(), json!(found.copies));
             whole.insert("answered_by".into(), json!(found.answered_by));
             whole.extend(tail);
             Ok(whole)
@@ -85,6 +90,12 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
                 shared::count(found.count, "hit")
             ));
         }
+    }
+    if found.copies > 0 && !args.no_dedup {
+        ui.note(&format!(
+            "{} of hits in other sources left out: --no-dedup shows them",
+            shared::plural(found.copies, "copy", "copies")
+        ));
     }
     if found.count == 0 {
         ui.note(&format!(
@@ -122,7 +133,7 @@ fn row(hit: &Hit) -> Map<String, Value> {
         "message": hit.message,
         "fields": fields,
         "ref": hit.reference(),
-        "duplicates": [],
+        "duplicates": hit.copies,
     });
     match row {
         Value::Object(row) => row,

@@ -54,11 +54,13 @@ pub(crate) fn tail(
 
 /// `12 records`, `1 record`.
 pub(crate) fn count(number: u64, one: &str) -> String {
-    let plural = match number {
-        1 => one.to_owned(),
-        _ => format!("{one}s"),
-    };
-    format!("{} {plural}", thousands(number))
+    plural(number, one, &format!("{one}s"))
+}
+
+/// `12 copies`, `1 copy`.
+pub(crate) fn plural(number: u64, one: &str, several: &str) -> String {
+    let word = if number == 1 { one } else { several };
+    format!("{} {word}", thousands(number))
 }
 
 /// `1234567` as `1,234,567`.

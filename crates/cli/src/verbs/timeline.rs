@@ -35,6 +35,9 @@ pub(crate) struct Args {
     /// At most N rows
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
+    /// Show copies of a record in other sources of its process, too
+    #[arg(long)]
+    no_dedup: bool,
     /// Put records where they belong by true time (comes with a later version)
     #[arg(long)]
     corrected: bool,
@@ -78,6 +81,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
         kinds: args.kind.clone(),
         grep: args.grep.as_deref().map(str::parse).transpose()?,
         limit: args.limit,
+        with_copies: args.no_dedup,
         memory_bytes: ui.settings.memory.map(|bytes| bytes as usize),
     };
     let evidence = shared::open(ui, &args.case)?;
@@ -102,7 +106,11 @@ pub(crate) fn list(
             .timeline(filter, window, &mut |row| list.push(row).map_err(stop))
             .map_err(resume)?;
         let empty = summary.rows == 0;
-        Ok(shared::tail(given, empty.then_some(&looked_at), &partial))
+        let mut tail = Map::new();
+        tail.insert("count".into(), summary.rows.into());
+        tail.insert("copies".into(), summary.copies.into());
+        tail.extend(shared::tail(given, empty.then_some(&looked_at), &partial));
+        Ok(tail)
     })?;
     for why in &summary.uncertain {
         ui.warn(&format!("order uncertain: {why}"));
@@ -111,6 +119,12 @@ pub(crate) fn list(
         ui.note(&format!(
             "{} without a time of their own stand where their neighbours stand",
             shared::count(summary.undated, "record")
+        ));
+    }
+    if summary.copies > 0 && !filter.with_copies {
+        ui.note(&format!(
+            "{} of records in other sources left out: --no-dedup shows them",
+            shared::plural(summary.copies, "copy", "copies")
         ));
     }
     if summary.more {

@@ -6,6 +6,7 @@
 )]
 
 mod bad_input;
+mod copies;
 mod grammar;
 mod hostile;
 mod killed;
