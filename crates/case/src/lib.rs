@@ -47,6 +47,7 @@ mod fault_tests;
 mod layout;
 mod manifest;
 mod merge;
+mod nodes;
 mod read;
 mod rows;
 mod segment;
@@ -64,10 +65,11 @@ pub use error::CaseError;
 pub use evidence::{EvidenceWriter, PendingEvidence};
 pub use evidence_reader::EvidenceReader;
 pub use manifest::{
-    Alternative, Anchor, AnchorKind, Container, CopyLink, EvidencePart, FORMAT_VERSION, Manifest,
-    Network, Node, NodeLink, NodeRule, Override, Piece, Problem, Process, Resume, Segment, Snapshot,
-    SnapshotTable, Source, SourceKind, SourceStatus,
+    Alternative, Anchor, AnchorKind, Container, EvidencePart, FORMAT_VERSION, Manifest, Network,
+    Override, Piece, Problem, Process, Resume, Segment, Snapshot, SnapshotTable, Source,
+    SourceKind, SourceStatus,
 };
+pub use nodes::{CopyLink, Node, NodeLink, NodeRule};
 pub use read::Case;
 pub use rows::{RowWriter, Run};
 pub use table_id::{TableId, TableIdError};

@@ -4,7 +4,7 @@
 //! the numbers of sources and processes, whatever the order of ingest. When and by whom is in
 //! `custody.jsonl`.
 
-use crate::{FileMark, TableId};
+use crate::{CopyLink, FileMark, Node, NodeLink, NodeRule, TableId};
 use model::{ColumnType, Stamp};
 use std::collections::BTreeMap;
 
@@ -463,79 +463,6 @@ pub struct Process {
     /// Machines that it says it is connected to, and the lines.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<(String, u64)>,
-}
-
-/// Two sources that hold records of one process: the same stamps and bytes where both have records.
-#[derive(
-    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
-#[serde(default)]
-pub struct CopyLink {
-    /// Digest of the one, the smaller.
-    pub a: String,
-    /// Which of its streams.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub a_stream: String,
-    /// Digest of the other.
-    pub b: String,
-    /// Which of its streams.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub b_stream: String,
-    /// Records that both have.
-    pub shared: u64,
-    /// Records that the one with fewer has where both have any.
-    pub of: u64,
-    /// Whether that is enough to be sure; if not, nothing is taken for a copy.
-    pub certain: bool,
-    /// How it was recognised.
-    pub basis: String,
-}
-
-/// What a person said about who is who.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(default)]
-pub struct NodeRule {
-    /// The node's name from now on.
-    pub node: String,
-    /// What belongs to it: names of nodes or of pods, hosts …, paths, digests of sources.
-    pub is: Vec<String>,
-}
-
-/// The machine or pod set that processes belong to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(default)]
-pub struct Node {
-    /// Name.
-    pub name: String,
-    /// Other names seen for it.
-    pub names: Vec<String>,
-    /// What it is called, by kind: pod, host, container …, path.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub known_as: BTreeMap<String, Vec<String>>,
-    /// How many machines it may be: pods of one Deployment that spoke at the same time share a name.
-    pub at_most: u32,
-    /// Nodes that may be the same machine.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub maybe: Vec<String>,
-    /// Its processes, as (digest of the source, number).
-    pub processes: Vec<(String, u32)>,
-    /// How the name became known.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub basis: String,
-}
-
-/// A validator and the beacon node it works with, as far as something shows it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(default)]
-pub struct NodeLink {
-    /// The validator's node.
-    pub validator: String,
-    /// The beacon node's.
-    pub beacon: String,
-    /// What shows it.
-    pub basis: String,
-    /// Where.
-    pub refs: Vec<String>,
 }
 
 /// One dump, paste, API answer or live read of a database.

@@ -2,8 +2,8 @@
 
 use crate::{Error, ErrorKind, Evidence, OpenOptions, Partial, PlainDumps};
 use analysis::trace::{TraceError, TraceOptions};
-use case::CaseWriter;
-use ingest::{Amendment, IngestOptions, IngestReport, ParseReport, Progress};
+use case::{CaseWriter, NodeRule};
+use ingest::{Amendment, Custody, IngestOptions, IngestReport, ParseReport, Progress};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -170,6 +170,55 @@ pub fn amend(case: impl AsRef<Path>, source: &str, said: &Amendment) -> Result<S
     let digest = evidence.source(source)?.digest.clone();
     let mut writer = CaseWriter::open_or_create(case.as_ref())?;
     Ok(ingest::amend(&mut writer, &digest, said)?)
+}
+
+/// Records what people say about who is who, and solves the case anew. `text` is TOML: each key is the name
+/// of a node, its value the list of what belongs to it (names of nodes, pods or hosts, sources).
+///
+/// ```
+/// let said = coroner::node_rules("prysm-1 = [\"beacon-0\", \"S3\"]")?;
+/// assert_eq!(said[0].node, "prysm-1");
+/// # Ok::<(), coroner::Error>(())
+/// ```
+///
+/// # Errors
+/// If a word names nothing in the case, or the case cannot be written.
+pub fn set_nodes(
+    case: impl AsRef<Path>,
+    rules: &[NodeRule],
+    custody: &Custody,
+) -> Result<(), Error> {
+    Evidence::open_case(case.as_ref())?;
+    let mut writer = CaseWriter::open_or_create(case.as_ref())?;
+    let detail: Vec<String> = rules
+        .iter()
+        .map(|rule| format!("{} = {}", rule.node, rule.is.join(", ")))
+        .collect();
+    let entry = case::CustodyEntry {
+        at: model::time::format_utc(custody.at_us),
+        by: custody.by.clone(),
+        command: custody.command.clone(),
+        action: "nodes".to_owned(),
+        detail: Some(detail.join("; ")),
+        ..case::CustodyEntry::default()
+    };
+    Ok(ingest::set_nodes(&mut writer, rules, Some(entry))?)
+}
+
+/// Reads who is who as people write it: see [`set_nodes`].
+///
+/// # Errors
+/// If it is no TOML of that shape.
+pub fn node_rules(text: &str) -> Result<Vec<NodeRule>, Error> {
+    let said: std::collections::BTreeMap<String, Vec<String>> =
+        toml::from_str(text).map_err(|error| {
+            Error::request(format!("this is not who is who: {}", error.message()))
+                .with_hint("write a line for each node: prysm-1 = [\"beacon-0\", \"S3\"]")
+        })?;
+    Ok(said
+        .into_iter()
+        .map(|(node, is)| NodeRule { node, is })
+        .collect())
 }
 
 /// Takes a source out of a case. Returns its digest.

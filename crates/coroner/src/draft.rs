@@ -93,7 +93,9 @@ impl Evidence {
         self.nodes()
             .into_iter()
             .map(|node| {
-                let versions = node.versions.join(", ");
+                let versions: Vec<&str> =
+                    node.versions.iter().map(|v| v.version.as_str()).collect();
+                let versions = versions.join(", ");
                 let clients = if versions.is_empty() {
                     node.clients
                 } else {

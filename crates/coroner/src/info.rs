@@ -1,10 +1,10 @@
-//! `info` and `nodes`: what a case holds, and who is who.
+//! `info`: what a case holds.
 
 use crate::{Error, Evidence, Partial};
 use case::{Manifest, Source, SourceKind};
 use model::time::{format_offset, format_utc};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What a case holds.
 #[derive(Clone, Debug, Serialize)]
@@ -184,8 +184,10 @@ pub struct InfoTable {
 pub struct Totals {
     /// Sources.
     pub sources: usize,
-    /// Nodes.
+    /// Nodes by name.
     pub nodes: usize,
+    /// Nodes at least and at most, as some may be one machine and others several.
+    pub nodes_range: [usize; 2],
     /// Decoded bytes.
     pub bytes: u64,
     /// Lines.
@@ -221,35 +223,6 @@ pub struct Gap {
     pub why: String,
 }
 
-/// A node: a machine or pod set that processes belong to.
-#[derive(Clone, Debug, Serialize)]
-pub struct NodeInfo {
-    /// Its name.
-    pub node: String,
-    /// Other names seen for it.
-    pub names: Vec<String>,
-    /// How the name became known.
-    pub basis: String,
-    /// Clients that run on it.
-    pub clients: Vec<String>,
-    /// Roles.
-    pub roles: Vec<String>,
-    /// Versions.
-    pub versions: Vec<String>,
-    /// Networks.
-    pub networks: Vec<String>,
-    /// Runs of programs.
-    pub processes: usize,
-    /// Sources, as `S1`.
-    pub sources: Vec<String>,
-    /// Records.
-    pub records: u64,
-    /// Earliest time.
-    pub first_ts: Option<String>,
-    /// Latest time.
-    pub last_ts: Option<String>,
-}
-
 impl Evidence {
     /// Says what the evidence is.
     pub fn info(&self) -> Info {
@@ -268,17 +241,6 @@ impl Evidence {
             parser: formats::Catalogue::builtin().parser_version().to_owned(),
             partial: self.partial(),
         }
-    }
-
-    /// Says who is who, by name.
-    pub fn nodes(&self) -> Vec<NodeInfo> {
-        let manifest = self.manifest();
-        let mut names: BTreeSet<&str> = manifest.nodes.iter().map(|n| n.name.as_str()).collect();
-        names.extend(manifest.sources.iter().filter_map(|s| s.node.as_deref()));
-        names
-            .into_iter()
-            .map(|name| node_info(manifest, name))
-            .collect()
     }
 
     /// Returns a source of the case by `S<number>`, digest (or its beginning) or path.
@@ -470,13 +432,11 @@ fn info_snapshot(snapshot: &case::Snapshot) -> InfoSnapshot {
 fn totals(manifest: &Manifest) -> Totals {
     let sources = &manifest.sources;
     let tables = manifest.snapshots.iter().flat_map(|s| &s.tables);
+    let (least, most) = manifest.node_range();
     Totals {
         sources: sources.len(),
-        nodes: sources
-            .iter()
-            .filter_map(|source| source.node.as_deref())
-            .collect::<BTreeSet<_>>()
-            .len(),
+        nodes: manifest.nodes.len(),
+        nodes_range: [least, most],
         bytes: sources.iter().map(|source| source.bytes).sum(),
         lines: sources.iter().map(|source| source.lines).sum(),
         records: sources.iter().map(|source| source.records).sum(),
@@ -485,56 +445,6 @@ fn totals(manifest: &Manifest) -> Totals {
         undated: sources.iter().map(|source| source.undated).sum(),
         tables: tables.clone().count(),
         rows: tables.map(|table| table.rows).sum(),
-        first_ts: sources
-            .iter()
-            .filter_map(|s| s.first_ts_us)
-            .min()
-            .map(format_utc),
-        last_ts: sources
-            .iter()
-            .filter_map(|s| s.last_ts_us)
-            .max()
-            .map(format_utc),
-    }
-}
-
-fn node_info(manifest: &Manifest, name: &str) -> NodeInfo {
-    let known = manifest.nodes.iter().find(|node| node.name == name);
-    let sources: Vec<&Source> = manifest
-        .sources
-        .iter()
-        .filter(|source| {
-            source.node.as_deref() == Some(name)
-                || known.is_some_and(|node| node.processes.iter().any(|(s, _)| *s == source.digest))
-        })
-        .collect();
-    let processes: Vec<&case::Process> = manifest
-        .processes
-        .iter()
-        .filter(|process| match (&process.node, known) {
-            (Some(node), _) => node == name,
-            (None, Some(node)) => node
-                .processes
-                .iter()
-                .any(|(source, number)| *source == process.source && *number == process.number),
-            (None, None) => sources.iter().any(|source| source.digest == process.source),
-        })
-        .collect();
-    let set = |values: &mut dyn Iterator<Item = Option<&str>>| -> Vec<String> {
-        let set: BTreeSet<&str> = values.flatten().filter(|value| !value.is_empty()).collect();
-        set.into_iter().map(str::to_owned).collect()
-    };
-    NodeInfo {
-        node: name.to_owned(),
-        names: known.map_or(Vec::new(), |node| node.names.clone()),
-        basis: known.map_or(String::new(), |node| node.basis.clone()),
-        clients: set(&mut processes.iter().map(|p| Some(p.client.as_str()))),
-        roles: set(&mut processes.iter().map(|p| p.role.as_deref())),
-        versions: set(&mut processes.iter().map(|p| p.version.as_deref())),
-        networks: set(&mut processes.iter().map(|p| p.network.as_deref())),
-        processes: processes.len(),
-        sources: sources.iter().map(|s| format!("S{}", s.number)).collect(),
-        records: sources.iter().map(|source| source.records).sum(),
         first_ts: sources
             .iter()
             .filter_map(|s| s.first_ts_us)

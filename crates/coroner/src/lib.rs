@@ -28,6 +28,7 @@ mod gaps;
 mod grep;
 mod info;
 mod milestones;
+mod nodes;
 mod partial;
 mod plain;
 mod show;
@@ -39,9 +40,12 @@ mod window;
 pub use ::ingest::{Amendment, Custody, IngestOptions, IngestReport, ParseReport, Progress, Quiet};
 pub use analysis::clock::{ClockReport, Interval as ClockInterval};
 pub use analysis::frames::{FrameError, frame};
-pub use ask::{Traced, amend, check_definitions, forget, ingest, parse, read_definitions, trace};
+pub use ask::{
+    Traced, amend, check_definitions, forget, ingest, node_rules, parse, read_definitions,
+    set_nodes, trace,
+};
 pub use cache::{Cache, CacheEntry};
-pub use case::SourceKind;
+pub use case::{NodeRule, SourceKind};
 pub use draft::DraftOptions;
 pub use error::{Error, ErrorKind};
 pub use evidence::{Evidence, OpenOptions, STDIN};
@@ -50,9 +54,10 @@ pub use grep::Grep;
 pub use index::{Found, Hit};
 pub use info::{
     Gap, Info, InfoAlternative, InfoContainer, InfoProcess, InfoSnapshot, InfoSource, InfoTable,
-    InfoZone, NodeInfo, Totals,
+    InfoZone, Totals,
 };
 pub use model::{Level, Reference};
+pub use nodes::{NodeInfo, NodeName, NodeRelation, NodeVersion};
 pub use partial::{LookedAt, Partial};
 pub use plain::PlainDumps;
 pub use report::{Zone, ZoneError};

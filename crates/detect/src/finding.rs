@@ -23,8 +23,10 @@ pub struct Triage {
 pub struct EvidenceSummary {
     /// Sources.
     pub sources: usize,
-    /// Nodes.
+    /// Nodes by name.
     pub nodes: usize,
+    /// Nodes at least and at most, as some may be one machine and others several.
+    pub nodes_range: [usize; 2],
     /// Records.
     pub records: u64,
     /// Those among them that are copies of others, in other sources of their process.

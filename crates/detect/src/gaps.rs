@@ -106,7 +106,7 @@ fn uncovered(
                 witnesses: Witnesses {
                     sources: logs,
                     nodes: overview.nodes.len(),
-                    independent: overview.nodes.len(),
+                    independent: overview.independent(&overview.nodes),
                 },
                 caveats: vec![if spanning == 0 {
                     "what happened in between is not in this evidence".to_owned()
@@ -265,7 +265,7 @@ fn assumed(overview: &Overview, sources: &[Source]) -> Option<Finding> {
             witnesses: Witnesses {
                 sources: hit.len(),
                 nodes: nodes.len(),
-                independent: nodes.len(),
+                independent: overview.independent(&nodes),
             },
             caveats: vec!["their lines may stand whole hours away from the others".to_owned()],
             refs: digests.into_iter().take(8).collect(),

@@ -1,6 +1,6 @@
 //! What the manifest says about nodes, sources and how well their times are known.
 
-use case::{Case, SourceKind};
+use case::{Case, Manifest, SourceKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Nodes, and what is known about their clocks.
@@ -12,6 +12,10 @@ pub(crate) struct Overview {
     pub(crate) assumed: BTreeMap<String, BTreeSet<String>>,
     /// Clients and their versions, by node.
     pub(crate) clients: BTreeMap<String, BTreeSet<String>>,
+    /// Nodes at least and at most.
+    pub(crate) range: (usize, usize),
+    /// What is known of the nodes, for counting witnesses.
+    manifest: Manifest,
     /// Networks that processes are on.
     pub(crate) networks: BTreeSet<String>,
 }
@@ -19,7 +23,15 @@ pub(crate) struct Overview {
 impl Overview {
     pub(crate) fn of(case: &Case) -> Overview {
         let manifest = case.manifest();
-        let mut overview = Overview::default();
+        let mut overview = Overview {
+            range: manifest.node_range(),
+            manifest: Manifest {
+                nodes: manifest.nodes.clone(),
+                node_links: manifest.node_links.clone(),
+                ..Manifest::default()
+            },
+            ..Overview::default()
+        };
         let mut node_of: BTreeMap<(&str, u32), &str> = BTreeMap::new();
         for node in &manifest.nodes {
             for (source, number) in &node.processes {
@@ -68,6 +80,12 @@ impl Overview {
             }
         }
         overview
+    }
+
+    /// How many of some nodes are independent witnesses.
+    pub(crate) fn independent<'n>(&'n self, nodes: impl IntoIterator<Item = &'n String>) -> usize {
+        self.manifest
+            .independent(nodes.into_iter().map(String::as_str))
     }
 
     /// A node's name as it is shown: one without a name has to be called something.

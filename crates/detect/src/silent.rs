@@ -59,24 +59,26 @@ pub(crate) fn detect(
             if length < LEAST_MINUTES || length < TIMES_HABIT * habit {
                 continue;
             }
-            let others = |f: &dyn Fn(&Activity) -> bool| {
+            let others = |f: &dyn Fn(&Activity) -> bool| -> Vec<String> {
                 nodes
                     .iter()
                     .filter(|(other, activity)| *other != name && f(activity))
-                    .count()
+                    .map(|(other, _)| other.clone())
+                    .collect()
             };
-            let speaking = others(&|activity| speaks_through(activity, before, after));
+            let speakers = others(&|activity| speaks_through(activity, before, after));
             // In the middle of its log, half of those who were there must have spoken; a log that
             // just ends earlier than some is no silence unless most went on.
             let at_end = after == end + 1;
+            let speaking = speakers.len();
             let enough = if at_end {
                 length >= LEAST_MINUTES_AT_END && speaking * 5 >= (nodes.len() - 1) * 3
             } else {
-                let there = others(&|activity| covers(activity, before, after));
+                let there = others(&|activity| covers(activity, before, after)).len();
                 speaking > 0 && speaking * 2 >= there
             };
             if enough {
-                silences.push((name.clone(), before, after, speaking, habit));
+                silences.push((name.clone(), before, after, speakers, habit));
             } else if at_end && speaking > 0 {
                 ends_early.push(name.clone());
             }
@@ -94,7 +96,7 @@ pub(crate) fn detect(
         .map(|((name, _, after, others, habit), edge)| {
             let at_end = after == end + 1;
             let edge = (edge.0, edge.1.filter(|_| !at_end));
-            finding(overview, &name, others, habit, edge, end * MINUTE, &ends)
+            finding(overview, &name, &others, habit, edge, end * MINUTE, &ends)
         })
         .chain(uneven_end(overview, nodes, ends_early))
         .collect();
@@ -134,7 +136,7 @@ fn uneven_end(
             witnesses: Witnesses {
                 sources: early.len(),
                 nodes: early.len(),
-                independent: early.len(),
+                independent: overview.independent(&early),
             },
             caveats: vec!["nothing is known of these nodes after their last line".to_owned()],
             refs: ends.iter().map(|place| place.reference()).collect(),
@@ -210,12 +212,13 @@ fn endings(case: &Case) -> Result<Endings, CaseError> {
 fn finding(
     overview: &Overview,
     name: &str,
-    others: usize,
+    speakers: &[String],
     habit: i64,
     (before, after): Edge,
     end_us: i64,
     endings: &Endings,
 ) -> Finding {
+    let others = speakers.len();
     let from = before.as_ref().map(|place| place.us);
     let to = after.as_ref().map(|place| place.us);
     let silence_s = (to.unwrap_or(end_us) - from.unwrap_or(end_us)) / 1_000_000;
@@ -290,7 +293,7 @@ fn finding(
         witnesses: Witnesses {
             sources: others + 1,
             nodes: others + 1,
-            independent: others + 1,
+            independent: overview.independent(speakers.iter().chain([&name.to_owned()])),
         },
         causes,
         caveats,

@@ -120,7 +120,7 @@ fn finding(overview: &Overview, episode: &SkewEpisode) -> Finding {
         witnesses: Witnesses {
             sources: sources.len(),
             nodes: n,
-            independent: n,
+            independent: overview.independent(&episode.nodes),
         },
         causes: episode.causes.clone(),
         caveats,

@@ -145,7 +145,10 @@ impl Triage {
     fn headline(&self) -> String {
         let evidence = &self.evidence;
         let mut parts = vec![counted(evidence.sources as u64, "source")];
-        if evidence.nodes > 0 {
+        let [least, most] = evidence.nodes_range;
+        if least < most {
+            parts.push(format!("{least}-{most} nodes"));
+        } else if evidence.nodes > 0 {
             parts.push(counted(evidence.nodes as u64, "node"));
         }
         if evidence.records > 0 {

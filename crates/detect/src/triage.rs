@@ -95,6 +95,7 @@ fn evidence(
     EvidenceSummary {
         sources: manifest.sources.len(),
         nodes: overview.nodes.len(),
+        nodes_range: [overview.range.0, overview.range.1],
         records: manifest.sources.iter().map(|source| source.records).sum(),
         duplicates: manifest
             .sources

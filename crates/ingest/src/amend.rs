@@ -5,10 +5,11 @@ use crate::networks::{self, CaseNetworks};
 use crate::pipeline::StageTimes;
 use crate::setting::SourceSetting;
 use crate::{IngestError, Quiet, copies};
-use case::{Case, CaseWriter, Override, Source, SourceKind, Transaction};
+use case::{Case, CaseWriter, NodeRule, Override, Source, SourceKind, Transaction};
 use evidence::SourceReader;
 use formats::Catalogue;
 use model::SourceId;
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 
 /// What a person says of a source against what was found.
@@ -85,6 +86,56 @@ pub fn amend(writer: &mut CaseWriter, name: &str, said: &Amendment) -> Result<St
     copies::settle(&mut tx)?;
     tx.commit()?;
     Ok(digest)
+}
+
+/// Records what people say about who is who, in place of what they said before, and solves the case anew
+/// in the same commit. Words that name a source (`S3`, a digest, a path) are kept as its digest.
+///
+/// # Errors
+/// If a word names nothing in the case, or the case cannot be written.
+pub fn set_nodes(
+    writer: &mut CaseWriter,
+    rules: &[NodeRule],
+    custody: Option<case::CustodyEntry>,
+) -> Result<(), IngestError> {
+    let manifest = writer.case().manifest();
+    let mut known: BTreeSet<&str> = BTreeSet::new();
+    for node in &manifest.nodes {
+        known.insert(&node.name);
+        known.extend(node.names.iter().map(String::as_str));
+    }
+    let pieces = manifest.sources.iter().flat_map(|source| &source.pieces);
+    known.extend(pieces.map(|piece| piece.stream.as_str()));
+    known.extend(
+        manifest
+            .node_rules
+            .iter()
+            .flat_map(|rule| &rule.is)
+            .map(String::as_str),
+    );
+    let mut resolved = Vec::new();
+    for rule in rules {
+        let mut is = Vec::new();
+        for word in &rule.is {
+            is.push(match find_source(manifest, word) {
+                Ok(digest) => digest,
+                Err(_) if known.contains(word.as_str()) => word.clone(),
+                Err(_) => return Err(IngestError::NoNode { name: word.clone() }),
+            });
+        }
+        resolved.push(NodeRule {
+            node: rule.node.clone(),
+            is,
+        });
+    }
+    let mut tx = writer.begin();
+    tx.manifest_mut().node_rules = resolved;
+    if let Some(entry) = custody {
+        tx.custody(entry);
+    }
+    copies::settle(&mut tx)?;
+    tx.commit()?;
+    Ok(())
 }
 
 /// Takes a source out of a case: its rows, its raw text, its snapshot. Returns its digest.

@@ -10,7 +10,7 @@ use crate::setting::{SourceSetting, node_of};
 use crate::solve::{self, Anchor, AnchorKind, AnchorSet, PieceInput, Pieces, Solution};
 use crate::times::{Times, partial_stamps, record_time};
 use model::{Batch, Clue, Column, ColumnType, Level, Span, Stamp, observation_kind};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Batches of one block, ready for the case.
 pub(crate) struct BlockBatches {
@@ -31,6 +31,8 @@ pub(crate) struct ProcessFacts {
     pub(crate) first_line: u64,
     pub(crate) last_line: u64,
     pub(crate) node: String,
+    /// What wrappers call it, by kind.
+    pub(crate) names: BTreeMap<String, Vec<String>>,
     /// The network that its lines name, and where; "" for one that nobody knows.
     pub(crate) said_network: Option<(String, u64)>,
 }
@@ -100,6 +102,7 @@ impl Assembler {
                     first_line: process.first_line,
                     last_line: process.last_line,
                     node: process.node.clone().unwrap_or_default(),
+                    names: process.names.clone(),
                     said_network: process.said_network.clone(),
                 },
             );
@@ -158,6 +161,8 @@ impl Assembler {
         let mut codes = None;
         let (mut stream, mut client) = ("", "");
         let mut role_known = false;
+        // Wrappers of one block call a process the same, as far as its stream is the same.
+        let mut named: BTreeSet<(u32, i32)> = BTreeSet::new();
         for row in 0..rows.records {
             let here = Some((rows.host.code_at(row), rows.client.code_at(row)));
             if codes != here {
@@ -190,6 +195,10 @@ impl Assembler {
                 }
             };
             let version = versions.next_if(|(at, _)| *at as usize == row);
+            let is_named = same || rows.wrappers.is_empty() || {
+                let number = self.pieces.facts()[piece as usize].process;
+                !named.insert((number, rows.host.code_at(row)))
+            };
             if same && version.is_none() && (role_known || rows.role.is_all_null()) {
                 continue;
             }
@@ -203,6 +212,9 @@ impl Assembler {
                     node: node_of(clue.stream, &self.setting),
                     ..ProcessFacts::default()
                 });
+            if !is_named && let Some(wrapper) = rows.wrapper.text(row) {
+                crate::who::note_names(wrapper, &mut process.names);
+            }
             if process.role.is_none()
                 && let Some(role) = rows.role.get(row)
             {
@@ -642,6 +654,7 @@ impl Assembler {
                 first_line: facts.first_line,
                 last_line: facts.last_line,
                 said_network: facts.said_network,
+                names: facts.names,
                 ..case::Process::default()
             })
             .collect();

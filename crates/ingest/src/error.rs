@@ -51,6 +51,14 @@ pub enum IngestError {
         /// As typed.
         name: String,
     },
+    /// Nothing in the case is called so.
+    #[error(
+        "nothing in the case is called `{name}`: `coroner nodes CASE` lists names, `coroner info CASE` sources"
+    )]
+    NoNode {
+        /// As typed.
+        name: String,
+    },
     /// Evidence could not be read in the middle.
     #[error("cannot read {path}")]
     Read {

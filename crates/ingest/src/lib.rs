@@ -36,7 +36,7 @@ pub mod solve;
 mod times;
 mod who;
 
-pub use amend::{Amendment, amend, find_source, forget};
+pub use amend::{Amendment, amend, find_source, forget, set_nodes};
 pub use error::IngestError;
 pub use networks::{NamedNetwork, network_named};
 pub use nodes::{NodeHints, node_names, stable_pod_name, stem};

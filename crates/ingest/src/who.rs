@@ -4,7 +4,9 @@
 //! which sources hold records of one process.
 
 use crate::nodes::{NodeHints, node_names, stable_pod_name};
-use case::{Manifest, Node, NodeLink, Process, Source, SourceKind};
+use case::{
+    CaseError, Manifest, Node, NodeLink, Process, Source, SourceKind, TableId, Transaction,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A stream of a source: its digest and the stream's name.
@@ -144,7 +146,9 @@ fn base_names<'m>(
         for stream in streams {
             let unit = (source.digest.as_str(), stream);
             let own = facts.get(&unit);
-            let is_pod = own.and_then(|own| own.get("pod")).is_some_and(|pods| pods.contains(stream));
+            let is_pod = own
+                .and_then(|own| own.get("pod"))
+                .is_some_and(|pods| pods.contains(stream));
             let base = match given {
                 Some(name) => Named {
                     rank: 0,
@@ -200,13 +204,16 @@ pub(crate) fn describe(manifest: &mut Manifest) {
     let mut pods: BTreeMap<String, BTreeMap<String, (i64, i64)>> = BTreeMap::new();
     for process in &manifest.processes {
         let Some(name) = &process.node else { continue };
-        let stream = streams.get(&(process.source.as_str(), process.number)).copied();
+        let stream = streams
+            .get(&(process.source.as_str(), process.number))
+            .copied();
         let node = nodes.entry(name.clone()).or_insert_with(|| Node {
             name: name.clone(),
             at_most: 1,
             ..Node::default()
         });
-        node.processes.push((process.source.clone(), process.number));
+        node.processes
+            .push((process.source.clone(), process.number));
         let mut know = |kind: &str, value: &str| {
             let known = node.known_as.entry(kind.to_owned()).or_default();
             if let Err(at) = known.binary_search_by(|other| other.as_str().cmp(value)) {
@@ -241,8 +248,10 @@ pub(crate) fn describe(manifest: &mut Manifest) {
     }
     for link in manifest.copies.iter().filter(|link| !link.certain) {
         let named = |digest: &str, stream: &str| Some(names.get(&(digest, stream))?.name.clone());
-        let (Some(a), Some(b)) = (named(&link.a, &link.a_stream), named(&link.b, &link.b_stream))
-        else {
+        let (Some(a), Some(b)) = (
+            named(&link.a, &link.a_stream),
+            named(&link.b, &link.b_stream),
+        ) else {
             continue;
         };
         for (one, other) in [(&a, &b), (&b, &a)] {
@@ -279,9 +288,14 @@ pub(crate) fn describe(manifest: &mut Manifest) {
 /// From when to when a process spoke, as far as its stamps can be compared.
 fn extent(manifest: &Manifest, process: &Process) -> Option<(i64, i64)> {
     let source = manifest.source(&process.source)?;
-    let of = source.pieces.iter().filter(|piece| piece.process == process.number);
+    let of = source
+        .pieces
+        .iter()
+        .filter(|piece| piece.process == process.number);
     let stamps = of.flat_map(|piece| [piece.first, piece.last]).flatten();
-    let times: Vec<i64> = stamps.filter_map(|stamp| crate::copies::comparable(&stamp)).collect();
+    let times: Vec<i64> = stamps
+        .filter_map(|stamp| crate::copies::comparable(&stamp))
+        .collect();
     Some((*times.iter().min()?, *times.iter().max()?))
 }
 
@@ -327,7 +341,9 @@ fn links(manifest: &Manifest, nodes: &BTreeMap<String, Node>) -> Vec<NodeLink> {
     };
     // Where validators say they are connected to.
     for process in &manifest.processes {
-        let Some(validator) = &process.node else { continue };
+        let Some(validator) = &process.node else {
+            continue;
+        };
         for (host, line) in &process.endpoints {
             let label = host.split('.').next().unwrap_or(host);
             let beacon = nodes.values().find(|node| {
@@ -348,10 +364,17 @@ fn links(manifest: &Manifest, nodes: &BTreeMap<String, Node>) -> Vec<NodeLink> {
         }
     }
     // Pods of one release: alike but for the word that says what they do.
-    let mut releases: BTreeMap<(String, Vec<String>), (Vec<&str>, Vec<&str>)> = BTreeMap::new();
+    // By namespace and the words left: beacon nodes, validators.
+    type Release<'n> = (Vec<&'n str>, Vec<&'n str>);
+    let mut releases: BTreeMap<(String, Vec<String>), Release<'_>> = BTreeMap::new();
     for node in nodes.values() {
-        let Some(pods) = node.known_as.get("pod") else { continue };
-        let space = node.known_as.get("namespace").and_then(|names| names.first());
+        let Some(pods) = node.known_as.get("pod") else {
+            continue;
+        };
+        let space = node
+            .known_as
+            .get("namespace")
+            .and_then(|names| names.first());
         for pod in pods {
             let words: Vec<&str> = stable_pod_name(pod).split('-').collect();
             let rest = |of: &[&str]| -> Option<Vec<String>> {
@@ -362,9 +385,17 @@ fn links(manifest: &Manifest, nodes: &BTreeMap<String, Node>) -> Vec<NodeLink> {
             };
             let space = space.cloned().unwrap_or_default();
             if let Some(rest) = rest(BEACON_WORDS) {
-                releases.entry((space, rest)).or_default().0.push(&node.name);
+                releases
+                    .entry((space, rest))
+                    .or_default()
+                    .0
+                    .push(&node.name);
             } else if let Some(rest) = rest(VALIDATOR_WORDS) {
-                releases.entry((space, rest)).or_default().1.push(&node.name);
+                releases
+                    .entry((space, rest))
+                    .or_default()
+                    .1
+                    .push(&node.name);
             }
         }
     }
@@ -373,11 +404,107 @@ fn links(manifest: &Manifest, nodes: &BTreeMap<String, Node>) -> Vec<NodeLink> {
             .iter()
             .flat_map(|beacon| validators.iter().map(move |validator| (beacon, validator)))
         {
-            let basis = format!("pods of one release, alike but for their role ({})", rest.join("-"));
+            let basis = format!(
+                "pods of one release, alike but for their role ({})",
+                rest.join("-")
+            );
             add(validator, beacon, basis, None);
         }
     }
     links.into_values().collect()
+}
+
+/// Facts of wrappers that are names.
+const NAMING: &[&str] = &[
+    "pod",
+    "namespace",
+    "container",
+    "container_id",
+    "host",
+    "node",
+    "unit",
+    "service",
+    "app",
+];
+/// Names of one kind that are kept of a process, and how long they may be.
+const MOST_NAMES: usize = 8;
+const LONGEST_NAME: usize = 128;
+
+/// Takes the names out of a record's wrappers, given as JSON.
+pub(crate) fn note_names(wrapper: &str, names: &mut BTreeMap<String, Vec<String>>) {
+    let Ok(layers) =
+        serde_json::from_str::<Vec<serde_json::Map<String, serde_json::Value>>>(wrapper)
+    else {
+        return;
+    };
+    for (key, value) in layers.iter().flatten() {
+        let Some(value) = value.as_str().filter(|value| !value.is_empty()) else {
+            continue;
+        };
+        if !NAMING.contains(&key.as_str()) || value.len() > LONGEST_NAME {
+            continue;
+        }
+        let known = names.entry(key.clone()).or_default();
+        if let Err(at) = known.binary_search_by(|other| other.as_str().cmp(value))
+            && known.len() < MOST_NAMES
+        {
+            known.insert(at, value.to_owned());
+        }
+    }
+}
+
+/// Lines after a validator's start in which it says where its beacon node is.
+const ENDPOINT_LINES: u64 = 400;
+
+/// Reads where validators of changed sources say they are connected to.
+pub(crate) fn note_endpoints(
+    tx: &mut Transaction<'_>,
+    changed: &BTreeSet<String>,
+) -> Result<(), CaseError> {
+    let validators: Vec<(String, u32, u64)> = tx
+        .manifest()
+        .processes
+        .iter()
+        .filter(|process| changed.contains(&process.source))
+        .filter(|process| process.role.as_deref() == Some("validator"))
+        .map(|process| (process.source.clone(), process.number, process.first_line))
+        .collect();
+    for (source, number, first) in validators {
+        let mut found: Vec<(String, u64)> = Vec::new();
+        let lines = first..=first.saturating_add(ENDPOINT_LINES);
+        let columns = ["source", "process", "line", "fields"];
+        tx.read_rows(&TableId::Records, &source, &columns, lines, &mut |batch| {
+            for row in 0..batch.rows() {
+                let number_of = |name: &str| batch.column(name).and_then(|column| column.i64(row));
+                let fields = batch.column("fields").and_then(|column| column.text(row));
+                let (Some(fields), true) =
+                    (fields, number_of("process") == Some(i64::from(number)))
+                else {
+                    continue;
+                };
+                let fields: serde_json::Map<String, serde_json::Value> =
+                    serde_json::from_str(fields).unwrap_or_default();
+                for (key, value) in &fields {
+                    let host = value.as_str().and_then(|value| endpoint(key, value));
+                    if let Some(host) = host
+                        && found.len() < MOST_NAMES
+                        && !found.iter().any(|(known, _)| *known == host)
+                    {
+                        let line = number_of("line").map_or(0, |line| line.max(0) as u64);
+                        found.push((host, line));
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        let mut processes = tx.manifest_mut().processes.iter_mut();
+        if let Some(process) =
+            processes.find(|process| process.source == source && process.number == number)
+        {
+            process.endpoints = found;
+        }
+    }
+    Ok(())
 }
 
 /// Returns the machine that a field of a validator's line names as its beacon node.
@@ -410,7 +537,11 @@ mod tests {
         let check = |key: &str, value: &str, expected: Option<&str>| {
             assert_eq!(endpoint(key, value).as_deref(), expected, "{key}={value}");
         };
-        check("endpoint", "http://beacon-0.beacon.eth:5052/", Some("beacon-0.beacon.eth"));
+        check(
+            "endpoint",
+            "http://beacon-0.beacon.eth:5052/",
+            Some("beacon-0.beacon.eth"),
+        );
         check("endpoint", "beacon-0:4000", Some("beacon-0"));
         check("beaconNode", "https://user:pw@lh-1:5052", Some("lh-1"));
         check("endpoint", "http://localhost:5052", None);

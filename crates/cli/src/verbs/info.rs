@@ -43,7 +43,10 @@ pub(crate) fn view(info: &Info, gaps: bool, ui: &Ui) -> Vec<Block> {
     let mut summary = format!(
         "{} of {}: {}, {}",
         shared::count(totals.sources as u64, "source"),
-        shared::count(totals.nodes as u64, "node"),
+        match totals.nodes_range {
+            [least, most] if least < most => format!("{least}-{most} nodes"),
+            _ => shared::count(totals.nodes as u64, "node"),
+        },
         shared::count(totals.records, "record"),
         shared::bytes(totals.bytes),
     );

@@ -4,12 +4,11 @@ use super::{info, shared};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::ui::Ui;
-use coroner::{Custody, Error, ErrorKind, Evidence, IngestOptions, IngestReport, Progress};
+use coroner::{Error, ErrorKind, Evidence, IngestOptions, IngestReport, Progress};
 use indicatif::{ProgressBar, ProgressStyle};
 use report::{Block, Document};
 use serde_json::json;
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Read evidence into a case; what it has already costs only a hash
 #[derive(Debug, clap::Args)]
@@ -111,7 +110,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
         as_name: args.as_name.clone(),
         dry_run: args.dry_run,
         keep_dumps: args.keep_dumps,
-        custody: Some(custody(ui)),
+        custody: Some(shared::custody(ui)),
         ..args.reading.options(ui)?
     };
     let mut bar = Bar::new(ui.settings.progress);
@@ -188,17 +187,6 @@ fn tell(report: &IngestReport, args: &Args, ui: &Ui) -> Result<Exit, CliError> {
         exit = exit.merge(Exit::Partial);
     }
     Ok(exit)
-}
-
-fn custody(ui: &Ui) -> Custody {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |elapsed| elapsed.as_micros());
-    Custody {
-        at_us: i64::try_from(now).unwrap_or(i64::MAX),
-        by: ui.settings.environment.user.clone(),
-        command: ui.settings.environment.command_line.clone(),
-    }
 }
 
 /// A progress bar, or silence.

@@ -4,7 +4,6 @@ use super::shared;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::ui::Ui;
-use coroner::{Error, ErrorKind};
 use model::{Answer, Cell};
 use report::{Block, Document};
 use serde_json::Value;
@@ -12,23 +11,30 @@ use std::path::PathBuf;
 
 /// Who is who: nodes, their clients, roles, versions and sources
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  coroner nodes medalla.case")]
+#[command(after_help = "Examples:\n  \
+    coroner nodes medalla.case\n  \
+    coroner nodes medalla.case --set who.toml\n\n\
+    FILE has a line for each node that was not recognised: its name, and what belongs to it (names of\n\
+    nodes, pods, hosts; sources as S3, by digest or path). It replaces what was said before:\n  \
+    prysm-1 = [\"beacon-0\", \"validator-0\"]\n  \
+    prysm-2 = [\"S3\", \"S7\"]")]
 pub(crate) struct Args {
     /// Case folder, or plain evidence
     case: String,
-    /// Merge or split nodes as FILE says (comes with a later version)
-    #[arg(long, value_name = "FILE", hide = true)]
+    /// Merge or split nodes as FILE says; recorded, and the case is solved anew
+    #[arg(long, value_name = "FILE")]
     set: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
-    if args.set.is_some() {
-        return Err(Error::new(
-            ErrorKind::NotAvailable,
-            "`nodes --set` comes with a later version",
-        )
-        .with_hint("`coroner amend CASE SOURCE --node NAME` moves one source to a node")
-        .into());
+    if let Some(file) = &args.set {
+        let text =
+            std::fs::read_to_string(file).map_err(|error| CliError::file("read", file, error))?;
+        coroner::set_nodes(
+            &args.case,
+            &coroner::node_rules(&text)?,
+            &shared::custody(ui),
+        )?;
     }
     ui.no_window("nodes");
     let evidence = shared::open(ui, &args.case)?;
@@ -42,14 +48,24 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
         ("network", "text"),
         ("sources", "text"),
         ("records", "i64"),
+        ("works with", "text"),
+        ("may be", "text"),
     ]);
     for node in &nodes {
         // `Prysm/v1.0.0/<commit>. Built at: …`: the rest is in the JSON.
         let versions: Vec<&str> = node
             .versions
             .iter()
-            .map(|version| version.split(['/', ' ']).nth(1).unwrap_or(version))
+            .map(|version| {
+                let printed = version.version.as_str();
+                printed.split(['/', ' ']).nth(1).unwrap_or(printed)
+            })
             .collect();
+        let links: Vec<&str> = node.links.iter().map(|link| link.node.as_str()).collect();
+        let mut maybe = node.maybe.clone();
+        if node.at_most > 1 {
+            maybe.push(format!("{} machines", node.at_most));
+        }
         table.rows.push(vec![
             Cell::Text(node.node.clone()),
             Cell::Text(node.clients.join(" ")),
@@ -58,6 +74,8 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
             Cell::Text(node.networks.join(" ")),
             Cell::Text(node.sources.join(" ")),
             Cell::I64(node.records as i64),
+            Cell::Text(links.join(" ")),
+            Cell::Text(maybe.join(" or ")),
         ]);
     }
     let rows: Vec<Value> = nodes

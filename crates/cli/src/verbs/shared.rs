@@ -3,9 +3,10 @@
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::ui::Ui;
-use coroner::{Evidence, LookedAt, Partial};
+use coroner::{Custody, Evidence, LookedAt, Partial};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Opens a case or plain evidence with the options everywhere, and names what could not be read.
 pub(crate) fn open(ui: &Ui, case: &str) -> Result<Evidence, CliError> {
@@ -89,6 +90,18 @@ pub(crate) fn bytes(number: u64) -> String {
         format!("{number} B")
     } else {
         format!("{value:.1} {}", UNITS[unit])
+    }
+}
+
+/// Who runs this, when, by which command: for the custody log.
+pub(crate) fn custody(ui: &Ui) -> Custody {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |elapsed| elapsed.as_micros());
+    Custody {
+        at_us: i64::try_from(now).unwrap_or(i64::MAX),
+        by: ui.settings.environment.user.clone(),
+        command: ui.settings.environment.command_line.clone(),
     }
 }
 

@@ -10,6 +10,7 @@ mod copies;
 mod grammar;
 mod hostile;
 mod killed;
+mod nodes;
 mod readme;
 mod run;
 mod schemas;

@@ -6,7 +6,8 @@
 use super::keys::{COLUMNS, Keyed, Keys};
 use super::units::{Unit, units};
 use case::{CaseError, CopyLink, TableId, Transaction};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 
 /// With so many samples on both sides nothing in common means nothing in common.
 const ENOUGH_SAMPLES: usize = 16;
@@ -261,10 +262,10 @@ impl Small {
         if unit.samples.len() > MOST_SAMPLES_OF_SMALL {
             return Ok(false);
         }
-        if !self.records.contains_key(&at) {
+        if let Entry::Vacant(free) = self.records.entry(at) {
             let mut records = Vec::new();
             scan(tx, unit, (0, u64::MAX), &mut |record| records.push(*record))?;
-            self.records.insert(at, records);
+            free.insert(records);
         }
         Ok(true)
     }
