@@ -32,8 +32,11 @@
 //!   exception's own text before the frames; indented lines, closing brackets, rows of Besu's `#` frame; after
 //!   messages that the definition lists as `banners`, up to 64 lines whatever they look like.
 //! * After Nimbus' text: indented lines, but not the status bar at the foot of its terminal.
+//! * After Lodestar's text: indented lines, the first line of a stack (`TypeError: …`), and up to 8 others before
+//!   such a line (the text of an error may have several).
+//! * After text of users' own expressions: as after tracing's.
 //! * After crashes of Java, .NET and Node: their stacks; V8's parts stand up to three blank lines apart.
-//! * After JSON, geth's logfmt and what Roughtime clients say nothing goes on.
+//! * After JSON, logfmt and what Roughtime clients say nothing goes on.
 //! * Lines come through the same wrapping as the first one, or the journal has indented them.
 //!
 //! Lines of one record are joined by line feeds. The fields after a stack are read like any others,
@@ -50,7 +53,16 @@
 //! # Detection
 //!
 //! Each line is claimed by its own bytes. If several formats claim it, the one that claims the fewest
-//! of the others' samples wins; equals are [`model::Reject::Ambiguous`].
+//! of the others' samples wins; equals are [`model::Reject::Ambiguous`]. Formats that say `generic = true`
+//! (JSON and logfmt of any program) are asked last, about what nobody else claims and no wrapper is around.
+//!
+//! JSON and logfmt are gone over once, whatever the number of dialects: `engine::json` has members and their
+//! keys' numbers, and recognition and body both read them there.
+//!
+//! # Stamps
+//!
+//! A stamp is kept as far as the line writes it. Lodestar's `Eph 231/17 4.123` is a time within a slot
+//! ([`model::StampDate::Slot`]): the solver turns it into time once the network, so its genesis, is known.
 //!
 //! Teku's file and Besu have one form. Each claims a line of it only by what it alone has: a logger, else a
 //! thread, else a message of its catalogue; the better of these wins. A line that shows nothing of either, or

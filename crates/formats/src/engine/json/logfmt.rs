@@ -88,6 +88,13 @@ fn value(line: &[u8], at: usize, quotes_left: &mut bool) -> Value {
     }
 }
 
+/// Whether the first value has more keys in it, `beacon,tag=x`: then `docker logs --details` put its
+/// attributes before the line.
+fn is_attributes(value: &[u8]) -> bool {
+    memchr(b',', value).is_some_and(|comma| key_end(value, comma + 1).is_some())
+        && memchr2(b'"', b'{', value).is_none()
+}
+
 impl Scan {
     /// Reads a line of pairs.
     pub(crate) fn read_logfmt(&mut self, line: &[u8], keys: &Keys) {
@@ -101,6 +108,9 @@ impl Scan {
                 return;
             };
             let got = value(line, equals + 1, &mut quotes_left);
+            if at == 0 && is_attributes(&line[got.from..got.to]) {
+                return;
+            }
             self.pair(line, (at, equals), (got.from, got.to), got.escaped, keys);
             at = got.next;
             while matches!(line.get(at), Some(b' ' | b'\t' | b',')) {
@@ -154,6 +164,9 @@ mod tests {
         check("a=\"b c d=e", &[("a", "\"b c"), ("d", "e")]);
         check("a=\"x\"y b=1", &[("a", "\"x\"y"), ("b", "1")]);
         check("a=1, b=\"2\", c=3", &[("a", "1,"), ("b", "2"), ("c", "3")]);
+        let mut scan = Scan::default();
+        scan.read_logfmt(b"service=beacon,tag=x level=info msg=y", &Keys::default());
+        assert_eq!(scan.state, State::NoObject);
         assert!(
             begins(b"@timestamp=x") && begins(b"a.b=") && !begins(b"=x") && !begins(b"word x=1")
         );
