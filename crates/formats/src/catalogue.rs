@@ -7,6 +7,7 @@ use crate::engine::{ENGINE_VERSION, Engine, Head, Rules};
 use crate::meaning::{MessageSpec, NO_CAPTURES};
 use crate::parser::Parser;
 use crate::pattern::Captures;
+use crate::printed::Printed;
 use crate::scan::{first_word, same_word};
 use model::Level;
 use std::collections::HashMap;
@@ -213,6 +214,8 @@ pub struct Catalogue {
     pub(crate) keys: Keys,
     /// Users' expressions: the format, and which of its own.
     pub(crate) regexes: Vec<(u16, u16)>,
+    /// Lines that programs print past their loggers.
+    pub(crate) printed: Printed,
     /// Whether anybody is asked last, and whether of those anybody reads text by its shape.
     pub(crate) has_generic: bool,
     pub(crate) generic_text: bool,
@@ -332,6 +335,7 @@ impl Catalogue {
                 let mut engines = one.definition.engines.iter();
                 engines.any(|engine| !keyed.contains(engine))
             }),
+            printed: Printed::new(&compiled),
             compiled,
             formats,
             breadth: Vec::new(),

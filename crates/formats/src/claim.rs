@@ -260,6 +260,7 @@ impl Catalogue {
     ) {
         let generic = tier == Tier::Generic;
         let breadth = |format: u16| self.breadth.get(usize::from(format)).copied().unwrap_or(0);
+        let mut recognised = false;
         let recognisers = if generic && !self.generic_text {
             &[]
         } else {
@@ -269,6 +270,7 @@ impl Catalogue {
             let Some(head) = recogniser(line) else {
                 continue;
             };
+            recognised = true;
             let formats = &self.by_engine[head.shape.engine() as usize];
             let mut owned = false;
             for &index in formats {
@@ -287,6 +289,13 @@ impl Catalogue {
                 let compiled = &self.compiled[usize::from(index)];
                 if compiled.definition.generic == generic && compiled.claims_message(&head, line) {
                     offer(Right::Message, breadth(index), index, head);
+                }
+            }
+        }
+        if !recognised && scan.state == State::NoObject {
+            for (format, head) in self.printed.claim(&self.compiled, line) {
+                if self.compiled[usize::from(format)].definition.generic == generic {
+                    offer(Right::Shape, breadth(format), format, head);
                 }
             }
         }

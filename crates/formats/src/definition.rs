@@ -220,7 +220,9 @@ pub(crate) fn read(name: &str, text: &str) -> Result<Definition, DefinitionError
 fn read_message(at: &At<'_>, table: &Table) -> Result<MessageSpec, DefinitionError> {
     at.only(
         table,
-        &["text", "pattern", "kind", "role", "observe", "clue", "when"],
+        &[
+            "text", "pattern", "kind", "role", "printed", "observe", "clue", "when",
+        ],
     )?;
     let (text, pattern) = match (table.get("text"), table.get("pattern")) {
         (Some(_), None) => (Some(at.text(table, "text")?), None),
@@ -240,8 +242,12 @@ fn read_message(at: &At<'_>, table: &Table) -> Result<MessageSpec, DefinitionErr
         own: pattern.as_ref(),
         message: None,
     };
-    Ok(MessageSpec {
+    let spec = MessageSpec {
         kind,
+        printed: table
+            .get("printed")
+            .and_then(Value::as_bool)
+            .unwrap_or(false),
         role: table
             .get("role")
             .map(|_| at.text(table, "role"))
@@ -251,7 +257,13 @@ fn read_message(at: &At<'_>, table: &Table) -> Result<MessageSpec, DefinitionErr
         when,
         text,
         pattern,
-    })
+    };
+    if spec.printed && spec.printed_word().is_none() {
+        return Err(at
+            .key("printed")
+            .error("a line that is printed must begin with a whole word"));
+    }
+    Ok(spec)
 }
 
 fn read_when(

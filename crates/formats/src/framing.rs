@@ -61,7 +61,7 @@ impl Run {
                 let closed = if open { self.quote_end(end, rules) } else { 0 };
                 self.walk(closed, end, 8, is_evident)
             }
-            Shape::TracingText | Shape::Bracketed | Shape::Regex(_) => {
+            Shape::TracingText | Shape::Bracketed | Shape::Regex(_) | Shape::Printed => {
                 self.walk(0, end, 0, is_tracing_continuation)
             }
             Shape::Slog | Shape::SlogTracing => self.walk(0, end, 0, is_slog_continuation),

@@ -83,6 +83,7 @@ mod line;
 mod meaning;
 mod parser;
 mod pattern;
+mod printed;
 mod samples;
 mod scan;
 mod wrapper;

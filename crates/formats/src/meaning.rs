@@ -303,10 +303,35 @@ pub(crate) struct MessageSpec {
     pub(crate) pattern: Option<Pattern>,
     pub(crate) kind: String,
     pub(crate) role: Option<String>,
+    /// The program prints it past its logger: the text is a whole line.
+    pub(crate) printed: bool,
     pub(crate) observe: Vec<ObserveSpec>,
     pub(crate) clues: Vec<ClueSpec>,
     /// Tried in order; what the first whose field matches says counts instead of the above.
     pub(crate) when: Vec<WhenSpec>,
+}
+
+impl MessageSpec {
+    /// The literal first word, if the message is printed past the logger.
+    pub(crate) fn printed_word(&self) -> Option<&[u8]> {
+        let head = match (&self.text, &self.pattern) {
+            (Some(text), _) => text.as_bytes(),
+            (_, Some(pattern)) => pattern.literal_head(),
+            _ => return None,
+        };
+        let word = crate::scan::first_word(head);
+        let whole = self.text.is_some() || word.len() < head.len();
+        (self.printed && whole && !word.is_empty()).then_some(word)
+    }
+
+    /// Whether a text is this message.
+    pub(crate) fn is(&self, text: &[u8]) -> bool {
+        match (&self.text, &self.pattern) {
+            (Some(own), _) => own.as_bytes() == text,
+            (_, Some(pattern)) => pattern.matches(text).is_some(),
+            _ => false,
+        }
+    }
 }
 
 /// What a record said, as far as meaning needs it.

@@ -40,6 +40,7 @@ pub(crate) enum Engine {
     NethermindText,
     PostgresText,
     RoughtimeText,
+    Printed,
     Logfmt,
     Regex,
     LodestarText,
@@ -65,6 +66,7 @@ impl Engine {
         Engine::NethermindText,
         Engine::PostgresText,
         Engine::RoughtimeText,
+        Engine::Printed,
         Engine::Logfmt,
         Engine::Regex,
         Engine::LodestarText,
@@ -90,6 +92,7 @@ impl Engine {
             Engine::NethermindText => "nethermind_text",
             Engine::PostgresText => "postgres_text",
             Engine::RoughtimeText => "roughtime_text",
+            Engine::Printed => "printed",
             Engine::Logfmt => "logfmt",
             Engine::Regex => "regex",
             Engine::LodestarText => "lodestar_text",
@@ -145,6 +148,8 @@ pub(crate) enum Shape {
     PostgresCsv,
     /// What Roughtime clients print.
     Roughtime,
+    /// A line that a program prints past its logger.
+    Printed,
     /// Pairs; the number of the dialect.
     Logfmt(u16),
     /// A user's own; the number of the expression.
@@ -201,6 +206,7 @@ impl Shape {
             Shape::Nethermind => Engine::NethermindText,
             Shape::Postgres | Shape::PostgresPart | Shape::PostgresCsv => Engine::PostgresText,
             Shape::Roughtime => Engine::RoughtimeText,
+            Shape::Printed => Engine::Printed,
             Shape::Logfmt(_) => Engine::Logfmt,
             Shape::Regex(_) => Engine::Regex,
             Shape::Lodestar => Engine::LodestarText,
@@ -418,6 +424,7 @@ pub(crate) fn text_body<'a>(
             (body.message, body.component) = postgres::csv_body(text, head, fields);
         }
         Shape::Lodestar => body.message = lodestar::body(text, head, rules, fields),
+        Shape::Printed => body.message = crate::scan::trim_end(text),
         shape if shape.is_panic() => body.message = crate::scan::trim_end(text),
         _ => {}
     }
