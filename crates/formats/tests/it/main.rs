@@ -11,6 +11,7 @@ mod definitions;
 mod framing;
 mod linear;
 mod log4j;
+mod programs;
 mod samples;
 mod seen;
 mod wrappers;
