@@ -114,8 +114,17 @@ impl Assembler {
         let runs = self.cut(&rows);
         self.collect(&rows, &runs);
         self.presume();
+        self.settle_clients(&mut rows, &runs);
         self.count(&rows);
         self.batches(&mut rows, &runs)
+    }
+
+    /// Lines that tell no client (log4j's file form is Teku's and Besu's) are of their process's.
+    fn settle_clients(&self, rows: &mut BlockRows, runs: &[Run]) {
+        for run in runs {
+            let client = &self.processes[&self.process_of(run.piece)].client;
+            rows.client.fill(run.from..run.to, b"", client.as_bytes());
+        }
     }
 
     /// Looks at a block without making rows of it: pieces and anchors only.
@@ -160,7 +169,7 @@ impl Assembler {
         // Neighbours mostly have the same writer: words are looked up when their codes change.
         let mut codes = None;
         let (mut stream, mut client) = ("", "");
-        let mut role_known = false;
+        let (mut role_known, mut client_known) = (false, false);
         // Wrappers of one block call a process the same, as far as its stream is the same.
         let mut named: BTreeSet<(u32, i32)> = BTreeSet::new();
         for row in 0..rows.records {
@@ -199,7 +208,11 @@ impl Assembler {
                 let number = self.pieces.facts()[piece as usize].process;
                 !named.insert((number, rows.host.code_at(row)))
             };
-            if same && version.is_none() && (role_known || rows.role.is_all_null()) {
+            if same
+                && version.is_none()
+                && (role_known || rows.role.is_all_null())
+                && (client_known || client.is_empty())
+            {
                 continue;
             }
             let number = self.process_of(piece);
@@ -215,6 +228,10 @@ impl Assembler {
             if !is_named && let Some(wrapper) = rows.wrapper.text(row) {
                 crate::who::note_names(wrapper, &mut process.names);
             }
+            // The first lines of a process may be of a form that tells no client.
+            if process.client.is_empty() {
+                process.client.push_str(clue.client);
+            }
             if process.role.is_none()
                 && let Some(role) = rows.role.get(row)
             {
@@ -224,6 +241,7 @@ impl Assembler {
                 process.version.get_or_insert_with(|| version.clone());
             }
             role_known = process.role.is_some();
+            client_known = !process.client.is_empty();
         }
         for run in &runs {
             let number = self.process_of(run.piece);

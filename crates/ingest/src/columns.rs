@@ -138,6 +138,19 @@ impl DictBuilder {
         code
     }
 
+    /// Puts a word in the place of another, in some of the rows.
+    pub(crate) fn fill(&mut self, rows: std::ops::Range<usize>, old: &[u8], new: &[u8]) {
+        let Some(&old) = self.words.get(old) else {
+            return;
+        };
+        let new = self.code(new);
+        for code in &mut self.codes[rows] {
+            if *code == old {
+                *code = new;
+            }
+        }
+    }
+
     /// Returns the value of a row.
     pub(crate) fn get(&self, row: usize) -> Option<&[u8]> {
         match self.codes[row] {

@@ -171,9 +171,9 @@ impl BlockRows {
         if record
             .kind
             .is_some_and(|kind| kind.starts_with("lifecycle."))
-            && let Some(version) = record.field("version")
+            && let Some(version) = version_of(record)
         {
-            let text = String::from_utf8_lossy(version.bytes());
+            let text = String::from_utf8_lossy(version);
             self.versions.push((self.records as u32, text.into_owned()));
         }
     }
@@ -230,6 +230,29 @@ fn is_start(kind: Option<&str>) -> bool {
     kind.is_some_and(|kind| {
         kind.strip_prefix("lifecycle.")
             .is_some_and(|what| what.starts_with("start"))
+    })
+}
+
+/// Returns the version that a line of a start tells: in a field, or in its message as the catalogue reads it.
+fn version_of<'a>(record: &Record<'a>) -> Option<&'a [u8]> {
+    if let Some(version) = record.field("version") {
+        return Some(version.bytes());
+    }
+    let kind = model::observation_kind("lifecycle")?;
+    let columns = &observation_kinds()[kind];
+    let (what, detail) = (columns.column("what")?, columns.column("detail")?);
+    record.observations.iter().find_map(|observation| {
+        match (
+            observation.values.get(what)?,
+            observation.values.get(detail)?,
+        ) {
+            (Some(ObsValue::Text(b"version")), Some(ObsValue::Text(version)))
+                if observation.kind == kind =>
+            {
+                Some(*version)
+            }
+            _ => None,
+        }
     })
 }
 

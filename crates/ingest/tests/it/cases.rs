@@ -432,3 +432,77 @@ fn a_format_named_by_the_user_is_the_only_one_that_claims_lines() {
     let refused = ingest(&mut writer, &[input], &named("cobol"), &mut Quiet).unwrap_err();
     assert!(refused.to_string().contains(", prysm, "), "{refused}");
 }
+
+/// Besu and Teku write one form: a line that shows neither is of the process that speaks around it, before
+/// or after; two such programs in one stream of a collector are not mixed up.
+#[test]
+fn lines_of_no_client_are_of_their_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let line =
+        |second: u32, rest: &str| format!("2023-09-15 15:34:{second:02}.412+00:00 | {rest}\n");
+    let besu = [
+        line(0, "main | WARN  | SomeLibrary | before anything is known"),
+        line(
+            1,
+            "main | INFO  | Besu | Starting Besu version: besu/v23.7.2/linux-x86_64",
+        ),
+        line(2, "main | INFO  | SomeLibrary | between"),
+    ]
+    .concat();
+    let teku = [
+        line(0, "main | WARN  | SomeLibrary | before anything is known"),
+        line(
+            1,
+            "main | INFO  | teku-status-log | Teku version: teku/v23.9.0/linux-x86_64",
+        ),
+        line(2, "main | INFO  | SomeLibrary | between"),
+    ]
+    .concat();
+    let pod = |name: &str, text: &str| -> String {
+        let lines = text.lines().map(|line| format!("[{name}] {line}\n"));
+        lines.collect()
+    };
+    let both: String = pod("el-1-besu", &besu)
+        .lines()
+        .zip(pod("cl-1-teku", &teku).lines())
+        .map(|(a, b)| format!("{a}\n{b}\n"))
+        .collect();
+    for (name, text) in [("besu.log", &besu), ("both.log", &both)] {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    let case = folder.path().join("a.case");
+    for (name, expected) in [
+        ("besu.log", vec!["besu"; 3]),
+        (
+            "both.log",
+            vec!["besu", "teku", "besu", "teku", "besu", "teku"],
+        ),
+    ] {
+        let case = folder.path().join(format!("{name}.case"));
+        run(
+            &case,
+            &[folder.path().join(name)],
+            &IngestOptions::default(),
+        );
+        let clients: Vec<String> = records(&case)
+            .iter()
+            .map(|record| {
+                let at = record.find(" client=").unwrap() + 8;
+                record[at..].split(' ').next().unwrap().to_owned()
+            })
+            .collect();
+        assert_eq!(clients, expected, "{name}");
+    }
+    run(
+        &case,
+        &[folder.path().join("besu.log")],
+        &IngestOptions::default(),
+    );
+    let opened = Case::open(&case).unwrap();
+    let process = &opened.manifest().processes[0];
+    assert_eq!(process.client, "besu");
+    assert_eq!(
+        process.version.as_deref(),
+        Some("besu/v23.7.2/linux-x86_64")
+    );
+}
