@@ -135,7 +135,7 @@ impl Builder {
                 self.segment_units += u64::from(units[end]);
                 end += 1;
             }
-            self.open()?.push(&batch, start, end - start)?;
+            self.open()?.push(&batch, start, &units[start..end])?;
             start = end;
             if self.segment_units >= SEGMENT_ROWS {
                 self.end_segment()?;
@@ -173,7 +173,7 @@ impl Builder {
                 take += 1;
             }
             self.written = Some(rows.keys.get(take - 1));
-            self.open()?.push(&rows.batch, 0, take)?;
+            self.open()?.push(&rows.batch, 0, &rows.units[..take])?;
             if take < rows.units.len() {
                 self.window.push_front(rows.slice(take, rows.units.len()));
             }

@@ -211,6 +211,11 @@ pub(crate) fn conform(
 /// Returns how much each row counts against the limits of pages, row groups and segments: one, and one
 /// more for every KiB of text. So limits are rows for log lines, and bytes for rows that hold megabytes.
 pub(crate) fn row_units(batch: &RecordBatch) -> Vec<u32> {
+    // Lines of a log are short, as a rule: then nothing needs to be added up.
+    let longest = batch.columns().iter().map(longest_text).sum::<u64>();
+    if longest < 1024 {
+        return vec![1; batch.num_rows()];
+    }
     let mut bytes = vec![0u32; batch.num_rows()];
     for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
         if field.name() == crate::segment::SOURCE {
@@ -241,6 +246,23 @@ pub(crate) fn row_units(batch: &RecordBatch) -> Vec<u32> {
         }
     }
     bytes.iter().map(|bytes| 1 + bytes / 1024).collect()
+}
+
+/// Returns the length of a column's longest text.
+fn longest_text(column: &ArrayRef) -> u64 {
+    let longest = |offsets: &[i32]| {
+        let lengths = offsets.windows(2).map(|ends| ends[1] - ends[0]);
+        lengths.fold(0, i32::max) as u64
+    };
+    match column.data_type() {
+        DataType::Utf8 => longest(column.as_string::<i32>().value_offsets()),
+        DataType::Binary => longest(column.as_binary::<i32>().value_offsets()),
+        DataType::Dictionary(_, _) => {
+            let words = column.as_dictionary::<Int32Type>().values();
+            longest(words.as_string::<i32>().value_offsets())
+        }
+        _ => 0,
+    }
 }
 
 fn add_lengths(bytes: &mut [u32], nulls: Option<&NullBuffer>, lengths: impl Iterator<Item = u32>) {

@@ -39,6 +39,7 @@ mod commit;
 mod custody;
 mod disk;
 mod duplicates;
+mod encode;
 mod error;
 mod evidence;
 mod evidence_reader;

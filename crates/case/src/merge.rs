@@ -1,7 +1,7 @@
 //! Merging the rows of small sources into one segment, and rows one after the other into several.
 
 use crate::builder::Builder;
-use crate::columns::{Columns, conform, memory_schema};
+use crate::columns::{Columns, conform, memory_schema, row_units};
 use crate::error::segment_error;
 use crate::rows::merged;
 use crate::segment::{Encoded, SegmentFile, SourceValue};
@@ -69,6 +69,7 @@ type Key = (i64, usize, i64, usize);
 /// Rows of a feed that are loaded.
 struct Loaded {
     batch: RecordBatch,
+    units: Vec<u32>,
     keys: Keys,
     ranks: Vec<usize>,
     row: usize,
@@ -135,7 +136,7 @@ pub(crate) fn merge(
                 SourceValue::InRows,
             )?),
         };
-        file.push(&rows.batch, start, rows.row - start)?;
+        file.push(&rows.batch, start, &rows.units[start..rows.row])?;
         if rows.row == rows.batch.num_rows() {
             loaded[index] = match &feeds[index].origin {
                 Origin::Block { .. } => None,
@@ -189,6 +190,7 @@ fn load(
     let batch = conform(&batch, columns, schema).map_err(|error| segment_error(&path, error))?;
     Ok(Some(Loaded {
         keys: Keys::of(&batch),
+        units: row_units(&batch),
         ranks,
         batch,
         row: 0,

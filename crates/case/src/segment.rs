@@ -1,22 +1,20 @@
 //! One Parquet file: how rows are encoded, and how a source's digest gets in afterwards.
 //!
-//! The bytes are a pure function of the sequence of rows: Parquet is always given slices of 8 Ki rows
-//! counted from the start of the file, however the rows arrived.
+//! The bytes are a pure function of the sequence of rows: pages are always 8 Ki rows counted from the
+//! start of the file, however the rows arrived.
 
-use crate::columns::{Columns, constant, memory_schema, row_units};
+use crate::columns::{Columns, memory_schema};
 use crate::disk::{Disk, DiskFile};
+use crate::encode::{ColumnPlan, Piece, RowGroup};
 use crate::error::{AtPath, segment_error};
 use crate::{CaseError, TableId};
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::compute::{concat_batches, interleave_record_batch};
-use arrow::datatypes::{Int32Type, Int64Type, SchemaRef};
-use model::ColumnType;
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
+use arrow::array::{Array, AsArray, Int64Array, RecordBatch};
+use arrow::compute::interleave_record_batch;
+use arrow::datatypes::{Int32Type, Int64Type};
+use parquet::arrow::ArrowSchemaConverter;
 use parquet::file::metadata::{KeyValue, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
-use parquet::schema::types::ColumnPath;
+use parquet::file::properties::{WriterProperties, WriterVersion};
+use parquet::file::writer::SerializedFileWriter;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -34,11 +32,11 @@ pub(crate) const SEGMENT_ROWS: u64 = 1024 * 1024;
 pub(crate) const COLUMNS_KEY: &str = "coroner.columns";
 /// The column that the case fills.
 pub(crate) const SOURCE: &str = "source";
-/// Up to this many pieces a page is put together piece by piece, beyond it row by row.
-const CONCAT_PIECES: usize = 64;
+/// A page of more pieces is put together row by row first.
+const MANY_PIECES: usize = 64;
 
-/// Columns whose pages have statistics: what windows and look-ups select by.
-const PAGE_STATISTICS: [&str; 8] = [
+/// Columns whose pages have bounds: what windows and look-ups select by.
+const PAGE_BOUNDS: [&str; 8] = [
     "ts",
     "ts_us",
     "ts_order",
@@ -49,54 +47,35 @@ const PAGE_STATISTICS: [&str; 8] = [
     "line",
 ];
 
-fn properties(table: &TableId, columns: &Columns) -> WriterProperties {
-    let level = ZstdLevel::try_new(1).expect("a zstd level");
+/// How the columns of a table are written.
+fn plans(table: &TableId, columns: &Columns, source: &SourceValue) -> Vec<ColumnPlan> {
+    let constant = match source {
+        SourceValue::Fill(value, at) | SourceValue::Placeholder(value, at) => Some((value, *at)),
+        SourceValue::InRows => None,
+    };
+    let columns = columns.iter().enumerate();
+    columns
+        .map(|(index, (name, column_type))| ColumnPlan {
+            column_type: *column_type,
+            constant: constant
+                .filter(|(_, at)| *at == index)
+                .map(|(value, _)| value.clone()),
+            // So that a digest can be put in later: see `patch`.
+            compressed: !(table.is_timed() && name == SOURCE),
+            page_bounds: table.is_timed() && PAGE_BOUNDS.contains(&name.as_str()),
+            // Nobody selects by the order of other words.
+            bounds: !table.is_timed() || matches!(name.as_str(), "node" | "client" | "kind"),
+        })
+        .collect()
+}
+
+fn properties(columns: &Columns) -> WriterProperties {
     let types = serde_json::to_string(columns).expect("names and types are JSON");
-    let mut builder = WriterProperties::builder()
+    WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_created_by("coroner".to_owned())
         .set_key_value_metadata(Some(vec![KeyValue::new(COLUMNS_KEY.to_owned(), types)]))
-        .set_compression(Compression::ZSTD(level))
-        .set_max_row_group_row_count(Some(GROUP_ROWS))
-        .set_max_row_group_bytes(None)
-        .set_data_page_row_count_limit(PAGE_ROWS)
-        .set_write_batch_size(PAGE_ROWS)
-        .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_dictionary_enabled(false);
-    for (name, column_type) in columns {
-        let path = ColumnPath::from(name.as_str());
-        match column_type {
-            ColumnType::I64 | ColumnType::TimestampUtc | ColumnType::TimestampCivil => {
-                builder = builder.set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED);
-            }
-            // A text column that turns out to have many values falls back to plain by itself.
-            ColumnType::Dict | ColumnType::Text => {
-                builder = builder.set_column_dictionary_enabled(path.clone(), true);
-            }
-            _ => {}
-        }
-        if table.is_timed() {
-            let statistics = match name.as_str() {
-                name if PAGE_STATISTICS.contains(&name) => EnabledStatistics::Page,
-                "node" | "client" | "kind" => EnabledStatistics::Chunk,
-                // Comparing text costs as much as storing it, and nobody selects by its order.
-                _ if matches!(
-                    column_type,
-                    ColumnType::Text | ColumnType::Json | ColumnType::Dict
-                ) =>
-                {
-                    EnabledStatistics::None
-                }
-                _ => EnabledStatistics::Chunk,
-            };
-            builder = builder.set_column_statistics_enabled(path.clone(), statistics);
-            if name == SOURCE {
-                // So that a digest can be put in later: see `patch`.
-                builder = builder.set_column_compression(path, Compression::UNCOMPRESSED);
-            }
-        }
-    }
-    builder.build()
+        .build()
 }
 
 /// A file that counts and hashes what is written.
@@ -147,18 +126,52 @@ pub(crate) struct Encoded {
 pub(crate) struct SegmentFile {
     table: TableId,
     path: PathBuf,
-    schema: SchemaRef,
     source: SourceValue,
-    writer: ArrowWriter<HashingFile>,
-    /// Batches of the page at hand, and the units of their rows.
-    page: Vec<(RecordBatch, Vec<u32>)>,
+    writer: SerializedFileWriter<HashingFile>,
+    group: RowGroup,
+    /// Batches of the page at hand.
+    page: Vec<RecordBatch>,
+    /// Its rows: batch, first row, number of rows.
     pieces: Vec<(usize, usize, usize)>,
     page_units: usize,
     group_units: usize,
     rows: u64,
+    noted: Noted,
+}
+
+/// What the manifest says of a segment.
+#[derive(Default)]
+struct Noted {
     sources: BTreeMap<String, u64>,
     lines: Option<(u64, u64)>,
     times: Option<(i64, i64)>,
+}
+
+impl Noted {
+    fn add(&mut self, piece: &Piece<'_>, source: &SourceValue) {
+        let bounds = |column: &Int64Array| {
+            let column = column.slice(piece.start, piece.rows);
+            arrow::compute::min(&column).zip(arrow::compute::max(&column))
+        };
+        if let Some((first, last)) = time_column(piece.batch).and_then(bounds) {
+            widen(&mut self.times, first, last);
+        }
+        let lines = piece.batch.column_by_name("line");
+        if let Some((first, last)) = lines.and_then(|lines| bounds(lines.as_primitive())) {
+            widen(&mut self.lines, first.max(0) as u64, last.max(0) as u64);
+        }
+        match source {
+            SourceValue::Fill(value, _) => {
+                *self.sources.entry(value.clone()).or_default() += piece.rows as u64;
+            }
+            SourceValue::InRows => {
+                for (source, rows) in count_sources(piece.batch, piece.start, piece.rows) {
+                    *self.sources.entry(source).or_default() += rows;
+                }
+            }
+            SourceValue::Placeholder(..) => {}
+        }
+    }
 }
 
 impl SegmentFile {
@@ -175,16 +188,17 @@ impl SegmentFile {
             hash: Sha256::new(),
             bytes: 0,
         };
-        let schema = memory_schema(&columns);
-        let options = ArrowWriterOptions::new()
-            .with_properties(properties(table, &columns))
-            .with_skip_arrow_metadata(true);
-        let writer = ArrowWriter::try_new_with_options(file, schema.clone(), options)
+        let writer = ArrowSchemaConverter::new()
+            .convert(&memory_schema(&columns))
+            .and_then(|schema| {
+                let properties = Arc::new(properties(&columns));
+                SerializedFileWriter::new(file, schema.root_schema_ptr(), properties)
+            })
             .map_err(|error| parquet_error(path, error))?;
         Ok(SegmentFile {
+            group: RowGroup::new(plans(table, &columns, &source)),
             table: table.clone(),
             path: path.to_path_buf(),
-            schema,
             source,
             writer,
             page: Vec::new(),
@@ -192,37 +206,36 @@ impl SegmentFile {
             page_units: 0,
             group_units: 0,
             rows: 0,
-            sources: BTreeMap::new(),
-            lines: None,
-            times: None,
+            noted: Noted::default(),
         })
     }
 
-    /// Appends rows of a batch (which has the memory schema, without a column that is to be filled).
+    /// Appends rows of a batch (which has the memory schema, without a column that is to be filled);
+    /// `units` says how much each of them counts.
     pub(crate) fn push(
         &mut self,
         batch: &RecordBatch,
-        mut start: usize,
-        mut rows: usize,
+        start: usize,
+        units: &[u32],
     ) -> Result<(), CaseError> {
-        self.rows += rows as u64;
-        while rows > 0 {
-            let known = self.page.iter().rposition(|(known, _)| same(known, batch));
+        self.rows += units.len() as u64;
+        let mut done = 0;
+        while done < units.len() {
+            let known = self.page.iter().rposition(|known| same(known, batch));
             let index = known.unwrap_or_else(|| {
-                self.page.push((batch.clone(), row_units(batch)));
+                self.page.push(batch.clone());
                 self.page.len() - 1
             });
-            let mut take = 0;
-            while take < rows && self.page_units < PAGE_ROWS {
-                self.page_units += self.page[index].1[start + take] as usize;
-                take += 1;
+            let from = done;
+            while done < units.len() && self.page_units < PAGE_ROWS {
+                self.page_units += units[done] as usize;
+                done += 1;
             }
+            let (first, rows) = (start + from, done - from);
             match self.pieces.last_mut() {
-                Some((last, from, len)) if *last == index && *from + *len == start => *len += take,
-                _ => self.pieces.push((index, start, take)),
+                Some((last, at, len)) if *last == index && *at + *len == first => *len += rows,
+                _ => self.pieces.push((index, first, rows)),
             }
-            start += take;
-            rows -= take;
             if self.page_units >= PAGE_ROWS {
                 self.write_page()?;
             }
@@ -231,86 +244,51 @@ impl SegmentFile {
     }
 
     fn write_page(&mut self) -> Result<(), CaseError> {
-        let error = |error: arrow::error::ArrowError| segment_error(&self.path, error);
-        let batch = if let [(index, start, rows)] = self.pieces[..] {
-            self.page[index].0.slice(start, rows)
-        } else if self.pieces.len() <= CONCAT_PIECES {
-            let pieces: Vec<RecordBatch> = self
-                .pieces
-                .iter()
-                .map(|(index, start, rows)| self.page[*index].0.slice(*start, *rows))
-                .collect();
-            concat_batches(&pieces[0].schema(), &pieces).map_err(error)?
+        let interleaved;
+        let mut pieces = Vec::with_capacity(self.pieces.len().min(MANY_PIECES));
+        if self.pieces.len() <= MANY_PIECES {
+            pieces.extend(self.pieces.iter().map(|(index, start, rows)| Piece {
+                batch: &self.page[*index],
+                start: *start,
+                rows: *rows,
+            }));
         } else {
-            let batches: Vec<&RecordBatch> = self.page.iter().map(|(batch, _)| batch).collect();
+            let batches: Vec<&RecordBatch> = self.page.iter().collect();
             let mut rows = Vec::with_capacity(PAGE_ROWS);
             for (index, start, len) in &self.pieces {
                 rows.extend((*start..start + len).map(|row| (*index, row)));
             }
-            interleave_record_batch(&batches, &rows).map_err(error)?
-        };
+            interleaved = interleave_record_batch(&batches, &rows)
+                .map_err(|error| segment_error(&self.path, error))?;
+            pieces.push(Piece {
+                batch: &interleaved,
+                start: 0,
+                rows: interleaved.num_rows(),
+            });
+        }
+        if self.table.is_timed() {
+            for piece in &pieces {
+                self.noted.add(piece, &self.source);
+            }
+        }
+        self.group
+            .page(&pieces, &self.writer)
+            .map_err(|error| parquet_error(&self.path, error))?;
         // The last batch usually goes on in the next page.
         self.page.drain(..self.page.len() - 1);
         self.pieces.clear();
         self.group_units += std::mem::take(&mut self.page_units);
-        let batch = self.with_source(batch)?;
-        self.note(&batch);
-        self.writer
-            .write(&batch)
-            .map_err(|error| parquet_error(&self.path, error))?;
         if self.group_units >= GROUP_ROWS {
-            self.group_units = 0;
-            self.writer
-                .flush()
-                .map_err(|error| parquet_error(&self.path, error))?;
+            self.end_group()?;
         }
         Ok(())
     }
 
-    fn with_source(&self, batch: RecordBatch) -> Result<RecordBatch, CaseError> {
-        let (SourceValue::Fill(value, at) | SourceValue::Placeholder(value, at)) = &self.source
-        else {
-            return Ok(batch);
-        };
-        let rows = batch.num_rows();
-        let mut arrays = batch.columns().to_vec();
-        arrays.insert((*at).min(arrays.len()), constant(value, rows));
-        RecordBatch::try_new(self.schema.clone(), arrays)
-            .map_err(|error| segment_error(&self.path, error))
-    }
-
-    /// Collects what the manifest says of a segment.
-    fn note(&mut self, batch: &RecordBatch) {
-        if !self.table.is_timed() {
-            return;
-        }
-        if let Some(times) = time_column(batch) {
-            widen(
-                &mut self.times,
-                arrow::compute::min(times),
-                arrow::compute::max(times),
-            );
-        }
-        if let Some(lines) = batch.column_by_name("line") {
-            let lines = lines.as_primitive::<Int64Type>();
-            let bound = |line: Option<i64>| line.map(|line| line.max(0) as u64);
-            widen(
-                &mut self.lines,
-                bound(arrow::compute::min(lines)),
-                bound(arrow::compute::max(lines)),
-            );
-        }
-        match &self.source {
-            SourceValue::Fill(value, _) => {
-                *self.sources.entry(value.clone()).or_default() += batch.num_rows() as u64;
-            }
-            SourceValue::InRows => {
-                for (source, rows) in count_sources(batch) {
-                    *self.sources.entry(source).or_default() += rows;
-                }
-            }
-            SourceValue::Placeholder(..) => {}
-        }
+    fn end_group(&mut self) -> Result<(), CaseError> {
+        self.group_units = 0;
+        self.group
+            .end(&mut self.writer)
+            .map_err(|error| parquet_error(&self.path, error))
     }
 
     /// Ends the file and makes it durable.
@@ -318,6 +296,7 @@ impl SegmentFile {
         if self.page_units > 0 {
             self.write_page()?;
         }
+        self.end_group()?;
         self.writer
             .finish()
             .map_err(|error| parquet_error(&self.path, error))?;
@@ -328,9 +307,9 @@ impl SegmentFile {
             bytes: file.bytes,
             sha256: hex(&file.hash.clone().finalize()),
             path: self.path,
-            sources: self.sources,
-            lines: self.lines,
-            times: self.times,
+            sources: self.noted.sources,
+            lines: self.noted.lines,
+            times: self.noted.times,
             placeholder: match self.source {
                 SourceValue::Placeholder(value, _) => Some(value),
                 _ => None,
@@ -348,23 +327,21 @@ fn same(a: &RecordBatch, b: &RecordBatch) -> bool {
             .is_some_and(|(a, b)| Arc::ptr_eq(a, b))
 }
 
-fn widen<T: Ord + Copy>(range: &mut Option<(T, T)>, low: Option<T>, high: Option<T>) {
-    if let Some((low, high)) = low.zip(high) {
-        *range = Some(match *range {
-            Some((first, last)) => (first.min(low), last.max(high)),
-            None => (low, high),
-        });
-    }
+fn widen<T: Ord + Copy>(range: &mut Option<(T, T)>, low: T, high: T) {
+    *range = Some(match *range {
+        Some((first, last)) => (first.min(low), last.max(high)),
+        None => (low, high),
+    });
 }
 
 /// Returns the column that time order is taken from.
-pub(crate) fn time_column(batch: &RecordBatch) -> Option<&arrow::array::Int64Array> {
+pub(crate) fn time_column(batch: &RecordBatch) -> Option<&Int64Array> {
     ["ts_order_us", "ts_us"]
         .iter()
         .find_map(|name| batch.column_by_name(name)?.as_primitive_opt::<Int64Type>())
 }
 
-fn count_sources(batch: &RecordBatch) -> Vec<(String, u64)> {
+fn count_sources(batch: &RecordBatch, start: usize, rows: usize) -> Vec<(String, u64)> {
     let Some(column) = batch
         .column_by_name(SOURCE)
         .and_then(|column| column.as_dictionary_opt::<Int32Type>())
@@ -372,7 +349,7 @@ fn count_sources(batch: &RecordBatch) -> Vec<(String, u64)> {
         return Vec::new();
     };
     let mut counts = vec![0u64; column.values().len()];
-    for key in column.keys().values() {
+    for key in &column.keys().values()[start..start + rows] {
         if let Some(count) = counts.get_mut(*key as usize) {
             *count += 1;
         }
@@ -501,7 +478,7 @@ fn replace(
 fn check_source(path: &Path, digest: &str) -> Result<(), CaseError> {
     let reader = crate::segment_reader::SegmentReader::open(path)?;
     reader.for_each(Some(&[SOURCE]), &mut |batch| {
-        let counts = count_sources(batch);
+        let counts = count_sources(batch, 0, batch.num_rows());
         match &counts[..] {
             [(source, rows)] if source == digest && *rows == batch.num_rows() as u64 => Ok(()),
             _ => Err(segment_error(

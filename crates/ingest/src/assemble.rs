@@ -531,13 +531,11 @@ impl Assembler {
     }
 
     fn record_batch(&self, rows: &mut BlockRows, runs: &[Run], times: Times) -> Batch {
-        let mut level = DictBuilder::default();
-        for &code in &rows.levels {
-            level.push_opt(
-                Level::ALL
-                    .get(usize::from(code))
-                    .map(|level| level.name().as_bytes()),
-            );
+        let level = DictBuilder::of_few(&rows.levels, |code| {
+            Some(Level::ALL.get(usize::from(code))?.name().as_bytes())
+        });
+        if rows.wrapper.is_empty() {
+            rows.wrapper = Column::nulls("wrapper", ColumnType::Json, rows.records);
         }
         let per_run = PerRun::new(self, rows, runs);
         let take = std::mem::take::<DictBuilder>;

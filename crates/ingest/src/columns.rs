@@ -45,8 +45,30 @@ pub(crate) struct DictBuilder {
     values: StrColumn,
     words: Words,
     any_null: bool,
-    last: i32,
+    /// Codes of words seen lately, by length and first and last letters.
+    recent: Recent,
     last_static: Option<(&'static str, i32)>,
+}
+
+/// A slot for each of 64 looks of a word; what it holds is compared before it is believed.
+struct Recent([i32; 64]);
+
+impl Default for Recent {
+    fn default() -> Self {
+        Recent([0; 64])
+    }
+}
+
+impl Recent {
+    #[inline]
+    fn slot(word: &[u8]) -> usize {
+        let end = |at: usize| word.get(at).copied().unwrap_or(0);
+        let look = word.len()
+            ^ usize::from(end(0)) << 1
+            ^ usize::from(end(word.len().wrapping_sub(1))) << 2
+            ^ usize::from(end(word.len() / 2)) << 3;
+        look & 63
+    }
 }
 
 /// The code of a row without a value.
@@ -105,6 +127,24 @@ impl DictBuilder {
         self.codes.push(NULL);
     }
 
+    /// Returns the column of words that small codes stand for.
+    pub(crate) fn of_few<'w>(
+        codes: &[u8],
+        word: impl Fn(u8) -> Option<&'w [u8]>,
+    ) -> DictBuilder {
+        let mut builder = DictBuilder::default();
+        let mut known = [None; 256];
+        builder.codes = codes
+            .iter()
+            .map(|code| {
+                *known[usize::from(*code)]
+                    .get_or_insert_with(|| word(*code).map_or(NULL, |word| builder.code(word)))
+            })
+            .collect();
+        builder.any_null = builder.codes.contains(&NULL);
+        builder
+    }
+
     /// Returns a column of some of the rows.
     pub(crate) fn pick(&self, rows: &[u32]) -> DictBuilder {
         let codes: Vec<i32> = rows.iter().map(|row| self.codes[*row as usize]).collect();
@@ -122,8 +162,10 @@ impl DictBuilder {
     }
 
     fn code(&mut self, word: &[u8]) -> i32 {
-        if self.last < self.values.len() as i32 && self.values.get(self.last as usize) == word {
-            return self.last;
+        let slot = Recent::slot(word);
+        let recent = self.recent.0[slot];
+        if recent < self.values.len() as i32 && self.values.get(recent as usize) == word {
+            return recent;
         }
         let code = match self.words.get(word) {
             Some(&code) => code,
@@ -134,7 +176,7 @@ impl DictBuilder {
                 code
             }
         };
-        self.last = code;
+        self.recent.0[slot] = code;
         code
     }
 

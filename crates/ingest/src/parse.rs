@@ -216,7 +216,7 @@ impl One<'_> {
         let mut assembler = Assembler::new(self.setting.clone());
         self.blocks(reader, &mut |piece, parser| {
             if let Piece::Block { bytes, at } = piece {
-                let mut rows = BlockRows::new();
+                let mut rows = BlockRows::new(bytes.len());
                 let Ok(()) = parser.parse_block(&bytes, at, &mut rows);
                 assembler.look(&rows);
             }

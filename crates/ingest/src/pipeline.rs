@@ -200,7 +200,7 @@ fn parse(
         let Ok(Job { index, bytes, at }) = job else {
             break;
         };
-        let mut rows = Box::new(BlockRows::new());
+        let mut rows = Box::new(BlockRows::new(bytes.len()));
         let Ok(()) = parser.parse_block(&bytes, at, rows.as_mut());
         let _ = spare.send(bytes);
         if done.send((index, Parsed::Rows(rows))).is_err() {

@@ -5,7 +5,7 @@
 
 use crate::columns::DictBuilder;
 use model::{
-    Clue, Column, ColumnType, FieldValue, Level, ObsValue, Record, RecordSink, Reject, Span, Stamp,
+    Clue, Column, ColumnData, ColumnType, FieldValue, Level, ObsValue, Record, RecordSink, Reject, Span, Stamp,
     observation_kinds, write_fields_json, write_json_string,
 };
 use std::collections::BTreeMap;
@@ -29,6 +29,7 @@ pub(crate) struct BlockRows {
     pub(crate) role: DictBuilder,
     pub(crate) host: DictBuilder,
     pub(crate) fields: Column,
+    /// Empty if no record of the block has a wrapper.
     pub(crate) wrapper: Column,
     pub(crate) slot: Column,
     pub(crate) epoch: Column,
@@ -57,7 +58,6 @@ pub(crate) struct BlockRows {
     pub(crate) before_last: (u64, u64),
     /// Wrapper kinds seen.
     pub(crate) wrappers: Vec<&'static str>,
-    scratch: Vec<u8>,
 }
 
 /// Observations of one kind.
@@ -70,10 +70,18 @@ pub(crate) struct ObsRows {
 }
 
 impl BlockRows {
-    pub(crate) fn new() -> BlockRows {
+    /// Begins; `bytes` is the size of the block.
+    pub(crate) fn new(bytes: usize) -> BlockRows {
+        // Lines of a log are longer than this, as a rule; memory that is not used is never touched.
+        let lines = bytes / 96;
+        let mut fields = Column::new("fields", ColumnType::Json);
+        if let ColumnData::Str(values) = &mut fields.data {
+            values.data.reserve(bytes);
+            values.offsets.reserve(lines);
+        }
         BlockRows {
             records: 0,
-            stamps: Vec::new(),
+            stamps: Vec::with_capacity(lines),
             wrapper_stamps: Vec::new(),
             levels: Vec::new(),
             component: DictBuilder::default(),
@@ -83,16 +91,16 @@ impl BlockRows {
             format: DictBuilder::default(),
             role: DictBuilder::default(),
             host: DictBuilder::default(),
-            fields: Column::new("fields", ColumnType::Json),
+            fields,
             wrapper: Column::new("wrapper", ColumnType::Json),
             slot: Column::new("slot", ColumnType::I64),
             epoch: Column::new("epoch", ColumnType::I64),
             validator: Column::new("validator", ColumnType::Text),
             root: Column::new("root", ColumnType::Text),
-            line: Vec::new(),
-            lines: Vec::new(),
-            byte: Vec::new(),
-            length: Vec::new(),
+            line: Vec::with_capacity(lines),
+            lines: Vec::with_capacity(lines),
+            byte: Vec::with_capacity(lines),
+            length: Vec::with_capacity(lines),
             clues: Vec::new(),
             versions: Vec::new(),
             starts: Vec::new(),
@@ -103,22 +111,25 @@ impl BlockRows {
             framing_lines: 0,
             before_last: (0, 0),
             wrappers: Vec::new(),
-            scratch: Vec::new(),
         }
     }
 
     fn push_wrappers(&mut self, record: &Record<'_>) {
         if record.wrapper.is_empty() {
-            self.wrapper.push_null();
-            self.host.push_opt(None);
+            if !self.wrapper.is_empty() {
+                self.wrapper.push_null();
+            }
+            self.host.push_null();
             if !self.wrapper_stamps.is_empty() {
                 self.wrapper_stamps.push(None);
             }
             return;
         }
-        self.scratch.clear();
-        write_wrappers_json(record.wrapper, &mut self.scratch);
-        self.wrapper.push_bytes(&self.scratch);
+        if self.wrapper.is_empty() {
+            self.wrapper = Column::nulls("wrapper", ColumnType::Json, self.records);
+        }
+        self.wrapper
+            .push_written(|out| write_wrappers_json(record.wrapper, out));
         for layer in record.wrapper {
             if !self.wrappers.contains(&layer.kind) {
                 self.wrappers.push(layer.kind);
@@ -313,9 +324,8 @@ impl RecordSink for BlockRows {
         if record.fields.is_empty() {
             self.fields.push_null();
         } else {
-            self.scratch.clear();
-            write_fields_json(record.fields, &mut self.scratch);
-            self.fields.push_bytes(&self.scratch);
+            self.fields
+                .push_written(|out| write_fields_json(record.fields, out));
         }
         self.push_promoted(record);
         self.push_observations(record);

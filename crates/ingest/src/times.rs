@@ -135,14 +135,19 @@ impl Times {
 }
 
 /// Returns the stamps that lack year or date, as their lines write them: what a later solution needs.
-pub(crate) fn partial_stamps<'a>(stamps: impl Iterator<Item = &'a Option<Stamp>>) -> Column {
+pub(crate) fn partial_stamps<'a>(
+    stamps: impl ExactSizeIterator<Item = &'a Option<Stamp>> + Clone,
+) -> Column {
+    let partial =
+        |stamp: &&Stamp| -> bool { !matches!(stamp.date, StampDate::Full(_)) };
+    if !stamps.clone().flatten().any(|stamp| partial(&stamp)) {
+        return Column::nulls("stamp", ColumnType::Text, stamps.len());
+    }
     let mut column = Column::new("stamp", ColumnType::Text);
     for written in stamps {
-        match written {
-            Some(written) if !matches!(written.date, StampDate::Full(_)) => {
-                column.push_bytes(written.to_string().as_bytes());
-            }
-            _ => column.push_null(),
+        match written.as_ref().filter(partial) {
+            Some(written) => column.push_bytes(written.to_string().as_bytes()),
+            None => column.push_null(),
         }
     }
     column

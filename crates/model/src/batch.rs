@@ -212,6 +212,23 @@ impl Column {
         }
     }
 
+    /// Returns a column of rows without a value.
+    pub fn nulls(name: impl Into<String>, column_type: ColumnType, rows: usize) -> Column {
+        let mut column = Column::new(name, column_type);
+        match &mut column.data {
+            ColumnData::Bool(values) => values.resize(rows, false),
+            ColumnData::I64(values) => values.resize(rows, 0),
+            ColumnData::F64(values) => values.resize(rows, 0.0),
+            ColumnData::Str(values) => values.offsets.resize(rows + 1, 0),
+            ColumnData::Dict { codes, values } => {
+                values.push(b"");
+                codes.resize(rows, 0);
+            }
+        }
+        column.valid = Some(Bitmap::from_bytes(vec![0; rows.div_ceil(8)], rows));
+        column
+    }
+
     /// Returns the number of rows.
     pub fn len(&self) -> usize {
         match &self.data {
@@ -320,6 +337,17 @@ impl Column {
         } else {
             values.push_lossy(value)
         }
+        self.mark_valid();
+    }
+
+    /// Appends what `write` appends to the column's bytes, which it vouches is UTF-8 in text columns.
+    #[inline]
+    pub fn push_written(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let ColumnData::Str(values) = &mut self.data else {
+            panic!("{} holds no text", self.name)
+        };
+        write(&mut values.data);
+        values.close();
         self.mark_valid();
     }
 

@@ -284,8 +284,14 @@ impl Pieces {
     }
 
     fn lane(&self, clue: &Clue<'_>) -> Option<usize> {
+        // Most streams have no name; comparing two empty texts still calls `memcmp`, which is slow for
+        // addresses that hold nothing.
+        let same_stream = |lane: &Lane| match clue.stream {
+            "" => lane.stream.is_empty(),
+            stream => lane.stream == stream,
+        };
         let fits = |lane: &Lane| {
-            lane.stream == clue.stream && (clue.client.is_empty() || lane.client == clue.client)
+            same_stream(lane) && (clue.client.is_empty() || lane.client == clue.client)
         };
         if self.lanes.get(self.current).is_some_and(fits) {
             return Some(self.current);
