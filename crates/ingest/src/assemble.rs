@@ -534,9 +534,6 @@ impl Assembler {
         let level = DictBuilder::of_few(&rows.levels, |code| {
             Some(Level::ALL.get(usize::from(code))?.name().as_bytes())
         });
-        if rows.wrapper.is_empty() {
-            rows.wrapper = Column::nulls("wrapper", ColumnType::Json, rows.records);
-        }
         let per_run = PerRun::new(self, rows, runs);
         let take = std::mem::take::<DictBuilder>;
         let placeholder = |column: &mut Column, name| {

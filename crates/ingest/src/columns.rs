@@ -128,10 +128,7 @@ impl DictBuilder {
     }
 
     /// Returns the column of words that small codes stand for.
-    pub(crate) fn of_few<'w>(
-        codes: &[u8],
-        word: impl Fn(u8) -> Option<&'w [u8]>,
-    ) -> DictBuilder {
+    pub(crate) fn of_few<'w>(codes: &[u8], word: impl Fn(u8) -> Option<&'w [u8]>) -> DictBuilder {
         let mut builder = DictBuilder::default();
         let mut known = [None; 256];
         builder.codes = codes

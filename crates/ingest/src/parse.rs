@@ -218,6 +218,7 @@ impl One<'_> {
             if let Piece::Block { bytes, at } = piece {
                 let mut rows = BlockRows::new(bytes.len());
                 let Ok(()) = parser.parse_block(&bytes, at, &mut rows);
+                rows.finish();
                 assembler.look(&rows);
             }
             Ok(())

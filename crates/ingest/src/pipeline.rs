@@ -202,6 +202,7 @@ fn parse(
         };
         let mut rows = Box::new(BlockRows::new(bytes.len()));
         let Ok(()) = parser.parse_block(&bytes, at, rows.as_mut());
+        rows.finish();
         let _ = spare.send(bytes);
         if done.send((index, Parsed::Rows(rows))).is_err() {
             break;

@@ -5,8 +5,8 @@
 
 use crate::columns::DictBuilder;
 use model::{
-    Clue, Column, ColumnData, ColumnType, FieldValue, Level, ObsValue, Record, RecordSink, Reject, Span, Stamp,
-    observation_kinds, write_fields_json, write_json_string,
+    Clue, Column, ColumnData, ColumnType, FieldValue, Level, ObsValue, Record, RecordSink, Reject,
+    Span, Stamp, observation_kinds, write_fields_json, write_json_string,
 };
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -29,7 +29,7 @@ pub(crate) struct BlockRows {
     pub(crate) role: DictBuilder,
     pub(crate) host: DictBuilder,
     pub(crate) fields: Column,
-    /// Empty if no record of the block has a wrapper.
+    /// This and the four below are filled by [`BlockRows::finish`].
     pub(crate) wrapper: Column,
     pub(crate) slot: Column,
     pub(crate) epoch: Column,
@@ -114,20 +114,33 @@ impl BlockRows {
         }
     }
 
+    /// Ends the block: columns of which most rows have no value were filled to their last one only.
+    pub(crate) fn finish(&mut self) {
+        for column in [
+            &mut self.wrapper,
+            &mut self.slot,
+            &mut self.epoch,
+            &mut self.validator,
+            &mut self.root,
+        ] {
+            column.fill_nulls(self.records);
+        }
+        for observed in self.observations.values_mut() {
+            for column in observed.own.iter_mut().chain([&mut observed.slot]) {
+                column.fill_nulls(observed.record.len());
+            }
+        }
+    }
+
     fn push_wrappers(&mut self, record: &Record<'_>) {
         if record.wrapper.is_empty() {
-            if !self.wrapper.is_empty() {
-                self.wrapper.push_null();
-            }
             self.host.push_null();
             if !self.wrapper_stamps.is_empty() {
                 self.wrapper_stamps.push(None);
             }
             return;
         }
-        if self.wrapper.is_empty() {
-            self.wrapper = Column::nulls("wrapper", ColumnType::Json, self.records);
-        }
+        self.wrapper.fill_nulls(self.records);
         self.wrapper
             .push_written(|out| write_wrappers_json(record.wrapper, out));
         for layer in record.wrapper {
@@ -158,21 +171,26 @@ impl BlockRows {
                         .map(|column| Column::new(column.name.as_str(), column.column_type))
                         .collect(),
                 });
+            let row = rows.record.len();
             rows.record.push(self.records as u32);
-            rows.slot.push_opt_i64(observation.slot);
+            if let Some(slot) = observation.slot {
+                rows.slot.fill_nulls(row);
+                rows.slot.push_i64(slot);
+            }
             for (column, value) in rows.own.iter_mut().zip(&observation.values) {
+                let Some(value) = value else { continue };
+                column.fill_nulls(row);
                 match (column.column_type, value) {
-                    (_, None) => column.push_null(),
-                    (ColumnType::I64, Some(ObsValue::I64(value))) => column.push_i64(*value),
-                    (ColumnType::F64, Some(ObsValue::F64(value))) => column.push_f64(*value),
-                    (ColumnType::F64, Some(ObsValue::I64(value))) => column.push_f64(*value as f64),
-                    (ColumnType::Bool, Some(ObsValue::Bool(value))) => column.push_bool(*value),
-                    (ColumnType::Text, Some(ObsValue::Text(value))) => column.push_text(value),
-                    (ColumnType::Text, Some(ObsValue::I64(value))) => {
+                    (ColumnType::I64, ObsValue::I64(value)) => column.push_i64(*value),
+                    (ColumnType::F64, ObsValue::F64(value)) => column.push_f64(*value),
+                    (ColumnType::F64, ObsValue::I64(value)) => column.push_f64(*value as f64),
+                    (ColumnType::Bool, ObsValue::Bool(value)) => column.push_bool(*value),
+                    (ColumnType::Text, ObsValue::Text(value)) => column.push_text(value),
+                    (ColumnType::Text, ObsValue::I64(value)) => {
                         column.push_text(value.to_string().as_bytes());
                     }
                     // A value of the wrong type says nothing; the record itself keeps it as printed.
-                    _ => column.push_null(),
+                    _ => {}
                 }
             }
         }
@@ -205,17 +223,25 @@ impl BlockRows {
                 _ => {}
             }
         }
-        self.slot.push_opt_i64(slot.or_else(|| {
+        let observed = || {
             record
                 .observations
                 .iter()
                 .find_map(|observation| observation.slot)
-        }));
-        self.epoch.push_opt_i64(epoch);
+        };
+        for (column, value) in [
+            (&mut self.slot, slot.or_else(observed)),
+            (&mut self.epoch, epoch),
+        ] {
+            if let Some(value) = value {
+                column.fill_nulls(self.records);
+                column.push_i64(value);
+            }
+        }
         for (column, value) in [(&mut self.validator, validator), (&mut self.root, root)] {
-            match value {
-                Some(value) if !value.is_empty() => column.push_text(value),
-                _ => column.push_null(),
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                column.fill_nulls(self.records);
+                column.push_text(value);
             }
         }
     }

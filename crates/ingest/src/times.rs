@@ -138,10 +138,11 @@ impl Times {
 pub(crate) fn partial_stamps<'a>(
     stamps: impl ExactSizeIterator<Item = &'a Option<Stamp>> + Clone,
 ) -> Column {
-    let partial =
-        |stamp: &&Stamp| -> bool { !matches!(stamp.date, StampDate::Full(_)) };
+    let partial = |stamp: &&Stamp| -> bool { !matches!(stamp.date, StampDate::Full(_)) };
     if !stamps.clone().flatten().any(|stamp| partial(&stamp)) {
-        return Column::nulls("stamp", ColumnType::Text, stamps.len());
+        let mut column = Column::new("stamp", ColumnType::Text);
+        column.fill_nulls(stamps.len());
+        return column;
     }
     let mut column = Column::new("stamp", ColumnType::Text);
     for written in stamps {

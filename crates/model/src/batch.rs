@@ -69,6 +69,14 @@ impl Bitmap {
         self.len += 1;
     }
 
+    /// Appends bits that are not set.
+    #[inline]
+    pub fn extend_unset(&mut self, bits: usize) {
+        self.len += bits;
+        self.unset += bits;
+        self.bytes.resize(self.len.div_ceil(8), 0);
+    }
+
     /// Returns a bit.
     pub fn get(&self, row: usize) -> bool {
         self.bytes[row >> 3] & (1 << (row & 7)) != 0
@@ -212,23 +220,6 @@ impl Column {
         }
     }
 
-    /// Returns a column of rows without a value.
-    pub fn nulls(name: impl Into<String>, column_type: ColumnType, rows: usize) -> Column {
-        let mut column = Column::new(name, column_type);
-        match &mut column.data {
-            ColumnData::Bool(values) => values.resize(rows, false),
-            ColumnData::I64(values) => values.resize(rows, 0),
-            ColumnData::F64(values) => values.resize(rows, 0.0),
-            ColumnData::Str(values) => values.offsets.resize(rows + 1, 0),
-            ColumnData::Dict { codes, values } => {
-                values.push(b"");
-                codes.resize(rows, 0);
-            }
-        }
-        column.valid = Some(Bitmap::from_bytes(vec![0; rows.div_ceil(8)], rows));
-        column
-    }
-
     /// Returns the number of rows.
     pub fn len(&self) -> usize {
         match &self.data {
@@ -251,27 +242,33 @@ impl Column {
     }
 
     /// Appends a null.
+    #[inline]
     pub fn push_null(&mut self) {
-        if self.valid.is_none() {
-            let mut valid = Bitmap::default();
-            for _ in 0..self.len() {
-                valid.push(true);
-            }
-            self.valid = Some(valid);
+        self.fill_nulls(self.len() + 1);
+    }
+
+    /// Appends nulls until there are `rows` rows: where most rows have no value, only the others need be
+    /// touched.
+    #[inline]
+    pub fn fill_nulls(&mut self, rows: usize) {
+        let before = self.len();
+        if before >= rows {
+            return;
         }
-        if let Some(valid) = &mut self.valid {
-            valid.push(false);
-        }
+        let valid = self
+            .valid
+            .get_or_insert_with(|| Bitmap::from_bytes(vec![0xff; before.div_ceil(8)], before));
+        valid.extend_unset(rows - before);
         match &mut self.data {
-            ColumnData::Bool(values) => values.push(false),
-            ColumnData::I64(values) => values.push(0),
-            ColumnData::F64(values) => values.push(0.0),
-            ColumnData::Str(values) => values.close(),
+            ColumnData::Bool(values) => values.resize(rows, false),
+            ColumnData::I64(values) => values.resize(rows, 0),
+            ColumnData::F64(values) => values.resize(rows, 0.0),
+            ColumnData::Str(values) => values.offsets.resize(rows + 1, values.data.len() as i32),
             ColumnData::Dict { codes, values } => {
                 if values.is_empty() {
                     values.push(b"");
                 }
-                codes.push(0);
+                codes.resize(rows, 0);
             }
         }
     }

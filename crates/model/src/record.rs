@@ -1,6 +1,6 @@
 //! Records, rejects and the sink that receives them.
 
-use crate::{Level, Observation, Stamp, text::write_json_string};
+use crate::{Level, Observation, Stamp, text::write_json_text};
 
 /// Where a stretch of evidence lies, in decoded bytes and physical lines of its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -216,11 +216,8 @@ pub fn write_fields_json(fields: &[Field<'_>], out: &mut Vec<u8>) {
     // Looking back is fastest for the few fields of real lines; a hostile line has a hundred thousand.
     let many = fields.len() > 32;
     let mut counts: std::collections::HashMap<&[u8], usize> = std::collections::HashMap::new();
-    out.push(b'{');
     for (index, field) in fields.iter().enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
+        out.extend_from_slice(if index > 0 { b",\"" } else { b"{\"" });
         let earlier = if many {
             let count = counts.entry(field.key).or_default();
             *count += 1;
@@ -231,18 +228,24 @@ pub fn write_fields_json(fields: &[Field<'_>], out: &mut Vec<u8>) {
                 .filter(|other| other.key == field.key)
                 .count()
         };
-        if earlier == 0 {
-            write_json_string(field.key, out);
-        } else {
-            let mut key = field.key.to_vec();
-            key.extend_from_slice(format!("#{}", earlier + 1).as_bytes());
-            write_json_string(&key, out);
+        write_json_text(field.key, out);
+        if earlier > 0 {
+            out.extend_from_slice(format!("#{}", earlier + 1).as_bytes());
         }
-        out.push(b':');
         match field.value {
-            FieldValue::Text(text) => write_json_string(text, out),
-            FieldValue::Json(token) => out.extend_from_slice(token),
+            FieldValue::Text(text) => {
+                out.extend_from_slice(b"\":\"");
+                write_json_text(text, out);
+                out.push(b'"');
+            }
+            FieldValue::Json(token) => {
+                out.extend_from_slice(b"\":");
+                out.extend_from_slice(token);
+            }
         }
+    }
+    if fields.is_empty() {
+        out.push(b'{');
     }
     out.push(b'}');
 }

@@ -13,11 +13,24 @@ fn is_plain(byte: u8) -> bool {
 /// stay in the evidence store, so nothing is lost by this.
 pub fn write_json_string(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
-    if bytes.iter().fold(true, |plain, byte| plain & is_plain(*byte)) {
+    write_json_text(bytes, out);
+    out.push(b'"');
+}
+
+/// Appends what stands between the quotes of a JSON string.
+#[inline]
+pub(crate) fn write_json_text(bytes: &[u8], out: &mut Vec<u8>) {
+    if bytes
+        .iter()
+        .fold(true, |plain, byte| plain & is_plain(*byte))
+    {
         out.extend_from_slice(bytes);
-        out.push(b'"');
-        return;
+    } else {
+        write_escaped(bytes, out);
     }
+}
+
+fn write_escaped(bytes: &[u8], out: &mut Vec<u8>) {
     for chunk in bytes.utf8_chunks() {
         let valid = chunk.valid().as_bytes();
         let mut from = 0;
@@ -48,7 +61,6 @@ pub fn write_json_string(bytes: &[u8], out: &mut Vec<u8>) {
             out.extend_from_slice("\u{fffd}".as_bytes());
         }
     }
-    out.push(b'"');
 }
 
 /// Returns `text` with control characters, invalid UTF-8 and direction overrides shown as escapes

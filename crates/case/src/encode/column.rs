@@ -47,7 +47,11 @@ impl ColumnEncoder {
             scratch.codes.resize(rows, code);
             return self.code_page(&Levels::all(rows), scratch);
         }
-        let columns = || pieces.iter().map(|piece| (piece, piece.batch.column(index)));
+        let columns = || {
+            pieces
+                .iter()
+                .map(|piece| (piece, piece.batch.column(index)))
+        };
         let levels = levels(rows, columns());
         levels.put(&mut scratch.page);
         let mut bounds = Bounds::Unknown;
@@ -163,7 +167,10 @@ impl ColumnEncoder {
     }
 
     /// Ends the column: its bytes, dictionary first, and what the footer says of them.
-    pub(crate) fn finish(mut self, scratch: &mut Scratch) -> Result<(bytes::Bytes, ColumnCloseResult)> {
+    pub(crate) fn finish(
+        mut self,
+        scratch: &mut Scratch,
+    ) -> Result<(bytes::Bytes, ColumnCloseResult)> {
         if let (Some(dictionary), true, true) = (&self.dictionary, self.coded, self.plan.bounds) {
             self.sink.set_bounds(dictionary.bounds());
         }
@@ -182,9 +189,7 @@ impl Piece<'_> {
     fn each_valid(&self, nulls: Option<&NullBuffer>, mut each: impl FnMut(usize)) {
         match self.nulls(nulls) {
             None => (self.start..self.start + self.rows).for_each(each),
-            Some(nulls) => nulls
-                .valid_indices()
-                .for_each(|row| each(self.start + row)),
+            Some(nulls) => nulls.valid_indices().for_each(|row| each(self.start + row)),
         }
     }
 }
@@ -195,9 +200,15 @@ fn put_text(value: impl AsRef<[u8]>, out: &mut Vec<u8>) {
     out.extend_from_slice(value);
 }
 
-fn levels<'a>(rows: usize, columns: impl Iterator<Item = (&'a Piece<'a>, &'a ArrayRef)> + Clone) -> Levels {
+fn levels<'a>(
+    rows: usize,
+    columns: impl Iterator<Item = (&'a Piece<'a>, &'a ArrayRef)> + Clone,
+) -> Levels {
     let valid = |piece: &Piece<'_>, column: &ArrayRef| piece.nulls(column.nulls());
-    if columns.clone().all(|(piece, column)| valid(piece, column).is_none()) {
+    if columns
+        .clone()
+        .all(|(piece, column)| valid(piece, column).is_none())
+    {
         return Levels::all(rows);
     }
     let mut bits = BooleanBufferBuilder::new(rows);

@@ -10,6 +10,8 @@ mod delta;
 mod dictionary;
 mod hybrid;
 mod page;
+#[cfg(test)]
+mod tests;
 
 use arrow::array::RecordBatch;
 use column::ColumnEncoder;

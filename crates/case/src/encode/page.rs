@@ -130,15 +130,23 @@ impl Bounds {
     fn statistics(&self, physical: Type, nulls: u64) -> Option<Statistics> {
         let nulls = Some(nulls);
         match (self, physical) {
-            (Bounds::Numbers(min, max), _) => {
-                Some(Statistics::int64(Some(*min), Some(*max), None, nulls, false))
-            }
-            (Bounds::Empty, Type::INT64) => {
-                Some(Statistics::int64(None, None, None, nulls, false))
-            }
+            (Bounds::Numbers(min, max), _) => Some(Statistics::int64(
+                Some(*min),
+                Some(*max),
+                None,
+                nulls,
+                false,
+            )),
+            (Bounds::Empty, Type::INT64) => Some(Statistics::int64(None, None, None, nulls, false)),
             (Bounds::Words(min, max), _) => {
                 let word = |bytes: &Vec<u8>| Some(ByteArray::from(bytes.clone()));
-                Some(Statistics::byte_array(word(min), word(max), None, nulls, false))
+                Some(Statistics::byte_array(
+                    word(min),
+                    word(max),
+                    None,
+                    nulls,
+                    false,
+                ))
             }
             _ => None,
         }

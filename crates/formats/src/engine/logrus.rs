@@ -94,7 +94,6 @@ pub(crate) fn stampless(line: &[u8]) -> Option<Head> {
 }
 
 /// `time="stamp" level=info msg=…`; `at` is where the stamp begins.
-#[inline]
 /// `time="…" level=…`; a letter or two may be lost in pasting.
 pub(crate) fn quoted_line(line: &[u8]) -> Option<Head> {
     [&b"time=\""[..], b"ime=\"", b"me=\""]
@@ -145,8 +144,10 @@ fn spaced_start(text: &[u8], from: usize, start: usize, equals: usize, spaced: &
         let Some(long_start) = equals.checked_sub(key.len()) else {
             continue;
         };
+        // Its first letter tells nearly always.
         if long_start < start
             && long_start >= from
+            && key.as_bytes().first() == text.get(long_start)
             && text[long_start..equals] == *key.as_bytes()
             && (long_start == from || matches!(text[long_start - 1], b' ' | b'\n'))
         {
