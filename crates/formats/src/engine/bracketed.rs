@@ -7,23 +7,36 @@
 //! The target is the component; the line in its source is not kept apart.
 
 use super::{Head, Shape};
-use crate::scan::full_stamp;
+use crate::scan::{full_stamp, same_word};
 use model::StampZone;
 
 /// The longest target.
 const TARGET_MAX: usize = 128;
 
 fn is_level(word: &[u8]) -> bool {
-    matches!(word, b"TRACE" | b"DEBUG" | b"INFO" | b"WARN" | b"ERROR")
+    [&b"INFO"[..], b"WARN", b"ERROR", b"DEBUG", b"TRACE"]
+        .iter()
+        .any(|level| same_word(level, word))
 }
 
 /// The end of a Rust path at `at`.
 fn path_end(line: &[u8], at: usize) -> Option<usize> {
+    const IN_PATH: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut c = 0;
+        while c < 256 {
+            let byte = c as u8;
+            table[c] =
+                byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b':');
+            c += 1;
+        }
+        table
+    };
     let rest = &line[at..line.len().min(at + TARGET_MAX)];
     let length = rest
         .iter()
-        .take_while(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'_' | b':'))
-        .count();
+        .position(|c| !IN_PATH[usize::from(*c)])
+        .unwrap_or(rest.len());
     (length > 0 && rest[0].is_ascii_lowercase()).then_some(at + length)
 }
 

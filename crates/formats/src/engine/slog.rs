@@ -468,3 +468,125 @@ impl Brackets {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads a line without stamp as `message | key=value | …`.
+    #[track_caller]
+    fn check(line: &str, expected: &str) {
+        let line = format!("Aug 14 10:52:08.123 {line}");
+        let head = recognise(line.as_bytes()).expect("a record starts there");
+        let listed = ["Total Difficulty".to_owned()];
+        let rules = Rules {
+            component_keys: &[],
+            spaced_keys: &listed,
+            banners: &[],
+            segments: &[],
+        };
+        let mut fields = Vec::new();
+        let (message, _) = body(line.as_bytes(), &head, rules, &mut fields);
+        let mut seen = String::from_utf8_lossy(message).into_owned();
+        for field in &fields {
+            let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+            seen += &format!(" | {}={}", text(field.key), text(field.value.bytes()));
+        }
+        assert_eq!(seen, expected, "{line}");
+    }
+
+    #[test]
+    fn the_message_ends_at_the_column_or_at_a_comma() {
+        let padded = |message: &str, width: usize| format!("{message:<width$}");
+        check(
+            &format!("INFO {}a: 1, b: 2", padded("Synced", 40)),
+            "Synced | a=1 | b=2",
+        );
+        check("INFO Short, a: 1, b: 2", "Short | a=1 | b=2");
+        let message = "x".repeat(38);
+        check(
+            &format!("INFO {message}  a: 1"),
+            &format!("{message} | a=1"),
+        );
+        for length in [39, 40] {
+            let message = "x".repeat(length);
+            check(&format!("INFO {message} a: 1"), &format!("{message} | a=1"));
+            check(
+                &format!("INFO {message}, a: 1"),
+                &format!("{message} | a=1"),
+            );
+        }
+        let message = "x".repeat(41);
+        check(&format!("INFO {message} a: 1"), &format!("{message} a: 1"));
+        // A comma inside a message that is padded, blanks inside a value after one that isn't.
+        check(
+            &format!("INFO {}a: 1", padded("Waiting, left: 5", 40)),
+            "Waiting, left: 5 | a=1",
+        );
+        check(
+            "INFO Synced, block:    …  empty, slot: 5",
+            "Synced | block=   …  empty | slot=5",
+        );
+        // The tracing layer never puts a comma there.
+        check(
+            &format!("INFO  {}a: 1", padded("Waiting, left: 5", 46)),
+            "Waiting, left: 5 | a=1",
+        );
+        check("ERROR Waiting, left: 5", "Waiting, left: 5");
+        check(
+            &format!("ERROR {}  a: 1, ", "x".repeat(60)),
+            &format!("{} | a=1", "x".repeat(60)),
+        );
+    }
+
+    #[test]
+    fn values_end_where_a_key_follows_outside_brackets() {
+        check("INFO x  a: b, c d: e, f: g", "x | a=b, c d: e | f=g");
+        check(
+            "INFO x  a: S { b: 1, c: [2, d: 3] }, e: 4",
+            "x | a=S { b: 1, c: [2, d: 3] } | e=4",
+        );
+        check(
+            "INFO x  a: E(\"), b: \\\" (\"), c: 4",
+            "x | a=E(\"), b: \\\" (\") | c=4",
+        );
+        check("INFO x  a: \"b, c: d\", e: \"f\"", "x | a=b, c: d | e=f");
+        check("INFO x  a: \"b \"q\", c: d", "x | a=b \"q | c=d");
+        check("INFO x  a: , b:", "x | a= | b=");
+        check(
+            "INFO x  a: 1, Total Difficulty: 2, B: 3",
+            "x | a=1 | Total Difficulty=2, B: 3",
+        );
+        // What stays open to the end counts for nothing.
+        check("INFO x  a: (b, c: d, e: [f]", "x | a=(b | c=d | e=[f]");
+        check("INFO x  a: \"b, c: d", "x | a=\"b | c=d");
+        check("INFO x  a: :), b: ( :-), c: 1", "x | a=:) | b=( :-) | c=1");
+    }
+
+    #[test]
+    fn only_its_own_stamps_and_levels() {
+        for line in [
+            "Aug 14 10:52:08 INFO x",
+            "Aug 14 10:52:08.123456 INFO x",
+            "Aug  4 10:52:08.123 INFO x",
+            "Aug 32 10:52:08.123 INFO x",
+            "aug 14 10:52:08.123 INFO x",
+            "Aug 14 10:52:08.123 INFOx",
+            "Aug 14 10:52:08.123 Info x",
+            "Aug 14 10:52:08.123INFO x",
+            "INFO x  a: 1",
+            "INFO X: 1",
+            "WARN",
+        ] {
+            assert!(recognise(line.as_bytes()).is_none(), "{line}");
+        }
+        for line in [
+            "Aug 14 10:52:08.123 INFO",
+            "INFO X  a: 1",
+            "DEBG X",
+            "CRIT X, a: 1",
+        ] {
+            assert!(recognise(line.as_bytes()).is_some(), "{line}");
+        }
+    }
+}
