@@ -161,10 +161,13 @@ impl Scan {
         };
         if escaped {
             let start = self.arena.len();
+            let mut coloured = false;
             let mut rest = &line[value.0..value.1];
             while let Some(slash) = memchr(b'\\', rest) {
                 self.arena.extend_from_slice(&rest[..slash]);
+                let before = self.arena.len();
                 let (length, ok) = escape(&rest[slash..], &mut self.arena);
+                coloured |= self.arena.get(before) == Some(&0x1b);
                 let length = if ok { length } else { 1 };
                 if !ok {
                     self.arena.push(b'\\');
@@ -172,6 +175,9 @@ impl Scan {
                 rest = &rest[slash + length..];
             }
             self.arena.extend_from_slice(rest);
+            if coloured {
+                self.clean(start);
+            }
             member.value = Part {
                 from: start as u32,
                 to: self.arena.len() as u32,
@@ -312,6 +318,14 @@ impl Scan {
         }
     }
 
+    /// Takes colour sequences out of the text decoded last: programs that colour their text go on doing so
+    /// when they write JSON.
+    #[cold]
+    fn clean(&mut self, start: usize) {
+        let text = self.arena.split_off(start);
+        crate::scan::strip_colours(&text, &mut self.arena);
+    }
+
     /// Reads the string whose opening quote is at `at`; returns its content and the offset after it.
     /// What isn't `wanted` is checked only.
     #[inline]
@@ -337,6 +351,7 @@ impl Scan {
         }
         let start = self.arena.len();
         let mut copied = from;
+        let mut coloured = false;
         loop {
             if strict && !run.is_strict(line, copied) {
                 return None;
@@ -352,11 +367,15 @@ impl Scan {
             if !ok {
                 return None;
             }
+            coloured |= self.arena.get(before) == Some(&0x1b);
             if !wanted {
                 self.arena.truncate(before);
             }
             copied = run.end + length;
             run = plain_run(line, copied)?;
+        }
+        if coloured {
+            self.clean(start);
         }
         let part = Part {
             from: start as u32,
