@@ -310,6 +310,7 @@ impl Catalogue {
                     && dialect.generic == generic
                     && let Some(found) = dialect.find(line, scan)
                 {
+                    scan.found.set(Some((number as u16, found)));
                     let shape = match syntax {
                         Syntax::Json => Shape::Json(number as u16),
                         Syntax::Logfmt => Shape::Logfmt(number as u16),

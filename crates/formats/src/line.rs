@@ -3,7 +3,7 @@
 use crate::catalogue::Catalogue;
 use crate::claim::{Claim, Tier};
 use crate::engine::Head;
-use crate::engine::json::{self, Scan};
+use crate::engine::json::{self, Scan, State};
 use crate::scan::{has_colours, strip_colours};
 use crate::wrapper::{self, MAX_LAYERS, Peeled, Place, Way, object, peel};
 use memchr::memchr;
@@ -66,6 +66,7 @@ impl Line {
 
     pub(crate) fn read(&mut self, catalogue: &Catalogue, block: &[u8], start: usize, way: Way) {
         self.start = start;
+        self.scan.clear();
         self.peeled.clear();
         self.decoded.clear();
         let feed = memchr(b'\n', &block[start..]);
@@ -219,8 +220,12 @@ impl Line {
             claim = catalogue.claim(text, &self.scan, tier);
         }
         if matches!(claim, Claim::Nobody) {
-            self.scan.clear();
-            catalogue.scan(first, &mut self.scan, tier);
+            // Who is asked last finds what was found before.
+            let of = (place.from, place.from + first.len() as u32, place.decoded);
+            if self.scan.of != Some(of) || self.scan.state == State::NoObject {
+                catalogue.scan(first, &mut self.scan, tier);
+                self.scan.of = Some(of);
+            }
             claim = catalogue.claim(first, &self.scan, tier);
         }
         match claim {

@@ -387,8 +387,10 @@ impl<'c> Parser<'c> {
             } else {
                 &self.here.scan
             };
+            let known = scan.found.get().filter(|(number, _)| *number == dialect);
             let dialect = &self.catalogue.dialects[usize::from(dialect)];
-            let Some(found) = dialect.find(text, scan) else {
+            let found = known.map(|(_, found)| found);
+            let Some(found) = found.or_else(|| dialect.find(text, scan)) else {
                 self.fields = recycle(fields);
                 return sink.rejected(span, Reject::BrokenJson);
             };

@@ -5,6 +5,7 @@ use super::keys::{Keys, NO_KEY};
 use super::scan::{Kind, Scan};
 use crate::definition::Definition;
 use crate::engine::stamps;
+use crate::scan::same_word;
 use model::{Level, Stamp};
 
 /// What the text around keys and values is.
@@ -256,8 +257,9 @@ impl Dialect {
             message_at: NOWHERE,
             component_at: NOWHERE,
         };
-        let mut ranks = [u16::MAX; 4];
+        let mut ranks = [u16::MAX; 3];
         let mut needed = 0u64;
+        let mut may_have_stamp = false;
         for (index, member) in scan.members.iter().enumerate() {
             if member.id == NO_KEY {
                 continue;
@@ -266,27 +268,19 @@ impl Dialect {
             for one in self.uses_of(scan, member.id, member.parent) {
                 let better = |role: usize| one.rank < ranks[role];
                 match one.role {
-                    Role::Stamp if better(0) => {
-                        if matches!(member.kind, Kind::Text | Kind::Number)
-                            && let Some(stamp) = stamps::whole(scan.value(line, member))
-                        {
-                            ranks[0] = one.rank;
-                            found.stamp = Some(stamp);
-                            found.stamp_at = at;
-                        }
-                    }
-                    Role::Level if better(1) => {
+                    Role::Stamp => may_have_stamp = true,
+                    Role::Level if better(0) => {
                         if matches!(member.kind, Kind::Text | Kind::Number) {
-                            ranks[1] = one.rank;
+                            ranks[0] = one.rank;
                             found.level_at = at;
                         }
                     }
-                    Role::Message if better(2) && member.kind == Kind::Text => {
-                        ranks[2] = one.rank;
+                    Role::Message if better(1) && member.kind == Kind::Text => {
+                        ranks[1] = one.rank;
                         found.message_at = at;
                     }
-                    Role::Component if better(3) && member.kind == Kind::Text => {
-                        ranks[3] = one.rank;
+                    Role::Component if better(2) && member.kind == Kind::Text => {
+                        ranks[2] = one.rank;
                         found.component_at = at;
                     }
                     Role::Needed => needed |= 1 << one.rank,
@@ -295,7 +289,7 @@ impl Dialect {
                 }
             }
         }
-        let is_whole = (found.stamp_at != NOWHERE || !self.stamp_needed)
+        let is_whole = (may_have_stamp || !self.stamp_needed)
             && (found.level_at != NOWHERE || !self.level_needed)
             && (found.message_at != NOWHERE || !self.message_needed)
             && needed == self.needed;
@@ -304,7 +298,7 @@ impl Dialect {
         }
         if !self.level_words.is_empty() {
             let level = found.level(line, scan)?;
-            if !self.level_words.iter().any(|word| word == level) {
+            if !self.level_words.iter().any(|word| same_word(word, level)) {
                 return None;
             }
         }
@@ -314,7 +308,28 @@ impl Dialect {
         {
             return None;
         }
-        Some(found)
+        // Last, since it takes longest.
+        if may_have_stamp {
+            self.find_stamp(line, scan, &mut found);
+        }
+        (found.stamp.is_some() || !self.stamp_needed).then_some(found)
+    }
+
+    fn find_stamp(&self, line: &[u8], scan: &Scan, found: &mut Found) {
+        let mut best = u16::MAX;
+        for (index, member) in scan.members.iter().enumerate() {
+            if member.id == NO_KEY || !matches!(member.kind, Kind::Text | Kind::Number) {
+                continue;
+            }
+            let mut uses = self.uses_of(scan, member.id, member.parent);
+            if let Some(one) = uses.find(|one| one.role == Role::Stamp && one.rank < best)
+                && let Some(stamp) = stamps::whole(scan.value(line, member))
+            {
+                best = one.rank;
+                found.stamp = Some(stamp);
+                found.stamp_at = index as u32;
+            }
+        }
     }
 
     /// The severity of a printed level, where the dialect has its own.

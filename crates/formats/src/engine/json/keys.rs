@@ -1,6 +1,8 @@
 //! The words that JSON dialects ask for, with a number each: a line's keys are looked up once, what
 //! dialects compare are numbers.
 
+use crate::scan::same_word;
+
 /// The number of a key that no dialect asks for.
 pub(crate) const NO_KEY: u16 = 0;
 
@@ -42,7 +44,7 @@ impl Keys {
         let mut slot = self.slot(word);
         loop {
             let id = self.slots[slot];
-            if id == NO_KEY || *self.words[usize::from(id) - 1] == *word {
+            if id == NO_KEY || same_word(&self.words[usize::from(id) - 1], word) {
                 return id;
             }
             slot = (slot + 1) & (self.slots.len() - 1);

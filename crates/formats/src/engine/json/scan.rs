@@ -8,8 +8,10 @@
 //! Strings of the outermost object may hold what strict readers refuse (bare tabs, broken UTF-8),
 //! since they come out as text; anything deeper must be strict, since it goes into other JSON as it is.
 
+use super::dialect::Found;
 use super::keys::{Keys, NO_KEY};
 use memchr::memchr;
+use std::cell::Cell;
 
 /// An object with more members than this is data, not a line of a log.
 pub(crate) const MEMBERS_MAX: usize = 4096;
@@ -74,6 +76,10 @@ pub(crate) struct Scan {
     pub(crate) members: Vec<Member>,
     /// One bit for each number of a key in the outermost object, modulo 64: a quick no.
     pub(crate) seen: u64,
+    /// Which text this is of, in the reader's own words: the same text needs no second pass.
+    pub(crate) of: Option<(u32, u32, bool)>,
+    /// The number of the dialect that was found last, and what it found.
+    pub(crate) found: Cell<Option<(u16, Found)>>,
     arena: Vec<u8>,
 }
 
@@ -82,6 +88,7 @@ impl Scan {
     #[inline]
     pub(crate) fn clear(&mut self) {
         self.state = State::NoObject;
+        self.of = None;
     }
 
     /// The key of a member, decoded.
@@ -122,6 +129,7 @@ impl Scan {
     /// Forgets the last line and its members.
     pub(super) fn restart(&mut self) {
         self.state = State::NoObject;
+        self.found.set(None);
         self.members.clear();
         self.arena.clear();
         self.seen = 0;
