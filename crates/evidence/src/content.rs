@@ -1,11 +1,13 @@
 //! What a source looks like from its first bytes, before anybody tries to read it.
 
+use model::Encoding;
+
 /// The kind of content a source begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
     /// No byte at all.
     Empty,
-    /// Lines of text, possibly with odd bytes in them.
+    /// Lines of text, possibly with odd bytes in them, possibly UTF-16 ([`Encoding::detect`]).
     Text,
     /// Not text; the word says what it seems to be, for a message to people.
     Binary(&'static str),
@@ -20,11 +22,10 @@ const MAGIC: &[(&[u8], &str)] = &[
     (b"%PDF-", "a PDF document"),
     (b"PK\x03\x04", "a zip archive"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
-    (b"\xfd7zXZ\x00", "an xz archive"),
-    (b"BZh", "a bzip2 archive"),
+    (b"\xfd7zXZ\x00", "xz data"),
     (b"\x04\x22\x4d\x18", "lz4 data"),
-    (b"\x1f\x8b", "gzip data inside gzip or zstd"),
-    (b"\x28\xb5\x2f\xfd", "zstd data inside gzip or zstd"),
+    (b"\x1f\x8b", "gzip data"),
+    (b"\x28\xb5\x2f\xfd", "zstd data"),
     (b"SQLite format 3\x00", "an SQLite database"),
     (
         b"PGDMP",
@@ -32,8 +33,7 @@ const MAGIC: &[(&[u8], &str)] = &[
     ),
     (b"PAR1", "a Parquet file"),
     (b"LPKSHHRH", "a systemd journal (export it with journalctl)"),
-    (b"\xff\xfe", "UTF-16 text"),
-    (b"\xfe\xff", "UTF-16 text"),
+    (b"\xff\xfe\x00\x00", "UTF-32 text"),
     (b"\xca\xfe\xba\xbe", "a Java class or Mach-O program"),
 ];
 
@@ -58,6 +58,9 @@ impl Content {
         }
         if head.get(257..262) == Some(b"ustar".as_slice()) {
             return Content::Binary("a tar archive");
+        }
+        if Encoding::detect(head) != Encoding::Utf8 {
+            return Content::Text;
         }
         // A run of NULs is a hole left by a crash; it counts as one odd byte.
         let mut odd = 0;
@@ -95,6 +98,6 @@ mod tests {
         assert_eq!(Content::sniff(&[0; 512]), Content::Binary("binary data"));
         let mut utf16 = vec![0xff, 0xfe];
         utf16.extend_from_slice(b"a\0b\0");
-        assert_eq!(Content::sniff(&utf16), Content::Binary("UTF-16 text"));
+        assert_eq!(Content::sniff(&utf16), Content::Text);
     }
 }

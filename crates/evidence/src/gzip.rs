@@ -3,7 +3,7 @@
 //! The frame is read here and only the deflate stream is left to flate2, because its own reader
 //! throws away what the failing call had decoded; of damaged evidence every byte counts.
 
-use crate::container::{RawInput, Step};
+use crate::input::{RawInput, Step};
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 pub(crate) const MAGIC: &[u8] = b"\x1f\x8b";

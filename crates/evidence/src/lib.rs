@@ -1,24 +1,36 @@
-//! Bytes: walking, decoding, hashing, offsets.
+//! Bytes: walking, decoding, archives, encodings, hashing, offsets.
 //!
-//! This crate turns the paths a person names into decoded byte streams: it walks folders, opens
-//! files, unpacks gzip and zstd by their magic bytes, hashes what passes, and cuts the stream into
-//! blocks whose borders depend on the content alone. Everything streams in bounded memory.
+//! This crate turns the paths a person names into decoded byte streams, the *sources*: it walks
+//! folders, opens files, takes off gzip, zstd, bzip2 and xz and opens tar and zip archives by their
+//! magic bytes, nested as they come ([`Streams`]), hashes what passes, and cuts a stream into blocks
+//! whose borders depend on the content alone ([`Blocks`]). Everything streams in bounded memory; what
+//! hostile evidence may cost is in [`Limits`].
 //!
 //! It must never know what a line means (that is `formats` and `dumps`) nor where records go (that
 //! is `case`): it hands on bytes and says where they lay.
-//!
-//! Not here yet: archives (tar, zip), xz and bzip2, UTF-16. They are recognised and named by
-//! [`Content::sniff`], so that nothing is misread in silence.
 
+mod ahead;
 mod blocks;
-mod container;
+mod bzip;
 mod content;
 mod gzip;
+mod input;
+mod layer;
+mod limits;
 mod reader;
+mod streams;
+mod tar;
+mod unzip;
+mod utf16;
 mod walk;
+mod xz;
+mod zip;
 mod zst;
 
 pub use blocks::{BLOCK_SIZE, Blocks, LINE_LIMIT, Piece};
 pub use content::Content;
+pub use limits::Limits;
 pub use reader::{Container, ContainerKind, Digest256, SourceFacts, SourceReader, Status};
+pub use streams::{ArchiveFacts, INSIDE, Stream, Streams, hash_file, open_source};
+pub use utf16::{OffsetMap, Utf16Reader};
 pub use walk::{EvidenceError, Found, STDIN, walk};

@@ -1,10 +1,10 @@
 //! One source as a stream of decoded bytes, hashed on the way.
 
 use crate::{
-    container::{RawInput, Step},
-    gzip::{self, Gzip},
+    input::{FileInput, Input, RawInput},
+    layer::{Peeled, peel, told},
+    limits::{Limits, Meter},
     walk::{EvidenceError, STDIN, special},
-    zst::{self, Zstd},
 };
 use sha2::{Digest, Sha256};
 use std::{
@@ -12,6 +12,7 @@ use std::{
     fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// Reads are cut to this size, so that bytes are hashed while they are still in the cache.
@@ -53,6 +54,14 @@ pub enum ContainerKind {
     Gzip,
     /// zstd.
     Zstd,
+    /// bzip2.
+    Bzip2,
+    /// xz.
+    Xz,
+    /// A tar archive.
+    Tar,
+    /// A zip archive.
+    Zip,
 }
 
 impl ContainerKind {
@@ -61,6 +70,10 @@ impl ContainerKind {
         match self {
             ContainerKind::Gzip => "gzip",
             ContainerKind::Zstd => "zstd",
+            ContainerKind::Bzip2 => "bzip2",
+            ContainerKind::Xz => "xz",
+            ContainerKind::Tar => "tar",
+            ContainerKind::Zip => "zip",
         }
     }
 }
@@ -110,8 +123,9 @@ pub struct SourceFacts {
     pub bytes: u64,
     /// sha256 of the decoded bytes.
     pub sha256: Digest256,
-    /// What it was packed in, if in anything.
-    pub container: Option<Container>,
+    /// The layers of compression that were taken off, the outermost first. A member's archive is not
+    /// among them: its hash is known when all of it was read ([`Streams::finish`](crate::Streams::finish)).
+    pub containers: Vec<Container>,
     /// sha256 of the first n decoded bytes, for each n that was asked for and reached.
     pub prefixes: Vec<(u64, Digest256)>,
     /// How it ended.
@@ -120,21 +134,22 @@ pub struct SourceFacts {
     pub problems: Vec<(u64, String)>,
 }
 
-enum Decoder {
-    Plain,
-    Gzip(Box<Gzip>),
-    Zstd(Box<Zstd>),
-}
-
-/// A source as decoded bytes: plain, gzip or zstd by its magic bytes, never by its name.
+/// A source as decoded bytes: compression is taken off, layer by layer, by its magic bytes and never by a
+/// name.
 ///
 /// Damage is no `Err`: what can be decoded is delivered, then comes the end, and
-/// [`SourceReader::finish`] says where and what. One layer is unpacked: gzip inside gzip stays gzip,
-/// and [`Content::sniff`](crate::Content::sniff) says so.
+/// [`SourceReader::finish`] says where and what. Archives are opened by [`Streams`](crate::Streams),
+/// which gives a reader for each member; opened by [`SourceReader::open`], an archive is what it is:
+/// [`Content::sniff`](crate::Content::sniff) says so.
+///
+/// What is packed is decoded on a thread of its own, ahead of whoever reads.
 pub struct SourceReader {
     name: String,
     raw: RawInput,
-    decoder: Decoder,
+    /// What it is packed in, the outermost first.
+    kinds: Vec<ContainerKind>,
+    expected: Option<u64>,
+    too_deep: bool,
     hasher: Sha256,
     bytes: u64,
     decoded: u64,
@@ -159,32 +174,11 @@ impl SourceReader {
             path: PathBuf::from(path),
             source,
         };
-        if path.as_os_str() == STDIN {
-            return SourceReader::stdin();
-        }
-        let meta = fs::metadata(path).map_err(failed)?;
-        if let Some(what) = special(meta.file_type()) {
-            return Err(EvidenceError::NotAFile {
-                path: PathBuf::from(path),
-                what,
-            });
-        }
-        let file = File::open(path).map_err(failed)?;
+        let meter = Meter::new(Limits::default());
+        let (input, length) = open_input(path, &meter)?;
+        let peeled = peel(input, 0, &meter).map_err(failed)?;
         let name = model::escape_control(path.as_os_str().as_encoded_bytes());
-        SourceReader::from_reader(Box::new(file), name).map_err(failed)
-    }
-
-    /// Opens standard input; only one may exist at a time.
-    ///
-    /// # Errors
-    /// If not even its first byte can be read.
-    pub fn stdin() -> Result<SourceReader, EvidenceError> {
-        SourceReader::from_reader(Box::new(io::stdin()), STDIN).map_err(|source| {
-            EvidenceError::Open {
-                path: PathBuf::from(STDIN),
-                source,
-            }
-        })
+        Ok(SourceReader::over(peeled, &[], length, name))
     }
 
     /// Reads from anything.
@@ -195,22 +189,33 @@ impl SourceReader {
         reader: Box<dyn Read + Send>,
         name: impl Into<String>,
     ) -> io::Result<SourceReader> {
-        let mut raw = RawInput::new(reader)?;
-        let head = raw.window();
-        let decoder = if head.starts_with(gzip::MAGIC) {
-            Decoder::Gzip(Box::new(Gzip::new()))
-        } else if zst::is_frame(head) {
-            Decoder::Zstd(Box::new(Zstd::new()?))
-        } else {
-            Decoder::Plain
-        };
-        if !matches!(decoder, Decoder::Plain) {
-            raw.hash();
-        }
-        Ok(SourceReader {
-            name: name.into(),
+        let meter = Meter::new(Limits::default());
+        let input = FileInput::new(reader, Arc::clone(&meter));
+        let peeled = peel(Box::new(input), 0, &meter)?;
+        Ok(SourceReader::over(peeled, &[], None, name.into()))
+    }
+
+    /// Reads what was peeled; `around` are the layers it lay in before, `length` what is known of its
+    /// length if nothing was peeled off.
+    pub(crate) fn over(
+        peeled: Peeled,
+        around: &[ContainerKind],
+        length: Option<u64>,
+        name: String,
+    ) -> SourceReader {
+        let Peeled {
             raw,
-            decoder,
+            kinds,
+            too_deep,
+        } = peeled;
+        let plain = kinds.is_empty();
+        let kinds = [around, &kinds].concat();
+        SourceReader {
+            name,
+            raw: if kinds.is_empty() { raw } else { raw.ahead() },
+            kinds,
+            expected: length.filter(|_| plain),
+            too_deep,
             hasher: Sha256::new(),
             bytes: 0,
             decoded: 0,
@@ -221,7 +226,7 @@ impl SourceReader {
             problems: Vec::new(),
             wanted: Vec::new(),
             prefixes: Vec::new(),
-        })
+        }
     }
 
     /// Returns the name it was opened by.
@@ -229,13 +234,19 @@ impl SourceReader {
         &self.name
     }
 
-    /// Returns what it is packed in.
+    /// Returns what it is packed in: the outermost, if there are several.
     pub fn container(&self) -> Option<ContainerKind> {
-        match self.decoder {
-            Decoder::Plain => None,
-            Decoder::Gzip(_) => Some(ContainerKind::Gzip),
-            Decoder::Zstd(_) => Some(ContainerKind::Zstd),
-        }
+        self.kinds.first().copied()
+    }
+
+    /// Returns how many bytes it has, if nothing has to be unpacked to know it.
+    pub fn expected_bytes(&self) -> Option<u64> {
+        self.expected
+    }
+
+    /// Whether there are more layers of compression than are taken off (limit of depth).
+    pub fn too_deep(&self) -> bool {
+        self.too_deep
     }
 
     /// Asks for the sha256 of the first n decoded bytes, for each n. Lengths already passed are
@@ -292,20 +303,31 @@ impl SourceReader {
     /// Returns what is known now. After the end of a damaged container the rest of its bytes is
     /// read, so that its hash is that of the whole file.
     pub fn finish(mut self) -> SourceFacts {
-        if self.ended {
-            self.raw.drain();
+        let (_, _, layers) = self.raw.close(self.ended);
+        // The innermost layer counts what the source does; of those around it the end is what shows.
+        let innermost = layers.len().saturating_sub(1);
+        let mut containers = Vec::new();
+        for (index, layer) in layers.into_iter().enumerate() {
+            if self.ended {
+                self.status = self.status.max(layer.status);
+            }
+            for (byte, what) in layer.problems {
+                let byte = if index == innermost {
+                    byte
+                } else {
+                    self.decoded
+                };
+                if !self.problems.iter().any(|(_, known)| *known == what) {
+                    self.problems.push((byte, what));
+                }
+            }
+            containers.push(layer.container);
         }
-        let kind = self.container();
-        let (bytes, sha256) = self.raw.facts();
         SourceFacts {
             name: self.name,
             bytes: self.bytes,
             sha256: digest(self.hasher),
-            container: kind.zip(sha256).map(|(kind, sha256)| Container {
-                kind,
-                bytes,
-                sha256,
-            }),
+            containers,
             prefixes: self.prefixes,
             status: self.status,
             problems: self.problems,
@@ -322,46 +344,21 @@ impl SourceReader {
 
     /// Decodes into `out`; 0 means the end, whatever its reason.
     fn decode(&mut self, out: &mut [u8]) -> usize {
-        if out.is_empty() {
+        if out.is_empty() || self.ended {
             return 0;
         }
-        while !self.ended {
-            let step = match &mut self.decoder {
-                Decoder::Plain => match self.raw.read_plain(out) {
-                    0 => Step::End,
-                    bytes => Step::Bytes(bytes),
-                },
-                Decoder::Gzip(gzip) => gzip.step(&mut self.raw, out),
-                Decoder::Zstd(zstd) => zstd.step(&mut self.raw, out),
-            };
-            let (status, what) = match step {
-                Step::Bytes(bytes) => {
-                    self.decoded += bytes as u64;
-                    return bytes;
-                }
-                Step::End => (Status::Complete, None),
-                Step::Truncated(what) => (Status::Truncated, Some(what)),
-                Step::Damaged(what) => (Status::Damaged, Some(what)),
-                Step::Doubt(what) => {
-                    self.problems.push((self.decoded, what));
-                    self.status = Status::Damaged;
-                    continue;
-                }
-            };
+        let bytes = self.raw.read_plain(out);
+        self.decoded += bytes as u64;
+        if bytes == 0 {
             self.ended = true;
-            let unreadable = self.raw.take_error();
-            self.status = match (self.status, &unreadable) {
-                (Status::Damaged, _) | (_, Some(_)) => Status::Damaged,
-                _ => status,
-            };
-            if let Some(error) = unreadable {
-                let what = format!("cannot read on: {error}");
-                self.problems.push((self.decoded, what));
-            } else if let Some(what) = what {
-                self.problems.push((self.decoded, what));
+            self.status = Status::Complete;
+            if let Some(error) = self.raw.take_error() {
+                let (status, what) = told(&error);
+                self.status = status;
+                self.problems.extend(what.map(|what| (self.decoded, what)));
             }
         }
-        0
+        bytes
     }
 
     /// Hands over decoded bytes and hashes them, stopping at each wanted prefix.
@@ -403,5 +400,42 @@ impl fmt::Debug for SourceReader {
             .field("bytes", &self.bytes)
             .field("status", &self.status)
             .finish_non_exhaustive()
+    }
+}
+
+/// Opens a file, or standard input; also returns a file's length.
+pub(crate) fn open_input(
+    path: &Path,
+    meter: &Arc<Meter>,
+) -> Result<(Box<dyn Input>, Option<u64>), EvidenceError> {
+    if path.as_os_str() == STDIN {
+        let input = FileInput::new(Box::new(io::stdin()), Arc::clone(meter));
+        return Ok((Box::new(input), None));
+    }
+    let (file, length) = open_file(path)?;
+    let input = FileInput::new(Box::new(file), Arc::clone(meter));
+    Ok((Box::new(input), Some(length)))
+}
+
+/// Opens a file that is one. It is looked at once more when it is open: a name may have become
+/// something else meanwhile, and opening a FIFO for reading would wait for ever.
+pub(crate) fn open_file(path: &Path) -> Result<(File, u64), EvidenceError> {
+    let failed = |source| EvidenceError::Open {
+        path: PathBuf::from(path),
+        source,
+    };
+    let refused = |what| EvidenceError::NotAFile {
+        path: PathBuf::from(path),
+        what,
+    };
+    let meta = fs::metadata(path).map_err(failed)?;
+    if let Some(what) = special(meta.file_type()) {
+        return Err(refused(what));
+    }
+    let file = File::open(path).map_err(failed)?;
+    let meta = file.metadata().map_err(failed)?;
+    match special(meta.file_type()) {
+        Some(what) => Err(refused(what)),
+        None => Ok((file, meta.len())),
     }
 }

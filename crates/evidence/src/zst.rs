@@ -3,7 +3,7 @@
 //! The decoder is fed exactly what it asks for, so that one call decodes at most one block: a call
 //! that fails reports nothing of what it had decoded before.
 
-use crate::container::{RawInput, Step};
+use crate::input::{RawInput, Step};
 use std::io;
 use zstd::stream::raw::{DParameter, Decoder, Operation};
 

@@ -6,6 +6,7 @@
 
 mod answer;
 mod batch;
+mod encoding;
 mod level;
 mod observation;
 mod record;
@@ -17,6 +18,7 @@ pub mod time;
 
 pub use answer::{Answer, AnswerColumn, Cell};
 pub use batch::{Batch, Bitmap, Column, ColumnData, ColumnType, StrColumn};
+pub use encoding::Encoding;
 pub use level::Level;
 pub use observation::{
     ObsColumn, ObsKind, ObsValue, Observation, observation_kind, observation_kinds,

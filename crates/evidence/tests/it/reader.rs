@@ -1,4 +1,4 @@
-use evidence::{Container, ContainerKind, Content, SourceFacts, SourceReader, Status};
+use evidence::{Container, ContainerKind, SourceFacts, SourceReader, Status};
 use flate2::{Compression, write::GzEncoder};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
@@ -30,6 +30,16 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
     zstd::encode_all(bytes, 1).unwrap()
 }
 
+fn bzip2(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = ::bzip2::write::BzEncoder::new(Vec::new(), ::bzip2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn xz(bytes: &[u8]) -> Vec<u8> {
+    liblzma::encode_all(bytes, 1).unwrap()
+}
+
 fn sha(bytes: &[u8]) -> String {
     Sha256::digest(bytes)
         .iter()
@@ -51,8 +61,8 @@ fn check_whole(packed: &[u8], plain: &[u8], kind: ContainerKind) {
     assert_eq!(facts.status, Status::Complete, "{:?}", facts.problems);
     assert_eq!(facts.bytes, plain.len() as u64);
     assert_eq!(facts.sha256.to_string(), sha(plain));
-    let Some(container) = facts.container else {
-        panic!("no container");
+    let [container] = facts.containers.as_slice() else {
+        panic!("{:?}", facts.containers);
     };
     assert_eq!(
         (container.kind, container.bytes),
@@ -69,7 +79,7 @@ fn plain_bytes_pass_as_they_are() {
         assert!(out == plain);
         assert_eq!(facts.status, Status::Complete);
         assert_eq!(facts.sha256.to_string(), sha(plain));
-        assert_eq!(facts.container, None);
+        assert_eq!(facts.containers, []);
     }
 }
 
@@ -124,7 +134,8 @@ fn check_broken(packed: &[u8], plain: &[u8], least: usize, status: Status) {
     assert_eq!(facts.sha256.to_string(), sha(&out));
     assert_eq!(
         facts
-            .container
+            .containers
+            .first()
             .map(|Container { sha256, .. }| sha256.to_string()),
         Some(sha(packed)),
         "the hash is that of the whole file"
@@ -217,13 +228,105 @@ fn a_window_beyond_128_mib_is_refused() {
 }
 
 #[test]
-fn one_layer_is_unpacked() {
-    let inner = gzip(b"line\n");
-    let mut reader = SourceReader::from_reader(Box::new(Cursor::new(gzip(&inner))), "x").unwrap();
-    assert_eq!(reader.peek(4096), inner);
+fn layers_are_taken_off_to_a_limit() {
+    let plain = text(400_000);
+    let packed = gzip(&xz(&bzip2(&zstd(&plain))));
+    let (out, facts) = read(&packed);
+    assert!(out == plain);
+    let kinds: Vec<_> = facts.containers.iter().map(|layer| layer.kind).collect();
     assert_eq!(
-        Content::sniff(reader.peek(4096)),
-        Content::Binary("gzip data inside gzip or zstd")
+        kinds,
+        [
+            ContainerKind::Gzip,
+            ContainerKind::Xz,
+            ContainerKind::Bzip2,
+            ContainerKind::Zstd
+        ]
+    );
+    assert_eq!(facts.containers[0].sha256.to_string(), sha(&packed));
+    assert_eq!(facts.containers[3].sha256.to_string(), sha(&zstd(&plain)));
+    assert_eq!(facts.status, Status::Complete);
+
+    let deep = (0..9).fold(b"line\n".to_vec(), |inner, _| gzip(&inner));
+    let reader = SourceReader::from_reader(Box::new(Cursor::new(deep)), "x").unwrap();
+    assert!(reader.too_deep());
+}
+
+#[test]
+fn damage_of_an_outer_layer_is_told_where_the_text_ends() {
+    let plain = text(1_000_000);
+    let packed = gzip(&zstd(&plain));
+    let (out, facts) = read(&packed[..packed.len() / 2]);
+    assert!(plain.starts_with(&out) && out.len() > 200_000);
+    assert_eq!(facts.status, Status::Truncated);
+    assert!(
+        facts
+            .problems
+            .iter()
+            .all(|(byte, _)| *byte == out.len() as u64)
+    );
+    let whole = facts
+        .problems
+        .iter()
+        .map(|(_, what)| what.as_str())
+        .collect::<Vec<_>>()
+        .join("; ");
+    assert!(whole.contains("gzip data ends early"), "{whole}");
+}
+
+#[test]
+fn bzip2_and_xz_of_many_streams_are_one() {
+    let plain = text(1_000_000);
+    let (a, b) = plain.split_at(333_333);
+    for (pack, kind) in [
+        (bzip2 as fn(&[u8]) -> Vec<u8>, ContainerKind::Bzip2),
+        (xz, ContainerKind::Xz),
+    ] {
+        check_whole(&pack(&plain), &plain, kind);
+        check_whole(&[pack(a), pack(b)].concat(), &plain, kind);
+        check_whole(&pack(b""), b"", kind);
+        let packed = pack(&plain);
+        check_broken(
+            &packed[..packed.len() * 9 / 10],
+            &plain,
+            100_000,
+            Status::Truncated,
+        );
+        let mut damaged = packed.clone();
+        let at = packed.len() * 9 / 10;
+        damaged[at..at + 40].fill(0x55);
+        let (out, facts) = read(&damaged);
+        assert_eq!(
+            facts.status,
+            Status::Damaged,
+            "{kind:?} {:?}",
+            facts.problems
+        );
+        assert!(out.len() > 100_000, "{kind:?}: {} bytes", out.len());
+        let garbage = [&pack(a)[..], b"this is no stream at all"].concat();
+        let (out, facts) = read(&garbage);
+        assert_eq!((out.len(), facts.status), (a.len(), Status::Damaged));
+    }
+}
+
+#[test]
+fn what_expands_without_end_is_stopped_and_says_why() {
+    // 400 MB of zeros in a gzip of 400 kB: beyond a thousandfold.
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    let zeros = vec![0; 1 << 20];
+    for _ in 0..400 {
+        encoder.write_all(&zeros).unwrap();
+    }
+    let bomb = encoder.finish().unwrap();
+    let mut reader = SourceReader::from_reader(Box::new(Cursor::new(bomb)), "x").unwrap();
+    let passed = reader.skip(u64::MAX);
+    assert!((256 << 20..300 << 20).contains(&passed), "{passed}");
+    let facts = reader.finish();
+    assert_eq!(facts.status, Status::Damaged);
+    assert!(
+        facts.problems[0].1.contains("limit of ratio"),
+        "{:?}",
+        facts.problems
     );
 }
 
@@ -289,14 +392,19 @@ proptest! {
     /// Any damage to a container: no panic, no loop, and the facts agree with what came out.
     #[test]
     fn broken_containers_never_lie(
-        which in prop::bool::ANY,
+        which in 0..4,
         size in 0usize..60_000,
         at in any::<prop::sample::Index>(),
         with in prop::collection::vec(any::<u8>(), 0..8),
         cut in prop::option::of(any::<prop::sample::Index>()),
     ) {
         let plain = text(size);
-        let mut packed = if which { gzip(&plain) } else { zstd(&plain) };
+        let mut packed = match which {
+            0 => zstd(&plain),
+            1 => gzip(&plain),
+            2 => bzip2(&plain),
+            _ => xz(&plain),
+        };
         let at = at.index(packed.len());
         for (byte, new) in packed[at..].iter_mut().zip(&with) {
             *byte = *new;
@@ -308,7 +416,7 @@ proptest! {
         prop_assert_eq!(facts.bytes, out.len() as u64);
         prop_assert_eq!(facts.sha256.to_string(), sha(&out));
         prop_assert_eq!(facts.status == Status::Complete, facts.problems.is_empty());
-        if which && facts.container.is_some() && facts.status == Status::Complete && !packed.is_empty() {
+        if which == 1 && !facts.containers.is_empty() && facts.status == Status::Complete && !packed.is_empty() {
             // gzip has a checksum: complete means right (or that only its header changed).
             prop_assert_eq!(out, plain);
         }

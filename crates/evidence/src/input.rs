@@ -1,15 +1,69 @@
 //! The raw bytes under a decoder: buffered, counted and hashed.
 
+use crate::ahead::Ahead;
+use crate::layer::LayerFacts;
+use crate::limits::Meter;
 use crate::reader::{Digest256, digest};
 use sha2::{Digest, Sha256};
 use std::io::{self, Read};
+use std::sync::Arc;
+
+/// The size of a tar block.
+const BLOCK: usize = 512;
 
 /// How many raw bytes are held at once.
 const BUFFER: usize = 128 * 1024;
 
+/// Where bytes come from: a file, a layer of compression over another input, a member of an archive.
+pub(crate) trait Input: Send {
+    /// Reads like [`Read`]. An error of kind `UnexpectedEof` or `InvalidData` is the word of an
+    /// archive on its member and is told as it is.
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize>;
+
+    /// Ends the reading and returns what is known of the layers, the outermost first. With `whole`
+    /// their bytes are read to the end, so that hashes are those of whole files.
+    fn close(self: Box<Self>, whole: bool) -> Vec<LayerFacts>;
+}
+
+/// The outermost input: the file itself.
+pub(crate) struct FileInput {
+    reader: Box<dyn Read + Send>,
+    meter: Arc<Meter>,
+}
+
+impl FileInput {
+    pub(crate) fn new(reader: Box<dyn Read + Send>, meter: Arc<Meter>) -> FileInput {
+        FileInput { reader, meter }
+    }
+}
+
+impl Input for FileInput {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.reader.read(out)?;
+        self.meter.read(bytes);
+        Ok(bytes)
+    }
+
+    fn close(self: Box<Self>, _: bool) -> Vec<LayerFacts> {
+        Vec::new()
+    }
+}
+
+struct Nothing;
+
+impl Input for Nothing {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Ok(0)
+    }
+
+    fn close(self: Box<Self>, _: bool) -> Vec<LayerFacts> {
+        Vec::new()
+    }
+}
+
 /// Raw input with a window to look into. Read errors end the input and are kept for the report.
 pub(crate) struct RawInput {
-    reader: Box<dyn Read + Send>,
+    reader: Box<dyn Input>,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -21,7 +75,7 @@ pub(crate) struct RawInput {
 
 impl RawInput {
     /// Reads the first bytes; an error here is the caller's to report, since nothing was read yet.
-    pub(crate) fn new(reader: Box<dyn Read + Send>) -> io::Result<RawInput> {
+    pub(crate) fn new(reader: Box<dyn Input>) -> io::Result<RawInput> {
         let mut input = RawInput {
             reader,
             buffer: vec![0; BUFFER],
@@ -32,7 +86,10 @@ impl RawInput {
             eof: false,
             error: None,
         };
-        while input.end < 8 && !input.eof {
+        // Enough to tell a compression, and a tar from a text: a text's first line, or a block.
+        while !input.eof
+            && (input.end < 8 || (input.end < BLOCK && !input.window().contains(&b'\n')))
+        {
             input.more();
         }
         match (input.end, input.error.take()) {
@@ -42,6 +99,26 @@ impl RawInput {
                 Ok(input)
             }
         }
+    }
+
+    /// Returns an input of no bytes.
+    pub(crate) fn nothing() -> RawInput {
+        RawInput {
+            reader: Box::new(Nothing),
+            buffer: Vec::new(),
+            start: 0,
+            end: 0,
+            read: 0,
+            hasher: None,
+            eof: true,
+            error: None,
+        }
+    }
+
+    /// Has the input below read on a thread of its own from now on.
+    pub(crate) fn ahead(mut self) -> RawInput {
+        self.reader = Box::new(Ahead::new(self.reader));
+        self
     }
 
     /// Starts to hash; what lies in the window counts, so call it before consuming.
@@ -74,7 +151,7 @@ impl RawInput {
     /// Appends to the window.
     fn more(&mut self) {
         let free = &mut self.buffer[self.end..];
-        match read_some(&mut self.reader, free) {
+        match read_some(self.reader.as_mut(), free) {
             Ok(0) => self.eof = true,
             Ok(bytes) => {
                 if let Some(hasher) = &mut self.hasher {
@@ -108,10 +185,13 @@ impl RawInput {
         if self.eof {
             return 0;
         }
-        match read_some(&mut self.reader, out) {
+        match read_some(self.reader.as_mut(), out) {
             Ok(bytes) => {
                 self.eof = bytes == 0;
                 self.read += bytes as u64;
+                if let Some(hasher) = &mut self.hasher {
+                    hasher.update(&out[..bytes]);
+                }
                 bytes
             }
             Err(error) => {
@@ -140,13 +220,14 @@ impl RawInput {
         self.error.take()
     }
 
-    /// Returns raw bytes read and, if it was asked for, their hash.
-    pub(crate) fn facts(self) -> (u64, Option<Digest256>) {
-        (self.read, self.hasher.map(digest))
+    /// Returns raw bytes read, their hash if it was asked for, and what is known of the layers below.
+    pub(crate) fn close(self, whole: bool) -> (u64, Option<Digest256>, Vec<LayerFacts>) {
+        let below = self.reader.close(whole);
+        (self.read, self.hasher.map(digest), below)
     }
 }
 
-fn read_some(reader: &mut dyn Read, out: &mut [u8]) -> io::Result<usize> {
+fn read_some(reader: &mut dyn Input, out: &mut [u8]) -> io::Result<usize> {
     loop {
         match reader.read(out) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
