@@ -67,7 +67,7 @@ pub use evidence::{EvidenceWriter, PendingEvidence};
 pub use evidence_reader::EvidenceReader;
 pub use manifest::{
     Alternative, Anchor, AnchorKind, Container, EvidencePart, FORMAT_VERSION, Manifest, Network,
-    Override, Piece, Problem, Process, Resume, Segment, Snapshot, SnapshotTable, Source,
+    Override, Piece, Problem, Process, Resume, Segment, Skipped, Snapshot, SnapshotTable, Source,
     SourceKind, SourceStatus,
 };
 pub use nodes::{CopyLink, Node, NodeLink, NodeRule};

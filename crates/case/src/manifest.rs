@@ -22,6 +22,9 @@ pub struct Manifest {
     /// Sources by number.
     #[serde(default)]
     pub sources: Vec<Source>,
+    /// What was named or found and not read, by path.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<Skipped>,
     /// Processes by number.
     #[serde(default)]
     pub processes: Vec<Process>,
@@ -67,6 +70,7 @@ impl Default for Manifest {
             format_version: FORMAT_VERSION,
             tool: String::new(),
             sources: Vec::new(),
+            skipped: Vec::new(),
             processes: Vec::new(),
             nodes: Vec::new(),
             snapshots: Vec::new(),
@@ -167,9 +171,12 @@ pub struct Source {
     pub bytes: u64,
     /// Where it was found, as shown to people.
     pub path: String,
-    /// The compressed file or archive around it.
+    /// The compressed file or archive around it, the nearest one if there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container: Option<Container>,
+    /// `utf-16le` or `utf-16be`; `None` for everything that writes ASCII in one byte.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
     /// Log or dump.
     pub kind: SourceKind,
     /// Records by format.
@@ -217,15 +224,52 @@ pub struct Source {
     pub resume: Option<Resume>,
 }
 
+impl Source {
+    /// Returns how its characters are written.
+    pub fn encoding(&self) -> model::Encoding {
+        self.encoding
+            .as_deref()
+            .and_then(|name| name.parse().ok())
+            .unwrap_or_default()
+    }
+
+    /// Returns the containers around it, the nearest one first.
+    pub fn containers(&self) -> impl Iterator<Item = &Container> {
+        std::iter::successors(self.container.as_ref(), |container| {
+            container.inside.as_deref()
+        })
+    }
+}
+
 /// The file around a source.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Container {
-    /// `gzip`, `zstd` …
+    /// `gzip`, `zstd`, `zip`, `tar+gzip` …
     pub kind: String,
     /// Its length.
     pub bytes: u64,
     /// Its sha256 in hex.
     pub sha256: String,
+    /// How many sources of the case were read from it, if it is an archive.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub members: u64,
+    /// The container that this one lies in: a member `beacon.log.gz` of `pods.tar.gz`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inside: Option<Box<Container>>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// Something that was named and not read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Skipped {
+    /// Path, and the way into an archive.
+    pub path: String,
+    /// Why.
+    pub what: String,
 }
 
 /// A place where a grown source is read on.
@@ -463,6 +507,12 @@ pub struct Process {
     /// Machines that it says it is connected to, and the lines.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<(String, u64)>,
+    /// Whether it begins with a line that programs write when they start.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub started: bool,
+    /// The process of the file before that goes on here, in a rotated set: digest of the source, number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub continues: Option<(String, u32)>,
 }
 
 /// One dump, paste, API answer or live read of a database.

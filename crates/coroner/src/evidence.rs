@@ -113,8 +113,10 @@ impl Evidence {
 
     /// Returns the parts of the evidence that could not be read.
     pub fn partial(&self) -> Vec<Partial> {
+        let damage = partial::damage(self.manifest());
         let mut parts = self.unread.clone();
-        parts.extend(partial::damage(self.manifest()));
+        parts.retain(|part| !damage.contains(part));
+        parts.extend(damage);
         parts
     }
 

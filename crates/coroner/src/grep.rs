@@ -95,6 +95,8 @@ impl Evidence {
         grep: &Grep,
     ) -> Result<Vec<u64>, Error> {
         let mut found = Vec::new();
+        let source = self.manifest().source(digest);
+        let encoding = source.map(case::Source::encoding).unwrap_or_default();
         let mut at = 0;
         while let Some(&(start, first_length)) = spans.get(at) {
             // Records whose bytes lie within one chunk are read together.
@@ -110,7 +112,7 @@ impl Evidence {
             let raw = self.case.evidence(digest, start, end - start)?;
             for &(byte, length) in &spans[at..next] {
                 let from = (byte - start) as usize;
-                if grep.matches(&raw[from..from + length as usize]) {
+                if grep.matches(&encoding.to_utf8(&raw[from..from + length as usize])) {
                     found.push(byte);
                 }
             }

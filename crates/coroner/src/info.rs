@@ -15,6 +15,9 @@ pub struct Info {
     pub networks: Vec<String>,
     /// Sources by number.
     pub sources: Vec<InfoSource>,
+    /// What was named or found and not read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<case::Skipped>,
     /// Snapshots of databases.
     pub snapshots: Vec<InfoSnapshot>,
     /// Sums.
@@ -57,6 +60,9 @@ pub struct InfoSource {
     pub wrappers: Vec<String>,
     /// The compressed file around it.
     pub container: Option<InfoContainer>,
+    /// `utf-16le` or `utf-16be`, if it is that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
     /// Lines.
     pub lines: u64,
     /// Records.
@@ -91,12 +97,33 @@ pub struct InfoSource {
 /// The file around a source.
 #[derive(Clone, Debug, Serialize)]
 pub struct InfoContainer {
-    /// `gzip`, `zstd`.
+    /// `gzip`, `zstd`, `zip`, `tar+gzip` …
     pub kind: String,
     /// Its length.
     pub bytes: u64,
     /// Its sha256.
     pub sha256: String,
+    /// How many sources were read from it, if it is an archive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members: Option<u64>,
+    /// The container that this one lies in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inside: Option<Box<InfoContainer>>,
+}
+
+impl InfoContainer {
+    fn of(container: &case::Container) -> InfoContainer {
+        InfoContainer {
+            kind: container.kind.clone(),
+            bytes: container.bytes,
+            sha256: container.sha256.clone(),
+            members: (container.members > 0).then_some(container.members),
+            inside: container
+                .inside
+                .as_deref()
+                .map(|inside| Box::new(InfoContainer::of(inside))),
+        }
+    }
 }
 
 /// A run of one program.
@@ -116,6 +143,9 @@ pub struct InfoProcess {
     pub first_line: u64,
     /// Last line.
     pub last_line: u64,
+    /// The process of the file before that goes on here, in a rotated set: digest and number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub continues: Option<String>,
 }
 
 /// A zone and how it was found.
@@ -235,6 +265,7 @@ impl Evidence {
                 .iter()
                 .map(|source| info_source(manifest, source))
                 .collect(),
+            skipped: manifest.skipped.clone(),
             snapshots: manifest.snapshots.iter().map(info_snapshot).collect(),
             totals: totals(manifest),
             gaps: Vec::new(),
@@ -334,14 +365,15 @@ fn info_source(manifest: &Manifest, source: &Source) -> InfoSource {
                 network: process.network.clone(),
                 first_line: process.first_line,
                 last_line: process.last_line,
+                continues: process
+                    .continues
+                    .as_ref()
+                    .map(|(source, number)| format!("{source}:{number}")),
             })
             .collect(),
         wrappers: source.wrappers.clone(),
-        container: source.container.as_ref().map(|container| InfoContainer {
-            kind: container.kind.clone(),
-            bytes: container.bytes,
-            sha256: container.sha256.clone(),
-        }),
+        container: source.container.as_ref().map(InfoContainer::of),
+        encoding: source.encoding.clone(),
         lines: source.lines,
         records: source.records,
         continuation_lines: source.continuation_lines,

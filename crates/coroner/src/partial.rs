@@ -69,7 +69,15 @@ impl fmt::Display for LookedAt {
 
 /// Names the damage that a manifest tells of, in the order of sources.
 pub(crate) fn damage(manifest: &Manifest) -> Vec<Partial> {
-    let mut parts = Vec::new();
+    let mut parts: Vec<Partial> = manifest
+        .skipped
+        .iter()
+        .map(|skipped| Partial {
+            source: skipped.path.clone(),
+            byte: None,
+            what: skipped.what.clone(),
+        })
+        .collect();
     for source in &manifest.sources {
         let status = match source.status {
             SourceStatus::Complete => continue,

@@ -3,7 +3,7 @@
 use crate::evidence::{exists, shown, unreadable};
 use crate::{Error, ErrorKind, OpenOptions, Partial, Shown, TableColumn, TableRow};
 use dumps::{DumpSource, DumpStatus, Naming, Opener, RowPlace, Trouble};
-use evidence::{Found, SourceReader, Status};
+use evidence::{Found, Limits, SourceReader, Status, Streams};
 use model::{Batch, Reference, RowFilter, SourceId, TableError, TableInfo, TableSource};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -107,7 +107,7 @@ fn clean(name: &str) -> String {
 }
 
 fn open_reader(path: &Path) -> Result<SourceReader, Error> {
-    SourceReader::open(path).map_err(|error| Error::wrap(ErrorKind::Unreadable, error))
+    evidence::open_source(path).map_err(|error| Error::wrap(ErrorKind::Unreadable, error))
 }
 
 fn open_source(path: &Path, plain: bool, naming: Naming) -> Result<DumpSource, Error> {
@@ -117,13 +117,22 @@ fn open_source(path: &Path, plain: bool, naming: Naming) -> Result<DumpSource, E
         let path: Arc<Path> = Arc::from(path);
         DumpSource::open(
             Opener::FromStart(Box::new(move || {
-                let reader = SourceReader::open(&path).map_err(std::io::Error::other)?;
+                let reader = evidence::open_source(&path).map_err(std::io::Error::other)?;
                 Ok(Box::new(BufReader::with_capacity(1 << 18, reader)))
             })),
             naming,
         )
     };
     opened.map_err(|error| Error::wrap(ErrorKind::Unreadable, error))
+}
+
+/// Opens a file that is no archive; `None` if it is one.
+fn open_single(path: &Path) -> Result<Option<SourceReader>, evidence::EvidenceError> {
+    let streams = Streams::open(path, Limits::default())?;
+    match streams.is_archive() {
+        true => Ok(None),
+        false => SourceReader::open(path).map(Some),
+    }
 }
 
 /// Reads decoded bytes of a file.
@@ -203,8 +212,10 @@ impl PlainDumps {
                     byte: None,
                     what: Error::wrap(ErrorKind::Unreadable, error).chain().join(": "),
                 }),
-                Found::File { path, .. } => match SourceReader::open(&path) {
-                    Ok(mut reader) => {
+                Found::File { path, .. } => match open_single(&path) {
+                    // What lies in archives needs a case: nothing of it can be read at its place.
+                    Ok(None) => return Ok(None),
+                    Ok(Some(mut reader)) => {
                         if dumps::sniff(reader.peek(HEAD)).is_none() {
                             others += 1;
                             continue;
@@ -384,6 +395,7 @@ impl PlainDumps {
             byte,
             line,
             raw,
+            encoding: model::Encoding::Utf8,
             before: Vec::new(),
             after: Vec::new(),
         })

@@ -3,7 +3,7 @@
 use crate::info::find_source;
 use crate::{Error, ErrorKind, Evidence};
 use case::{CaseError, Source, TableId};
-use model::{Reference, RowFilter, SourceId};
+use model::{Encoding, Reference, RowFilter, SourceId};
 use serde::Serialize;
 
 /// Raw evidence.
@@ -21,6 +21,8 @@ pub struct Shown {
     pub line: Option<u64>,
     /// The bytes.
     pub raw: Vec<u8>,
+    /// How they write characters.
+    pub encoding: Encoding,
     /// Lines before, if context was asked for.
     pub before: Vec<u8>,
     /// Lines after.
@@ -41,17 +43,24 @@ struct ShownJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     raw_base64: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    encoding: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     before: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     after: Option<String>,
 }
 
 impl Shown {
-    /// Returns the contract's object: `raw`, or `raw_base64` where the bytes are not UTF-8.
+    /// Returns the contract's object: `raw`, or `raw_base64` where the bytes are not UTF-8, with the
+    /// `text` beside it where they are UTF-16.
     pub fn to_json(&self) -> serde_json::Map<String, serde_json::Value> {
-        let text = std::str::from_utf8(&self.raw).ok();
-        let context =
-            |bytes: &[u8]| (!bytes.is_empty()).then(|| String::from_utf8_lossy(bytes).into_owned());
+        let wide = self.encoding != Encoding::Utf8;
+        let decoded =
+            |bytes: &[u8]| String::from_utf8_lossy(&self.encoding.to_utf8(bytes)).into_owned();
+        let text = std::str::from_utf8(&self.raw).ok().filter(|_| !wide);
+        let context = |bytes: &[u8]| (!bytes.is_empty()).then(|| decoded(bytes));
         let shape = ShownJson {
             reference: &self.reference,
             source: &self.source,
@@ -60,6 +69,8 @@ impl Shown {
             length: self.raw.len(),
             raw: text,
             raw_base64: text.is_none().then(|| base64(&self.raw)),
+            encoding: wide.then(|| self.encoding.as_str()),
+            text: wide.then(|| decoded(&self.raw)),
             before: context(&self.before),
             after: context(&self.after),
         };
@@ -120,12 +131,17 @@ impl Evidence {
         // Lines before `first`, the lines themselves, the lines after `last`.
         let mut parts: [Vec<u8>; 3] = Default::default();
         let mut start = byte;
+        let encoding = source.encoding();
         let end = last.saturating_add(context);
         while byte < source.bytes && line <= end {
             let length = CHUNK.min(source.bytes - byte);
             let chunk = self.raw(source, byte, length)?;
             byte += length;
-            for piece in chunk.split_inclusive(|b| *b == b'\n') {
+            let mut rest = chunk.as_slice();
+            while !rest.is_empty() {
+                let ended = encoding.line_length(rest);
+                let (piece, after) = rest.split_at(ended.unwrap_or(rest.len()));
+                rest = after;
                 let part = match line {
                     n if n < from => None,
                     n if n < first => Some(0),
@@ -139,7 +155,7 @@ impl Evidence {
                 if line < first {
                     start += piece.len() as u64;
                 }
-                if piece.ends_with(b"\n") {
+                if ended.is_some() {
                     line += 1;
                 }
             }
@@ -210,7 +226,7 @@ impl Evidence {
 
     fn dump_of(&self, source: &Source) -> Result<crate::plain::Dump, Error> {
         let path = std::path::PathBuf::from(&source.path);
-        if !path.is_file() {
+        if evidence::file_of(&path).is_none() {
             return Err(Error::new(
                 ErrorKind::Unreadable,
                 format!("the dump {} is no longer where it was read", source.path),
@@ -256,6 +272,7 @@ fn shown(
         byte,
         line,
         raw,
+        encoding: source.encoding(),
         before: Vec::new(),
         after: Vec::new(),
     }

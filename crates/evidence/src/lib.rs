@@ -31,6 +31,8 @@ pub use blocks::{BLOCK_SIZE, Blocks, LINE_LIMIT, Piece};
 pub use content::Content;
 pub use limits::Limits;
 pub use reader::{Container, ContainerKind, Digest256, SourceFacts, SourceReader, Status};
-pub use streams::{ArchiveFacts, INSIDE, Stream, Streams, hash_file, open_source};
+pub use streams::{
+    ArchiveFacts, INSIDE, Stream, Streams, file_of, hash_file, open_member, open_source,
+};
 pub use utf16::{OffsetMap, Utf16Reader};
 pub use walk::{EvidenceError, Found, STDIN, walk};

@@ -16,9 +16,11 @@ use crate::walk::{EvidenceError, STDIN};
 use crate::zip::{self, Zip};
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, VecDeque};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,7 +31,7 @@ pub const INSIDE: char = '!';
 #[derive(Debug)]
 pub enum Stream {
     /// A source to read; [`SourceReader::name`] says which.
-    Source(SourceReader),
+    Source(Box<SourceReader>),
     /// Something that was not read, or an archive's damage; the rest goes on.
     Trouble {
         /// The archive or the member, control characters escaped.
@@ -75,7 +77,7 @@ struct Level {
 }
 
 enum Archive {
-    Tar(Tar),
+    Tar(Box<Tar>),
     /// With what is known of the file it was put into, if it was.
     Zip(Zip, Closed),
 }
@@ -124,7 +126,7 @@ impl Streams {
     )]
     pub fn next(&mut self) -> Option<Stream> {
         if let Some(reader) = self.single.take() {
-            return Some(Stream::Source(reader));
+            return Some(Stream::Source(Box::new(reader)));
         }
         loop {
             if let Some((name, what)) = self.waiting.pop_front() {
@@ -158,7 +160,7 @@ impl Streams {
                         self.enter(peeled, &around, Some(bytes), name.clone())
                     });
                     match opened {
-                        Ok(Some(reader)) => return Some(Stream::Source(reader)),
+                        Ok(Some(reader)) => return Some(Stream::Source(Box::new(reader))),
                         Ok(None) => {}
                         Err(error) => self.waiting.push_back((name, error.to_string())),
                     }
@@ -219,7 +221,7 @@ impl Streams {
                 raw.hash();
             }
             kinds.push(ContainerKind::Tar);
-            Archive::Tar(Tar::new(raw))
+            Archive::Tar(Box::new(Tar::new(raw)))
         } else {
             let direct =
                 self.levels.is_empty() && kinds.is_empty() && self.path != Path::new(STDIN);
@@ -316,34 +318,45 @@ fn spool(mut raw: RawInput, limit: u64) -> io::Result<(File, u64, bool, Closed)>
     Ok((file, length, cut, raw.close(!cut)))
 }
 
+/// Opens the source of a name that [`Streams`] gave for a file: its own, or a member's. Members before
+/// it are passed over.
+///
+/// # Errors
+/// If the file cannot be opened or has no such source.
+pub fn open_member(path: &Path, name: &str) -> Result<SourceReader, EvidenceError> {
+    let mut streams = Streams::open(path, Limits::default())?;
+    while let Some(stream) = streams.next() {
+        match stream {
+            Stream::Source(reader) if reader.name() == name => return Ok(*reader),
+            _ => {}
+        }
+    }
+    Err(EvidenceError::Open {
+        path: PathBuf::from(name),
+        source: io::Error::new(io::ErrorKind::NotFound, "no such member in the archive"),
+    })
+}
+
+/// Returns the file that a source's name begins with: itself, or the archive around it
+/// (`pods.tar.gz!a/beacon.log`).
+pub fn file_of(name: &Path) -> Option<&Path> {
+    let bytes = name.as_os_str().as_bytes();
+    let ends = memchr::memchr_iter(INSIDE as u8, bytes).chain([bytes.len()]);
+    ends.map(|end| Path::new(OsStr::from_bytes(&bytes[..end])))
+        .find(|path| path.is_file())
+}
+
 /// Opens one source by its name: a path, or a path and the way in (`pods.tar.gz!a/beacon.log`).
 ///
 /// # Errors
 /// If there is no such file or member, or it cannot be opened.
 pub fn open_source(name: &Path) -> Result<SourceReader, EvidenceError> {
-    let text = name.as_os_str().to_string_lossy();
-    let mut inside = text.match_indices(INSIDE);
-    if name.is_file() || name.as_os_str() == STDIN {
-        return SourceReader::open(name);
-    }
-    let Some(file) = inside.find_map(|(at, _)| {
-        let path = Path::new(&text[..at]);
-        path.is_file().then_some(path)
-    }) else {
-        return SourceReader::open(name);
-    };
-    let mut streams = Streams::open(file, Limits::default())?;
-    while let Some(stream) = streams.next() {
-        if let Stream::Source(reader) = stream
-            && reader.name() == text
-        {
-            return Ok(reader);
+    match file_of(name) {
+        Some(file) if file != name => {
+            open_member(file, &model::escape_control(name.as_os_str().as_bytes()))
         }
+        _ => SourceReader::open(name),
     }
-    Err(EvidenceError::Open {
-        path: name.to_path_buf(),
-        source: io::Error::new(io::ErrorKind::NotFound, "no such member in the archive"),
-    })
 }
 
 /// Returns length and sha256 of a file as it lies on disk.

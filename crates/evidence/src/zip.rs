@@ -229,9 +229,8 @@ impl Zip {
             );
             return skipped(name, what);
         };
-        let to = from
-            .saturating_add(packed.unwrap_or(self.length))
-            .min(self.length);
+        let to = from.saturating_add(packed.unwrap_or(self.length));
+        let to = to.min(self.length).max(from);
         let cut = packed.is_some_and(|packed| from.saturating_add(packed) > self.length);
         let before = self.used.range(..to.max(from + 1)).next_back();
         if to > from && before.is_some_and(|(_, end)| *end > from) {

@@ -3,7 +3,7 @@
 use crate::language::{Search, SearchSyntaxError, What};
 use crate::matcher::{Matcher, Subject};
 use case::{Case, CaseError, Duplicates, TableId};
-use model::{Batch, Column, RowFilter};
+use model::{Batch, Column, Encoding, RowFilter};
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
@@ -329,7 +329,11 @@ impl<'a> Scan<'a> {
         };
         let start = first.byte;
         match case.evidence(&first.source, start, stretch.length()) {
-            Ok(bytes) => self.rejects(&stretch.rejects, &bytes, start),
+            Ok(bytes) => {
+                let source = case.manifest().source(&first.source);
+                let encoding = source.map(case::Source::encoding).unwrap_or_default();
+                self.rejects(&stretch.rejects, &bytes, start, encoding);
+            }
             // A dump is kept by hash: its text lies outside the case.
             Err(CaseError::OutOfBounds { held: 0, .. }) => {
                 self.found.cut += stretch.rejects.len() as u64;
@@ -340,13 +344,14 @@ impl<'a> Scan<'a> {
     }
 
     /// Searches rejected lines whose bytes are at hand, beginning at `start`.
-    fn rejects(&mut self, rejects: &[Reject], bytes: &[u8], start: u64) {
+    fn rejects(&mut self, rejects: &[Reject], bytes: &[u8], start: u64, encoding: Encoding) {
         for reject in rejects {
             self.found.rejects += 1;
             let from = (reject.byte - start) as usize;
             let to = (from + reject.length as usize).min(bytes.len());
             self.found.cut += u64::from(reject.length > STRETCH_BYTES);
-            let raw = String::from_utf8_lossy(bytes.get(from..to).unwrap_or_default());
+            let raw = encoding.to_utf8(bytes.get(from..to).unwrap_or_default());
+            let raw = String::from_utf8_lossy(&raw);
             let message = raw.trim_end_matches(['\n', '\r']);
             let subject = Subject {
                 message,
@@ -494,7 +499,7 @@ mod tests {
             ]),
         ];
         let scan = |filter: Filter| {
-            let mut scan = Scan::new(&read, filter);
+            let mut scan = Scan::new(&read, filter, Duplicates::default());
             for segment in &segments {
                 scan.records(segment);
             }
@@ -505,7 +510,12 @@ mod tests {
                 byte,
                 length: 6,
             };
-            scan.rejects(&[reject(2, 100), reject(3, 106)], b"clock\nclick\n", 100);
+            scan.rejects(
+                &[reject(2, 100), reject(3, 106)],
+                b"clock\nclick\n",
+                100,
+                Encoding::Utf8,
+            );
             scan.found()
         };
         let all = scan(Filter::default());
@@ -526,6 +536,7 @@ mod tests {
         let window = scan(Filter {
             window: Some((15, 30)),
             limit: Some(0),
+            ..Filter::default()
         });
         assert_eq!((window.hits.len(), window.count, window.records), (0, 2, 1));
     }

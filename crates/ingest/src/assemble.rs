@@ -30,6 +30,8 @@ pub(crate) struct ProcessFacts {
     pub(crate) version: Option<String>,
     pub(crate) first_line: u64,
     pub(crate) last_line: u64,
+    /// Whether it begins with a line that programs write when they start.
+    pub(crate) started: bool,
     pub(crate) node: String,
     /// What wrappers call it, by kind.
     pub(crate) names: BTreeMap<String, Vec<String>>,
@@ -101,6 +103,7 @@ impl Assembler {
                     version: process.version.clone(),
                     first_line: process.first_line,
                     last_line: process.last_line,
+                    started: process.started,
                     node: process.node.clone().unwrap_or_default(),
                     names: process.names.clone(),
                     said_network: process.said_network.clone(),
@@ -222,6 +225,7 @@ impl Assembler {
                 .or_insert_with(|| ProcessFacts {
                     client: clue.client.to_owned(),
                     first_line: line,
+                    started: clue.start.is_some(),
                     node: node_of(clue.stream, &self.setting),
                     ..ProcessFacts::default()
                 });
@@ -666,6 +670,7 @@ impl Assembler {
                 version: facts.version,
                 first_line: facts.first_line,
                 last_line: facts.last_line,
+                started: facts.started,
                 said_network: facts.said_network,
                 names: facts.names,
                 ..case::Process::default()

@@ -73,18 +73,19 @@ pub(crate) fn read_dump_source(
         known: Some(scan),
         ..Want::default()
     };
-    let second: Box<dyn Read> = match spooled {
-        Some(mut file) => {
-            file.seek(SeekFrom::Start(0)).map_err(IngestError::Spool)?;
-            Box::new(file)
-        }
-        None => Box::new(
-            SourceReader::open(reading.path).map_err(|error| IngestError::Read {
-                path: reading.shown.to_owned(),
-                source: std::io::Error::other(error),
-            })?,
-        ),
-    };
+    let second: Box<dyn Read> =
+        match spooled {
+            Some(mut file) => {
+                file.seek(SeekFrom::Start(0)).map_err(IngestError::Spool)?;
+                Box::new(file)
+            }
+            None => Box::new(evidence::open_member(reading.path, reading.shown).map_err(
+                |error| IngestError::Read {
+                    path: reading.shown.to_owned(),
+                    source: std::io::Error::other(error),
+                },
+            )?),
+        };
     let mut sink = Rows {
         tx,
         name: reading.name,

@@ -4,6 +4,7 @@
 use case::{Case, Source, SourceKind};
 use evidence::{EvidenceError, SourceReader};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What a stream turned out to be.
@@ -22,63 +23,93 @@ const HEAD_BYTES: u64 = 4096;
 /// Bytes hashed at a time when the case holds more than the file.
 const STEP_BYTES: u64 = 4 << 20;
 
-/// Finds out whether the case knows a file, whatever its name. Hashes it only if its first bytes are
-/// those of a known source.
-pub(crate) fn identify(
-    case: &Case,
-    sources: &[Source],
-    path: &Path,
-) -> Result<Identity, EvidenceError> {
-    let mut reader = SourceReader::open(path)?;
-    let head = reader.peek(HEAD_BYTES as usize).to_vec();
-    let candidates: Vec<&Source> = sources
-        .iter()
-        .filter(|source| same_head(case, source, &head))
-        .collect();
-    if candidates.is_empty() {
-        return Ok(Identity::New);
-    }
-    let lengths: Vec<u64> = candidates.iter().map(|source| source.bytes).collect();
-    reader.check_prefixes(&lengths);
-    reader.skip(u64::MAX);
-    let facts = reader.finish();
-    let found = candidates
-        .iter()
-        .filter(|source| {
-            facts.prefixes.iter().any(|(bytes, digest)| {
-                *bytes == source.bytes && digest.to_string() == source.sha256
-            })
-        })
-        .max_by_key(|source| source.bytes);
-    if let Some(source) = found {
-        return Ok(if facts.bytes == source.bytes {
-            Identity::Known(source.digest.clone())
-        } else {
-            Identity::Grown(source.digest.clone())
-        });
-    }
-    // The file may be an older copy: then the case holds more than it does.
-    for source in candidates
-        .iter()
-        .filter(|source| source.bytes > facts.bytes)
-    {
-        if stored_prefix(case, source, facts.bytes)
-            .is_some_and(|digest| digest == facts.sha256.to_string())
-        {
-            return Ok(Identity::Known(source.digest.clone()));
-        }
-    }
-    Ok(Identity::New)
+/// First bytes of sources that this run added: the case has not got them yet.
+pub(crate) type Heads = BTreeMap<String, Vec<u8>>;
+
+/// What a stream is compared with.
+pub(crate) struct Known<'a> {
+    pub(crate) case: &'a Case,
+    pub(crate) sources: &'a [Source],
+    pub(crate) heads: &'a Heads,
 }
 
-fn same_head(case: &Case, source: &Source, head: &[u8]) -> bool {
-    if source.kind == SourceKind::Dump && source.evidence.is_empty() {
-        return true; // Its bytes are not kept: only hashing can tell.
+/// Returns the first bytes by which a stream is compared.
+pub(crate) fn head_of(reader: &mut SourceReader) -> Vec<u8> {
+    reader.peek(HEAD_BYTES as usize).to_vec()
+}
+
+/// Finds out whether the case knows a file, whatever its name. Hashes it only if its first bytes are
+/// those of a known source.
+pub(crate) fn identify(known: &Known<'_>, path: &Path) -> Result<Identity, EvidenceError> {
+    Ok(known.identify(SourceReader::open(path)?))
+}
+
+impl<'a> Known<'a> {
+    /// Whether some source begins like this stream: only then it has to be hashed.
+    pub(crate) fn may_have(&self, reader: &mut SourceReader) -> bool {
+        let head = head_of(reader);
+        self.sources
+            .iter()
+            .any(|source| self.same_head(source, &head))
     }
-    let length = HEAD_BYTES.min(source.bytes).min(head.len() as u64);
-    match case.evidence(&source.digest, 0, length) {
-        Ok(stored) => stored == head[..length as usize],
-        Err(_) => true,
+
+    /// Finds out whether the case knows a stream.
+    pub(crate) fn identify(&self, mut reader: SourceReader) -> Identity {
+        let head = head_of(&mut reader);
+        let candidates: Vec<&'a Source> = self
+            .sources
+            .iter()
+            .filter(|source| self.same_head(source, &head))
+            .collect();
+        if candidates.is_empty() {
+            return Identity::New;
+        }
+        let lengths: Vec<u64> = candidates.iter().map(|source| source.bytes).collect();
+        reader.check_prefixes(&lengths);
+        reader.skip(u64::MAX);
+        let facts = reader.finish();
+        let found = candidates
+            .iter()
+            .filter(|source| {
+                facts.prefixes.iter().any(|(bytes, digest)| {
+                    *bytes == source.bytes && digest.to_string() == source.sha256
+                })
+            })
+            .max_by_key(|source| source.bytes);
+        if let Some(source) = found {
+            return if facts.bytes == source.bytes {
+                Identity::Known(source.digest.clone())
+            } else {
+                Identity::Grown(source.digest.clone())
+            };
+        }
+        // The file may be an older copy: then the case holds more than it does.
+        for source in candidates
+            .iter()
+            .filter(|source| source.bytes > facts.bytes)
+        {
+            if stored_prefix(self.case, source, facts.bytes)
+                .is_some_and(|digest| digest == facts.sha256.to_string())
+            {
+                return Identity::Known(source.digest.clone());
+            }
+        }
+        Identity::New
+    }
+
+    fn same_head(&self, source: &Source, head: &[u8]) -> bool {
+        let length = HEAD_BYTES.min(source.bytes).min(head.len() as u64);
+        if let Some(read_now) = self.heads.get(&source.digest) {
+            return read_now.get(..length as usize) == Some(&head[..length as usize]);
+        }
+        if source.kind == SourceKind::Dump && source.evidence.is_empty() {
+            // Its bytes are not kept: only hashing can tell one dump from another.
+            return dumps::sniff(head).is_some();
+        }
+        match self.case.evidence(&source.digest, 0, length) {
+            Ok(stored) => stored == head[..length as usize],
+            Err(_) => true,
+        }
     }
 }
 

@@ -14,6 +14,7 @@
 //! ```
 
 mod amend;
+mod archive;
 mod assemble;
 mod columns;
 mod copies;
@@ -29,10 +30,12 @@ mod options;
 mod parse;
 mod pipeline;
 mod resolve;
+mod rotate;
 mod rows;
 mod run;
 mod setting;
 pub mod solve;
+mod text;
 mod times;
 mod who;
 

@@ -4,13 +4,14 @@ use crate::assemble::{Assembler, BlockBatches};
 use crate::counts::Counts;
 use crate::pipeline::{self, Parsed, StageTimes, Stop};
 use crate::setting::SourceSetting;
+use crate::text::{HEAD_BYTES, Text};
 use crate::{IngestError, Progress};
 use case::{
     PendingEvidence, RowWriter, Run, Source, SourceKind, SourceStatus, TableId, Transaction,
 };
 use evidence::{SourceFacts, SourceReader};
 use formats::Catalogue;
-use model::{Batch, Position, observation_kinds};
+use model::{Batch, Encoding, Position, observation_kinds};
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::mpsc::sync_channel;
@@ -24,6 +25,7 @@ pub(crate) struct LogRun {
     pub(crate) processes: Vec<case::Process>,
     pub(crate) counts: Counts,
     pub(crate) lines: u64,
+    pub(crate) encoding: Encoding,
 }
 
 /// Where a known source is read on, and what is known of it.
@@ -145,7 +147,7 @@ fn push(
 
 /// Counts what passes, for progress and for stopping.
 struct Watched<'p> {
-    reader: SourceReader,
+    reader: Text,
     progress: &'p std::sync::Mutex<(u64, bool)>,
     lines: u64,
 }
@@ -181,6 +183,7 @@ pub(crate) fn read_log(
     let key = reader.name().to_owned();
     let mut assembler = Assembler::new(reading.setting.clone());
     let mut start = Position::START;
+    let mut encoding = Encoding::detect(reader.peek(HEAD_BYTES));
     if let Some(Continue { source, processes }) = continued {
         let resume = source.resume.clone().unwrap_or_default();
         start = Position {
@@ -188,6 +191,7 @@ pub(crate) fn read_log(
             line: resume.line.max(1),
         };
         reader.skip(start.byte);
+        encoding = source.encoding();
         assembler.resume(source, &processes);
     }
     let mut evidence = if reading.keep_evidence {
@@ -205,8 +209,10 @@ pub(crate) fn read_log(
         observations: BTreeMap::new(),
     };
     let state = std::sync::Mutex::new((0, false));
+    let text = Text::new(reader, encoding, start.byte, &mut evidence);
+    let places = text.places();
     let watched = Watched {
-        reader,
+        reader: text,
         progress: &state,
         lines: 0,
     };
@@ -237,12 +243,16 @@ pub(crate) fn read_log(
                     progress.read(std::mem::take(&mut state.0));
                     state.1 = progress.stop();
                 }
-                to_writers
-                    .send(match parsed {
-                        Parsed::Rows(rows) => assembler.block(*rows),
-                        Parsed::LongLine(span) => assembler.long_line(span),
-                    })
-                    .map_err(|_| WriterGone)
+                let batches = match parsed {
+                    Parsed::Rows(mut rows) => {
+                        let first = rows.byte.first().copied().unwrap_or_default();
+                        places.rows(&mut rows);
+                        places.done_before(first as u64);
+                        assembler.block(*rows)
+                    }
+                    Parsed::LongLine(span) => assembler.long_line(places.span(span)),
+                };
+                to_writers.send(batches).map_err(|_| WriterGone)
             },
             times,
         );
@@ -263,8 +273,10 @@ pub(crate) fn read_log(
             Err(source) => return Err(IngestError::Read { path, source }),
         },
     };
+    let (reader, taken) = watched.reader.into_source();
+    let evidence = taken.or(evidence);
     let evidence = evidence.map(|writer| writer.finish()).transpose()?;
-    let facts = watched.reader.finish();
+    let facts = reader.finish();
     let (pieces, processes, counts) = assembler.finish();
     let lines = start.line - 1 + watched.lines;
     Ok(LogRun {
@@ -275,6 +287,7 @@ pub(crate) fn read_log(
         processes,
         counts,
         lines,
+        encoding,
     })
 }
 
@@ -295,6 +308,7 @@ pub(crate) fn describe(run: &LogRun, shown: &str, parser: &str, before: Option<&
         bytes: facts.bytes,
         path: shown.to_owned(),
         container: container_of(facts),
+        encoding: (run.encoding != Encoding::Utf8).then(|| run.encoding.to_string()),
         kind: SourceKind::Log,
         formats: counts.formats.clone(),
         client: most.map(|(name, _)| name.clone()),
@@ -327,12 +341,16 @@ pub(crate) fn describe(run: &LogRun, shown: &str, parser: &str, before: Option<&
     }
 }
 
-/// Returns what a source was packed in, as the manifest keeps it.
+/// Returns what a source was packed in, the nearest layer first, as the manifest keeps it.
 pub(crate) fn container_of(facts: &SourceFacts) -> Option<case::Container> {
-    facts.container.as_ref().map(|container| case::Container {
-        kind: container.kind.as_str().to_owned(),
-        bytes: container.bytes,
-        sha256: container.sha256.to_string(),
+    facts.containers.iter().fold(None, |around, container| {
+        Some(case::Container {
+            kind: container.kind.as_str().to_owned(),
+            bytes: container.bytes,
+            sha256: container.sha256.to_string(),
+            inside: around.map(Box::new),
+            ..case::Container::default()
+        })
     })
 }
 

@@ -11,14 +11,15 @@ use crate::rows::BlockRows;
 use crate::run::Problem;
 use crate::setting::SourceSetting;
 use crate::solve::{self, Pieces};
+use crate::text::{Places, Text, refused};
 use crate::times::record_time;
 use crate::{IngestError, IngestOptions, NodeHints, node_names};
-use evidence::{Blocks, Content, Found, Piece, SourceReader};
+use evidence::{Blocks, Found, Limits, Piece, SourceReader, Stream, Streams};
 use formats::Catalogue;
 use model::{Record, RecordSink, Reject, time::format_offset};
 use std::collections::BTreeMap;
 use std::io::{self, Cursor, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How much of standard input is held back until its time is solved.
 pub(crate) const HELD_BYTES: u64 = 64 << 20;
@@ -73,96 +74,183 @@ pub fn parse(
         })
         .collect();
     let nodes = node_names(&hints);
-    let mut report = ParseReport::default();
+    let mut setting = SourceSetting {
+        node_given: options.node.is_some(),
+        given_year: options.year,
+        network: network.as_ref().map(|named| named.network.clone()),
+        ..SourceSetting::default()
+    };
+    if let Some(zone) = &options.zone {
+        setting.set_zone(zone)?;
+    }
+    let mut parsing = Parsing {
+        catalogue,
+        setting,
+        report: ParseReport::default(),
+        emit,
+    };
     for (item, node) in found.into_iter().zip(nodes) {
-        let (path, shown) = match item {
-            Found::File { path, shown } => (path, shown),
+        match item {
             Found::Problem { path, error } => {
-                report
-                    .problems
-                    .push(unread(path.display().to_string(), &error));
-                continue;
+                let problem = unread(path.display().to_string(), &error);
+                parsing.report.problems.push(problem);
             }
-        };
-        let mut setting = SourceSetting {
-            node,
-            node_given: options.node.is_some(),
-            given_year: options.year,
-            network: network.as_ref().map(|named| named.network.clone()),
-            ..SourceSetting::default()
-        };
-        if let Some(zone) = &options.zone {
-            setting.set_zone(zone)?;
+            Found::File { path, shown } => parsing.file(&path, &shown, node)?,
         }
-        let mut reader = match SourceReader::open(&path) {
-            Ok(reader) => reader,
+    }
+    Ok(parsing.report)
+}
+
+struct Parsing<'a> {
+    catalogue: &'a Catalogue,
+    /// For every source but its node.
+    setting: SourceSetting,
+    report: ParseReport,
+    emit: &'a mut dyn FnMut(&[u8]) -> io::Result<()>,
+}
+
+impl Parsing<'_> {
+    fn one<'s>(&'s self, shown: &'s str, node: &str) -> One<'s> {
+        One {
+            catalogue: self.catalogue,
+            setting: SourceSetting {
+                node: node.to_owned(),
+                ..self.setting.clone()
+            },
+            shown,
+        }
+    }
+
+    /// Parses all sources in a file: for their times first, then once more to write them.
+    fn file(&mut self, path: &Path, shown: &str, node: String) -> Result<(), IngestError> {
+        let mut streams = match Streams::open(path, Limits::default()) {
+            Ok(streams) => streams,
             Err(error) => {
-                report.problems.push(unread(shown, &error));
-                continue;
+                self.report.problems.push(unread(shown.to_owned(), &error));
+                return Ok(());
             }
         };
-        match Content::sniff(reader.peek(64 << 10)) {
-            Content::Text => {}
-            Content::Empty => {
-                report.problems.push(Problem {
-                    path: shown,
-                    what: "is empty".to_owned(),
-                    unread: true,
-                });
-                continue;
-            }
-            Content::Binary(what) => {
-                let what = format!("is {what}, not text: nothing in it was read");
-                report.problems.push(Problem {
-                    path: shown,
+        let archive = streams.is_archive();
+        let stdin = path.as_os_str() == evidence::STDIN;
+        let mut solved: Vec<Option<Vec<solve::Solution>>> = Vec::new();
+        while let Some(mut reader) = self.next_source(&mut streams) {
+            let name = reader.name().to_owned();
+            let node = match archive && !self.setting.node_given {
+                true => node_names(&[NodeHints {
+                    path: name.clone(),
+                    ..NodeHints::default()
+                }])
+                .swap_remove(0),
+                false => node.clone(),
+            };
+            if let Some(what) = refused(&mut reader) {
+                self.report.problems.push(Problem {
+                    path: name,
                     what,
                     unread: true,
                 });
+                solved.push(None);
                 continue;
             }
+            let text = Text::only_read(reader);
+            let (text, solutions) = if stdin {
+                (self.held(text, &name, &node)?, None)
+            } else {
+                let mut text = text;
+                let solutions = self.one(&name, &node).solve(&mut text)?;
+                (text, Some(solutions))
+            };
+            solved.push(solutions);
+            let (mut reader, _) = text.into_source();
+            reader.skip(u64::MAX);
+            for (byte, what) in reader.finish().problems {
+                let what = format!(
+                    "{what} at byte {byte} of what was unpacked; everything before it was read"
+                );
+                self.report.problems.push(Problem {
+                    path: name.clone(),
+                    what,
+                    unread: false,
+                });
+            }
         }
-        let one = One {
-            catalogue,
-            setting,
-            shown: &shown,
-        };
-        let source = if path.as_os_str() == evidence::STDIN {
-            let mut held = Vec::new();
-            (&mut reader)
-                .take(HELD_BYTES)
-                .read_to_end(&mut held)
-                .map_err(|source| IngestError::Read {
-                    path: shown.clone(),
-                    source,
-                })?;
-            let solutions = one.solve(Cursor::new(held.as_slice()))?;
-            one.write(Cursor::new(held).chain(&mut reader), solutions, emit)?
-        } else {
-            let solutions = one.solve(&mut reader)?;
-            let again = SourceReader::open(&path);
-            match again {
-                Ok(mut second) => one.write(&mut second, solutions, emit)?,
-                Err(error) => {
-                    report.problems.push(unread(shown, &error));
-                    continue;
-                }
+        if stdin {
+            return Ok(());
+        }
+        let mut again = match Streams::open(path, Limits::default()) {
+            Ok(streams) => streams,
+            Err(error) => {
+                self.report.problems.push(unread(shown.to_owned(), &error));
+                return Ok(());
             }
         };
-        reader.skip(u64::MAX);
-        let facts = reader.finish();
-        for (byte, what) in facts.problems {
-            let what = format!(
-                "{what} at byte {byte} of what was unpacked; everything before it was read"
-            );
-            report.problems.push(Problem {
-                path: shown.clone(),
-                what,
-                unread: false,
-            });
+        let mut solved = solved.into_iter();
+        while let Some(stream) = again.next() {
+            // Troubles were told the first time.
+            let Stream::Source(reader) = stream else {
+                continue;
+            };
+            if let Some(Some(solutions)) = solved.next() {
+                let name = reader.name().to_owned();
+                let text = Text::only_read(*reader);
+                let places = text.places();
+                self.write(text, places, &name, &node, solutions)?;
+            }
         }
-        report.sources.push(source);
+        Ok(())
     }
-    Ok(report)
+
+    /// Returns the next source of a file; what is not one is told.
+    fn next_source(&mut self, streams: &mut Streams) -> Option<SourceReader> {
+        loop {
+            match streams.next()? {
+                Stream::Source(reader) => return Some(*reader),
+                Stream::Trouble { name, what } => self.report.problems.push(Problem {
+                    path: name,
+                    what,
+                    unread: true,
+                }),
+            }
+        }
+    }
+
+    /// Parses what cannot be read twice: held back until its time is solved.
+    fn held(&mut self, mut text: Text, name: &str, node: &str) -> Result<Text, IngestError> {
+        let places = text.places();
+        let mut held = Vec::new();
+        (&mut text)
+            .take(HELD_BYTES)
+            .read_to_end(&mut held)
+            .map_err(|source| IngestError::Read {
+                path: name.to_owned(),
+                source,
+            })?;
+        let solutions = self.one(name, node).solve(Cursor::new(held.as_slice()))?;
+        let all = Cursor::new(held).chain(&mut text);
+        self.write(all, places, name, node, solutions)?;
+        Ok(text)
+    }
+
+    fn write(
+        &mut self,
+        reader: impl Read,
+        places: Places,
+        name: &str,
+        node: &str,
+        solutions: Vec<solve::Solution>,
+    ) -> Result<(), IngestError> {
+        let one = One {
+            catalogue: self.catalogue,
+            setting: SourceSetting {
+                node: node.to_owned(),
+                ..self.setting.clone()
+            },
+            shown: name,
+        };
+        let source = one.write(reader, &places, solutions, self.emit)?;
+        self.report.sources.push(source);
+        Ok(())
+    }
 }
 
 fn unread(path: String, error: &dyn std::error::Error) -> Problem {
@@ -230,6 +318,7 @@ impl One<'_> {
     fn write<R: Read>(
         &self,
         reader: R,
+        places: &Places,
         solutions: Vec<solve::Solution>,
         emit: &mut dyn FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<ParsedSource, IngestError> {
@@ -251,17 +340,20 @@ impl One<'_> {
         source.bytes = self.blocks(reader, &mut |piece, parser| match piece {
             Piece::Block { bytes, at } => {
                 let mut counting = Counting {
+                    places,
                     sink: &mut sink,
                     source: &mut source,
                 };
-                parser.parse_block(&bytes, at, &mut counting)
+                parser.parse_block(&bytes, at, &mut counting)?;
+                places.done_before(at.byte);
+                Ok(())
             }
             Piece::LongLine { span } => {
                 *source
                     .rejected
                     .entry(Reject::LineTooLong.reason().to_owned())
                     .or_default() += span.lines;
-                sink.rejected(span, Reject::LineTooLong)
+                sink.rejected(places.span(span), Reject::LineTooLong)
             }
         })?;
         Ok(source)
@@ -269,6 +361,7 @@ impl One<'_> {
 }
 
 struct Counting<'a, 's> {
+    places: &'a Places,
     sink: &'a mut EntrySink<'s, io::Error>,
     source: &'a mut ParsedSource,
 }
@@ -278,7 +371,11 @@ impl RecordSink for Counting<'_, '_> {
 
     fn record(&mut self, record: &Record<'_>) -> io::Result<()> {
         self.source.records += 1;
-        self.sink.record(record)
+        let span = self.places.span(record.span);
+        self.sink.record(&Record {
+            span,
+            ..record.clone()
+        })
     }
 
     fn rejected(&mut self, span: model::Span, why: Reject) -> io::Result<()> {
@@ -287,15 +384,15 @@ impl RecordSink for Counting<'_, '_> {
             .rejected
             .entry(why.reason().to_owned())
             .or_default() += span.lines;
-        self.sink.rejected(span, why)
+        self.sink.rejected(self.places.span(span), why)
     }
 
     fn continued(&mut self, span: model::Span, of: u64) -> io::Result<()> {
-        self.sink.continued(span, of)
+        self.sink.continued(self.places.span(span), of)
     }
 
     fn framing(&mut self, span: model::Span, what: &'static str) -> io::Result<()> {
-        self.sink.framing(span, what)
+        self.sink.framing(self.places.span(span), what)
     }
 }
 

@@ -7,6 +7,7 @@
 
 use crate::columns::DictBuilder;
 use crate::networks::CaseNetworks;
+use crate::rotate::{ProcessId, Rotation};
 use crate::solve::{
     self, Anchor, AnchorKind, Basis, Begin, PieceFacts, PieceInput, SlotClock, Solution,
 };
@@ -125,8 +126,11 @@ fn changes(manifest: &Manifest) -> BTreeMap<String, Change> {
             });
         }
     }
-    items.sort_by(|a, b| {
-        (&a.node, &a.source.digest, a.piece.index).cmp(&(&b.node, &b.source.digest, b.piece.index))
+    // A process that goes on in the next file of a rotated set is one process.
+    let rotation = Rotation::of(manifest);
+    items.sort_by_cached_key(|item| {
+        let place = rotation.place(&item.source.digest);
+        (item.node.clone(), place, item.piece.index)
     });
     let anchors: Vec<Vec<Anchor>> = items
         .iter()
@@ -141,22 +145,28 @@ fn changes(manifest: &Manifest) -> BTreeMap<String, Change> {
             Some(((process.source.as_str(), process.number), name.as_str()))
         })
         .collect();
-    let mut numbers: BTreeMap<(&str, u32), u32> = BTreeMap::new();
+    let mut numbers: BTreeMap<ProcessId, u32> = BTreeMap::new();
+    let mut begun: BTreeSet<(&str, u32)> = BTreeSet::new();
     let inputs: Vec<PieceInput<'_>> = items
         .iter()
         .zip(&anchors)
         .map(|(item, anchors)| {
             let next = numbers.len() as u32;
             let digest = item.source.digest.as_str();
-            let in_lines = said.get(&(digest, item.piece.process)).copied();
+            let process = item.piece.process;
+            let origin = rotation.origin(digest, process);
+            let link = rotation.link(digest, process);
+            let link = link.filter(|_| begun.insert((digest, process)));
+            let in_lines = said
+                .get(&(digest, process))
+                .or_else(|| said.get(&(origin.0.as_str(), origin.1)))
+                .copied();
             let said = overrides(manifest, digest);
             let given = said.network.and_then(|name| known.by_name(name));
             PieceInput {
-                process: *numbers
-                    .entry((&item.source.digest, item.piece.process))
-                    .or_insert(next),
+                process: *numbers.entry(origin).or_insert(next),
                 host: &item.node,
-                begins: Begin::from_name(&item.piece.begins),
+                begins: link.map_or(Begin::from_name(&item.piece.begins), |link| link.begins),
                 anchors,
                 first: item.piece.first,
                 last: item.piece.last,
@@ -408,7 +418,10 @@ pub(crate) fn name_nodes(manifest: &mut Manifest) {
             }
         }
     }
+    let rotation = Rotation::of(manifest);
     for process in &mut manifest.processes {
+        let link = rotation.link(&process.source, process.number);
+        process.continues = link.map(|link| link.before.clone());
         let found = networks.get(&(process.source.clone(), process.number));
         process.network = found
             .filter(|names| names.len() == 1)

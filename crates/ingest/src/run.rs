@@ -1,16 +1,19 @@
 //! `ingest`: everything that lies under some paths into a case.
 
+use crate::archive::Archive;
 use crate::dump_source::{DumpReading, read_dump_source};
-use crate::identity::{Identity, identify};
+use crate::identity::{Heads, Identity, Known, head_of, identify};
 use crate::log_source::{Continue, LogReading, describe, read_log};
 use crate::networks::{self, CaseNetworks, NamedNetwork};
 use crate::nodes::{NodeHints, node_names, stem};
 use crate::pipeline::StageTimes;
 use crate::setting::SourceSetting;
+use crate::text::{HEAD_BYTES, refused};
 use crate::{IngestError, IngestOptions, Progress, copies, resolve};
 use case::{CaseWriter, CustodyEntry, Override, Source, SourceKind, Transaction};
-use evidence::{Content, Found, SourceReader};
+use evidence::{Found, Limits, SourceReader, Stream, Streams};
 use formats::Catalogue;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What an ingest did.
@@ -82,14 +85,30 @@ pub fn ingest(
     run.finish(tx_needed)
 }
 
-struct Run<'w, 'o> {
-    tx: Transaction<'w>,
+pub(crate) struct Run<'w, 'o> {
+    pub(crate) tx: Transaction<'w>,
     committed: case::Case,
     catalogue: &'o Catalogue,
     options: &'o IngestOptions,
     network: Option<NamedNetwork>,
+    /// One per thing found.
     nodes: Vec<String>,
-    report: IngestReport,
+    /// First bytes of what this run added.
+    heads: Heads,
+    /// Paths of which something was read.
+    read: Vec<String>,
+    pub(crate) report: IngestReport,
+}
+
+/// One source on its way in.
+pub(crate) struct Incoming<'a> {
+    /// The file, which an archive around it is.
+    pub(crate) path: &'a Path,
+    /// Its name as people see it: the path, and the way into an archive.
+    pub(crate) shown: &'a str,
+    pub(crate) node: String,
+    pub(crate) reader: SourceReader,
+    pub(crate) identity: Identity,
 }
 
 impl<'w, 'o> Run<'w, 'o> {
@@ -110,6 +129,8 @@ impl<'w, 'o> Run<'w, 'o> {
             options,
             network,
             nodes: Vec::new(),
+            heads: Heads::new(),
+            read: Vec::new(),
             report,
         })
     }
@@ -146,11 +167,30 @@ impl<'w, 'o> Run<'w, 'o> {
             what = format!("{what}: {error}");
             cause = error.source();
         }
+        self.skipped(path, what);
+    }
+
+    /// Takes note of something that was not read.
+    pub(crate) fn skipped(&mut self, path: &str, what: String) {
         self.report.problems.push(Problem {
             path: path.to_owned(),
             what,
             unread: true,
         });
+    }
+
+    /// Returns the name that the user gave to the node of everything.
+    pub(crate) fn node_given(&self) -> Option<String> {
+        self.options.node.clone()
+    }
+
+    /// Returns what a stream is compared with.
+    pub(crate) fn known_sources(&self) -> Known<'_> {
+        Known {
+            case: &self.committed,
+            sources: &self.tx.manifest().sources,
+            heads: &self.heads,
+        }
     }
 
     /// Reads one file; returns whether the case changes.
@@ -163,10 +203,24 @@ impl<'w, 'o> Run<'w, 'o> {
     ) -> Result<bool, IngestError> {
         let stdin = path.as_os_str() == evidence::STDIN;
         progress.source(shown, path.metadata().ok().map(|data| data.len()));
+        let mut streams = match Streams::open(path, Limits::default()) {
+            Ok(streams) => streams,
+            Err(error) => {
+                self.unread(shown, &error);
+                return Ok(false);
+            }
+        };
+        if streams.is_archive() {
+            let changed = Archive::new(path, shown).read(self, streams, progress)?;
+            if changed {
+                self.custody("ingest", path, shown);
+            }
+            return Ok(changed);
+        }
         let identity = if stdin {
             Identity::New
         } else {
-            match identify(&self.committed, &self.tx.manifest().sources, path) {
+            match identify(&self.known_sources(), path) {
                 Ok(identity) => identity,
                 Err(error) => {
                     self.unread(shown, &error);
@@ -174,67 +228,93 @@ impl<'w, 'o> Run<'w, 'o> {
                 }
             }
         };
-        if let Identity::Known(digest) = identity {
-            return Ok(self.known(shown, digest));
-        }
-        let mut reader = match SourceReader::open(path) {
-            Ok(reader) => reader,
-            Err(error) => {
-                self.unread(shown, &error);
-                return Ok(false);
+        match streams.next() {
+            Some(Stream::Source(reader)) => {
+                let reader = *reader;
+                let node = self.nodes[index].clone();
+                let changed = self.source(
+                    Incoming {
+                        path,
+                        shown,
+                        node,
+                        reader,
+                        identity,
+                    },
+                    progress,
+                )?;
+                if changed.is_some() {
+                    self.custody("ingest", path, shown);
+                }
+                Ok(changed.is_some())
             }
-        };
-        let head = reader.peek(64 << 10).to_vec();
-        let content = Content::sniff(&head);
-        if content != Content::Text {
-            let what = match content {
-                Content::Empty => "is empty".to_owned(),
-                Content::Binary(what) => format!("is {what}, not text: nothing in it was read"),
-                Content::Text => String::new(),
-            };
-            self.report.problems.push(Problem {
-                path: shown.to_owned(),
-                what,
-                unread: true,
-            });
-            return Ok(false);
+            Some(Stream::Trouble { name, what }) => {
+                self.skipped(&name, what);
+                Ok(false)
+            }
+            None => Ok(false),
         }
-        if dumps::sniff(&head).is_some() {
-            return self.dump(path, shown, reader, &head);
+    }
+
+    /// Reads one source; returns its digest if the case changes.
+    pub(crate) fn source(
+        &mut self,
+        mut incoming: Incoming<'_>,
+        progress: &mut dyn Progress,
+    ) -> Result<Option<String>, IngestError> {
+        let shown = incoming.shown.to_owned();
+        if let Identity::Known(digest) = incoming.identity {
+            self.known(&shown, digest);
+            return Ok(None);
         }
-        let digest = match &identity {
-            Identity::Grown(digest) => Some(digest.clone()),
-            _ => None,
+        let begins = head_of(&mut incoming.reader);
+        if let Some(why) = refused(&mut incoming.reader) {
+            self.skipped(&shown, why);
+            return Ok(None);
+        }
+        let head = incoming.reader.peek(HEAD_BYTES).to_vec();
+        let digest = if dumps::sniff(&head).is_some() {
+            self.dump(incoming, &head)?
+        } else {
+            self.log(incoming, progress)?
         };
-        self.log(index, path, shown, reader, digest, progress)?;
-        self.custody("ingest", path, shown);
-        Ok(true)
+        if let Some(digest) = &digest {
+            self.heads.insert(digest.clone(), begins);
+            self.read.push(shown);
+        }
+        Ok(digest)
     }
 
     /// Takes note of bytes that the case has already.
-    fn known(&mut self, shown: &str, digest: String) -> bool {
+    pub(crate) fn known(&mut self, shown: &str, digest: String) {
         self.report.unchanged.push((shown.to_owned(), digest));
-        false
+        self.read.push(shown.to_owned());
     }
 
     fn log(
         &mut self,
-        index: usize,
-        path: &Path,
-        shown: &str,
-        reader: SourceReader,
-        grown: Option<String>,
+        incoming: Incoming<'_>,
         progress: &mut dyn Progress,
-    ) -> Result<(), IngestError> {
+    ) -> Result<Option<String>, IngestError> {
+        let Incoming {
+            shown,
+            node,
+            reader,
+            identity,
+            ..
+        } = incoming;
+        let grown = match identity {
+            Identity::Grown(digest) => Some(digest),
+            _ => None,
+        };
         let before: Option<Source> = grown
             .as_ref()
             .and_then(|digest| self.tx.manifest().source(digest).cloned());
         let reading = LogReading {
             catalogue: self.catalogue,
             threads: threads(self.options),
-            setting: self.setting(self.nodes[index].clone())?,
+            setting: self.setting(node)?,
             keep_evidence: true,
-            raw_bytes: plain_bytes(path, &reader),
+            raw_bytes: reader.expected_bytes(),
         };
         let continued = before.as_ref().map(|source| Continue {
             source,
@@ -271,7 +351,7 @@ impl<'w, 'o> Run<'w, 'o> {
         if before.is_none() && self.tx.manifest().source(&digest).is_some() {
             // A copy of a source read earlier in this run.
             self.known(shown, digest);
-            return Ok(());
+            return Ok(None);
         }
         if let Some(before) = &before {
             let resume = before.resume.clone().unwrap_or_default();
@@ -287,11 +367,11 @@ impl<'w, 'o> Run<'w, 'o> {
             self.tx.adopt_rows(rows, &digest, run.facts.bytes)?;
         }
         if before.is_some() {
-            self.report.grown.push(digest)
+            self.report.grown.push(digest.clone());
         } else {
-            self.report.added.push(digest)
+            self.report.added.push(digest.clone());
         }
-        Ok(())
+        Ok(Some(digest))
     }
 
     /// Puts a source, its processes and what the user said of it into the manifest.
@@ -329,14 +409,19 @@ impl<'w, 'o> Run<'w, 'o> {
         Ok(())
     }
 
-    fn dump(
-        &mut self,
-        path: &Path,
-        shown: &str,
-        reader: SourceReader,
-        head: &[u8],
-    ) -> Result<bool, IngestError> {
-        let stem = stem(shown.rsplit('/').next().unwrap_or(shown));
+    fn dump(&mut self, incoming: Incoming<'_>, head: &[u8]) -> Result<Option<String>, IngestError> {
+        let Incoming {
+            path,
+            shown,
+            reader,
+            ..
+        } = incoming;
+        let stem = stem(
+            shown
+                .rsplit(['/', evidence::INSIDE])
+                .next()
+                .unwrap_or(shown),
+        );
         let name = match &self.options.as_name {
             Some(name) if self.tx.manifest().snapshot(name).is_some() => {
                 return Err(IngestError::SnapshotExists { name: name.clone() });
@@ -355,7 +440,7 @@ impl<'w, 'o> Run<'w, 'o> {
         };
         let outcome = read_dump_source(&mut self.tx, reader, &reading)?;
         let Some(outcome) = outcome else {
-            return Ok(false);
+            return Ok(None);
         };
         self.report.bytes += outcome.bytes;
         for what in outcome.problems {
@@ -365,9 +450,8 @@ impl<'w, 'o> Run<'w, 'o> {
                 unread: false,
             });
         }
-        self.report.added.push(outcome.digest);
-        self.custody("ingest", path, shown);
-        Ok(true)
+        self.report.added.push(outcome.digest.clone());
+        Ok(Some(outcome.digest))
     }
 
     fn setting(&self, node: String) -> Result<SourceSetting, IngestError> {
@@ -405,7 +489,32 @@ impl<'w, 'o> Run<'w, 'o> {
         });
     }
 
+    /// Writes into the manifest what was not read; what was read now is on that list no more.
+    fn note_skipped(&mut self) -> bool {
+        let read: BTreeSet<String> = std::mem::take(&mut self.read).into_iter().collect();
+        let manifest = self.tx.manifest_mut();
+        let mut skipped = manifest.skipped.clone();
+        let unread = self.report.problems.iter().filter(|problem| problem.unread);
+        let told: Vec<case::Skipped> = unread
+            .map(|problem| case::Skipped {
+                path: problem.path.clone(),
+                what: problem.what.clone(),
+            })
+            .collect();
+        let again: BTreeSet<&str> = told.iter().map(|new| new.path.as_str()).collect();
+        skipped.retain(|known| !read.contains(&known.path) && !again.contains(known.path.as_str()));
+        skipped.extend(told);
+        skipped.sort_by(|a, b| (&a.path, &a.what).cmp(&(&b.path, &b.what)));
+        skipped.dedup();
+        let changed = skipped != manifest.skipped && !manifest.sources.is_empty();
+        if changed {
+            manifest.skipped = skipped;
+        }
+        changed
+    }
+
     fn finish(mut self, changed: bool) -> Result<IngestReport, IngestError> {
+        let changed = self.note_skipped() || changed;
         let unsettled = changed || resolve::needs_resolving(self.tx.manifest());
         if unsettled && !self.options.dry_run {
             self.report.rewritten = copies::settle(&mut self.tx)?;
@@ -413,12 +522,6 @@ impl<'w, 'o> Run<'w, 'o> {
         }
         Ok(self.report)
     }
-}
-
-/// Returns how many bytes a file will give, if nothing has to be unpacked to know it.
-fn plain_bytes(path: &Path, reader: &SourceReader) -> Option<u64> {
-    let data = path.metadata().ok().filter(|data| data.is_file())?;
-    reader.container().is_none().then_some(data.len())
 }
 
 /// What the user said of a new source, for the manifest.

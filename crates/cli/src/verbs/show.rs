@@ -102,7 +102,11 @@ fn line(row: &Map<String, Value>, style: &Style) -> String {
             ""
         },
     );
-    part("raw_base64", "base64: ");
+    if row.contains_key("text") {
+        part("text", "");
+    } else {
+        part("raw_base64", "base64: ");
+    }
     part("after", "  ");
     out
 }

@@ -450,6 +450,23 @@ fn the_same_data_is_not_given_twice() {
 }
 
 #[test]
+fn a_member_said_to_lie_beyond_the_end_is_empty_and_told() {
+    let shelf = Shelf::new();
+    let mut bytes = zip(&[("a.log", A)]);
+    // The extra field of the local header reaches beyond the file.
+    bytes[28..30].fill(0xff);
+    let seen = shelf.see("x.zip", &bytes);
+    assert_eq!(
+        seen.sources
+            .iter()
+            .map(|(_, text)| text.len())
+            .sum::<usize>(),
+        0
+    );
+    assert!(!seen.problems.is_empty() || !seen.troubles.is_empty());
+}
+
+#[test]
 fn a_reader_left_behind_reads_nothing_more() {
     let shelf = Shelf::new();
     let long: Vec<u8> = A.repeat(100_000);

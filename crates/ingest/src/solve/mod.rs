@@ -85,6 +85,7 @@ mod tests;
 mod zones;
 
 pub use anchors::AnchorSet;
+pub(crate) use pieces::goes_on;
 pub use pieces::{Begin, Clue, PieceFacts, Pieces};
 pub use solver::solve;
 pub use zones::is_used_offset;

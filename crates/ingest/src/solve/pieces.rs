@@ -463,6 +463,25 @@ impl Pieces {
     }
 }
 
+/// Returns what a stretch of stamps is to the one before it, if a running program can have written both,
+/// one behind the other; `None` if the second does not follow.
+pub(crate) fn goes_on(last: &Stamp, first: &Stamp) -> Option<Begin> {
+    let Some(forward) = distance_us(last, first) else {
+        return Some(Begin::Process);
+    };
+    let written = first.zone != StampZone::None && last.zone != StampZone::None;
+    if !written && hour_step(forward, last, first) {
+        return Some(Begin::DaylightSaving);
+    }
+    match first.date {
+        StampDate::None if forward < -LAG_US => Some(Begin::Day),
+        StampDate::NoYear { .. } if forward < -364 * MICROS_PER_DAY => Some(Begin::Year),
+        // A running node is not silent for a day: a file is missing, and who knows what was in it.
+        _ if !(-LAG_US..MICROS_PER_DAY).contains(&forward) => None,
+        _ => Some(Begin::Process),
+    }
+}
+
 enum Step {
     None,
     Lags,

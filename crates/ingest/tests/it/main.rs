@@ -8,4 +8,5 @@
 mod cases;
 mod copies;
 mod parse;
+mod rotated;
 mod times;
