@@ -191,6 +191,8 @@ pub(crate) enum Verb {
     Parse(verbs::parse::Args),
     /// The log formats it knows; `formats test FILE` tries them
     Formats(verbs::formats::Args),
+    /// The commands that would have fetched everything
+    Collect(verbs::collect::Args),
     /// Throw-away cases: list or purge
     Cache(verbs::cache::Args),
     /// Completions for a shell

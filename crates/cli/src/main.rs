@@ -88,6 +88,7 @@ fn dispatch(verb: Verb, ui: &mut Ui) -> Result<Exit, CliError> {
         Verb::Seal(args) => seal::run(&args, ui),
         Verb::Parse(args) => parse::run(&args, ui),
         Verb::Formats(args) => formats::run(&args, ui),
+        Verb::Collect(args) => collect::run(&args, ui),
         Verb::Cache(args) => cache::run(&args, ui),
         Verb::Completions(args) => completions::run(&args, ui),
         Verb::Man(args) => man::run(&args, ui),

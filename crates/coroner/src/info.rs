@@ -22,7 +22,7 @@ pub struct Info {
     pub snapshots: Vec<InfoSnapshot>,
     /// Sums.
     pub totals: Totals,
-    /// Stretches without any record of a node.
+    /// What the evidence should have and lacks.
     pub gaps: Vec<Gap>,
     /// The parser of this program; a source with another one was read by another version.
     pub parser: String,
@@ -240,17 +240,23 @@ pub struct Totals {
     pub last_ts: Option<String>,
 }
 
-/// A stretch without any record of a node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// Something that the evidence should have and lacks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Gap {
-    /// The node.
-    pub node: String,
-    /// Its last record before.
-    pub from: String,
+    /// The node; null if it is a whole export's.
+    pub node: Option<String>,
+    /// Its last record before, or where what is missing begins; null if nobody knows.
+    pub from: Option<String>,
     /// Its first record after.
-    pub to: String,
+    pub to: Option<String>,
+    /// `silence`, `no_start`, `restart_without_start`, `cut_export`, `level_floor`, `absent_node`.
+    pub kind: &'static str,
     /// Why this is a gap.
     pub why: String,
+    /// `observed` or `inferred`.
+    pub basis: &'static str,
+    /// Where that can be seen.
+    pub refs: Vec<String>,
 }
 
 impl Evidence {

@@ -21,6 +21,7 @@
 
 mod ask;
 mod cache;
+mod collect;
 mod draft;
 mod error;
 mod evidence;
@@ -46,6 +47,7 @@ pub use ask::{
 };
 pub use cache::{Cache, CacheEntry};
 pub use case::{NodeRule, SourceKind};
+pub use collect::{CollectCommand, CollectTargets, Collector, collect_commands, shell_quoted};
 pub use draft::DraftOptions;
 pub use error::{Error, ErrorKind};
 pub use evidence::{Evidence, OpenOptions, STDIN};

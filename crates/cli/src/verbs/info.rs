@@ -15,7 +15,7 @@ use report::{Block, Document};
 pub(crate) struct Args {
     /// Case folder, or plain evidence
     case: String,
-    /// Stretches without any record of a node, too
+    /// What is missing, too: starts, stretches without a record, ends of exports, levels, nodes
     #[arg(long)]
     gaps: bool,
 }
@@ -126,13 +126,18 @@ pub(crate) fn view(info: &Info, gaps: bool, ui: &Ui) -> Vec<Block> {
             n => shared::count(n as u64, "gap"),
         }));
         for gap in &info.gaps {
-            view.push(Block::Item(format!(
-                "{}: {} to {}: {}",
-                gap.node,
-                shared::when(ui, Some(&gap.from)),
-                shared::when(ui, Some(&gap.to)),
-                gap.why
-            )));
+            let node = gap
+                .node
+                .as_deref()
+                .map_or(String::new(), |node| format!("{node}: "));
+            let when = match (gap.from.as_deref(), gap.to.as_deref()) {
+                (None, None) => String::new(),
+                (None, to) => format!("before {}: ", shared::when(ui, to)),
+                (from, None) => format!("from {} on: ", shared::when(ui, from)),
+                (from, to) => format!("{} to {}: ", shared::when(ui, from), shared::when(ui, to)),
+            };
+            let refs = gap.refs.join(" ");
+            view.push(Block::Item(format!("{node}{when}{} ({refs})", gap.why)));
         }
     }
     view

@@ -3,6 +3,7 @@
 pub(crate) mod amend;
 pub(crate) mod cache;
 pub(crate) mod clock;
+pub(crate) mod collect;
 pub(crate) mod completions;
 pub(crate) mod forget;
 pub(crate) mod formats;

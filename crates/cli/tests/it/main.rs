@@ -8,6 +8,7 @@
 mod archives;
 mod bad_input;
 mod copies;
+mod gaps;
 mod grammar;
 mod hostile;
 mod killed;

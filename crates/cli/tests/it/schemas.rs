@@ -4,7 +4,7 @@ use crate::run::{BEACON, DUMP, Desk, HASH, repository};
 use serde_json::Value;
 
 #[track_caller]
-fn valid(verb: &str, value: &Value) {
+pub(crate) fn valid(verb: &str, value: &Value) {
     let path = repository(&format!("docs/schemas/{verb}.json"));
     let schema: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
@@ -70,7 +70,7 @@ fn schemas_are_schemas() {
         assert!(jsonschema::meta::is_valid(&schema), "{:?}", item.path());
         count += 1;
     }
-    assert_eq!(count, 21);
+    assert_eq!(count, 22);
 }
 
 #[test]
