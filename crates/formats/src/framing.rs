@@ -86,9 +86,10 @@ impl Run {
             Shape::PostgresCsv => self.csv_end(first, end),
             Shape::GoPanic => self.walk(0, end, 0, is_go_stack),
             Shape::RustPanic => self.rust_panic(first, end),
-            Shape::JavaCrash => self.walk(0, end, 0, is_java_stack),
+            Shape::JavaCrash => self.walk(0, end, 0, log4j::goes_on),
             Shape::DotnetCrash => self.walk(0, end, 0, is_indented),
             Shape::NodeCrash => self.node_crash(end),
+            Shape::NimCrash => self.walk(0, end, 0, panics::is_nim_text),
         }
     }
 
@@ -278,11 +279,6 @@ fn is_slog_continuation(text: &[u8]) -> bool {
             let name = &trim_end(text)[at + 11..];
             !name.is_empty() && name.iter().all(|c| is_key_byte(*c))
         })
-}
-
-/// What a dying Java program prints.
-fn is_java_stack(text: &[u8]) -> bool {
-    is_indented(text) || text.starts_with(b"Caused by: ") || text.starts_with(b"at ")
 }
 
 /// What a dying Go program prints.

@@ -35,7 +35,7 @@
 //! * After Lodestar's text: indented lines, the first line of a stack (`TypeError: …`), and up to 8 others before
 //!   such a line (the text of an error may have several).
 //! * After text of users' own expressions: as after tracing's.
-//! * After crashes of Java, .NET and Node: their stacks; V8's parts stand up to three blank lines apart.
+//! * After crashes of Java, .NET, Node and Nim: their stacks; V8's parts stand up to three blank lines apart.
 //! * After JSON, logfmt and what Roughtime clients say nothing goes on.
 //! * Lines come through the same wrapping as the first one, or the journal has indented them.
 //!

@@ -49,6 +49,7 @@ pub(crate) enum Engine {
     JavaCrash,
     DotnetCrash,
     NodeCrash,
+    NimCrash,
     Log4jConsole,
     Log4jText,
     Chronicles,
@@ -75,6 +76,7 @@ impl Engine {
         Engine::JavaCrash,
         Engine::DotnetCrash,
         Engine::NodeCrash,
+        Engine::NimCrash,
         Engine::Log4jConsole,
         Engine::Log4jText,
         Engine::Chronicles,
@@ -101,6 +103,7 @@ impl Engine {
             Engine::JavaCrash => "java_crash",
             Engine::DotnetCrash => "dotnet_crash",
             Engine::NodeCrash => "node_crash",
+            Engine::NimCrash => "nim_crash",
             Engine::Log4jConsole => "log4j_console",
             Engine::Log4jText => "log4j_text",
             Engine::Chronicles => "chronicles",
@@ -166,6 +169,8 @@ pub(crate) enum Shape {
     DotnetCrash,
     /// `<--- Last few GCs --->`, `FATAL ERROR: … JavaScript heap out of memory`.
     NodeCrash,
+    /// `Traceback (most recent call last, using override)`.
+    NimCrash,
     /// `[date] clock LEVEL - message`.
     Log4jConsole,
     /// `stamp | thread | LEVEL | Logger | message`.
@@ -186,6 +191,7 @@ impl Shape {
                 | Shape::JavaCrash
                 | Shape::DotnetCrash
                 | Shape::NodeCrash
+                | Shape::NimCrash
         )
     }
 
@@ -215,6 +221,7 @@ impl Shape {
             Shape::JavaCrash => Engine::JavaCrash,
             Shape::DotnetCrash => Engine::DotnetCrash,
             Shape::NodeCrash => Engine::NodeCrash,
+            Shape::NimCrash => Engine::NimCrash,
             Shape::Log4jConsole => Engine::Log4jConsole,
             Shape::Log4jFile | Shape::Log4jStatus => Engine::Log4jText,
             Shape::Chronicles => Engine::Chronicles,
@@ -299,6 +306,17 @@ pub(crate) fn recognisers(line: &[u8]) -> &'static [Recogniser] {
             panics::dotnet,
             panics::node,
             roughtime::recognise,
+        ],
+        b'T' | b'S' => &[
+            chronicles::recognise,
+            slog::recognise,
+            tracing::year_less,
+            logrus::stampless,
+            geth::terminal,
+            postgres::bare,
+            roughtime::recognise,
+            lodestar::recognise,
+            panics::nim,
         ],
         b'A'..=b'Z' => &[
             chronicles::recognise,

@@ -1,4 +1,4 @@
-//! How programs die: panics of Go and Rust, crashes of Java, .NET and Node. They bypass every formatter
+//! How programs die: panics of Go and Rust, crashes of Java, .NET, Node and Nim. They bypass every formatter
 //! and have no stamp.
 //!
 //! Any program of the language dies like this, so a definition says which text (a module path, a crate's
@@ -73,6 +73,27 @@ pub(crate) fn node(line: &[u8]) -> Option<Head> {
         .iter()
         .any(|start| line.starts_with(start))
         .then(|| head(Shape::NodeCrash))
+}
+
+/// `Traceback (most recent call last, using override)` (a colon after it is Python's), `SIGSEGV: Illegal …`.
+pub(crate) fn nim(line: &[u8]) -> Option<Head> {
+    let traceback = line.starts_with(b"Traceback (most recent call last") && line.ends_with(b")");
+    (traceback || line.starts_with(b"SIGSEGV: Illegal storage access."))
+        .then(|| head(Shape::NimCrash))
+}
+
+/// Whether a line goes on with what a dying Nim program says: `/path/module.nim(123) name`, what was raised.
+pub(crate) fn is_nim_text(text: &[u8]) -> bool {
+    [
+        &b"[[reraised from:"[..],
+        b"]]",
+        b"Error: unhandled exception: ",
+        b"SIGSEGV: ",
+        b"No stack traceback available",
+    ]
+    .iter()
+    .any(|start| text.starts_with(start))
+        || memmem::find(&text[..text.len().min(1024)], b".nim(").is_some()
 }
 
 /// Whether a line goes on with what V8 or Node says when it dies.

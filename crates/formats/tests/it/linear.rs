@@ -170,6 +170,7 @@ fn many_lines_that_almost_go_on() {
         ("20:19:04.003 INFO  - Milestone   *** x\n", "words\n"),
         ("20:19:04.003 INFO  - Milestone   *** x\n", "\n"),
         ("INF 2023-05-11 20:19:04.003+00:00 x k=\"\n", "  words k=\n"),
+        ("Traceback (most recent call last)\n", "a.nim(1) nimbus\n"),
         ("panic: x\n", "\n"),
         (
             "Aug 14 10:52:08.123 INFO x  a: (\n",
