@@ -223,6 +223,9 @@ fn wrapper_date(piece: &PieceInput<'_>) -> Option<(Option<i32>, Option<i32>)> {
     })
 }
 
+/// Processes this close are taken to follow each other.
+const NEAR_US: i64 = 2 * time::MICROS_PER_DAY;
+
 /// Carries year and day over to pieces that have none: along a process by its roll-overs, then, for years
 /// only and as an assumption, to the next process of the host.
 pub(super) fn roll(
@@ -290,7 +293,8 @@ pub(super) fn roll(
             carry(solutions, pair[1], pair[0], begins, -1, jump(begins));
         }
     }
-    // Over restarts: the year goes on, or up by one where the stamps went back.
+    // Over restarts: the year goes on, or up by one where the stamps went back. Only the lines of one
+    // file are known to follow each other; another file's year is taken where their days meet.
     for indices in hosts.values() {
         let order = |a: usize, b: usize| {
             let (Some(last), Some(first)) = (pieces[a].last, pieces[b].first) else {
@@ -299,8 +303,14 @@ pub(super) fn roll(
             if !matches!(first.date, StampDate::NoYear { .. }) {
                 return None;
             }
+            if pieces[a].collector != pieces[b].collector {
+                let gap = distance_us(&last, &first)?;
+                let other_gap = distance_us(&pieces[b].last?, &pieces[a].first?)?;
+                // Both negative: they overlap.
+                return (gap.max(other_gap) <= NEAR_US).then_some(Begin::Process);
+            }
             let forward = distance_us(&last, &first)?;
-            Some(if forward < -2 * time::MICROS_PER_DAY {
+            Some(if forward < -NEAR_US {
                 Begin::Year
             } else {
                 Begin::Process

@@ -438,7 +438,17 @@ fn neighbours(segments: &mut [Segment<'_>], pieces: &[PieceInput<'_>]) {
             .iter()
             .any(|other| adjacent(&segments[other.0], &segments[index], pieces));
         let by_reading = !segments[index].readings.is_empty();
-        let network = segments[neighbour].network;
+        let same_file = |a: &Segment<'_>, b: &Segment<'_>| {
+            let collector = |segment: &Segment<'_>| {
+                let first = segment.pieces.first()?;
+                Some(pieces[*first].collector)
+            };
+            collector(a) == collector(b)
+        };
+        // Files of one folder may be of many networks.
+        let network = segments[neighbour]
+            .network
+            .filter(|_| near || same_file(&segments[neighbour], &segments[index]));
         let process = segments[neighbour].process;
         let segment = &mut segments[index];
         segment.zone = Some(zone);

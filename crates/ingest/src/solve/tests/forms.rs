@@ -373,3 +373,36 @@ fn each_process_of_a_source_has_its_own_zone() {
     assert_eq!(zones, [Some(0), Some(-4 * HOUR), Some(9 * HOUR)]);
     source.check(&solutions);
 }
+
+/// Pastes of many years and networks in one folder are no run of one machine.
+#[test]
+fn files_of_one_folder_lend_each_other_no_year() {
+    let mut known = Source::new("lighthouse", 0, Shape::NoYear);
+    known.block(medalla(), 70_000, 400);
+    let solve_beside = |time: &str, collector: &str| {
+        let mut other = Source::new("lighthouse", 0, Shape::NoYear);
+        other.at(time, &[]);
+        let anchors = known.anchors.clone().into_anchors();
+        let none = std::collections::BTreeMap::new();
+        let of = |collector| Options {
+            host: "logs",
+            collector,
+            ..Options::default()
+        };
+        let mut pieces = inputs(known.pieces.facts(), &anchors, 0, &of("a"));
+        pieces.extend(inputs(other.pieces.facts(), &none, 9, &of(collector)));
+        let solution = solve(&pieces)[1].clone();
+        (solution.year, solution.network)
+    };
+    // Slot 70,000 of Medalla is 14 August 2020, 07:20 UTC.
+    assert_eq!(solve_beside("2023-03-01T10:00:00Z", "b"), (None, None));
+    assert_eq!(
+        solve_beside("2020-08-14T10:00:00Z", "b"),
+        (Some(2020), Some("medalla".to_owned()))
+    );
+    // Lines of one file do follow each other.
+    assert_eq!(
+        solve_beside("2021-03-01T10:00:00Z", "a"),
+        (Some(2021), Some("medalla".to_owned()))
+    );
+}
