@@ -108,6 +108,7 @@ pub(crate) fn body<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn read(text: &str) -> Scan {
         let mut scan = Scan::default();
@@ -183,5 +184,92 @@ mod tests {
                 member("i", "5", TOP),
             ]
         );
+    }
+
+    fn values() -> impl Strategy<Value = serde_json::Value> {
+        use serde_json::Value;
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            // Others round the last digit of what is no sum of halves.
+            any::<i32>().prop_map(|n| Value::from(f64::from(n) / 8.0)),
+            any::<String>().prop_map(Value::from),
+            "[a-z\\\\\"/\u{1}\u{7f}é😀]{0,20}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(5, 40, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::btree_map("[a-z.é\"]{0,6}", inner, 0..6)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Every object comes out as another reader of JSON sees it, however it is spaced.
+        #[test]
+        fn objects_are_read_as_others_read_them(
+            members in prop::collection::btree_map("[a-z.é\"\\\\]{0,8}", values(), 0..8),
+            pretty: bool,
+        ) {
+            let object = serde_json::Value::Object(members.into_iter().collect());
+            let text = if pretty {
+                serde_json::to_string_pretty(&object)
+            } else {
+                serde_json::to_string(&object)
+            };
+            let text = text.unwrap();
+            let line = text.as_bytes();
+            let scan = read(&text);
+            prop_assert_eq!(scan.state, State::Object(0));
+            let mut seen = serde_json::Map::new();
+            let mut inner = 0;
+            for member in &scan.members {
+                let key = String::from_utf8(scan.key(line, member).to_vec()).unwrap();
+                let value = scan.value(line, member);
+                let value = match member.kind {
+                    Kind::Text => serde_json::Value::from(std::str::from_utf8(value).unwrap()),
+                    _ => serde_json::from_slice(value).unwrap(),
+                };
+                if member.parent == TOP {
+                    seen.insert(key, value);
+                } else {
+                    let parent = &scan.members[member.parent as usize];
+                    let whole: serde_json::Value =
+                        serde_json::from_slice(scan.value(line, parent)).unwrap();
+                    prop_assert_eq!(&whole[&key], &value);
+                    inner += 1;
+                }
+            }
+            let expected: usize = seen.values().filter_map(|value| value.as_object()).map(|one| one.len()).sum();
+            prop_assert_eq!(inner, expected);
+            prop_assert_eq!(serde_json::Value::Object(seen), object);
+        }
+
+        /// Damaged objects never panic, and what goes into other JSON as it is, is JSON.
+        #[test]
+        fn damaged_objects_give_whole_tokens(
+            members in prop::collection::btree_map("[a-z]{0,4}", values(), 0..6),
+            at in any::<prop::sample::Index>(),
+            byte: u8,
+        ) {
+            let object = serde_json::Value::Object(members.into_iter().collect());
+            let mut line = serde_json::to_vec(&object).unwrap();
+            let at = at.index(line.len());
+            line[at] = byte;
+            let mut scan = Scan::default();
+            scan.read(&line, &Keys::default());
+            if let State::Object(_) = scan.state {
+                for member in scan.members.iter().filter(|member| member.kind != Kind::Text) {
+                    let token = scan.value(&line, member);
+                    let is_json = serde_json::from_slice::<serde_json::Value>(token);
+                    let too_large = is_json.as_ref().is_err_and(|error| error.to_string().contains("out of range"));
+                    prop_assert!(is_json.is_ok() || too_large, "{}", String::from_utf8_lossy(token));
+                }
+            }
+        }
     }
 }
