@@ -169,10 +169,20 @@ pub(crate) fn logfmt(line: &[u8]) -> Option<Head> {
     })
 }
 
+/// Finds a byte that is most often near: a few steps on foot cost less than a call.
+#[inline]
+fn near(byte: u8, text: &[u8]) -> Option<usize> {
+    let (on_foot, rest) = text.split_at(text.len().min(16));
+    on_foot
+        .iter()
+        .position(|c| *c == byte)
+        .or_else(|| memchr(byte, rest).map(|offset| on_foot.len() + offset))
+}
+
 /// The end of a value that starts at `at`, and what is inside its quotes.
 fn value(text: &[u8], at: usize) -> (&[u8], usize) {
     if text.get(at) != Some(&b'"') {
-        let end = memchr(b' ', &text[at..]).map_or(text.len(), |blank| at + blank);
+        let end = near(b' ', &text[at..]).map_or(text.len(), |blank| at + blank);
         return (&text[at..end], end);
     }
     let mut end = at + 1;
@@ -248,8 +258,10 @@ fn read_fields<'a>(
         let (mut shown, end) = value(line, equals + 1);
         let next = end + line[end..].iter().take_while(|c| **c == b' ').count();
         let room = &line[next..line.len().min(next + KEY_MAX)];
-        let found = memchr(b'=', room)
-            .filter(|length| room[..*length].iter().all(|c| *c >= b' ' && *c != b'"'));
+        let found = room
+            .iter()
+            .position(|c| matches!(c, b'=' | b'"' | 0..b' '))
+            .filter(|length| room[*length] == b'=');
         if found.is_none() && end < whole.len() {
             // Words without a `=`, and lines after the first, go on with the last value.
             shown = &whole[equals + 1..];

@@ -287,7 +287,7 @@ pub(crate) fn recognisers(line: &[u8]) -> &'static [Recogniser] {
         b'0'..=b'9' => &[
             log4j::recognise,
             tracing::recognise,
-            |line| logrus::terminal(line, 0),
+            bracket_lost,
             nethermind::dated,
             nethermind::year_less,
             postgres::dated,
@@ -334,6 +334,15 @@ pub(crate) fn recognisers(line: &[u8]) -> &'static [Recogniser] {
         b'a'..=b'z' => &[roughtime::recognise],
         _ => &[],
     }
+}
+
+/// `2020-08-14 17:31:02]  WARN …`: the opening bracket is lost, the closing one must be there.
+fn bracket_lost(line: &[u8]) -> Option<Head> {
+    let after = line.get(19..line.len().min(36))?;
+    after
+        .contains(&b']')
+        .then(|| logrus::terminal(line, 0))
+        .flatten()
 }
 
 /// Pasted text is indented, ` INFO` is right-aligned; deeper indentation is a continuation of
