@@ -3,7 +3,7 @@
 use crate::catalogue::{Catalogue, Compiled, Table, is_panic};
 use crate::engine::json::{self, Found, Scan, State, Syntax, logfmt};
 use crate::engine::regex::RegexSpec;
-use crate::engine::{self, Head, Shape};
+use crate::engine::{self, Head, Shape, tracing};
 use crate::scan::trim_end;
 
 /// Names that a program alone has: whole ones, and beginnings.
@@ -162,7 +162,7 @@ impl Compiled {
             return None;
         }
         match head.shape {
-            Shape::TracingText => self.claims_target(head, line).then_some(Right::Shape),
+            Shape::TracingText => self.claims_tracing(head, line).then_some(Right::Shape),
             Shape::Slog | Shape::SlogTracing | Shape::Bracketed => {
                 let (from, to) = head.component;
                 let module = &line[from as usize..to as usize];
@@ -183,6 +183,18 @@ impl Compiled {
             }
             _ => Some(Right::Shape),
         }
+    }
+
+    /// Whether a tracing target is the format's own. Text without one (a definition allows it by the empty
+    /// target) is its own if it knows the message: any program may print so.
+    #[inline]
+    fn claims_tracing(&self, head: &Head, line: &[u8]) -> bool {
+        self.claims_target(head, line)
+            && (head.component.0 < head.component.1
+                || self.definition.targets.is_empty()
+                || self
+                    .message(tracing::likely_message(line, head.body as usize))
+                    .is_some())
     }
 
     /// By what right the format claims an object of one of its dialects: programs that share layouts with

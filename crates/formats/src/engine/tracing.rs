@@ -136,6 +136,23 @@ pub(crate) fn body<'a>(text: &'a [u8], from: usize, fields: &mut Vec<Field<'a>>)
     &text[from..]
 }
 
+/// The text before the first ` key=`: what [`body`] nearly always finds to be the message, without reading
+/// the fields.
+pub(crate) fn likely_message(text: &[u8], from: usize) -> &[u8] {
+    let from = from.min(text.len());
+    let mut search = from;
+    while let Some(offset) = memchr(b'=', &text[search..]) {
+        let equals = search + offset;
+        search = equals + 1;
+        if let Some(start) = key_before(text, from, equals)
+            && start > from
+        {
+            return trim_end(&text[from..start]);
+        }
+    }
+    trim_end(&text[from..])
+}
+
 fn read_fields<'a>(text: &'a [u8], mut at: usize, fields: &mut Vec<Field<'a>>) -> Option<()> {
     while at < text.len() {
         let equals = at + memchr(b'=', text[at..].get(..64.min(text.len() - at))?)?;
@@ -178,16 +195,24 @@ fn read_fields<'a>(text: &'a [u8], mut at: usize, fields: &mut Vec<Field<'a>>) -
 fn bare_end(text: &[u8], from: usize) -> usize {
     let rest = &text[from..];
     let word = memchr2(b' ', b'\n', rest).unwrap_or(rest.len());
-    if memchr3(b'(', b'[', b'{', &rest[..word]).is_none() {
+    // `ForkId { hash: … }` is one value.
+    let names_struct =
+        rest[word..].starts_with(b" {") && rest.first().is_some_and(u8::is_ascii_uppercase);
+    if memchr3(b'(', b'[', b'{', &rest[..word]).is_none() && !names_struct {
         return from + word;
     }
+    let named = if names_struct {
+        from + word
+    } else {
+        usize::MAX
+    };
     let mut end = from;
     let mut depth = 0i32;
     while let Some(c) = text.get(end) {
         match c {
             b'(' | b'[' | b'{' => depth += 1,
             b')' | b']' | b'}' => depth -= 1,
-            b' ' | b'\n' if depth <= 0 => break,
+            b' ' | b'\n' if depth <= 0 && end != named => break,
             _ => {}
         }
         end += 1;
@@ -195,7 +220,8 @@ fn bare_end(text: &[u8], from: usize) -> usize {
     end
 }
 
-/// The length of ` Mgas`, ` Ggas/second` after a number; 0 if the next word is no unit.
+/// The length of ` Mgas`, ` Ggas/second` after a number, also before a pager's `>`; 0 if the next word is
+/// no unit.
 fn unit_length(rest: &[u8]) -> usize {
     let Some(word) = rest.strip_prefix(b" ") else {
         return 0;
@@ -205,8 +231,11 @@ fn unit_length(rest: &[u8]) -> usize {
         .take(16)
         .take_while(|c| c.is_ascii_alphabetic() || **c == b'/')
         .count();
-    match word.get(letters) {
-        None | Some(b' ') if letters > 0 => 1 + letters,
+    match &word[letters..] {
+        _ if letters == 0 => 0,
+        [] | [b' ', ..] => 1 + letters,
+        // A pager cut the line.
+        [b'>'] => 2 + letters,
         _ => 0,
     }
 }
