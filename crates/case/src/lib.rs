@@ -66,9 +66,9 @@ pub use error::CaseError;
 pub use evidence::{EvidenceWriter, PendingEvidence};
 pub use evidence_reader::EvidenceReader;
 pub use manifest::{
-    Alternative, Anchor, AnchorKind, Container, EvidencePart, FORMAT_VERSION, Manifest, Network,
-    Override, Piece, Problem, Process, Resume, Segment, Skipped, Snapshot, SnapshotTable, Source,
-    SourceKind, SourceStatus,
+    Alternative, Anchor, AnchorKind, Container, EvidencePart, FORMAT_VERSION, FormatFiles,
+    Manifest, Network, Override, Piece, Problem, Process, Resume, Segment, Skipped, Snapshot,
+    SnapshotTable, Source, SourceKind, SourceStatus,
 };
 pub use nodes::{CopyLink, Node, NodeLink, NodeRule};
 pub use read::Case;

@@ -40,6 +40,9 @@ pub struct Manifest {
     /// What people said against what was found.
     #[serde(default)]
     pub overrides: Vec<Override>,
+    /// Users' own format definitions that sources were read with, by digest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub formats: Vec<FormatFiles>,
     /// Networks that people told the case about, by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub networks: Vec<Network>,
@@ -76,6 +79,7 @@ impl Default for Manifest {
             snapshots: Vec::new(),
             segments: Vec::new(),
             overrides: Vec::new(),
+            formats: Vec::new(),
             networks: Vec::new(),
             copies: Vec::new(),
             node_rules: Vec::new(),
@@ -115,6 +119,16 @@ impl Manifest {
         self.next_source_number += 1;
         number
     }
+}
+
+/// A user's own format definitions, kept so that a source can be read again as it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct FormatFiles {
+    /// First 12 hex digits of the sha256 over names and texts.
+    pub digest: String,
+    /// Names and texts, in order.
+    pub files: Vec<(String, String)>,
 }
 
 /// A network that is none of the known ones, as its `config.yaml` describes it.
@@ -213,6 +227,9 @@ pub struct Source {
     pub pieces: Vec<Piece>,
     /// Version of the parser that read it.
     pub parser: String,
+    /// Digest of the user's own definitions that it was read with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub formats_digest: Option<String>,
     /// How much could be read.
     pub status: SourceStatus,
     /// Damage, located.

@@ -86,12 +86,38 @@ pub struct InfoSource {
     /// All zones, if there are several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub zones: Vec<InfoZone>,
+    /// What people said of it, in order; the last word of each kind counts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<InfoOverride>,
     /// Version of the parser that read it.
     pub parser: String,
+    /// Whether another version of the parser read it than this program would: `ingest` reads it again.
+    #[serde(skip)]
+    pub stale: bool,
     /// `complete`, `truncated`, `damaged` or `skipped`.
     pub status: case::SourceStatus,
     /// Damage, located.
     pub problems: Vec<case::Problem>,
+}
+
+/// What a person said of a source against what was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InfoOverride {
+    /// Its node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// Zone of stamps that write none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// Year of stamps that write none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub year: Option<i32>,
+    /// The only format that was allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_format: Option<String>,
+    /// The network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
 }
 
 /// The file around a source.
@@ -157,6 +183,20 @@ pub struct InfoZone {
     pub basis: String,
     /// How well it fits.
     pub residual_s: Option<f64>,
+    /// The lines it was found by, at most eight.
+    pub refs: Vec<String>,
+    /// The year of stamps that write none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub year: Option<i32>,
+    /// The day of the first of the stamps that write no date, `2025-01-07`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
+    /// The network whose slots it was found by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// The zone of the wrapper's stamps, where they write none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wrapper: Option<String>,
     /// What fits as well.
     pub alternatives: Vec<InfoAlternative>,
     /// First line it holds for, where a source has several.
@@ -175,6 +215,12 @@ pub struct InfoAlternative {
     /// Year, where lines write none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub year: Option<i32>,
+    /// The day of the first stamp, where lines write no date.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
+    /// The network it supposes, where several fit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
     /// Why it is possible.
     pub why: String,
     /// How well it fits.
@@ -263,13 +309,17 @@ impl Evidence {
     /// Says what the evidence is.
     pub fn info(&self) -> Info {
         let manifest = self.manifest();
+        let stale = ingest::stale_sources(manifest);
         Info {
             case: self.is_kept().then(|| crate::evidence::shown(self.named())),
             networks: self.networks(),
             sources: manifest
                 .sources
                 .iter()
-                .map(|source| info_source(manifest, source))
+                .map(|source| InfoSource {
+                    stale: stale.contains(&source.digest),
+                    ..info_source(manifest, source)
+                })
                 .collect(),
             skipped: manifest.skipped.clone(),
             snapshots: manifest.snapshots.iter().map(info_snapshot).collect(),
@@ -391,10 +441,28 @@ fn info_source(manifest: &Manifest, source: &Source) -> InfoSource {
         last_ts: source.last_ts_us.map(format_utc),
         zone,
         zones,
+        overrides: manifest
+            .overrides
+            .iter()
+            .filter(|said| said.source == source.digest)
+            .map(|said| InfoOverride {
+                node: said.node.clone(),
+                zone: said.zone.clone(),
+                year: said.year,
+                log_format: said.log_format.clone(),
+                network: said.network.clone(),
+            })
+            .collect(),
         parser: source.parser.clone(),
+        stale: false,
         status: source.status,
         problems: source.problems.clone(),
     }
+}
+
+fn date_of(day: i32) -> String {
+    let (year, month, day) = model::time::civil_from_days(day);
+    format!("{year:04}-{month:02}-{day:02}")
 }
 
 /// The zone of the longest piece, and all of them if they differ.
@@ -403,6 +471,11 @@ fn zones(source: &Source) -> (InfoZone, Vec<InfoZone>) {
         value: None,
         basis: "none".into(),
         residual_s: None,
+        refs: Vec::new(),
+        year: None,
+        date: None,
+        network: None,
+        wrapper: None,
         alternatives: Vec::new(),
         first_line: None,
         last_line: None,
@@ -411,15 +484,32 @@ fn zones(source: &Source) -> (InfoZone, Vec<InfoZone>) {
         .pieces
         .iter()
         .map(|piece| InfoZone {
-            value: piece.zone_seconds.map(format_offset),
+            value: piece
+                .zone_seconds
+                .filter(|_| piece.basis != "none")
+                .map(format_offset),
             basis: piece.basis.clone(),
             residual_s: piece.residual_s,
+            refs: piece
+                .used
+                .iter()
+                .map(|line| format!("{}:{line}", source.digest))
+                .collect(),
+            year: piece.year,
+            date: piece.day.map(date_of),
+            network: piece.network.clone(),
+            wrapper: piece
+                .wrapper_zone_seconds
+                .filter(|_| !piece.by_wrapper)
+                .map(format_offset),
             alternatives: piece
                 .alternatives
                 .iter()
                 .map(|other| InfoAlternative {
                     value: other.zone_seconds.map(format_offset),
                     year: other.year,
+                    date: other.day.map(date_of),
+                    network: other.network.clone(),
                     why: other.why.clone(),
                     residual_s: other.residual_s,
                 })

@@ -55,8 +55,8 @@ pub use formats::{Catalogue, Format};
 pub use grep::Grep;
 pub use index::{Found, Hit};
 pub use info::{
-    Gap, Info, InfoAlternative, InfoContainer, InfoProcess, InfoSnapshot, InfoSource, InfoTable,
-    InfoZone, Totals,
+    Gap, Info, InfoAlternative, InfoContainer, InfoOverride, InfoProcess, InfoSnapshot, InfoSource,
+    InfoTable, InfoZone, Totals,
 };
 pub use model::{Level, Reference};
 pub use nodes::{NodeInfo, NodeName, NodeRelation, NodeVersion};

@@ -1,16 +1,12 @@
-//! Correcting what the case believes of a source, taking one out, reading one again from the case.
+//! Correcting what the case believes of a source, taking one out.
 
-use crate::log_source::{LogReading, describe, read_log};
 use crate::networks::{self, CaseNetworks};
-use crate::pipeline::StageTimes;
+use crate::reread::{Catalogues, ReadWith, read_again};
 use crate::setting::SourceSetting;
 use crate::{IngestError, Quiet, copies};
-use case::{Case, CaseWriter, NodeRule, Override, Source, SourceKind, Transaction};
-use evidence::SourceReader;
-use formats::Catalogue;
+use case::{CaseWriter, NodeRule, Override, SourceKind};
 use model::SourceId;
 use std::collections::BTreeSet;
-use std::io::{self, Read};
 
 /// What a person says of a source against what was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,7 +77,11 @@ pub fn amend(writer: &mut CaseWriter, name: &str, said: &Amendment) -> Result<St
         .is_some_and(|source| source.kind == SourceKind::Log);
     if is_log && (said.zone.is_some() || said.node.is_some()) {
         // A named zone cuts pieces at its daylight-saving dates: only reading again can do that.
-        read_again(&mut tx, &committed, Catalogue::builtin(), &digest)?;
+        let source = tx.manifest().source(&digest);
+        let with = source.map(|source| ReadWith::of(tx.manifest(), source));
+        let mut catalogues = Catalogues::default();
+        let catalogue = catalogues.get(&with.unwrap_or_default())?;
+        read_again(&mut tx, &committed, catalogue, &digest, 1, &mut Quiet)?;
     }
     copies::settle(&mut tx)?;
     tx.commit()?;
@@ -168,129 +168,4 @@ pub fn forget(writer: &mut CaseWriter, name: &str) -> Result<String, IngestError
     copies::settle(&mut tx)?;
     tx.commit()?;
     Ok(digest)
-}
-
-fn read_again(
-    tx: &mut Transaction<'_>,
-    committed: &Case,
-    catalogue: &Catalogue,
-    digest: &str,
-) -> Result<(), IngestError> {
-    let before = tx
-        .manifest()
-        .source(digest)
-        .cloned()
-        .ok_or_else(|| IngestError::NoSource {
-            name: digest.to_owned(),
-        })?;
-    let stored = Stored {
-        case: committed.clone(),
-        digest: digest.to_owned(),
-        at: 0,
-        bytes: before.bytes,
-        ready: Vec::new(),
-    };
-    let reader =
-        SourceReader::from_reader(Box::new(stored), before.path.clone()).map_err(|source| {
-            IngestError::Read {
-                path: before.path.clone(),
-                source,
-            }
-        })?;
-    let mut setting = SourceSetting {
-        node: before.node.clone().unwrap_or_default(),
-        ..SourceSetting::default()
-    };
-    let known = CaseNetworks::of(tx.manifest());
-    for said in tx
-        .manifest()
-        .overrides
-        .iter()
-        .filter(|said| said.source == digest)
-    {
-        if let Some(node) = &said.node {
-            setting.node.clone_from(node);
-            setting.node_given = true;
-        }
-        if let Some(zone) = &said.zone {
-            setting.set_zone(zone)?;
-        }
-        setting.given_year = said.year.or(setting.given_year);
-        if let Some(network) = &said.network {
-            setting.network = Some(known.named(network)?.network);
-        }
-    }
-    let reading = LogReading {
-        catalogue,
-        threads: 1,
-        setting,
-        keep_evidence: false,
-        raw_bytes: Some(before.bytes),
-    };
-    let mut run = read_log(
-        tx,
-        reader,
-        None,
-        &reading,
-        &mut Quiet,
-        &mut StageTimes::default(),
-    )?;
-    let described = describe(
-        &run,
-        &before.path,
-        catalogue.parser_version(),
-        Some(&before),
-    );
-    tx.drop_rows(digest, None)?;
-    let runs = std::mem::take(&mut run.runs);
-    let manifest = tx.manifest_mut();
-    manifest
-        .processes
-        .retain(|process| process.source != digest);
-    for process in run.processes {
-        manifest.processes.push(case::Process {
-            source: digest.to_owned(),
-            ..process
-        });
-    }
-    if let Some(source) = manifest.source_mut(digest) {
-        // What was compressed around it and how its reading ended is known from the original.
-        *source = Source {
-            container: before.container.clone(),
-            status: before.status,
-            problems: before.problems.clone(),
-            ..described
-        };
-    }
-    for rows in runs {
-        tx.adopt_rows(rows, digest, before.bytes)?;
-    }
-    Ok(())
-}
-
-/// The raw text of a source as the case keeps it.
-struct Stored {
-    case: Case,
-    digest: String,
-    at: u64,
-    bytes: u64,
-    ready: Vec<u8>,
-}
-
-impl Read for Stored {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        const STEP: u64 = 4 << 20;
-        if self.ready.is_empty() && self.at < self.bytes {
-            let length = STEP.min(self.bytes - self.at);
-            self.ready = self
-                .case
-                .evidence(&self.digest, self.at, length)
-                .map_err(io::Error::other)?;
-            self.at += self.ready.len() as u64;
-        }
-        let take = buffer.len().min(self.ready.len());
-        buffer[..take].copy_from_slice(&self.ready[..take]);
-        self.ready.drain(..take);
-        Ok(take)
-    }
 }

@@ -337,6 +337,7 @@ pub(crate) fn describe(run: &LogRun, shown: &str, parser: &str, before: Option<&
         evidence: before
             .map(|source| source.evidence.clone())
             .unwrap_or_default(),
+        formats_digest: None,
         resume: counts.resume(),
     }
 }

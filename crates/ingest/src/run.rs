@@ -7,12 +7,12 @@ use crate::log_source::{Continue, LogReading, describe, read_log};
 use crate::networks::{self, CaseNetworks, NamedNetwork};
 use crate::nodes::{NodeHints, node_names, stem};
 use crate::pipeline::StageTimes;
+use crate::reread::{self, Catalogues, ReadWith};
 use crate::setting::SourceSetting;
 use crate::text::{HEAD_BYTES, refused};
 use crate::{IngestError, IngestOptions, Progress, copies, resolve};
 use case::{CaseWriter, CustodyEntry, Override, Source, SourceKind, Transaction};
 use evidence::{Found, Limits, SourceReader, Stream, Streams};
-use formats::Catalogue;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +27,8 @@ pub struct IngestReport {
     pub unchanged: Vec<(String, String)>,
     /// What could not be read, or only in part.
     pub problems: Vec<Problem>,
+    /// Digests of sources that were read again, since another version of the parser had read them.
+    pub reread: Vec<String>,
     /// Sources whose times or names changed because of what was added.
     pub rewritten: usize,
     /// Decoded bytes read.
@@ -57,15 +59,9 @@ pub fn ingest(
     options: &IngestOptions,
     progress: &mut dyn Progress,
 ) -> Result<IngestReport, IngestError> {
-    let chosen;
-    let catalogue = match options.catalogue()? {
-        Some(catalogue) => {
-            chosen = catalogue;
-            &chosen
-        }
-        None => Catalogue::builtin(),
-    };
-    let mut run = Run::new(writer, catalogue, options)?;
+    // Wrong definitions are refused before anything is read.
+    options.catalogue()?;
+    let mut run = Run::new(writer, options)?;
     let found = evidence::walk(paths);
     run.name_nodes(&found);
     let mut tx_needed = false;
@@ -82,13 +78,13 @@ pub fn ingest(
             }
         }
     }
-    run.finish(tx_needed)
+    run.finish(tx_needed, progress)
 }
 
 pub(crate) struct Run<'w, 'o> {
     pub(crate) tx: Transaction<'w>,
     committed: case::Case,
-    catalogue: &'o Catalogue,
+    catalogues: Catalogues,
     options: &'o IngestOptions,
     network: Option<NamedNetwork>,
     /// One per thing found.
@@ -114,7 +110,6 @@ pub(crate) struct Incoming<'a> {
 impl<'w, 'o> Run<'w, 'o> {
     fn new(
         writer: &'w mut CaseWriter,
-        catalogue: &'o Catalogue,
         options: &'o IngestOptions,
     ) -> Result<Run<'w, 'o>, IngestError> {
         let committed = writer.case().clone();
@@ -125,7 +120,7 @@ impl<'w, 'o> Run<'w, 'o> {
         Ok(Run {
             tx: writer.begin(),
             committed,
-            catalogue,
+            catalogues: Catalogues::default(),
             options,
             network,
             nodes: Vec::new(),
@@ -263,6 +258,7 @@ impl<'w, 'o> Run<'w, 'o> {
     ) -> Result<Option<String>, IngestError> {
         let shown = incoming.shown.to_owned();
         if let Identity::Known(digest) = incoming.identity {
+            self.formats_said(&digest);
             self.known(&shown, digest);
             return Ok(None);
         }
@@ -282,6 +278,35 @@ impl<'w, 'o> Run<'w, 'o> {
             self.read.push(shown);
         }
         Ok(digest)
+    }
+
+    /// Takes note of the formats that the user names for a known source: it is read again if they differ.
+    fn formats_said(&mut self, digest: &str) {
+        let asked = self.asked();
+        if asked == ReadWith::default() {
+            return;
+        }
+        let manifest = self.tx.manifest_mut();
+        let Some(source) = manifest.source_mut(digest) else {
+            return;
+        };
+        source.formats_digest = reread::digest_of(&asked.files);
+        reread::keep(manifest, &asked.files);
+        if let Some(only) = asked.only {
+            manifest.overrides.push(Override {
+                source: digest.to_owned(),
+                log_format: Some(only),
+                ..Override::default()
+            });
+        }
+    }
+
+    /// Returns the formats that this run names.
+    fn asked(&self) -> ReadWith {
+        ReadWith {
+            files: self.options.formats_overlay.clone(),
+            only: self.options.log_format.clone(),
+        }
     }
 
     /// Takes note of bytes that the case has already.
@@ -309,14 +334,26 @@ impl<'w, 'o> Run<'w, 'o> {
         let before: Option<Source> = grown
             .as_ref()
             .and_then(|digest| self.tx.manifest().source(digest).cloned());
+        // What grows is read on as it was read, unless the user names other formats.
+        let with = match &before {
+            Some(source) if self.asked() == ReadWith::default() => {
+                ReadWith::of(self.tx.manifest(), source)
+            }
+            _ => self.asked(),
+        };
+        let mut catalogues = std::mem::take(&mut self.catalogues);
+        let catalogue = catalogues.get(&with)?;
+        let parser = catalogue.parser_version().to_owned();
         let reading = LogReading {
-            catalogue: self.catalogue,
+            catalogue,
             threads: threads(self.options),
             setting: self.setting(node)?,
             keep_evidence: true,
             raw_bytes: reader.expected_bytes(),
         };
-        let continued = before.as_ref().map(|source| Continue {
+        // Another parser's rows are not continued but replaced.
+        let known = before.as_ref().filter(|source| source.parser == parser);
+        let continued = known.map(|source| Continue {
             source,
             processes: processes_of(self.tx.manifest(), &source.digest),
         });
@@ -331,12 +368,12 @@ impl<'w, 'o> Run<'w, 'o> {
         )?;
         self.report.stages.add(times);
         self.report.bytes += run.facts.bytes;
-        let source = describe(
-            &run,
-            shown,
-            self.catalogue.parser_version(),
-            before.as_ref(),
-        );
+        let whole = known.is_none();
+        let source = Source {
+            formats_digest: reread::digest_of(&with.files),
+            ..describe(&run, shown, &parser, before.as_ref())
+        };
+        self.catalogues = catalogues;
         for (byte, what) in &run.facts.problems {
             let what = format!(
                 "{what} at byte {byte} of what was unpacked; everything before it was read"
@@ -355,7 +392,8 @@ impl<'w, 'o> Run<'w, 'o> {
         }
         if let Some(before) = &before {
             let resume = before.resume.clone().unwrap_or_default();
-            self.tx.drop_rows(&digest, Some(resume.line))?;
+            let from_line = (!whole).then_some(resume.line);
+            self.tx.drop_rows(&digest, from_line)?;
         }
         let runs = std::mem::take(&mut run.runs);
         let evidence = run.evidence.take();
@@ -399,6 +437,7 @@ impl<'w, 'o> Run<'w, 'o> {
         } else {
             source.number = manifest.take_source_number();
             manifest.sources.push(source);
+            reread::keep(manifest, &self.options.formats_overlay);
             if let Some(named) = &self.network {
                 networks::keep(manifest, named);
             }
@@ -513,7 +552,44 @@ impl<'w, 'o> Run<'w, 'o> {
         changed
     }
 
-    fn finish(mut self, changed: bool) -> Result<IngestReport, IngestError> {
+    /// Reads again what another version of the parser read; returns whether there was any.
+    fn reread(&mut self, progress: &mut dyn Progress) -> Result<bool, IngestError> {
+        let mut catalogues = std::mem::take(&mut self.catalogues);
+        let stale = reread::stale(self.tx.manifest(), &mut catalogues);
+        for (digest, with, error) in stale {
+            if progress.stop() {
+                return Err(IngestError::Stopped);
+            }
+            let source = self.tx.manifest().source(&digest);
+            let path = source.map_or_else(String::new, |source| source.path.clone());
+            if let Some(error) = error {
+                let what = format!("was read by another version of the parser, and {error}");
+                self.report.problems.push(Problem {
+                    path,
+                    what,
+                    unread: false,
+                });
+                continue;
+            }
+            if !self.options.dry_run {
+                progress.source(&path, None);
+                let catalogue = catalogues.get(&with)?;
+                let threads = threads(self.options);
+                let case = &self.committed;
+                reread::read_again(&mut self.tx, case, catalogue, &digest, threads, progress)?;
+                self.custody("read again", Path::new(""), &path);
+            }
+            self.report.reread.push(digest);
+        }
+        Ok(!self.report.reread.is_empty())
+    }
+
+    fn finish(
+        mut self,
+        changed: bool,
+        progress: &mut dyn Progress,
+    ) -> Result<IngestReport, IngestError> {
+        let changed = self.reread(progress)? || changed;
         let changed = self.note_skipped() || changed;
         let unsettled = changed || resolve::needs_resolving(self.tx.manifest());
         if unsettled && !self.options.dry_run {

@@ -4,7 +4,7 @@ use super::shared;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::ui::Ui;
-use coroner::{Info, InfoSource, Window};
+use coroner::{Info, InfoSource, InfoZone, Window};
 use report::{Block, Document};
 
 /// Sources: hashes, formats, counts, spans, zones and how they were found, damage
@@ -90,7 +90,7 @@ pub(crate) fn view(info: &Info, gaps: bool, ui: &Ui) -> Vec<Block> {
             );
         }
         view.push(Block::Note(place));
-        notes(source, &info.parser, &mut view);
+        notes(source, ui.settings.verbose > 0, &mut view);
     }
     for snapshot in &info.snapshots {
         view.push(Block::Blank);
@@ -184,37 +184,106 @@ fn zone(source: &InfoSource) -> String {
 }
 
 /// What a person should know of a source beyond its row.
-fn notes(source: &InfoSource, parser: &str, view: &mut Vec<Block>) {
+fn notes(source: &InfoSource, verbose: bool, view: &mut Vec<Block>) {
     for problem in &source.problems {
         view.push(Block::Alarm(format!(
             "{} {:?} at byte {}: {}",
             source.id, source.status, problem.byte, problem.what
         )));
     }
-    if source.zone.basis == "assumed" {
-        let others: Vec<String> = source
-            .zone
-            .alternatives
-            .iter()
-            .filter_map(|other| Some(format!("{} ({})", other.value.as_deref()?, other.why)))
-            .collect();
-        let others = if others.is_empty() {
-            String::new()
-        } else {
-            format!("; as good: {}", others.join(", "))
+    let zones = match source.zones.as_slice() {
+        [] => std::slice::from_ref(&source.zone),
+        several => several,
+    };
+    for zone in zones {
+        let lines = match (zone.first_line, zone.last_line) {
+            (Some(first), Some(last)) => format!(" lines {first} to {last}:"),
+            _ => String::new(),
         };
-        view.push(Block::Note(format!(
-            "{}: its zone is assumed, nothing in the evidence tells{others}",
-            source.id
-        )));
+        if let Some(what) = found(source, zone, verbose) {
+            view.push(Block::Note(format!("{}:{lines} {what}", source.id)));
+        }
     }
-    if !source.parser.is_empty()
-        && source.parser != parser
-        && source.kind == coroner::SourceKind::Log
-    {
+    if verbose {
+        for said in &source.overrides {
+            let said: Vec<String> = [
+                ("node", said.node.clone()),
+                ("zone", said.zone.clone()),
+                ("year", said.year.map(|year| year.to_string())),
+                ("log format", said.log_format.clone()),
+                ("network", said.network.clone()),
+            ]
+            .into_iter()
+            .filter_map(|(what, value)| Some(format!("{what} {}", value?)))
+            .collect();
+            view.push(Block::Note(format!(
+                "{}: given: {}",
+                source.id,
+                said.join(", ")
+            )));
+        }
+    }
+    if source.stale {
         view.push(Block::Note(format!(
             "{}: read by another version of the parser; `coroner ingest` reads it again",
             source.id
         )));
+    }
+}
+
+/// How a zone became known, or what else it may be; solved ones only where details are wanted.
+fn found(source: &InfoSource, zone: &InfoZone, verbose: bool) -> Option<String> {
+    let others: Vec<String> = zone
+        .alternatives
+        .iter()
+        .filter_map(|other| {
+            let date = other.date.clone();
+            let date = date.or_else(|| other.year.map(|year| year.to_string()));
+            let date = date.map_or_else(String::new, |date| format!("{date} "));
+            Some(format!("{date}{} ({})", other.value.as_deref()?, other.why))
+        })
+        .collect();
+    let others = others.join(", ");
+    match zone.basis.as_str() {
+        "assumed" if others.is_empty() => {
+            Some("its zone is assumed, nothing in the evidence tells".to_owned())
+        }
+        "assumed" => Some(format!(
+            "its zone is assumed, nothing in the evidence tells; as good: {others}"
+        )),
+        "none" if source.undated == 0 => None,
+        "none" if others.is_empty() => Some(
+            "when it was written is not known: give --year, --network, or a source that tells"
+                .to_owned(),
+        ),
+        "none" => Some(format!(
+            "when it was written is not known, name the network with --network: {others}"
+        )),
+        _ if !verbose => None,
+        basis => {
+            let mut text = format!(
+                "zone {} {basis}",
+                zone.value.as_deref().unwrap_or("unknown")
+            );
+            if let Some(year) = zone.year {
+                text.push_str(&format!(", year {year}"));
+            }
+            if let Some(network) = &zone.network {
+                text.push_str(&format!(", {network}"));
+            }
+            if let Some(residual_s) = zone.residual_s {
+                text.push_str(&format!(", {residual_s} s off"));
+            }
+            if !zone.refs.is_empty() {
+                text.push_str(&format!(", by {}", zone.refs.join(" ")));
+            }
+            if let Some(wrapper) = &zone.wrapper {
+                text.push_str(&format!("; wrapper {wrapper}"));
+            }
+            if !others.is_empty() {
+                text.push_str(&format!("; against it: {others}"));
+            }
+            Some(text)
+        }
     }
 }

@@ -142,11 +142,15 @@ fn tell(report: &IngestReport, args: &Args, ui: &Ui) -> Result<Exit, CliError> {
         .map(|problem| json!({"source": problem.path, "what": problem.what}))
         .collect();
     let summary = format!(
-        "{}{}, {} grown, {} known already, {} read",
+        "{}{}, {} grown, {} known already, {}{} read",
         if args.dry_run { "dry run: " } else { "" },
         shared::count(report.added.len() as u64, "new source"),
         report.grown.len(),
         report.unchanged.len(),
+        match report.reread.len() {
+            0 => String::new(),
+            n => format!("{n} read again by this version of the parser, "),
+        },
         shared::bytes(report.bytes),
     );
     let (mut body, mut view, rejected) = if args.dry_run {
@@ -169,6 +173,7 @@ fn tell(report: &IngestReport, args: &Args, ui: &Ui) -> Result<Exit, CliError> {
     body.insert("added".into(), json!(report.added));
     body.insert("grown".into(), json!(report.grown));
     body.insert("unchanged".into(), json!(unchanged));
+    body.insert("reread".into(), json!(report.reread));
     body.insert("rewritten".into(), json!(report.rewritten));
     body.insert("dry_run".into(), json!(args.dry_run));
     body.shift_remove("partial");

@@ -1,6 +1,6 @@
 //! Years and days, once the zone of a segment is settled; and the wrapper's own clock.
 
-use super::fit::{Known, Reading, Sample, read};
+use super::fit::{Instant, Known, Reading, Sample, read};
 use super::pieces::{distance_us, next_year};
 use super::solver::{Reason, Segment};
 use super::{
@@ -39,20 +39,23 @@ pub(super) fn solve_piece(
             anchor,
             suspect: false,
         };
-        let (instant_us, late_us, basis) = match anchor.kind {
+        let about = |utc_us: i64| Instant {
+            from_us: utc_us - FRESH_US + EARLY_US,
+            late_us: FRESH_US,
+            shift_us: 0,
+        };
+        let (instant, basis) = match anchor.kind {
             AnchorKind::Wrapper { stamp } => match stamp.utc_us() {
-                Some(utc_us) => (utc_us - FRESH_US + EARLY_US, FRESH_US, Basis::Wrapper),
+                Some(utc_us) => (about(utc_us), Basis::Wrapper),
                 None => continue,
             },
-            AnchorKind::WrittenElsewhere { utc_us } => {
-                (utc_us - FRESH_US + EARLY_US, FRESH_US, Basis::Wrapper)
-            }
+            AnchorKind::WrittenElsewhere { utc_us } => (about(utc_us), Basis::Wrapper),
             _ => match segment.network.and_then(|network| sample.instant(network)) {
-                Some((instant_us, late_us)) => (instant_us, late_us, Basis::Slot),
+                Some(instant) => (instant, Basis::Slot),
                 None => continue,
             },
         };
-        match read(&anchor.stamp, instant_us, &known, late_us) {
+        match read(&anchor.stamp, instant.from_us, &known, instant.late_us) {
             Reading::Fresh {
                 residual_us,
                 year,
@@ -65,7 +68,7 @@ pub(super) fn solve_piece(
                 let residual_us = if basis == Basis::Wrapper {
                     FRESH_US - EARLY_US - residual_us
                 } else {
-                    residual_us
+                    residual_us - instant.shift_us
                 };
                 // The residual shown is that of the clue the zone rests on.
                 if basis == segment.basis || !matches!(segment.basis, Basis::Wrapper | Basis::Slot)
@@ -165,8 +168,8 @@ fn alternative(reason: &Reason, piece: &PieceInput<'_>) -> Alternative {
                 anchor,
                 suspect: false,
             };
-            let (instant_us, late_us) = sample.instant(network)?;
-            match read(&anchor.stamp, instant_us, &known, late_us) {
+            let instant = sample.instant(network)?;
+            match read(&anchor.stamp, instant.from_us, &known, instant.late_us) {
                 Reading::Fresh { year, day, .. } => Some((year, day)),
                 _ => None,
             }

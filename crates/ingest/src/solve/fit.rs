@@ -34,6 +34,8 @@ pub(super) enum Reading {
 /// seconds of its slot, and a stale one looks this fresh in some zone once in two hundred times.
 const LONE_US: std::ops::RangeInclusive<i64> = -2_000_000..=8_000_000;
 const DAY_US: i64 = time::MICROS_PER_DAY;
+/// How far beyond [`EARLY_US`] a line may come before the slot it prints: together, more than a slot.
+const AHEAD_US: i64 = 5_000_000;
 /// The westernmost offset.
 const WEST_US: i64 = -12 * 3_600_000_000;
 
@@ -141,6 +143,8 @@ pub(super) struct Populations {
     pub(super) impossible: BTreeSet<(usize, i64)>,
     /// Whether received objects stand beside stamps without date.
     pub(super) undated: bool,
+    /// By how much more than [`EARLY_US`] these may come before their instant.
+    pub(super) ahead_us: i64,
 }
 
 /// What the populations say together.
@@ -154,6 +158,16 @@ pub(super) enum Outcome {
     Doubtful(i32),
     /// None.
     Nothing,
+}
+
+/// An instant to read a stamp against.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Instant {
+    pub(super) from_us: i64,
+    /// How long after it the stamp may lie.
+    pub(super) late_us: i64,
+    /// What to take off a residual.
+    pub(super) shift_us: i64,
 }
 
 /// A clue with the piece it belongs to (an index of the solver's input).
@@ -171,19 +185,26 @@ impl Sample<'_> {
         (self.piece, scale.div_euclid(600_000_000))
     }
 
-    /// Returns the instant that the stamp should lie shortly after, and how long after.
-    pub(super) fn instant(&self, network: &Network) -> Option<(i64, i64)> {
+    /// Returns the instant that the stamp should lie shortly after.
+    pub(super) fn instant(&self, network: &Network) -> Option<Instant> {
         // Logs print absurd slots; nothing before the networks began or after 2100 is a time.
         let start = |slot: i64| {
             let us = network.slot_start_us(slot);
             (slot >= 0 && us < 4_102_444_800_000_000).then_some(us)
         };
         match self.anchor.kind {
-            AnchorKind::Received { slot } => Some((start(slot)?, FRESH_US)),
-            // A timer is late by moments, not by the way through a network.
-            AnchorKind::WallSlot { slot, phase_us, .. } => {
-                Some((start(slot)? + phase_us, FRESH_US / 4))
-            }
+            AnchorKind::Received { slot } => Some(Instant {
+                from_us: start(slot)?,
+                late_us: FRESH_US,
+                shift_us: 0,
+            }),
+            // A timer is late by moments, not by the way through a network; but a line may print the slot that
+            // is about to begin.
+            AnchorKind::WallSlot { slot, phase_us, .. } => Some(Instant {
+                from_us: start(slot)? + phase_us - AHEAD_US,
+                late_us: FRESH_US / 4 + AHEAD_US,
+                shift_us: AHEAD_US,
+            }),
             _ => None,
         }
     }
@@ -197,17 +218,18 @@ pub(super) fn populations<'a>(
 ) -> Populations {
     let mut all = Populations::default();
     for sample in samples {
-        let Some((instant_us, late_us)) = sample.instant(network) else {
+        let Some(instant) = sample.instant(network) else {
             continue;
         };
         let window = sample.window();
+        all.ahead_us = all.ahead_us.max(instant.shift_us);
         all.undated |= sample.anchor.stamp.date == StampDate::None
             && matches!(sample.anchor.kind, AnchorKind::Received { .. });
         match read(
             &sample.anchor.stamp,
-            instant_us,
+            instant.from_us,
             &known(sample.piece),
-            late_us,
+            instant.late_us,
         ) {
             Reading::Fresh {
                 zone,
@@ -215,6 +237,7 @@ pub(super) fn populations<'a>(
                 day,
                 ..
             } => {
+                let residual_us = residual_us - instant.shift_us;
                 all.windows.insert(window);
                 if day.is_none() {
                     all.deltas
@@ -229,7 +252,7 @@ pub(super) fn populations<'a>(
             }
             Reading::Late { delta_us, .. } => {
                 all.windows.insert(window);
-                all.deltas.push((window, delta_us));
+                all.deltas.push((window, delta_us - instant.shift_us));
             }
             Reading::Early => {
                 all.impossible.insert(window);
@@ -267,7 +290,7 @@ impl Populations {
         if self.impossible.len() > support {
             return Outcome::Nothing;
         }
-        let floor = i64::from(zone) * 1_000_000 - EARLY_US;
+        let floor = i64::from(zone) * 1_000_000 - EARLY_US - self.ahead_us;
         let early: BTreeSet<(usize, i64)> = self
             .deltas
             .iter()

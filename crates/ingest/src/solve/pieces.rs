@@ -148,7 +148,8 @@ impl Pieces {
     #[must_use]
     pub fn resume(mut self, facts: Vec<PieceFacts>) -> Pieces {
         for (index, piece) in facts.iter().enumerate() {
-            let before = (piece.begins != Begin::Process).then(|| {
+            let rolled = !matches!(piece.begins, Begin::Process | Begin::Clock);
+            let before = rolled.then(|| {
                 facts[..index]
                     .iter()
                     .rposition(|earlier| earlier.process == piece.process)

@@ -514,19 +514,12 @@ fn settle<'a>(segment: &mut Segment<'a>, pieces: &[PieceInput<'a>]) {
     let mut readings = std::mem::take(&mut segment.readings);
     let first = readings.remove(0);
     let another = |reading: &Reason| reading.zone != first.zone || reading.network != first.network;
-    let agreed = readings
-        .iter()
-        .all(|reading| reading.network == first.network);
-    if let (Some(name), true, None) = (&first.network, agreed, segment.network) {
-        // One network fits; several would be as many dates.
-        let candidates = pieces[segment.pieces[0]].candidates;
-        segment.network = candidates.iter().find(|network| network.name == *name);
-    }
     segment.zone = Some(first.zone);
     let others: Vec<Reason> = readings.iter().filter(|r| another(r)).cloned().collect();
     let stamp = segment.pieces.iter().find_map(|&index| pieces[index].first);
-    if !agreed && stamp.is_some_and(|stamp| !matches!(stamp.date, StampDate::Full(_))) {
-        // Neither year nor day is taken from it: it is one of several.
+    let dated = stamp.is_none_or(|stamp| matches!(stamp.date, StampDate::Full(_)));
+    if segment.network.is_none() && first.network.is_some() && !dated {
+        // Neither year nor day is taken from it: the network is a guess.
         segment.alternatives.push(first);
     }
     segment.alternatives.extend(others);

@@ -506,3 +506,99 @@ fn lines_of_no_client_are_of_their_process() {
         Some("besu/v23.7.2/linux-x86_64")
     );
 }
+
+/// A program's own log, as a user describes it; `kind` is what the second message means.
+fn described(kind: &str) -> Vec<(String, String)> {
+    let text = format!(
+        r#"
+title = "A made up daemon"
+source = "made up"
+client = "daemon"
+engines = ["logrus_text"]
+
+[[message]]
+text = "tick"
+kind = "{kind}"
+
+[[sample]]
+line = '[2020-08-14 17:31:02]  WARN daemon: tick n=1'
+record = {{ message = "tick" }}
+
+[[sample]]
+line = "words"
+reject = true
+"#
+    );
+    vec![("prysm".to_owned(), text)]
+}
+
+#[test]
+fn what_another_parser_read_is_read_again_from_the_case() {
+    let folder = tempfile::tempdir().unwrap();
+    let case = folder.path().join("x.case");
+    let log = folder.path().join("daemon.log");
+    let line =
+        |minute: u32| format!("[2020-08-14 17:{minute:02}:02]  WARN daemon: tick n={minute}\n");
+    fs::write(&log, line(1) + &line(2)).unwrap();
+    let with = |kind: &str| IngestOptions {
+        formats_overlay: described(kind),
+        ..IngestOptions::default()
+    };
+    let kinds = |case: &Path| -> Vec<String> {
+        let batches = rows(case, &TableId::Records);
+        let kind = |batch: &Batch, row| {
+            let column = batch.column("kind").unwrap();
+            column.text(row).unwrap_or("-").to_owned()
+        };
+        let all = batches
+            .iter()
+            .flat_map(|batch| (0..batch.rows()).map(|row| kind(batch, row)));
+        all.collect()
+    };
+    run(&case, &[log.clone()], &with("daemon.one"));
+    assert_eq!(kinds(&case), ["daemon.one", "daemon.one"]);
+    // The case keeps the definitions: nothing else reads its sources otherwise.
+    let again = run(&case, &[log.clone()], &IngestOptions::default());
+    assert_eq!((again.reread.len(), again.unchanged.len()), (0, 1));
+    let mut writer = CaseWriter::open_or_create(&case).unwrap();
+    let said = ingest::Amendment {
+        zone: Some("+02:00".to_owned()),
+        ..ingest::Amendment::default()
+    };
+    ingest::amend(&mut writer, "S1", &said).unwrap();
+    drop(writer);
+    assert_eq!(kinds(&case), ["daemon.one", "daemon.one"]);
+    // What grows is read on as it was begun.
+    fs::write(&log, line(1) + &line(2) + &line(3)).unwrap();
+    let grown = run(&case, &[log.clone()], &IngestOptions::default());
+    assert_eq!((grown.grown.len(), grown.reread.len()), (1, 0));
+    assert_eq!(kinds(&case), ["daemon.one", "daemon.one", "daemon.one"]);
+    // A better definition is another parser: the source is read again, from the case.
+    let named = run(&case, &[log.clone()], &with("daemon.two"));
+    assert_eq!((named.reread.len(), named.unchanged.len()), (1, 1));
+    assert_eq!(kinds(&case), ["daemon.two", "daemon.two", "daemon.two"]);
+    let manifest = Case::open(&case).unwrap().manifest().clone();
+    assert_eq!(manifest.formats.len(), 1);
+    assert_eq!(manifest.sources[0].pieces[0].zone_seconds, Some(7200));
+    // An older program wrote this case: the original file is not needed.
+    fs::remove_file(&log).unwrap();
+    let mut writer = CaseWriter::open_or_create(&case).unwrap();
+    let mut tx = writer.begin();
+    tx.manifest_mut().sources[0].parser = "0123456789ab".to_owned();
+    tx.manifest_mut().formats[0].files = described("daemon.three");
+    tx.commit().unwrap();
+    drop(writer);
+    assert_eq!(kinds(&case), ["daemon.two", "daemon.two", "daemon.two"]);
+    let other = folder.path().join("other.log");
+    fs::write(&other, sample("prysm-1/beacon.log")).unwrap();
+    let later = run(&case, &[other], &IngestOptions::default());
+    assert_eq!((later.added.len(), later.reread.len()), (1, 1));
+    let kinds = kinds(&case);
+    assert_eq!(
+        kinds.iter().filter(|kind| *kind == "daemon.three").count(),
+        3
+    );
+    assert_eq!(Case::open(&case).unwrap().verify().problems, []);
+    let manifest = Case::open(&case).unwrap().manifest().clone();
+    assert_eq!(ingest::stale_sources(&manifest), Vec::<String>::new());
+}

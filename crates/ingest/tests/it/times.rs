@@ -16,10 +16,12 @@ const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/times");
 const SETS: &[(&str, &str)] = &[
     ("grandine", "grandine"),
     ("lighthouse", "lighthouse"),
+    ("lodestar", "lodestar"),
     ("medalla", "incidents/medalla-2020/logs"),
     ("nimbus", "nimbus"),
     ("prysm", "prysm"),
     ("teku", "teku"),
+    ("wrappers", "wrappers"),
     ("zksync", "zksync/logs"),
 ];
 
@@ -79,7 +81,7 @@ fn posted(folder: &Path) -> BTreeMap<String, i64> {
         .collect()
 }
 
-/// Nobody posts lines before they were written; and what people post is fresh.
+/// Nobody posts lines before they were written; and what people post is some days old at most.
 fn check_posted(source: &Source, posted_us: i64) -> Result<(), String> {
     const HOUR_US: i64 = 3_600_000_000;
     let solved = |piece: &Piece| matches!(piece.basis.as_str(), "slot" | "wrapper");
@@ -87,7 +89,7 @@ fn check_posted(source: &Source, posted_us: i64) -> Result<(), String> {
         return Ok(());
     };
     let before_us = posted_us + HOUR_US / 60 - last_us;
-    if source.pieces.iter().any(solved) && !(0..30 * HOUR_US).contains(&before_us) {
+    if source.pieces.iter().any(solved) && !(0..240 * HOUR_US).contains(&before_us) {
         return Err(format!(
             "{} was not written {}",
             source.path,
