@@ -79,7 +79,7 @@ pub enum Clue {
         /// The slot.
         slot: i64,
         /// How far into the slot the node thought it was; the middle of a slot where the line does
-        /// not say.
+        /// not say. A timer's whole share of a slot (4, 6, 8 s) is told as of slots of 12 s.
         phase_us: i64,
         /// Whether the client may have bent this clock away from the stamp clock (Prysm with
         /// Roughtime): then it can't tell a skew from a zone.

@@ -201,12 +201,23 @@ impl Sample<'_> {
             // A timer is late by moments, not by the way through a network; but a line may print the slot that
             // is about to begin.
             AnchorKind::WallSlot { slot, phase_us, .. } => Some(Instant {
-                from_us: start(slot)? + phase_us - AHEAD_US,
+                from_us: start(slot)? + phase_in(network.seconds_per_slot, phase_us) - AHEAD_US,
                 late_us: FRESH_US / 4 + AHEAD_US,
                 shift_us: AHEAD_US,
             }),
             _ => None,
         }
+    }
+}
+
+/// How far into a slot of this length a client's timer speaks. Timers run at a third, the half or two
+/// thirds of a slot, which formats tell as 4, 6 or 8 of 12 seconds; a phase that a line measured itself
+/// is not a whole number of them and stays.
+fn phase_in(seconds_per_slot: i64, phase_us: i64) -> i64 {
+    if phase_us % 2_000_000 == 0 {
+        phase_us * seconds_per_slot / 12
+    } else {
+        phase_us
     }
 }
 

@@ -139,10 +139,12 @@ fn gnosis_has_slots_of_five_seconds() {
     let first = gnosis.slot_at_us(utc("2023-08-01T11:00:00Z"));
     for slot in first..first + 400 {
         let at = gnosis.slot_start_us(slot) + 2_500_000;
-        source.say(at, slot == first, &[wall(slot, 2_500_000)]);
+        // Half a slot, as formats tell it.
+        source.say(at, slot == first, &[wall(slot, 6_000_000)]);
     }
     let solutions = source.solve(&Options::default());
     assert_eq!(solutions[0].network.as_deref(), Some("gnosis"));
+    assert_eq!(solutions[0].residual_s, Some(0.0));
     source.check(&solutions);
 }
 
