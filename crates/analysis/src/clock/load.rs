@@ -203,6 +203,10 @@ fn told_networks(case: &Case) -> Vec<Network> {
     .collect()
 }
 
+/// Slots further from the stamp than this are another network's, or the year is wrong: the worst clock
+/// that is known was a day off (a time server of Medalla, 14 August 2020).
+const OTHER_NETWORK_US: u64 = 10 * 86_400 * 1_000_000;
+
 /// The node's own idea of the time, against the stamp of the line.
 fn believed(row: &Row<'_>, us: i64, method: &str, networks: &[Network]) -> Option<Sample> {
     let (offset_s, uncertainty_s) = if let Some(own_us) = row.i64("own_time_us") {
@@ -218,6 +222,9 @@ fn believed(row: &Row<'_>, us: i64, method: &str, networks: &[Network]) -> Optio
         let half_s = network.seconds_per_slot as f64 / 2.0;
         // The slot says the time to within its length, and the line may be written a moment later.
         let middle_us = network.slot_start_us(slot) + network.seconds_per_slot * 500_000;
+        if middle_us.abs_diff(us) > OTHER_NETWORK_US {
+            return None;
+        }
         ((middle_us - us) as f64 / 1e6, half_s + 1.0)
     };
     Some(Sample {
