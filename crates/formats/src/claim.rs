@@ -317,12 +317,14 @@ impl Catalogue {
             _ => None,
         };
         if let Some(syntax) = syntax {
+            // Of a format's dialects the first that fits is taken.
+            let mut offered = None;
             for (number, dialect) in self.dialects.iter().enumerate() {
                 if dialect.syntax == syntax
                     && dialect.generic == generic
+                    && offered != Some(dialect.format)
                     && let Some(found) = dialect.find(line, scan)
                 {
-                    scan.found.set(Some((number as u16, found)));
                     let shape = match syntax {
                         Syntax::Json => Shape::Json(number as u16),
                         Syntax::Logfmt => Shape::Logfmt(number as u16),
@@ -332,6 +334,8 @@ impl Catalogue {
                     let Some(right) = compiled.claims_object(&found, line, scan) else {
                         continue;
                     };
+                    offered = Some(format);
+                    scan.found.set(Some((number as u16, found)));
                     offer(
                         right,
                         breadth(format),
