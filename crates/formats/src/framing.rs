@@ -276,7 +276,7 @@ fn is_slog_continuation(text: &[u8]) -> bool {
     is_tracing_continuation(text)
         || (matches!(digits, 1..=4) && text[digits..].starts_with(b": "))
         || memmem::rfind(text, b", service: ").is_some_and(|at| {
-            let name = &trim_end(text)[at + 11..];
+            let name = trim_end(&text[at + 11..]);
             !name.is_empty() && name.iter().all(|c| is_key_byte(*c))
         })
 }

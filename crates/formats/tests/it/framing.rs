@@ -156,6 +156,13 @@ fn panics_belong_to_those_whose_names_they_hold() {
     check(&format!("{LINE}panic: boom\n{stack}"), "R1 R4");
 }
 
+/// A continuation that ends where the name of a service should stand.
+#[test]
+fn a_service_without_a_name() {
+    let line = "Jun 01 17:54:12.007 INFO Synced  slot: 7, service: slot_notifier\n";
+    check(&format!("{line}x, service: \t\n"), "R1 !Unrecognised1");
+}
+
 fn pieces() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         Just(LINE.as_bytes().to_vec()),
