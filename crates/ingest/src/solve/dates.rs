@@ -1,5 +1,6 @@
 //! Years and days, once the zone of a segment is settled; and the wrapper's own clock.
 
+use super::collect::Collectors;
 use super::fit::{Instant, Known, Reading, Sample, read};
 use super::pieces::{distance_us, next_year};
 use super::solver::{Reason, Segment};
@@ -15,6 +16,7 @@ pub(super) fn solve_piece(
     segment: &Segment<'_>,
     index: usize,
     pieces: &[PieceInput<'_>],
+    collectors: &Collectors<'_>,
 ) -> Solution {
     let piece = &pieces[index];
     let known = Known {
@@ -45,10 +47,13 @@ pub(super) fn solve_piece(
             shift_us: 0,
         };
         let (instant, basis) = match anchor.kind {
-            AnchorKind::Wrapper { stamp } => match stamp.utc_us() {
-                Some(utc_us) => (about(utc_us), Basis::Wrapper),
-                None => continue,
-            },
+            AnchorKind::Wrapper { stamp } => {
+                let told = || collectors.utc_us(piece.collector, &stamp);
+                match stamp.utc_us().or_else(told) {
+                    Some(utc_us) => (about(utc_us), Basis::Wrapper),
+                    None => continue,
+                }
+            }
             AnchorKind::WrittenElsewhere { utc_us } => (about(utc_us), Basis::Wrapper),
             _ => match segment.network.and_then(|network| sample.instant(network)) {
                 Some(instant) => (instant, Basis::Slot),

@@ -68,11 +68,30 @@ pub fn solve(pieces: &[PieceInput<'_>]) -> Vec<Solution> {
     }
     // What some lines of a collection say about its clock dates others of it.
     let collectors = Collectors::new(pieces, &solutions);
-    let helps = |(piece, solution)| collectors.help(piece, solution);
-    if pieces.iter().zip(&solutions).any(helps) {
-        return pass(pieces, &collectors);
+    let helps = |(piece, solution): (&PieceInput<'_>, &Solution)| {
+        collectors.help(piece, solution).then_some(piece.process)
+    };
+    let helped: BTreeSet<u32> = pieces.iter().zip(&solutions).filter_map(helps).collect();
+    if helped.is_empty() {
+        return solutions;
     }
-    solutions
+    // Not those that told it: their own reasons stay theirs.
+    let sure = pieces
+        .iter()
+        .zip(&solutions)
+        .filter(|(_, solution)| !matches!(solution.basis, Basis::None | Basis::Assumed));
+    let sure: BTreeSet<u32> = sure.map(|(piece, _)| piece.process).collect();
+    let asking: Vec<PieceInput<'_>> = pieces
+        .iter()
+        .map(|piece| PieceInput {
+            collector: match helped.contains(&piece.process) && !sure.contains(&piece.process) {
+                true => piece.collector,
+                false => "",
+            },
+            ..*piece
+        })
+        .collect();
+    pass(&asking, &collectors)
 }
 
 /// Returns the offset of the zone that the user named, in the year or on the day that was solved.
@@ -119,7 +138,7 @@ fn pass(pieces: &[PieceInput<'_>], collectors: &Collectors<'_>) -> Vec<Solution>
     for segment in &mut segments {
         settle(segment, pieces);
         for &index in &segment.pieces {
-            solutions[index] = solve_piece(segment, index, pieces);
+            solutions[index] = solve_piece(segment, index, pieces, collectors);
         }
     }
     roll(&mut solutions, pieces, &segments);

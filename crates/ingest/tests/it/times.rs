@@ -144,3 +144,98 @@ fn the_corpus_is_dated_as_read_by_eye() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// Two programs of one machine in one journal without year or zone: the beacon node's slots date the execution client,
+/// by way of the journal's own clock.
+#[test]
+fn a_journal_in_local_time_is_dated_by_one_of_its_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("journal.log");
+    let mut text = String::new();
+    // Mainnet slot 6424000 began on 2023-05-12 at 17:20:23 UTC; the journal is in +02:00, geth in -04:00.
+    for n in 0..20 {
+        let second = |at: u32| (at / 60, at % 60);
+        let (minute, half) = second(20 * 60 + 29 + 12 * n);
+        writeln!(
+            text,
+            "May 12 19:{minute:02}:{half:02} node-7 lighthouse[71]: May 12 17:{minute:02}:{half:02}.001 INFO Synced                   \
+             \u{20}            slot: {}, block: 0x1234…abcd, epoch: 200750, finalized_epoch: 200748, finalized_root: 0x9876…fedc, \
+             exec_hash: 0x1111…2222 (verified), peers: 80, service: slot_notifier",
+            6_424_000 + n
+        )
+        .unwrap();
+        writeln!(
+            text,
+            "May 12 19:{minute:02}:{half:02} node-7 geth[72]: INFO [05-12|13:{minute:02}:{half:02}.003] Imported new \
+             potential chain segment number={} hash=a1b2c3..d4e5f6 blocks=1 txs=120 mgas=12.1 elapsed=90.1ms",
+            17_244_000 + n
+        )
+        .unwrap();
+    }
+    std::fs::write(&log, text).unwrap();
+    let case = folder.path().join("x.case");
+    let mut writer = CaseWriter::open_or_create(&case).unwrap();
+    ingest(&mut writer, &[log], &IngestOptions::default(), &mut Quiet).unwrap();
+    let source = writer.case().manifest().sources[0].clone();
+    assert_eq!((source.records, source.undated), (40, 0));
+    assert_eq!(
+        source.first_ts_us.map(format_utc_short).as_deref(),
+        Some("2023-05-12T17:20:29.001Z")
+    );
+    assert_eq!(
+        source.last_ts_us.map(format_utc_short).as_deref(),
+        Some("2023-05-12T17:24:17.003Z")
+    );
+    for (client, zone_seconds, basis) in [("lighthouse", 0, "slot"), ("geth", -4 * 3600, "wrapper")]
+    {
+        let piece = source
+            .pieces
+            .iter()
+            .find(|piece| piece.client == client)
+            .unwrap();
+        assert_eq!(
+            (piece.zone_seconds, piece.year, piece.basis.as_str()),
+            (Some(zone_seconds), Some(2023), basis),
+            "{client}"
+        );
+        assert_eq!(piece.wrapper_zone_seconds, Some(2 * 3600), "{client}");
+    }
+}
+
+/// A devnet's network is in a file that the user has; the case keeps it.
+#[test]
+fn a_network_of_ones_own_dates_its_logs_without_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.yaml");
+    let yaml = "CONFIG_NAME: 'westeros'\nPRESET_BASE: mainnet\nSECONDS_PER_SLOT: 12\n\
+                GENESIS_FORK_VERSION: 0x10099999\nGENESIS_TIME: 1700000000\n";
+    std::fs::write(&config, yaml).unwrap();
+    let log = folder.path().join("beacon.log");
+    // Slot 5000 began on 2023-11-15 at 14:53:20 UTC; the machine is in +05:30.
+    let line = "Nov 15 20:23:26.002 INFO Synced                                  slot: 5000, block: \
+                0x1234…abcd, epoch: 156, finalized_epoch: 154, finalized_root: 0x9876…fedc, peers: 8\n";
+    std::fs::write(&log, line).unwrap();
+    let case = folder.path().join("x.case");
+    let mut writer = CaseWriter::open_or_create(&case).unwrap();
+    let options = IngestOptions {
+        network: Some(config.display().to_string()),
+        ..IngestOptions::default()
+    };
+    ingest(&mut writer, &[log], &options, &mut Quiet).unwrap();
+    std::fs::remove_file(&config).unwrap();
+    let check = |writer: &CaseWriter, basis: &str| {
+        let manifest = writer.case().manifest();
+        let piece = &manifest.sources[0].pieces[0];
+        assert_eq!((piece.zone_seconds, piece.year), (Some(19_800), Some(2023)));
+        assert_eq!(piece.basis, basis);
+        assert_eq!(manifest.processes[0].network.as_deref(), Some("westeros"));
+    };
+    check(&writer, "slot");
+    // Solved anew, without the file.
+    let said = ingest::Amendment {
+        zone: Some("Asia/Kolkata".to_owned()),
+        ..ingest::Amendment::default()
+    };
+    ingest::amend(&mut writer, "S1", &said).unwrap();
+    check(&writer, "given");
+}
