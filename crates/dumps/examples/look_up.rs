@@ -1,4 +1,4 @@
-//! Measures what a trace costs on a plain dump: `cargo run --release -p dumps --example throughput [MiB]`.
+//! Measures what a trace costs on a plain dump: `cargo run --release -p dumps --example look_up [MiB]`.
 //!
 //! Writes a seeded dump to a temporary file, scans it, looks a hash up in its largest table, and
 //! reads everything once.

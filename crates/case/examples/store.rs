@@ -1,5 +1,5 @@
 //! Measures the store alone: prepared rows of synthetic Prysm text into Parquet, and the text into the
-//! evidence store. `cargo run --release -p case --example throughput [MiB]`.
+//! evidence store. `cargo run --release -p case --example store [MiB]`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement")]
 
 use case::{CaseWriter, Source, TableId};

@@ -1,4 +1,4 @@
-//! How fast evidence is unpacked: `cargo run --release -p evidence --example throughput -- PATH…`
+//! How fast evidence is unpacked: `cargo run --release -p evidence --example unpack -- PATH…`
 //!
 //! Reads every source under the paths as ingest does (decoded ahead, hashed, cut into blocks) and looks at
 //! each byte a few times where a parser would. Prints MB/s of decoded text and how many cores were busy.
