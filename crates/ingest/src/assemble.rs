@@ -136,6 +136,17 @@ impl Assembler {
         self.collect(rows, &runs);
     }
 
+    /// Whether a running program can have written a block right behind what was looked at.
+    pub(crate) fn goes_on_with(&self, rows: &BlockRows) -> bool {
+        let facts = self.pieces.facts();
+        let last = facts.iter().rev().find_map(|piece| piece.last);
+        let first = rows.stamps.iter().flatten().next();
+        match (last, first) {
+            (Some(last), Some(first)) => solve::goes_on(&last, first).is_some(),
+            _ => true,
+        }
+    }
+
     /// Returns the solution of every piece seen so far.
     pub(crate) fn solutions(&self) -> Vec<Solution> {
         solve::solve(&self.inputs(&self.anchors.clone().into_anchors()))

@@ -7,6 +7,7 @@
 use crate::assemble::Assembler;
 use crate::entry::{EntrySink, EntryTime};
 use crate::networks::network_named;
+use crate::rotate;
 use crate::rows::BlockRows;
 use crate::run::Problem;
 use crate::setting::SourceSetting;
@@ -19,7 +20,7 @@ use formats::Catalogue;
 use model::{Record, RecordSink, Reject, time::format_offset};
 use std::collections::BTreeMap;
 use std::io::{self, Cursor, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// How much of standard input is held back until its time is solved.
 pub(crate) const HELD_BYTES: u64 = 64 << 20;
@@ -89,16 +90,36 @@ pub fn parse(
         report: ParseReport::default(),
         emit,
     };
+    let mut files = Vec::new();
     for (item, node) in found.into_iter().zip(nodes) {
         match item {
             Found::Problem { path, error } => {
                 let problem = unread(path.display().to_string(), &error);
                 parsing.report.problems.push(problem);
             }
-            Found::File { path, shown } => parsing.file(&path, &shown, node)?,
+            Found::File { path, shown } => files.push(File { path, shown, node }),
         }
     }
+    for set in rotate::sets(files, |file| &file.shown) {
+        parsing.set(&set)?;
+    }
     Ok(parsing.report)
+}
+
+/// A file to parse.
+struct File {
+    path: PathBuf,
+    shown: String,
+    node: String,
+}
+
+/// Sources that go on from one to the next: a process does not end with its file.
+struct Chain {
+    assembler: Assembler,
+    solutions: Vec<solve::Solution>,
+    /// Where the writing is: the cutter of pieces, and each process's last time.
+    pieces: Pieces,
+    order: BTreeMap<u32, i64>,
 }
 
 struct Parsing<'a> {
@@ -121,18 +142,42 @@ impl Parsing<'_> {
         }
     }
 
-    /// Parses all sources in a file: for their times first, then once more to write them.
-    fn file(&mut self, path: &Path, shown: &str, node: String) -> Result<(), IngestError> {
-        let mut streams = match Streams::open(path, Limits::default()) {
+    /// Parses the files of a rotated set, the oldest first, or a single file: for their times first, then once
+    /// more to write them.
+    fn set(&mut self, files: &[File]) -> Result<(), IngestError> {
+        let mut chains: Vec<Chain> = Vec::new();
+        let mut solved: Vec<Vec<Option<usize>>> = Vec::new();
+        for file in files {
+            solved.push(self.first_pass(file, &mut chains)?);
+        }
+        for chain in &mut chains {
+            chain.solutions = chain.assembler.solutions();
+        }
+        for (file, solved) in files.iter().zip(solved) {
+            if file.path.as_os_str() != evidence::STDIN {
+                self.second_pass(file, solved, &mut chains)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a file for the times of its sources; returns the chain of each that is text.
+    fn first_pass(
+        &mut self,
+        file: &File,
+        chains: &mut Vec<Chain>,
+    ) -> Result<Vec<Option<usize>>, IngestError> {
+        let mut solved = Vec::new();
+        let mut streams = match Streams::open(&file.path, Limits::default()) {
             Ok(streams) => streams,
             Err(error) => {
-                self.report.problems.push(unread(shown.to_owned(), &error));
-                return Ok(());
+                let problem = unread(file.shown.clone(), &error);
+                self.report.problems.push(problem);
+                return Ok(solved);
             }
         };
         let archive = streams.is_archive();
-        let stdin = path.as_os_str() == evidence::STDIN;
-        let mut solved: Vec<Option<Vec<solve::Solution>>> = Vec::new();
+        let stdin = file.path.as_os_str() == evidence::STDIN;
         while let Some(mut reader) = self.next_source(&mut streams) {
             let name = reader.name().to_owned();
             let node = match archive && !self.setting.node_given {
@@ -141,7 +186,7 @@ impl Parsing<'_> {
                     ..NodeHints::default()
                 }])
                 .swap_remove(0),
-                false => node.clone(),
+                false => file.node.clone(),
             };
             if let Some(what) = refused(&mut reader) {
                 self.report.problems.push(Problem {
@@ -152,15 +197,20 @@ impl Parsing<'_> {
                 solved.push(None);
                 continue;
             }
-            let text = Text::only_read(reader);
-            let (text, solutions) = if stdin {
-                (self.held(text, &name, &node)?, None)
+            let mut text = Text::only_read(reader);
+            if stdin {
+                text = self.held(text, &name, &node)?;
+                solved.push(None);
             } else {
-                let mut text = text;
-                let solutions = self.one(&name, &node).solve(&mut text)?;
-                (text, Some(solutions))
-            };
-            solved.push(solutions);
+                let before = match archive {
+                    true => None,
+                    false => chains.pop(),
+                };
+                let one = self.one(&name, &node);
+                let before_and_now = one.solve(&mut text, before)?;
+                chains.extend(before_and_now);
+                solved.push(Some(chains.len() - 1));
+            }
             let (mut reader, _) = text.into_source();
             reader.skip(u64::MAX);
             for (byte, what) in reader.finish().problems {
@@ -174,13 +224,24 @@ impl Parsing<'_> {
                 });
             }
         }
-        if stdin {
+        Ok(solved)
+    }
+
+    /// Reads a file again and writes the entries of its sources.
+    fn second_pass(
+        &mut self,
+        file: &File,
+        solved: Vec<Option<usize>>,
+        chains: &mut [Chain],
+    ) -> Result<(), IngestError> {
+        if solved.is_empty() {
             return Ok(());
         }
-        let mut again = match Streams::open(path, Limits::default()) {
+        let mut again = match Streams::open(&file.path, Limits::default()) {
             Ok(streams) => streams,
             Err(error) => {
-                self.report.problems.push(unread(shown.to_owned(), &error));
+                let problem = unread(file.shown.clone(), &error);
+                self.report.problems.push(problem);
                 return Ok(());
             }
         };
@@ -190,11 +251,11 @@ impl Parsing<'_> {
             let Stream::Source(reader) = stream else {
                 continue;
             };
-            if let Some(Some(solutions)) = solved.next() {
+            if let Some(Some(chain)) = solved.next() {
                 let name = reader.name().to_owned();
                 let text = Text::only_read(*reader);
                 let places = text.places();
-                self.write(text, places, &name, &node, solutions)?;
+                self.write(text, places, &name, &mut chains[chain])?;
             }
         }
         Ok(())
@@ -225,9 +286,13 @@ impl Parsing<'_> {
                 path: name.to_owned(),
                 source,
             })?;
-        let solutions = self.one(name, node).solve(Cursor::new(held.as_slice()))?;
+        let one = self.one(name, node);
+        let mut solved = one.solve(Cursor::new(held.as_slice()), None)?;
         let all = Cursor::new(held).chain(&mut text);
-        self.write(all, places, name, node, solutions)?;
+        if let Some(chain) = solved.last_mut() {
+            chain.solutions = chain.assembler.solutions();
+            self.write(all, places, name, chain)?;
+        }
         Ok(text)
     }
 
@@ -236,18 +301,14 @@ impl Parsing<'_> {
         reader: impl Read,
         places: Places,
         name: &str,
-        node: &str,
-        solutions: Vec<solve::Solution>,
+        chain: &mut Chain,
     ) -> Result<(), IngestError> {
         let one = One {
             catalogue: self.catalogue,
-            setting: SourceSetting {
-                node: node.to_owned(),
-                ..self.setting.clone()
-            },
+            setting: self.setting.clone(),
             shown: name,
         };
-        let source = one.write(reader, &places, solutions, self.emit)?;
+        let source = one.write(reader, &places, chain, self.emit)?;
         self.report.sources.push(source);
         Ok(())
     }
@@ -299,19 +360,33 @@ impl One<'_> {
         }
     }
 
-    /// Reads a source for its pieces and their solutions.
-    fn solve<R: Read>(&self, reader: R) -> Result<Vec<solve::Solution>, IngestError> {
-        let mut assembler = Assembler::new(self.setting.clone());
+    /// Reads a source for its pieces and clues. Returns the chain before if this source does not go on with
+    /// it, then the chain it belongs to.
+    fn solve<R: Read>(&self, reader: R, before: Option<Chain>) -> Result<Vec<Chain>, IngestError> {
+        let new = || Chain {
+            assembler: Assembler::new(self.setting.clone()),
+            solutions: Vec::new(),
+            pieces: self.setting.pieces(),
+            order: BTreeMap::new(),
+        };
+        let mut asked = before.is_none();
+        let mut chains = vec![before.unwrap_or_else(new)];
         self.blocks(reader, &mut |piece, parser| {
             if let Piece::Block { bytes, at } = piece {
                 let mut rows = BlockRows::new(bytes.len());
                 let Ok(()) = parser.parse_block(&bytes, at, &mut rows);
                 rows.finish();
-                assembler.look(&rows);
+                let follows = |chain: &Chain| chain.assembler.goes_on_with(&rows);
+                if !std::mem::replace(&mut asked, true) && !chains.last().is_some_and(follows) {
+                    chains.push(new());
+                }
+                if let Some(chain) = chains.last_mut() {
+                    chain.assembler.look(&rows);
+                }
             }
             Ok(())
         })?;
-        Ok(assembler.solutions())
+        Ok(chains)
     }
 
     /// Reads a source again and writes its entries.
@@ -319,17 +394,21 @@ impl One<'_> {
         &self,
         reader: R,
         places: &Places,
-        solutions: Vec<solve::Solution>,
+        chain: &mut Chain,
         emit: &mut dyn FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<ParsedSource, IngestError> {
         let mut source = ParsedSource {
             path: self.shown.to_owned(),
             ..ParsedSource::default()
         };
-        let mut pieces = self.setting.pieces();
-        let mut order = BTreeMap::new();
-        let mut time =
-            |record: &Record<'_>| entry_time(record, &mut pieces, &solutions, &mut order);
+        let mut time = |record: &Record<'_>| {
+            entry_time(
+                record,
+                &mut chain.pieces,
+                &chain.solutions,
+                &mut chain.order,
+            )
+        };
         let mut counted = |line: &[u8]| emit(line);
         let mut sink = EntrySink {
             source: self.shown,

@@ -140,6 +140,29 @@ fn first_day(source: &Source) -> Option<i64> {
     }
 }
 
+/// Brings files of one set together, the oldest first by their names; everything else stays where it is.
+pub(crate) fn sets<F>(files: Vec<F>, path: impl Fn(&F) -> &str) -> Vec<Vec<F>> {
+    let mut sets: Vec<Vec<(Age, F)>> = Vec::new();
+    let mut places: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for file in files {
+        let (folder, name) = split(path(&file));
+        let (base, age) = rotated(name);
+        let place = *places
+            .entry((folder.to_owned(), base))
+            .or_insert(sets.len());
+        if place == sets.len() {
+            sets.push(Vec::new());
+        }
+        sets[place].push((age, file));
+    }
+    for set in &mut sets {
+        set.sort_by(|(a, _), (b, _)| a.cmp(b));
+    }
+    sets.into_iter()
+        .map(|set| set.into_iter().map(|(_, file)| file).collect())
+        .collect()
+}
+
 fn split(path: &str) -> (&str, &str) {
     let at = path.rfind(['/', evidence::INSIDE]).map_or(0, |at| at + 1);
     path.split_at(at)

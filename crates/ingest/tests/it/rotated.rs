@@ -93,3 +93,47 @@ fn what_does_not_follow_is_not_joined() {
     let (_folder, case) = case_of(&[("n1/beacon.log", SECOND), ("n1/beacon.log.1", &overlapping)]);
     assert_eq!(of(&case, "n1/beacon.log").1.continues, None);
 }
+
+#[test]
+fn parse_reads_a_set_as_one_stream_the_oldest_first() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("beacon.log", THIRD),
+        ("beacon.log.1", SECOND),
+        ("beacon.log.2", FIRST),
+    ] {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    let mut entries: Vec<serde_json::Value> = Vec::new();
+    let paths = [folder.path().to_path_buf()];
+    ingest::parse(&paths, &IngestOptions::default(), &mut |entry| {
+        entries.push(serde_json::from_slice(entry).unwrap());
+        Ok(())
+    })
+    .unwrap();
+    let text =
+        |entry: &serde_json::Value, key: &str| entry[key].as_str().unwrap_or_default().to_owned();
+    let read: Vec<(String, String, String)> = entries
+        .iter()
+        .map(|entry| {
+            let source = text(entry, "source");
+            let name = source.rsplit('/').next().unwrap().to_owned();
+            (name, text(entry, "ts"), text(entry, "ts_basis"))
+        })
+        .collect();
+    let expected = [
+        ("beacon.log.2", "17:25:02"),
+        ("beacon.log.2", "17:26:02"),
+        ("beacon.log.1", "17:30:40"),
+        ("beacon.log.1", "17:31:40"),
+        ("beacon.log", "17:40:40"),
+    ]
+    .map(|(name, time)| {
+        (
+            name.to_owned(),
+            format!("2020-08-14T{time}.000000Z"),
+            "slot".to_owned(),
+        )
+    });
+    assert_eq!(read, expected);
+}
