@@ -358,7 +358,14 @@ impl<'a> Told<'_, 'a> {
 pub(crate) struct Meaning<'a> {
     pub(crate) observations: Vec<Observation<'a>>,
     pub(crate) clues: Vec<Clue>,
-    spare: Vec<Vec<Option<ObsValue<'a>>>>,
+    spare: Vec<Vec<Option<ObsValue<'static>>>>,
+}
+
+/// Empties a row of values and forgets the lifetime; mapping an empty vector in place keeps its
+/// allocation.
+fn emptied<'b>(mut values: Vec<Option<ObsValue<'_>>>) -> Vec<Option<ObsValue<'b>>> {
+    values.clear();
+    values.into_iter().map(|_| None).collect()
 }
 
 impl<'a> Meaning<'a> {
@@ -366,7 +373,7 @@ impl<'a> Meaning<'a> {
     /// in place keeps its allocation.
     pub(crate) fn recycle<'b>(mut self) -> Meaning<'b> {
         for observation in self.observations.drain(..) {
-            self.spare.push(observation.values);
+            self.spare.push(emptied(observation.values));
         }
         self.clues.clear();
         Meaning {
@@ -376,20 +383,13 @@ impl<'a> Meaning<'a> {
                 .map(|_| unreachable!("drained"))
                 .collect(),
             clues: self.clues,
-            spare: self
-                .spare
-                .into_iter()
-                .map(|mut values| {
-                    values.clear();
-                    values.into_iter().map(|_| None).collect()
-                })
-                .collect(),
+            spare: self.spare,
         }
     }
 
     fn observe(&mut self, specs: &'a [ObserveSpec], told: &Told<'_, 'a>) {
         for spec in specs {
-            let mut values = self.spare.pop().unwrap_or_default();
+            let mut values: Vec<Option<ObsValue<'a>>> = self.spare.pop().unwrap_or_default();
             let slot = spec.slot.as_ref().and_then(|slot| match slot.get(told) {
                 Some(ObsValue::I64(slot)) => Some(slot),
                 _ => None,
@@ -415,8 +415,7 @@ impl<'a> Meaning<'a> {
                     values,
                 });
             } else {
-                values.clear();
-                self.spare.push(values);
+                self.spare.push(emptied(values));
             }
         }
     }

@@ -269,6 +269,12 @@ pub(crate) fn recognisers(line: &[u8]) -> &'static [Recogniser] {
     let Some(first) = line.first() else {
         return &[];
     };
+    // `Aug 14 …` can be none of the many that begin with a level or a date.
+    if first.is_ascii_uppercase()
+        && let [_, _, _, b' ', b'0'..=b'3', b'0'..=b'9', b' ', ..] = line
+    {
+        return &[slog::recognise, tracing::year_less];
+    }
     match first {
         b'[' => &[
             |line| logrus::terminal(line, 1),
