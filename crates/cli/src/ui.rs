@@ -169,6 +169,16 @@ impl Ui {
         .into())
     }
 
+    /// Makes room for an answer that is drawn again: a terminal is cleared.
+    pub(crate) fn clear(&self) -> Result<(), CliError> {
+        if self.settings.environment.stdout_terminal && self.settings.output.is_none() {
+            let mut out = io::stdout().lock();
+            out.write_all(b"\x1b[H\x1b[2J\x1b[3J")?;
+            out.flush()?;
+        }
+        Ok(())
+    }
+
     /// Tells something that is no answer.
     pub(crate) fn note(&self, text: &str) {
         if !self.settings.quiet {

@@ -19,7 +19,7 @@ pub(crate) enum Identity {
 }
 
 /// Bytes compared before anything is hashed.
-const HEAD_BYTES: u64 = 4096;
+pub(crate) const HEAD_BYTES: u64 = 4096;
 /// Bytes hashed at a time when the case holds more than the file.
 const STEP_BYTES: u64 = 4 << 20;
 
@@ -36,6 +36,13 @@ pub(crate) struct Known<'a> {
 /// Returns the first bytes by which a stream is compared.
 pub(crate) fn head_of(reader: &mut SourceReader) -> Vec<u8> {
     reader.peek(HEAD_BYTES as usize).to_vec()
+}
+
+/// Whether a source whose text the case keeps begins like a stream does.
+pub(crate) fn begins_alike(case: &Case, source: &Source, head: &[u8]) -> bool {
+    let length = HEAD_BYTES.min(source.bytes).min(head.len() as u64);
+    case.evidence(&source.digest, 0, length)
+        .is_ok_and(|stored| stored == head[..length as usize])
 }
 
 /// Finds out whether the case knows a file, whatever its name. Hashes it only if its first bytes are

@@ -23,6 +23,7 @@ mod dump_source;
 mod entry;
 mod error;
 mod identity;
+mod live;
 mod log_source;
 mod networks;
 mod nodes;

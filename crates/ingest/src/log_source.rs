@@ -32,6 +32,16 @@ pub(crate) struct LogRun {
 pub(crate) struct Continue<'a> {
     pub(crate) source: &'a Source,
     pub(crate) processes: Vec<case::Process>,
+    /// Whether the reader stands there already.
+    pub(crate) in_place: bool,
+}
+
+/// How far a source that flows has come, as far as it is read.
+pub(crate) struct SourceState {
+    /// Its bytes.
+    pub(crate) bytes: u64,
+    /// Their digest.
+    pub(crate) sha256: evidence::Digest256,
 }
 
 /// What drives one read.
@@ -184,13 +194,20 @@ pub(crate) fn read_log(
     let mut assembler = Assembler::new(reading.setting.clone());
     let mut start = Position::START;
     let mut encoding = Encoding::detect(reader.peek(HEAD_BYTES));
-    if let Some(Continue { source, processes }) = continued {
+    if let Some(Continue {
+        source,
+        processes,
+        in_place,
+    }) = continued
+    {
         let resume = source.resume.clone().unwrap_or_default();
         start = Position {
             byte: resume.byte,
             line: resume.line.max(1),
         };
-        reader.skip(start.byte);
+        if !in_place {
+            reader.skip(start.byte);
+        }
         encoding = source.encoding();
         assembler.resume(source, &processes);
     }

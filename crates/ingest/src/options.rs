@@ -2,6 +2,8 @@
 
 use crate::IngestError;
 use formats::Catalogue;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Options of [`crate::ingest`] and [`crate::parse`]. What changes records is part of a throw-away
 /// case's key.
@@ -27,6 +29,10 @@ pub struct IngestOptions {
     pub threads: usize,
     /// Users' own formats, as (stem, text).
     pub formats_overlay: Vec<(String, String)>,
+    /// Whether a log on standard input is committed every few seconds while it flows.
+    pub live: bool,
+    /// Set, it ends such a stream: what came is committed.
+    pub stop: Option<Arc<AtomicBool>>,
     /// Who runs this and how, for the custody log.
     pub custody: Option<Custody>,
 }

@@ -3,14 +3,14 @@
 use crate::archive::Archive;
 use crate::dump_source::{DumpReading, read_dump_source};
 use crate::identity::{Heads, Identity, Known, head_of, identify};
-use crate::log_source::{Continue, LogReading, describe, read_log};
+use crate::log_source::{Continue, LogReading, SourceState, describe, read_log};
 use crate::networks::{self, CaseNetworks, NamedNetwork};
 use crate::nodes::{NodeHints, node_names, stem};
 use crate::pipeline::StageTimes;
 use crate::reread::{self, Catalogues, ReadWith};
 use crate::setting::SourceSetting;
 use crate::text::{HEAD_BYTES, refused};
-use crate::{IngestError, IngestOptions, Progress, copies, resolve};
+use crate::{IngestError, IngestOptions, Progress, copies, live, resolve};
 use case::{CaseWriter, CustodyEntry, Override, Source, SourceKind, Transaction};
 use evidence::{Found, Limits, SourceReader, Stream, Streams};
 use std::collections::BTreeSet;
@@ -37,6 +37,19 @@ pub struct IngestReport {
     pub stages: StageTimes,
 }
 
+impl IngestReport {
+    /// Adds what another run did.
+    fn take(&mut self, other: IngestReport) {
+        self.added.extend(other.added);
+        self.grown.extend(other.grown);
+        self.unchanged.extend(other.unchanged);
+        self.problems.extend(other.problems);
+        self.rewritten += other.rewritten;
+        self.bytes += other.bytes;
+        self.stages.add(other.stages);
+    }
+}
+
 /// Evidence that could not be read, or only in part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -61,6 +74,19 @@ pub fn ingest(
 ) -> Result<IngestReport, IngestError> {
     // Wrong definitions are refused before anything is read.
     options.catalogue()?;
+    let stdin = |path: &PathBuf| path.as_os_str() == evidence::STDIN;
+    if options.live && !options.dry_run && paths.iter().any(stdin) && live::is_log() {
+        let files: Vec<PathBuf> = paths.iter().filter(|path| !stdin(path)).cloned().collect();
+        let mut report = if files.is_empty() {
+            IngestReport::default()
+        } else {
+            ingest(writer, &files, options, progress)?
+        };
+        let input = Box::new(std::io::stdin());
+        let live = live::ingest_stream(writer, input, options, progress)?;
+        report.take(live);
+        return Ok(report);
+    }
     let mut run = Run::new(writer, options)?;
     let found = evidence::walk(paths);
     run.name_nodes(&found);
@@ -83,7 +109,7 @@ pub fn ingest(
 
 pub(crate) struct Run<'w, 'o> {
     pub(crate) tx: Transaction<'w>,
-    committed: case::Case,
+    pub(crate) committed: case::Case,
     catalogues: Catalogues,
     options: &'o IngestOptions,
     network: Option<NamedNetwork>,
@@ -108,7 +134,7 @@ pub(crate) struct Incoming<'a> {
 }
 
 impl<'w, 'o> Run<'w, 'o> {
-    fn new(
+    pub(crate) fn new(
         writer: &'w mut CaseWriter,
         options: &'o IngestOptions,
     ) -> Result<Run<'w, 'o>, IngestError> {
@@ -334,13 +360,66 @@ impl<'w, 'o> Run<'w, 'o> {
         let before: Option<Source> = grown
             .as_ref()
             .and_then(|digest| self.tx.manifest().source(digest).cloned());
-        // What grows is read on as it was read, unless the user names other formats.
-        let with = match &before {
+        self.read_source(shown, node, reader, before, None, progress)
+    }
+
+    /// Reads one round of a stream that flows, and commits it. Returns the source and what was done.
+    pub(crate) fn stream(
+        mut self,
+        reader: SourceReader,
+        before: Option<Source>,
+        progress: &mut dyn Progress,
+        state: &mut dyn FnMut() -> SourceState,
+    ) -> Result<(String, IngestReport), IngestError> {
+        let shown = evidence::STDIN;
+        self.name_nodes(&[Found::File {
+            path: PathBuf::from(shown),
+            shown: shown.to_owned(),
+        }]);
+        let node = self.nodes[0].clone();
+        if before.is_none() {
+            self.custody("ingest", Path::new(shown), shown);
+        }
+        let known = before.as_ref().map(|source| source.digest.clone());
+        let digest = self.read_source(shown, node, reader, before, Some(state), progress)?;
+        let digest = digest
+            .or(known)
+            .or_else(|| self.report.unchanged.pop().map(|(_, digest)| digest))
+            .unwrap_or_default();
+        Ok((digest, self.finish(true, progress)?))
+    }
+
+    /// What grows is read on as it was read, unless the user names other formats.
+    fn read_with(&self, before: Option<&Source>) -> ReadWith {
+        match before {
             Some(source) if self.asked() == ReadWith::default() => {
                 ReadWith::of(self.tx.manifest(), source)
             }
             _ => self.asked(),
-        };
+        }
+    }
+
+    /// Whether a source is read on, and not again from its start because another parser read it.
+    pub(crate) fn continues(&mut self, source: &Source) -> Result<bool, IngestError> {
+        let with = self.read_with(Some(source));
+        let mut catalogues = std::mem::take(&mut self.catalogues);
+        let same = catalogues.get(&with)?.parser_version() == source.parser;
+        self.catalogues = catalogues;
+        Ok(same)
+    }
+
+    /// Reads a log source that is new, or what a known one grew by; `state` is of one that still flows, whose
+    /// reader stands where it is read on.
+    fn read_source(
+        &mut self,
+        shown: &str,
+        node: String,
+        reader: SourceReader,
+        before: Option<Source>,
+        state: Option<&mut dyn FnMut() -> SourceState>,
+        progress: &mut dyn Progress,
+    ) -> Result<Option<String>, IngestError> {
+        let with = self.read_with(before.as_ref());
         let mut catalogues = std::mem::take(&mut self.catalogues);
         let catalogue = catalogues.get(&with)?;
         let parser = catalogue.parser_version().to_owned();
@@ -356,6 +435,7 @@ impl<'w, 'o> Run<'w, 'o> {
         let continued = known.map(|source| Continue {
             source,
             processes: processes_of(self.tx.manifest(), &source.digest),
+            in_place: state.is_some(),
         });
         let mut times = StageTimes::default();
         let mut run = read_log(
@@ -366,6 +446,11 @@ impl<'w, 'o> Run<'w, 'o> {
             progress,
             &mut times,
         )?;
+        if let Some(state) = state {
+            let SourceState { bytes, sha256 } = state();
+            run.facts.bytes = bytes;
+            run.facts.sha256 = sha256;
+        }
         self.report.stages.add(times);
         self.report.bytes += run.facts.bytes;
         let whole = known.is_none();

@@ -9,6 +9,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use report::{Block, Document};
 use serde_json::json;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Read evidence into a case; what it has already costs only a hash
 #[derive(Debug, clap::Args)]
@@ -111,6 +113,8 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
         dry_run: args.dry_run,
         keep_dumps: args.keep_dumps,
         custody: Some(shared::custody(ui)),
+        live: true,
+        stop: stop_at_interrupt(&args.paths),
         ..args.reading.options(ui)?
     };
     let mut bar = Bar::new(ui.settings.progress);
@@ -192,6 +196,24 @@ fn tell(report: &IngestReport, args: &Args, ui: &Ui) -> Result<Exit, CliError> {
         exit = exit.merge(Exit::Partial);
     }
     Ok(exit)
+}
+
+/// Lets Ctrl-C end a stream in good order: what came is committed. A second one ends the program.
+fn stop_at_interrupt(paths: &[PathBuf]) -> Option<Arc<AtomicBool>> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    if !paths.iter().any(|path| path.as_os_str() == coroner::STDIN) {
+        return None;
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the first sets the flag, the second finds it set.
+        let hooked = signal_hook::flag::register_conditional_shutdown(signal, 130, stop.clone())
+            .and_then(|_| signal_hook::flag::register(signal, stop.clone()));
+        if hooked.is_err() {
+            return None;
+        }
+    }
+    Some(stop)
 }
 
 /// A progress bar, or silence.

@@ -12,6 +12,7 @@ mod gaps;
 mod grammar;
 mod hostile;
 mod killed;
+mod live;
 mod nodes;
 mod readme;
 mod run;
