@@ -2,6 +2,7 @@
 
 use crate::claim::{Claim, Names, Tier};
 use crate::definition::{self, Definition, DefinitionError, Sample};
+use crate::document::Document;
 use crate::engine::json::{Dialect, Keys, Scan};
 use crate::engine::{ENGINE_VERSION, Engine, Head, Rules};
 use crate::meaning::{MessageSpec, NO_CAPTURES};
@@ -401,6 +402,12 @@ impl Catalogue {
     /// hold other records.
     pub fn parser_version(&self) -> &str {
         &self.parser_version
+    }
+
+    /// Says whether a source that begins with these bytes (some 64 KiB, or all) is a document: one whose
+    /// entries are not lines. It is then read with [`Parser::parse_document`].
+    pub fn document(&self, start: &[u8]) -> Option<Document> {
+        Document::recognise(start)
     }
 
     /// Returns a parser: cheap to make, one per thread.

@@ -4,10 +4,12 @@
 //! are joined before anybody asks whose line it is, since JSON is a record only when it is whole.
 
 use crate::catalogue::Catalogue;
+use crate::document::Source;
 use crate::line::Line;
 use crate::parser::RECORD_BYTES;
 use crate::wrapper::{Peeled, Way};
 use memchr::memrchr;
+use model::Position;
 
 /// How many lines after a chunk the next one is looked for: bounds the work on hostile input.
 pub(crate) const REACH: usize = 128;
@@ -17,7 +19,8 @@ pub(crate) const REACH: usize = 128;
 pub(crate) struct Chunk {
     pub(crate) start: usize,
     pub(crate) next: usize,
-    /// The line number of what it goes on with.
+    /// Where what it goes on with begins, and the number of its line.
+    pub(crate) owner: usize,
     pub(crate) of: u64,
     /// Whether that became a record.
     pub(crate) record: bool,
@@ -50,12 +53,12 @@ impl Chunks {
         Some(self.0[at])
     }
 
-    /// Forgets the chunks before `position`, and says of those of line `of` what became of it.
-    pub(crate) fn settle(&mut self, position: usize, of: u64, record: bool) {
+    /// Forgets the chunks before `position`, and says of those of the line there what became of it.
+    pub(crate) fn settle(&mut self, position: usize, record: bool) {
         let passed = self.0.partition_point(|chunk| chunk.start < position);
         self.0.drain(..passed);
         for chunk in &mut self.0 {
-            if chunk.of == of {
+            if chunk.owner == position {
                 chunk.record = record;
             }
         }
@@ -66,13 +69,14 @@ impl Chunks {
 /// `line` stays as it is. Returns how many there are.
 pub(crate) fn join(
     catalogue: &Catalogue,
-    block: &[u8],
+    source: Source<'_>,
     line: &Line,
     ahead: &mut Line,
     chunks: &mut Chunks,
     of: u64,
     joined: &mut Vec<u8>,
 ) -> usize {
+    let block = source.block;
     let depth = usize::from(line.peeled.partial);
     let text = |line: &Line, out: &mut Vec<u8>| {
         let place = line.peeled.layers[depth - 1].text;
@@ -83,13 +87,13 @@ pub(crate) fn join(
     let mut found = 0;
     let mut at = line.next;
     let mut reach = 0;
-    while at < block.len() && reach < REACH {
+    while at < source.end() && reach < REACH {
         reach += 1;
         if let Some(other) = chunks.at(at) {
             at = other.next;
             continue;
         }
-        ahead.read(catalogue, block, at, Way::default());
+        ahead.read(catalogue, source, at, Way::default());
         if !line.peeled.same_kinds(depth, &ahead.peeled) {
             break;
         }
@@ -109,6 +113,7 @@ pub(crate) fn join(
             chunks.add(Chunk {
                 start: at,
                 next: ahead.next,
+                owner: line.start,
                 of,
                 record: false,
             });
@@ -149,7 +154,12 @@ pub(crate) fn pending(
         if at >= start {
             return false;
         }
-        line.read(catalogue, block, at, Way::default());
+        line.read(
+            catalogue,
+            Source::lines(block, Position::START),
+            at,
+            Way::default(),
+        );
         let peeled = &line.peeled;
         if peeled.layers.is_empty() {
             return false;

@@ -77,6 +77,7 @@ mod claim;
 mod convert;
 mod definition;
 mod definition_keyed;
+mod document;
 mod engine;
 mod framing;
 mod line;
@@ -90,5 +91,6 @@ mod wrapper;
 
 pub use catalogue::{Catalogue, Format};
 pub use definition::DefinitionError;
+pub use document::Document;
 pub use parser::Parser;
 pub use samples::{SampleFailure, check_samples};

@@ -2,6 +2,7 @@
 
 use crate::catalogue::Catalogue;
 use crate::claim::{Claim, Tier};
+use crate::document::{RowKind, Rows, Source};
 use crate::engine::Head;
 use crate::engine::json::{self, Scan, State};
 use crate::scan::{has_colours, strip_colours};
@@ -23,6 +24,8 @@ pub(crate) enum Class {
     Frame(&'static str),
     /// A collector had a message and left it out.
     Omitted,
+    /// A part of a document that cannot be read.
+    Broken,
     /// Starts nothing: a continuation or a reject.
     Other,
 }
@@ -64,11 +67,23 @@ impl Line {
         )
     }
 
-    pub(crate) fn read(&mut self, catalogue: &Catalogue, block: &[u8], start: usize, way: Way) {
+    pub(crate) fn read(
+        &mut self,
+        catalogue: &Catalogue,
+        source: Source<'_>,
+        start: usize,
+        way: Way,
+    ) {
         self.start = start;
         self.scan.clear();
         self.peeled.clear();
         self.decoded.clear();
+        let block = source.block;
+        if let Some(rows) = source.rows {
+            self.next = start + 1;
+            self.class = Some(self.read_row(catalogue, block, rows, start, way));
+            return;
+        }
         let feed = memchr(b'\n', &block[start..]);
         let mut end = feed.map_or(block.len(), |feed| start + feed);
         self.next = feed.map_or(block.len(), |feed| start + feed + 1);
@@ -95,6 +110,35 @@ impl Line {
         };
         self.clean(block);
         self.class = Some(self.classify(catalogue, block, way));
+    }
+
+    /// Reads a row of a document: its wrapper is off already.
+    fn read_row(
+        &mut self,
+        catalogue: &Catalogue,
+        block: &[u8],
+        rows: &Rows,
+        index: usize,
+        way: Way,
+    ) -> Class {
+        let row = &rows.rows[index];
+        self.scan.clear();
+        self.peeled.text = row.text;
+        match row.kind {
+            RowKind::Frame(what) => return Class::Frame(what),
+            RowKind::Broken => return Class::Broken,
+            RowKind::Text => {}
+        }
+        self.peeled.facts.extend_from_slice(rows.facts_of(row));
+        self.peeled.layers.push(row.layer);
+        self.peeled.partial = u8::from(row.partial);
+        self.peeled.omitted = row.omitted;
+        if row.omitted {
+            return Class::Omitted;
+        }
+        self.clean(block);
+        self.peeled.layers[0].text = self.peeled.text;
+        self.classify(catalogue, block, way)
     }
 
     /// Moves the text into the line's own buffer without its colours, if it has any.

@@ -2,6 +2,7 @@
 
 use crate::catalogue::{Catalogue, is_panic};
 use crate::chunks::{self, Chunks};
+use crate::document::{Document, Rows, Source};
 use crate::engine::json::{self, Scan, State};
 use crate::engine::{self, Head, Shape};
 use crate::framing::{Run, RunLine, goes_on};
@@ -14,6 +15,8 @@ use model::{Field, Position, Record, RecordSink, Reject, Span, WrapperFact};
 /// The most lines and bytes of one record; what is beyond is rejected as too long.
 const RECORD_LINES: usize = 4096;
 pub(crate) const RECORD_BYTES: usize = 1 << 20;
+/// How many places between entries are looked at for one where a record starts.
+const BORDERS: usize = 512;
 
 /// Reads blocks of lines into records. Holds buffers only: what was read before never changes what
 /// is read next.
@@ -30,6 +33,7 @@ pub struct Parser<'c> {
     /// Lines beyond the limit of the record before them.
     too_long: bool,
     chunks: Chunks,
+    rows: Rows,
 }
 
 /// Forgets the lifetime of an empty vector; mapping in place keeps its allocation.
@@ -39,23 +43,6 @@ fn recycle<'b>(mut fields: Vec<Field<'_>>) -> Vec<Field<'b>> {
         .into_iter()
         .map(|_| unreachable!("cleared"))
         .collect()
-}
-
-/// Where the block lies, to make spans of offsets.
-#[derive(Clone, Copy)]
-struct Base {
-    byte: u64,
-}
-
-impl Base {
-    fn span(self, from: usize, to: usize, line: u64, lines: u64) -> Span {
-        Span {
-            byte: self.byte + from as u64,
-            length: (to - from) as u64,
-            line,
-            lines,
-        }
-    }
 }
 
 impl<'c> Parser<'c> {
@@ -71,6 +58,7 @@ impl<'c> Parser<'c> {
             meaning: Meaning::default(),
             too_long: false,
             chunks: Chunks::default(),
+            rows: Rows::default(),
         }
     }
 
@@ -80,7 +68,12 @@ impl<'c> Parser<'c> {
         let mut end = memrchr(b'\n', block)? + 1;
         loop {
             let start = memrchr(b'\n', &block[..end - 1])? + 1;
-            self.here.read(self.catalogue, block, start, Way::default());
+            self.here.read(
+                self.catalogue,
+                Source::lines(block, Position::START),
+                start,
+                Way::default(),
+            );
             if let Some(Class::Start(head, _)) = self.here.class
                 && !head.shape.may_go_on()
                 && self.here.next == end
@@ -103,19 +96,91 @@ impl<'c> Parser<'c> {
         at: Position,
         sink: &mut S,
     ) -> Result<(), S::Error> {
-        let base = Base { byte: at.byte };
-        let mut line = at.line;
-        let mut position = 0;
-        self.too_long = false;
         self.chunks.clear();
+        let source = Source::lines(block, at);
+        let mut position = 0;
         if at.byte == 0 && block.starts_with(b"\xef\xbb\xbf") {
-            sink.framing(base.span(0, 3, line, 0), "byte order mark")?;
+            sink.framing(source.span(0, 3, at.line, 0), "byte order mark")?;
             position = 3;
         }
+        self.parse_lines(source, position, at.line, sink)
+    }
+
+    /// Parses a block of a document, which begins where `document` stands; `last` says that it is the
+    /// source's last one. Entries that share a physical line have spans without a whole line: such a span
+    /// counts the line feeds in it.
+    ///
+    /// # Errors
+    /// What the sink returns.
+    pub fn parse_document<S: RecordSink>(
+        &mut self,
+        document: &Document,
+        block: &[u8],
+        at: Position,
+        last: bool,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        self.chunks.clear();
+        let mut from = 0;
+        if at.byte == 0 && block.starts_with(b"\xef\xbb\xbf") {
+            from = 3;
+            let span = Source::lines(block, at).span(0, 3, at.line, 0);
+            sink.framing(span, "byte order mark")?;
+        }
+        let mut rows = std::mem::take(&mut self.rows);
+        document.unfold(block, from, last, &mut rows);
+        let result = self.parse_lines(Source::rows(&rows, at), 0, at.line, sink);
+        self.rows = rows;
+        result
+    }
+
+    /// Finds where a block of a document may be cut: between entries, the last one that certainly starts a
+    /// record. Moves `document` there. Pure in the bytes.
+    pub fn cut_document(&mut self, document: &mut Document, block: &[u8]) -> Option<usize> {
+        let borders = document.borders(block, BORDERS);
+        let mut rows = std::mem::take(&mut self.rows);
+        let mut chosen = None;
+        for (index, (at, cursor)) in borders.iter().enumerate() {
+            // The entry alone is enough to see whether a record starts there.
+            let end = index
+                .checked_sub(1)
+                .map_or(block.len(), |after| borders[after].0);
+            cursor.unfold(&block[*at..end], 0, false, &mut rows);
+            let source = Source::rows(&rows, Position::START);
+            self.here.read(self.catalogue, source, 0, Way::default());
+            if let Some(Class::Start(head, _)) = self.here.class
+                && !head.shape.may_go_on()
+            {
+                chosen = Some(index);
+                break;
+            }
+        }
+        self.rows = rows;
+        // A stretch in which nothing starts goes on with nothing that is as far away.
+        let index = chosen.or(borders
+            .len()
+            .checked_sub(1)
+            .filter(|_| borders.len() == BORDERS))?;
+        let (at, cursor) = borders.into_iter().nth(index)?;
+        *document = cursor;
+        Some(at)
+    }
+
+    /// Parses the lines (or rows) from `position` on.
+    fn parse_lines<S: RecordSink>(
+        &mut self,
+        source: Source<'_>,
+        mut position: usize,
+        mut line: u64,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        let block = source.block;
+        self.too_long = false;
         let mut fresh = true;
-        while position < block.len() {
+        while position < source.end() {
+            line = source.line(position, line);
             if let Some(chunk) = self.chunks.at(position) {
-                let span = base.span(chunk.start, chunk.next, line, 1);
+                let span = source.span(chunk.start, chunk.next, line, 1);
                 if chunk.record {
                     sink.continued(span, chunk.of)?;
                 } else {
@@ -128,11 +193,11 @@ impl<'c> Parser<'c> {
             }
             if fresh {
                 self.here
-                    .read(self.catalogue, block, position, Way::default());
+                    .read(self.catalogue, source, position, Way::default());
             }
             fresh = true;
             if self.here.peeled.partial > 0 {
-                self.complete(block, line);
+                self.complete(source, line);
             }
             let next = self.here.next;
             let class = self.here.class.expect("read sets it");
@@ -141,7 +206,7 @@ impl<'c> Parser<'c> {
                     self.too_long = false;
                     // What was read as following a weakly wrapped line is read again for itself.
                     let follows = self.here.peeled.is_weak();
-                    (position, line) = self.record(block, base, line, head, format, sink)?;
+                    (position, line) = self.record(source, line, head, format, sink)?;
                     // The line after the record was looked at already.
                     let starts = matches!(self.ahead.class, Some(Class::Start(..)));
                     if position < block.len() && self.ahead.start == position && starts && !follows
@@ -151,16 +216,26 @@ impl<'c> Parser<'c> {
                     }
                     continue;
                 }
-                Class::Blank => sink.framing(base.span(position, next, line, 1), "blank line")?,
-                Class::Frame(what) => sink.framing(base.span(position, next, line, 1), what)?,
+                Class::Blank => sink.framing(source.span(position, next, line, 1), "blank line")?,
+                Class::Frame(what) => sink.framing(source.span(position, next, line, 1), what)?,
                 Class::Omitted => {
                     self.too_long = false;
-                    sink.rejected(base.span(position, next, line, 1), Reject::Omitted)?;
+                    sink.rejected(source.span(position, next, line, 1), Reject::Omitted)?;
+                }
+                Class::Broken => {
+                    self.too_long = false;
+                    let span = source.span(position, next, line, 1);
+                    let why = if span.length > RECORD_BYTES as u64 {
+                        Reject::RecordTooLong
+                    } else {
+                        Reject::Unrecognised
+                    };
+                    sink.rejected(span, why)?;
                 }
                 Class::Nul => {
                     self.too_long = false;
                     let lines = u64::from(block[next - 1] == b'\n' || next == block.len());
-                    let span = base.span(position, next, line, lines);
+                    let span = source.span(position, next, line, lines);
                     sink.rejected(span, Reject::Binary)?;
                     line += lines;
                     position = next;
@@ -168,10 +243,10 @@ impl<'c> Parser<'c> {
                 }
                 Class::Ambiguous => {
                     self.too_long = false;
-                    sink.rejected(base.span(position, next, line, 1), Reject::Ambiguous)?;
+                    sink.rejected(source.span(position, next, line, 1), Reject::Ambiguous)?;
                 }
                 Class::Other => {
-                    let span = base.span(position, next, line, 1);
+                    let span = source.span(position, next, line, 1);
                     let why = if self.too_long {
                         Reject::RecordTooLong
                     } else {
@@ -190,8 +265,7 @@ impl<'c> Parser<'c> {
     /// in `self.ahead`.
     fn record<S: RecordSink>(
         &mut self,
-        block: &[u8],
-        base: Base,
+        source: Source<'_>,
         line: u64,
         head: Head,
         format: u16,
@@ -199,28 +273,28 @@ impl<'c> Parser<'c> {
     ) -> Result<(usize, u64), S::Error> {
         let next = self.here.next;
         if self.chunks.at(next).is_some() {
-            return self.long_record(block, base, line, head, format, sink);
+            return self.long_record(source, line, head, format, sink);
         }
-        if next < block.len() {
+        if next < source.end() {
             let way = self.here.peeled.way();
-            self.ahead.read(self.catalogue, block, next, way);
+            self.ahead.read(self.catalogue, source, next, way);
         }
         let goes_on =
-            next < block.len() && (!self.ahead.is_boundary() || self.goes_on(block, &head));
+            next < source.end() && (!self.ahead.is_boundary() || self.goes_on(source.block, &head));
         if !goes_on {
-            let span = base.span(self.here.start, next, line, 1);
-            self.emit(block, span, head, format, false, sink)?;
+            let span = source.span(self.here.start, next, line, 1);
+            self.emit(source.block, span, head, format, false, sink)?;
             return Ok((next, line + 1));
         }
-        self.long_record(block, base, line, head, format, sink)
+        self.long_record(source, line, head, format, sink)
     }
 
     /// Joins the chunks of a line that its runtime cut.
     #[cold]
-    fn complete(&mut self, block: &[u8], line: u64) {
+    fn complete(&mut self, source: Source<'_>, line: u64) {
         let found = chunks::join(
             self.catalogue,
-            block,
+            source,
             &self.here,
             &mut self.ahead,
             &mut self.chunks,
@@ -228,9 +302,10 @@ impl<'c> Parser<'c> {
             &mut self.joined,
         );
         if found > 0 {
-            self.here.complete(self.catalogue, block, &self.joined);
+            self.here
+                .complete(self.catalogue, source.block, &self.joined);
             let record = matches!(self.here.class, Some(Class::Start(..)));
-            self.chunks.settle(self.here.start, line, record);
+            self.chunks.settle(self.here.start, record);
         }
     }
 
@@ -238,21 +313,22 @@ impl<'c> Parser<'c> {
     #[cold]
     fn long_record<S: RecordSink>(
         &mut self,
-        block: &[u8],
-        base: Base,
+        source: Source<'_>,
         line: u64,
         head: Head,
         format: u16,
         sink: &mut S,
     ) -> Result<(usize, u64), S::Error> {
+        let block = source.block;
+        let owner = self.here.start;
         // The record spans its lines up to the first chunk; what comes after goes on with it.
         let mut after = self.here.next;
         let mut chunks = 0;
-        while let Some(chunk) = self.chunks.at(after).filter(|chunk| chunk.of == line) {
+        while let Some(chunk) = self.chunks.at(after).filter(|chunk| chunk.owner == owner) {
             after = chunk.next;
             chunks += 1;
         }
-        let limited = self.gather(block, after, &head);
+        let limited = self.gather(source, after, &head);
         self.joined.clear();
         let first = self.here.peeled.text.of(block, &self.here.decoded);
         self.joined.extend_from_slice(first);
@@ -269,17 +345,17 @@ impl<'c> Parser<'c> {
             0 => self.here.next,
             n => self.run.lines[n - 1].next,
         };
-        let span = base.span(self.here.start, end, line, 1 + lines as u64);
-        self.emit(block, span, head, format, true, sink)?;
+        let span = source.span(self.here.start, end, line, 1 + lines as u64);
+        self.emit(source.block, span, head, format, true, sink)?;
         let mut next = line + 1 + lines as u64;
         let mut last = end;
-        while let Some(chunk) = self.chunks.at(last).filter(|chunk| chunk.of == line) {
-            sink.continued(base.span(chunk.start, chunk.next, next, 1), line)?;
+        while let Some(chunk) = self.chunks.at(last).filter(|chunk| chunk.owner == owner) {
+            sink.continued(source.span(chunk.start, chunk.next, next, 1), line)?;
             last = chunk.next;
             next += 1;
         }
         for part in &self.run.lines[lines..own] {
-            sink.continued(base.span(part.start, part.next, next, 1), line)?;
+            sink.continued(source.span(part.start, part.next, next, 1), line)?;
             last = part.next;
             next += 1;
         }
@@ -301,22 +377,23 @@ impl<'c> Parser<'c> {
     }
 
     /// Collects the lines from `at` on that start no record. Returns whether the limit ended it.
-    fn gather(&mut self, block: &[u8], mut at: usize, first: &Head) -> bool {
+    fn gather(&mut self, source: Source<'_>, mut at: usize, first: &Head) -> bool {
+        let block = source.block;
         self.run.clear();
         let way = self.here.peeled.way();
         let column = self.here.journal_column();
-        let mut bytes = at - self.here.start;
-        while at < block.len() {
+        let mut bytes = source.bytes(self.here.start, at);
+        while at < source.end() {
             if self.chunks.at(at).is_some() {
                 return false;
             }
-            self.ahead.read(self.catalogue, block, at, way);
+            self.ahead.read(self.catalogue, source, at, way);
             let own = self.goes_on(block, first);
             // A cut line is looked at when it is whole.
             if (!own && self.ahead.is_boundary()) || self.ahead.peeled.partial > 0 {
                 return false;
             }
-            bytes += self.ahead.next - at;
+            bytes += source.bytes(at, self.ahead.next);
             if self.run.lines.len() + 2 > RECORD_LINES || bytes > RECORD_BYTES {
                 return true;
             }

@@ -124,7 +124,7 @@ impl Range {
 }
 
 impl Found {
-    fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         let mut facts = std::mem::take(&mut self.facts);
         facts.clear();
         *self = Found {

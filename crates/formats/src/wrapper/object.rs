@@ -15,6 +15,8 @@ const MEMBERS: usize = 1024;
 pub(crate) enum Kind {
     /// A string; the range is what is between its quotes, escapes as written.
     Text,
+    /// Text outside JSON, with nothing escaped.
+    Plain,
     Number,
     Object,
     Array,

@@ -109,6 +109,49 @@ fn better(slot: &mut Option<(u8, Value)>, rank: u8, value: Value) {
 }
 
 impl Told {
+    /// Keeps a value whose key tells a fact, and better than what is known.
+    pub(crate) fn fact(&mut self, key: &[u8], value: Value) {
+        if let Some((name, rank)) = fact_of(key)
+            && matches!(value.kind, Kind::Text | Kind::Plain | Kind::Number)
+            && let Some(slot) = FACTS.iter().position(|known| *known == name)
+        {
+            better(&mut self.facts[slot], rank, value);
+        }
+    }
+
+    /// Calls `f` with every fact, in order.
+    pub(crate) fn facts(&self, f: &mut dyn FnMut(&'static str, Value)) {
+        for (name, slot) in FACTS.iter().zip(&self.facts) {
+            if let Some((_, value)) = slot {
+                f(name, *value);
+            }
+        }
+    }
+
+    /// Keeps facts, stamp and whether the line was cut.
+    pub(crate) fn take_facts(&self, text: &[u8], found: &mut Found, out: &mut Vec<u8>) {
+        self.facts(&mut |name, value| keep_fact(name, value, text, found, out));
+        kubernetes_file(text, found, out);
+        found.stamp = self.stamp.and_then(|(_, value)| stamp_of(text, value));
+        found.partial = self.partial;
+    }
+
+    /// Takes all that was told as a layer of this kind.
+    pub(crate) fn take(
+        &self,
+        kind: &'static str,
+        text: &[u8],
+        found: &mut Found,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let Some((_, value)) = self.payload else {
+            return false;
+        };
+        found.kind = kind;
+        self.take_facts(text, found, out);
+        payload(text, value, found, out)
+    }
+
     /// Keeps what a member says, if it says something.
     pub(crate) fn member(&mut self, text: &[u8], path: &[u8], value: Value) {
         if path == b"_source" {
@@ -121,12 +164,7 @@ impl Told {
             Some(inner) => (inner, true),
             None => (path, false),
         };
-        if let Some((name, rank)) = fact_of(path)
-            && matches!(value.kind, Kind::Text | Kind::Number)
-            && let Some(slot) = FACTS.iter().position(|known| *known == name)
-        {
-            better(&mut self.facts[slot], rank, value);
-        }
+        self.fact(path, value);
         let on = value.of(text);
         match path {
             _ if label => self.labels = true,
@@ -168,7 +206,7 @@ impl Told {
         }
     }
 
-    fn fact(&self, name: &str) -> bool {
+    fn knows(&self, name: &str) -> bool {
         let slot = FACTS.iter().position(|known| *known == name);
         slot.is_some_and(|slot| self.facts[slot].is_some())
     }
@@ -189,15 +227,15 @@ impl Told {
         }
         if self.vector {
             Some("vector")
-        } else if self.stern || (kind == Kind::Object && self.fact("pod")) {
+        } else if self.stern || (kind == Kind::Object && self.knows("pod")) {
             Some("stern")
         } else if kind == Kind::Object {
             None
         } else if self.elastic {
             Some("elastic")
         } else if rank == 2 {
-            (self.labels || self.fact("stream")).then_some("loki")
-        } else if self.fact("pod") && self.fact("container") && !self.kubernetes {
+            (self.labels || self.knows("stream")).then_some("loki")
+        } else if self.knows("pod") && self.knows("container") && !self.kubernetes {
             Some("stern")
         } else if self.kubernetes && self.stamp.is_some_and(|(rank, _)| rank == 2) {
             Some("elastic")
@@ -216,14 +254,7 @@ impl Told {
         found: &mut Found,
         out: &mut Vec<u8>,
     ) -> bool {
-        for (name, slot) in FACTS.iter().zip(&self.facts) {
-            if let Some((_, value)) = slot {
-                keep_fact(name, *value, text, found, out);
-            }
-        }
-        kubernetes_file(text, found, out);
-        found.stamp = self.stamp.and_then(|(_, value)| stamp_of(text, value));
-        found.partial = self.partial;
+        self.take_facts(text, found, out);
         // Elasticsearch may hold the fields of a program's own JSON instead of its line.
         let parsed = self.level && self.payload.is_none_or(|(rank, _)| rank > 0);
         match (self.source, self.payload) {
@@ -326,6 +357,15 @@ pub(crate) fn payload(text: &[u8], value: Value, found: &mut Found, out: &mut Ve
     let raw = value.of(text);
     let start = out.len();
     match value.kind {
+        Kind::Plain => {
+            let whole = raw.strip_suffix(b"\n").unwrap_or(raw);
+            found.text = Range {
+                from: value.from,
+                to: value.from + whole.len(),
+                out: false,
+            };
+            return true;
+        }
         Kind::Object | Kind::Number => {
             found.text = Range {
                 from: value.from,
@@ -426,6 +466,22 @@ pub(crate) fn time_of(raw: &[u8]) -> Option<Stamp> {
 /// A shipper's object that is the whole text.
 pub(crate) fn object(text: &[u8], _: Way, found: &mut Found, out: &mut Vec<u8>) -> bool {
     object::may_wrap(text) && ship(text, 0, None, found, out)
+}
+
+/// Reads the object at `at` of a document, behind its context; `known` is the layer's kind if the object
+/// tells none. An object without a payload is its own.
+pub(crate) fn walk_ship(
+    text: &[u8],
+    at: usize,
+    known: &'static str,
+    found: &mut Found,
+    out: &mut Vec<u8>,
+) -> bool {
+    let mut told = Told::default();
+    let end = object::walk(text, at, &mut |path, value| told.member(text, path, value));
+    let Some(end) = end else { return false };
+    found.kind = told.kind().unwrap_or(known);
+    told.fill(text, (at, end), found, out)
 }
 
 /// Reads the object at `at`, which runs to the end of the text; `known` is the layer's kind if it is known

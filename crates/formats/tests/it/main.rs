@@ -8,6 +8,7 @@
 
 mod corpus;
 mod definitions;
+mod documents;
 mod framing;
 mod linear;
 mod log4j;
