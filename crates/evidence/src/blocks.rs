@@ -49,6 +49,8 @@ pub struct Blocks<R> {
     eof: bool,
     spare: Vec<Vec<u8>>,
     forced_cuts: u64,
+    /// Cuts may stand inside lines, which then have no limit.
+    inside_lines: bool,
 }
 
 impl<R: Read> Blocks<R> {
@@ -70,7 +72,20 @@ impl<R: Read> Blocks<R> {
             eof: false,
             spare: Vec::new(),
             forced_cuts: 0,
+            inside_lines: false,
         }
+    }
+
+    /// Lets blocks be cut inside lines: for sources whose entries are not lines. `cut` then gets all bytes
+    /// that are there, and no line is too long.
+    pub fn inside_lines(mut self) -> Self {
+        self.inside_lines = true;
+        self
+    }
+
+    /// Returns whether the piece returned last ends the source.
+    pub fn at_end(&self) -> bool {
+        self.eof && self.filled == 0
     }
 
     /// Returns the next piece, `None` at the end.
@@ -93,7 +108,11 @@ impl<R: Read> Blocks<R> {
             if self.filled == 0 {
                 return Ok(None);
             }
-            let (lines, long) = self.whole_lines(checked);
+            let (lines, long) = match self.inside_lines {
+                // Never all of it: whether the source ends here is known when its end was read.
+                true => (self.filled - 1, false),
+                false => self.whole_lines(checked),
+            };
             checked = lines;
             if long {
                 // The lines before it first; they end where the long line stands.
@@ -106,7 +125,11 @@ impl<R: Read> Blocks<R> {
                 // The end; a last line without line feed belongs to the block.
                 return Ok(Some(self.take(self.filled)));
             }
-            if let Some(at) = cut(&self.buffer[..lines]).filter(|at| (1..=lines).contains(at)) {
+            let shown = match self.inside_lines {
+                true => self.filled,
+                false => lines,
+            };
+            if let Some(at) = cut(&self.buffer[..shown]).filter(|at| (1..=lines).contains(at)) {
                 return Ok(Some(self.take(at)));
             }
             if target >= self.block_size * GROWTH {

@@ -110,15 +110,26 @@ fn main() {
         }
         let bytes = std::fs::read(&argument).unwrap();
         let mut parser = Catalogue::builtin().parser();
+        let document = Catalogue::builtin().document(&bytes);
         let Some(times) = times else {
             println!("== {argument}");
-            let Ok(()) = parser.parse_block(&bytes, Position::START, &mut Print);
+            let Ok(()) = match &document {
+                Some(document) => {
+                    parser.parse_document(document, &bytes, Position::START, true, &mut Print)
+                }
+                None => parser.parse_block(&bytes, Position::START, &mut Print),
+            };
             continue;
         };
         let mut count = Count::default();
         let start = std::time::Instant::now();
         for _ in 0..times {
-            let Ok(()) = parser.parse_block(&bytes, Position::START, &mut count);
+            let Ok(()) = match &document {
+                Some(document) => {
+                    parser.parse_document(document, &bytes, Position::START, true, &mut count)
+                }
+                None => parser.parse_block(&bytes, Position::START, &mut count),
+            };
         }
         let seconds = start.elapsed().as_secs_f64();
         let megabytes = bytes.len() as f64 * f64::from(times) / 1e6;

@@ -50,6 +50,12 @@
 //! definition here claims it), broken JSON, NUL bytes. geth's form is geth's, also where a library of it
 //! speaks inside another program.
 //!
+//! # Documents
+//!
+//! Some sources are no lines: CSV exports, arrays of hits, batches, the journal's export
+//! ([`Catalogue::document`] says so by the first bytes). Their entries are opened into payloads first; then a
+//! payload is a line like any other. Several lines in one message are one record.
+//!
 //! # Detection
 //!
 //! Each line is claimed by its own bytes. If several formats claim it, the one that claims the fewest

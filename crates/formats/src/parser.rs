@@ -157,10 +157,14 @@ impl<'c> Parser<'c> {
         }
         self.rows = rows;
         // A stretch in which nothing starts goes on with nothing that is as far away.
-        let index = chosen.or(borders
-            .len()
-            .checked_sub(1)
-            .filter(|_| borders.len() == BORDERS))?;
+        let enough = borders.len() == BORDERS || block.len() > 4 * RECORD_BYTES;
+        let Some(index) = chosen.or(borders.len().checked_sub(1).filter(|_| enough)) else {
+            // Nothing but what cannot be read: it may end anywhere.
+            return (enough && borders.is_empty()).then(|| {
+                document.lose();
+                block.len() - 1
+            });
+        };
         let (at, cursor) = borders.into_iter().nth(index)?;
         *document = cursor;
         Some(at)

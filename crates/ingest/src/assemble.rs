@@ -159,13 +159,13 @@ impl Assembler {
             .counts
             .rejected
             .entry(why.reason().to_owned())
-            .or_default() += span.lines;
+            .or_default() += span.lines_touched();
         self.counts.last = Some(Last {
             byte: span.byte,
             line: span.line,
             before: (self.counts.continuation_lines, self.counts.framing_lines),
             record: None,
-            reject: Some((why.reason(), span.lines)),
+            reject: Some((why.reason(), span.lines_touched())),
         });
         BlockBatches {
             records: Batch::default(),
@@ -454,7 +454,7 @@ impl Assembler {
             }
         }
         for (span, why) in &rows.rejects {
-            *counts.rejected.entry(why.reason().to_owned()).or_default() += span.lines;
+            *counts.rejected.entry(why.reason().to_owned()).or_default() += span.lines_touched();
         }
         for kind in &rows.wrappers {
             counts.wrappers.insert((*kind).to_owned(), ());
@@ -464,7 +464,7 @@ impl Assembler {
             .last()
             .filter(|(span, _)| rows.line.last().is_none_or(|line| span.line as i64 > *line));
         if let Some((span, why)) = reject {
-            let reject = Some((why.reason(), span.lines));
+            let reject = Some((why.reason(), span.lines_touched()));
             counts.last = Some(Last {
                 byte: span.byte,
                 line: span.line,

@@ -28,7 +28,7 @@ impl<E> EntrySink<'_, E> {
         write_json_string(self.source.as_bytes(), &mut self.out);
         number(&mut self.out, "line", span.line);
         if lines {
-            number(&mut self.out, "lines", span.lines);
+            number(&mut self.out, "lines", span.lines_touched());
         }
         number(&mut self.out, "byte", span.byte);
         number(&mut self.out, "length", span.length);

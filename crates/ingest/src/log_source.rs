@@ -9,8 +9,8 @@ use crate::{IngestError, Progress};
 use case::{
     PendingEvidence, RowWriter, Run, Source, SourceKind, SourceStatus, TableId, Transaction,
 };
-use evidence::{SourceFacts, SourceReader};
-use formats::Catalogue;
+use evidence::{Blocks, Piece, SourceFacts, SourceReader};
+use formats::{Catalogue, Document};
 use model::{Batch, Encoding, Position, observation_kinds};
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -178,6 +178,30 @@ impl Read for Watched<'_> {
 
 const STOPPED: &str = "stopped";
 
+/// Goes over the first `bytes` of a document, which are known, to where it is read on.
+fn pass(
+    reader: &mut SourceReader,
+    bytes: u64,
+    catalogue: &Catalogue,
+    document: &mut Document,
+) -> io::Result<()> {
+    let mut parser = catalogue.parser();
+    let known = reader.take(bytes);
+    let mut blocks =
+        Blocks::new(known, pipeline::BLOCK_BYTES, pipeline::LINE_LIMIT_BYTES).inside_lines();
+    loop {
+        let piece = blocks.next(
+            &mut |block| parser.cut_document(document, block),
+            &mut |_| {},
+        )?;
+        match piece {
+            Some(Piece::Block { bytes, .. }) if blocks.at_end() => document.pass(&bytes),
+            Some(_) => {}
+            None => return Ok(()),
+        }
+    }
+}
+
 /// The writing thread ended before the reading one; it says why.
 struct WriterGone;
 
@@ -194,6 +218,7 @@ pub(crate) fn read_log(
     let mut assembler = Assembler::new(reading.setting.clone());
     let mut start = Position::START;
     let mut encoding = Encoding::detect(reader.peek(HEAD_BYTES));
+    let mut document = None;
     if let Some(Continue {
         source,
         processes,
@@ -205,10 +230,26 @@ pub(crate) fn read_log(
             byte: resume.byte,
             line: resume.line.max(1),
         };
-        if !in_place {
-            reader.skip(start.byte);
-        }
         encoding = source.encoding();
+        if encoding == Encoding::Utf8 && !in_place {
+            document = reading
+                .catalogue
+                .document(reader.peek(pipeline::DOCUMENT_BYTES));
+        }
+        match &mut document {
+            Some(document) => {
+                pass(&mut reader, start.byte, reading.catalogue, document).map_err(|source| {
+                    IngestError::Read {
+                        path: key.clone(),
+                        source,
+                    }
+                })?;
+            }
+            None if in_place => {}
+            None => {
+                reader.skip(start.byte);
+            }
+        }
         assembler.resume(source, &processes);
     }
     let mut evidence = if reading.keep_evidence {
@@ -252,6 +293,7 @@ pub(crate) fn read_log(
             watched,
             start,
             reading.catalogue,
+            document,
             reading.threads,
             &mut tap,
             &mut |parsed| {

@@ -7,6 +7,7 @@
 use crate::assemble::Assembler;
 use crate::entry::{EntrySink, EntryTime};
 use crate::networks::network_named;
+use crate::pipeline::DOCUMENT_BYTES;
 use crate::rotate;
 use crate::rows::BlockRows;
 use crate::run::Problem;
@@ -16,8 +17,8 @@ use crate::text::{Places, Text, refused};
 use crate::times::record_time;
 use crate::{IngestError, IngestOptions, NodeHints, node_names};
 use evidence::{Blocks, Found, Limits, Piece, SourceReader, Stream, Streams};
-use formats::Catalogue;
-use model::{Record, RecordSink, Reject, time::format_offset};
+use formats::{Catalogue, Document};
+use model::{Position, Record, RecordSink, Reject, time::format_offset};
 use std::collections::BTreeMap;
 use std::io::{self, Cursor, Read};
 use std::path::PathBuf;
@@ -333,29 +334,48 @@ struct One<'a> {
 }
 
 impl One<'_> {
+    /// Hands on the pieces of a source, each block with what is needed to parse it.
     fn blocks<R: Read>(
         &self,
-        reader: R,
-        f: &mut dyn FnMut(Piece, &mut formats::Parser<'_>) -> io::Result<()>,
+        mut reader: R,
+        f: &mut dyn FnMut(Piece, &mut BlockParser<'_>) -> io::Result<()>,
     ) -> Result<u64, IngestError> {
+        let unread = |source| IngestError::Read {
+            path: self.shown.to_owned(),
+            source,
+        };
+        let mut head = Vec::new();
+        (&mut reader)
+            .take(DOCUMENT_BYTES as u64)
+            .read_to_end(&mut head)
+            .map_err(unread)?;
+        let mut document = self.catalogue.document(&head);
         let mut cutter = self.catalogue.parser();
-        let mut parser = self.catalogue.parser();
+        let mut parser = BlockParser {
+            parser: self.catalogue.parser(),
+            document: None,
+            last: false,
+        };
         let mut blocks = Blocks::new(
-            reader,
+            Cursor::new(head).chain(reader),
             crate::pipeline::BLOCK_BYTES,
             crate::pipeline::LINE_LIMIT_BYTES,
         );
+        if document.is_some() {
+            blocks = blocks.inside_lines();
+        }
         let mut bytes = 0;
         loop {
+            parser.document.clone_from(&document);
+            let mut cut = |block: &[u8]| match &mut document {
+                Some(document) => cutter.cut_document(document, block),
+                None => cutter.cut_point(block),
+            };
             let piece = blocks
-                .next(&mut |block| cutter.cut_point(block), &mut |read| {
-                    bytes += read.len() as u64
-                })
-                .map_err(|source| IngestError::Read {
-                    path: self.shown.to_owned(),
-                    source,
-                })?;
+                .next(&mut cut, &mut |read| bytes += read.len() as u64)
+                .map_err(unread)?;
             let Some(piece) = piece else { return Ok(bytes) };
+            parser.last = blocks.at_end();
             f(piece, &mut parser).map_err(IngestError::Emit)?;
         }
     }
@@ -374,7 +394,7 @@ impl One<'_> {
         self.blocks(reader, &mut |piece, parser| {
             if let Piece::Block { bytes, at } = piece {
                 let mut rows = BlockRows::new(bytes.len());
-                let Ok(()) = parser.parse_block(&bytes, at, &mut rows);
+                let Ok(()) = parser.parse(&bytes, at, &mut rows);
                 rows.finish();
                 let follows = |chain: &Chain| chain.assembler.goes_on_with(&rows);
                 if !std::mem::replace(&mut asked, true) && !chains.last().is_some_and(follows) {
@@ -423,7 +443,7 @@ impl One<'_> {
                     sink: &mut sink,
                     source: &mut source,
                 };
-                parser.parse_block(&bytes, at, &mut counting)?;
+                parser.parse(&bytes, at, &mut counting)?;
                 places.done_before(at.byte);
                 Ok(())
             }
@@ -431,11 +451,34 @@ impl One<'_> {
                 *source
                     .rejected
                     .entry(Reject::LineTooLong.reason().to_owned())
-                    .or_default() += span.lines;
+                    .or_default() += span.lines_touched();
                 sink.rejected(places.span(span), Reject::LineTooLong)
             }
         })?;
         Ok(source)
+    }
+}
+
+/// Parses blocks, of lines or of a document.
+struct BlockParser<'c> {
+    parser: formats::Parser<'c>,
+    document: Option<Document>,
+    last: bool,
+}
+
+impl BlockParser<'_> {
+    fn parse<S: RecordSink>(
+        &mut self,
+        block: &[u8],
+        at: Position,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        match &self.document {
+            Some(document) => self
+                .parser
+                .parse_document(document, block, at, self.last, sink),
+            None => self.parser.parse_block(block, at, sink),
+        }
     }
 }
 
@@ -462,7 +505,7 @@ impl RecordSink for Counting<'_, '_> {
             .source
             .rejected
             .entry(why.reason().to_owned())
-            .or_default() += span.lines;
+            .or_default() += span.lines_touched();
         self.sink.rejected(self.places.span(span), why)
     }
 

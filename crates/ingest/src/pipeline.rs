@@ -3,10 +3,10 @@
 
 use crate::rows::BlockRows;
 use evidence::{Blocks, Piece};
-use formats::Catalogue;
+use formats::{Catalogue, Document};
 use model::{Position, Span};
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io::{self, Cursor, Read};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 
@@ -14,6 +14,9 @@ use std::sync::{Arc, Mutex};
 pub(crate) const BLOCK_BYTES: usize = 2 << 20;
 /// Longer lines become located rejects.
 pub(crate) const LINE_LIMIT_BYTES: usize = 1 << 20;
+
+/// As much of a source's beginning as is looked at to see whether it is a document.
+pub(crate) const DOCUMENT_BYTES: usize = 64 << 10;
 
 /// What comes out, in the order of the source.
 pub(crate) enum Parsed {
@@ -64,6 +67,10 @@ struct Job {
     index: usize,
     bytes: Vec<u8>,
     at: Position,
+    /// The document that the block is of, as it stands where the block begins.
+    document: Option<Document>,
+    /// Whether the source ends with the block.
+    last: bool,
 }
 
 /// Reads `reader` to its end. `tap` sees every byte read once, on the reading thread; `consume` gets the
@@ -72,6 +79,7 @@ pub(crate) fn run<R: Read + Send, E: Send>(
     reader: R,
     start: Position,
     catalogue: &Catalogue,
+    resumed: Option<Document>,
     threads: usize,
     tap: &mut (dyn FnMut(&[u8]) -> io::Result<()> + Send),
     consume: &mut dyn FnMut(Parsed) -> Result<(), E>,
@@ -90,6 +98,7 @@ pub(crate) fn run<R: Read + Send, E: Send>(
                     reader,
                     start,
                     catalogue,
+                    resumed,
                     tap,
                     &job_sender,
                     &done_sender,
@@ -142,9 +151,10 @@ fn in_order<E>(
 type ReadEnd<R> = (io::Result<R>, u64, u64);
 
 fn read<R: Read>(
-    reader: R,
+    mut reader: R,
     start: Position,
     catalogue: &Catalogue,
+    resumed: Option<Document>,
     tap: &mut dyn FnMut(&[u8]) -> io::Result<()>,
     jobs: &SyncSender<Job>,
     done: &SyncSender<(usize, Parsed)>,
@@ -154,13 +164,33 @@ fn read<R: Read>(
     let mut tap_ns = 0;
     let mut tap_error = None;
     let mut parser = catalogue.parser();
+    let mut head = Vec::new();
+    let mut document = resumed;
+    if start == Position::START {
+        let read = (&mut reader)
+            .take(DOCUMENT_BYTES as u64)
+            .read_to_end(&mut head);
+        if let Err(error) = read {
+            return (Err(error), thread_cpu_ns() - from, 0);
+        }
+        document = catalogue.document(&head);
+    }
+    let reader = Cursor::new(head).chain(reader);
     let mut blocks = Blocks::starting_at(reader, start, BLOCK_BYTES, LINE_LIMIT_BYTES);
+    if document.is_some() {
+        blocks = blocks.inside_lines();
+    }
     let mut index = 0;
     let result = loop {
         while let Ok(buffer) = spare.try_recv() {
             blocks.recycle(buffer);
         }
-        let piece = blocks.next(&mut |block| parser.cut_point(block), &mut |bytes| {
+        let begins = document.clone();
+        let mut cut = |block: &[u8]| match &mut document {
+            Some(document) => parser.cut_document(document, block),
+            None => parser.cut_point(block),
+        };
+        let piece = blocks.next(&mut cut, &mut |bytes| {
             if tap_error.is_none() {
                 let from = thread_cpu_ns();
                 tap_error = tap(bytes).err();
@@ -173,7 +203,16 @@ fn read<R: Read>(
         let sent = match piece {
             Err(error) => break Err(error),
             Ok(None) => break Ok(()),
-            Ok(Some(Piece::Block { bytes, at })) => jobs.send(Job { index, bytes, at }).is_ok(),
+            Ok(Some(Piece::Block { bytes, at })) => {
+                let job = Job {
+                    index,
+                    bytes,
+                    at,
+                    document: begins,
+                    last: blocks.at_end(),
+                };
+                jobs.send(job).is_ok()
+            }
             Ok(Some(Piece::LongLine { span })) => {
                 done.send((index, Parsed::LongLine(span))).is_ok()
             }
@@ -184,7 +223,11 @@ fn read<R: Read>(
         index += 1;
     };
     let total = thread_cpu_ns() - from;
-    (result.map(|()| blocks.into_inner()), total - tap_ns, tap_ns)
+    (
+        result.map(|()| blocks.into_inner().into_inner().1),
+        total - tap_ns,
+        tap_ns,
+    )
 }
 
 fn parse(
@@ -197,11 +240,15 @@ fn parse(
     let mut parser = catalogue.parser();
     loop {
         let job = jobs.lock().expect("no parser panics while it waits").recv();
-        let Ok(Job { index, bytes, at }) = job else {
-            break;
-        };
+        let Ok(job) = job else { break };
+        let Job {
+            index, bytes, at, ..
+        } = job;
         let mut rows = Box::new(BlockRows::new(bytes.len()));
-        let Ok(()) = parser.parse_block(&bytes, at, rows.as_mut());
+        let Ok(()) = match &job.document {
+            Some(document) => parser.parse_document(document, &bytes, at, job.last, rows.as_mut()),
+            None => parser.parse_block(&bytes, at, rows.as_mut()),
+        };
         rows.finish();
         let _ = spare.send(bytes);
         if done.send((index, Parsed::Rows(rows))).is_err() {

@@ -11,8 +11,21 @@ pub struct Span {
     pub length: u64,
     /// First physical line, counted from 1.
     pub line: u64,
-    /// Number of physical lines.
+    /// Number of physical lines that end in it (a source's last one counts as if it had its line feed): 0
+    /// for an entry that shares its only line with what follows.
     pub lines: u64,
+}
+
+impl Span {
+    /// Returns how many physical lines it touches at least.
+    ///
+    /// ```
+    /// let part = model::Span { byte: 10, length: 5, line: 1, lines: 0 };
+    /// assert_eq!(part.lines_touched(), 1);
+    /// ```
+    pub fn lines_touched(&self) -> u64 {
+        self.lines.max(1)
+    }
 }
 
 /// A point in a source: where the next byte lies and which line it is on.

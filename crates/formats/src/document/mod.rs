@@ -113,6 +113,23 @@ impl Document {
         }
     }
 
+    /// Goes over a whole block, to where the next one begins.
+    pub fn pass(&mut self, block: &[u8]) {
+        let mut at = 0;
+        while at < block.len() {
+            match self.step(block, at, true) {
+                Step::Frame(end, _) | Step::Entry(end) | Step::Broken(end) => at = end,
+                Step::More => break,
+            }
+        }
+    }
+
+    /// Says that it isn't known where the next entry begins.
+    pub(crate) fn lose(&mut self) {
+        self.fail();
+        self.lost = true;
+    }
+
     fn fail(&mut self) {
         if let Form::Json(cursor) = &mut self.form {
             cursor.fail();

@@ -1,7 +1,8 @@
 //! The corpus: real lines. Every file tiles, in one piece and in parts; what it gives is kept as
 //! counts and digests in `corpus/*.txt` (the text stays where it is).
 
-use crate::seen::{Entry, assert_tiles, parse, parse_in_parts};
+use crate::documents;
+use crate::seen::{self, Entry, assert_tiles};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ const SETS: &[(&str, &str, &str)] = &[
     ("nimbus", "nimbus", ""),
     ("prysm", "prysm", ""),
     ("teku", "teku", ""),
+    ("wrappers", "wrappers", ""),
     ("zksync", "zksync/logs", ""),
 ];
 
@@ -38,6 +40,20 @@ fn files(folder: &str, start: &str) -> Vec<PathBuf> {
     }
     files.sort();
     files
+}
+
+fn parse(bytes: &[u8]) -> Vec<Entry> {
+    match formats::Catalogue::builtin().document(bytes) {
+        Some(_) => documents::parse(bytes),
+        None => seen::parse(bytes),
+    }
+}
+
+fn parse_in_parts(bytes: &[u8], largest: usize) -> Vec<Entry> {
+    match formats::Catalogue::builtin().document(bytes) {
+        Some(_) => documents::parse_in_parts(bytes, largest),
+        None => seen::parse_in_parts(bytes, largest),
+    }
 }
 
 fn corpus_is_here() -> bool {

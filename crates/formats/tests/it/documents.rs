@@ -9,7 +9,7 @@ fn json(line: &str) -> String {
     serde_json::to_string(line).unwrap()
 }
 
-fn parse(bytes: &[u8]) -> Vec<Entry> {
+pub(crate) fn parse(bytes: &[u8]) -> Vec<Entry> {
     let catalogue = Catalogue::builtin();
     let document = catalogue.document(bytes).expect("a document");
     let mut seen = Seen::default();
@@ -21,7 +21,7 @@ fn parse(bytes: &[u8]) -> Vec<Entry> {
 }
 
 /// Parses in blocks of about `largest` bytes, cut where the parser says.
-fn parse_in_parts(bytes: &[u8], largest: usize) -> Vec<Entry> {
+pub(crate) fn parse_in_parts(bytes: &[u8], largest: usize) -> Vec<Entry> {
     let catalogue = Catalogue::builtin();
     let mut document = catalogue.document(bytes).expect("a document");
     let mut parser = catalogue.parser();
