@@ -123,19 +123,7 @@ fn reference_of_row(
         let last = column("line") + column("lines") - lit(1i64);
         let range = concat(vec![line.clone(), lit("-"), text(last)]);
         let spans = column("lines").gt(lit(1i64));
-        let mut reference = when(spans, range);
-        if has("byte") && has("length") {
-            // Several entries on one line: the bytes say which.
-            let parts = vec![
-                text(column("source")),
-                lit("@"),
-                text(column("byte")),
-                lit("+"),
-                text(column("length")),
-            ];
-            reference = reference.when(column("lines").eq(lit(0i64)), concat(parts));
-        }
-        return Ok(Some(reference.otherwise(line)?));
+        return Ok(Some(when(spans, range).otherwise(line)?));
     };
     let Some(source) = &entry.source else {
         return Ok(None);
