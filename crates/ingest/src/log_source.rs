@@ -291,9 +291,11 @@ pub(crate) fn read_log(
         });
         let read = pipeline::run(
             watched,
-            start,
+            pipeline::From {
+                at: start,
+                document,
+            },
             reading.catalogue,
-            document,
             reading.threads,
             &mut tap,
             &mut |parsed| {

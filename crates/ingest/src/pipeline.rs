@@ -63,6 +63,14 @@ pub(crate) enum Stop<E> {
     Consume(E),
 }
 
+/// Where a source is read from.
+pub(crate) struct From {
+    /// The place of its first byte.
+    pub(crate) at: Position,
+    /// The document it is in there, where it is read on.
+    pub(crate) document: Option<Document>,
+}
+
 struct Job {
     index: usize,
     bytes: Vec<u8>,
@@ -77,9 +85,8 @@ struct Job {
 /// parsed blocks in order, on the calling thread. Returns the reader for its closing facts.
 pub(crate) fn run<R: Read + Send, E: Send>(
     reader: R,
-    start: Position,
+    from: From,
     catalogue: &Catalogue,
-    resumed: Option<Document>,
     threads: usize,
     tap: &mut (dyn FnMut(&[u8]) -> io::Result<()> + Send),
     consume: &mut dyn FnMut(Parsed) -> Result<(), E>,
@@ -96,9 +103,8 @@ pub(crate) fn run<R: Read + Send, E: Send>(
             scope.spawn(move || {
                 read(
                     reader,
-                    start,
+                    from,
                     catalogue,
-                    resumed,
                     tap,
                     &job_sender,
                     &done_sender,
@@ -152,20 +158,22 @@ type ReadEnd<R> = (io::Result<R>, u64, u64);
 
 fn read<R: Read>(
     mut reader: R,
-    start: Position,
+    from: From,
     catalogue: &Catalogue,
-    resumed: Option<Document>,
     tap: &mut dyn FnMut(&[u8]) -> io::Result<()>,
     jobs: &SyncSender<Job>,
     done: &SyncSender<(usize, Parsed)>,
     spare: &Receiver<Vec<u8>>,
 ) -> ReadEnd<R> {
+    let From {
+        at: start,
+        mut document,
+    } = from;
     let from = thread_cpu_ns();
     let mut tap_ns = 0;
     let mut tap_error = None;
     let mut parser = catalogue.parser();
     let mut head = Vec::new();
-    let mut document = resumed;
     if start == Position::START {
         let read = (&mut reader)
             .take(DOCUMENT_BYTES as u64)
