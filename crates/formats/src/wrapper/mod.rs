@@ -37,6 +37,7 @@ pub(crate) mod object;
 mod orchestrator;
 pub(crate) mod paste;
 mod runtime;
+mod shipped_text;
 pub(crate) mod shipper;
 mod syslog;
 
@@ -186,7 +187,7 @@ fn peelers(first: u8) -> &'static [Peeler] {
             orchestrator::kubectl_prefix,
             orchestrator::kurtosis,
             orchestrator::kubetail,
-            shipper::fluent_bit_stdout,
+            shipped_text::fluent_bit_stdout,
             journal::monotonic,
             paste::lost_escapes,
         ],
@@ -195,11 +196,11 @@ fn peelers(first: u8) -> &'static [Peeler] {
             orchestrator::kubetail_columns,
             runtime::timestamps,
             journal::iso,
-            shipper::fluentd,
-            shipper::loki_text,
+            shipped_text::fluentd,
+            shipped_text::loki_text,
             journal::unix,
             syslog::octet_counted,
-            shipper::grafana_text,
+            shipped_text::grafana_text,
             orchestrator::compose,
             paste::line_number,
             orchestrator::stern,
@@ -219,7 +220,7 @@ fn peelers(first: u8) -> &'static [Peeler] {
             journal::short,
             journal::full,
             orchestrator::compose,
-            shipper::fluent_bit_file,
+            shipped_text::fluent_bit_file,
             journal::server_sent,
             runtime::details,
             orchestrator::stern,
