@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 
 /// One record in so many is sampled, chosen by what it says: copies choose the same ones.
 const SAMPLED: u64 = 64;
+/// One in so many is left by stamp, level, component and message alone.
+const FIRST: u64 = 8;
 
 /// Returns a key of what the record says, if the record is one that is sampled. Records without any stamp
 /// never are.
@@ -25,12 +27,17 @@ pub(crate) fn sample(record: &Record<'_>) -> Option<i64> {
     hash.word(record.level.map_or(0, |level| level as u64 + 1));
     hash.bytes(record.component.unwrap_or_default());
     hash.bytes(record.message);
+    // Fields are most of a line: seven of eight records are out before they are looked at.
+    if !hash.finish().is_multiple_of(FIRST) {
+        return None;
+    }
     for field in record.fields {
         hash.bytes(field.key);
         hash.bytes(field.value.bytes());
     }
     let key = hash.finish();
-    key.is_multiple_of(SAMPLED)
+    (key / FIRST)
+        .is_multiple_of(SAMPLED / FIRST)
         .then_some((key / SAMPLED) as i64)
 }
 
@@ -55,7 +62,7 @@ impl Mix {
         self.word(u64::from_le_bytes(rest));
     }
 
-    fn finish(self) -> u64 {
+    fn finish(&self) -> u64 {
         let mut hash = self.0;
         hash = (hash ^ hash >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
         hash = (hash ^ hash >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
