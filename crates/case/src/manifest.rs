@@ -521,7 +521,8 @@ pub struct Process {
     /// What wrappers call it: pod, host, container … each with the names seen.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub names: BTreeMap<String, Vec<String>>,
-    /// Machines that it says it is connected to, and the lines.
+    /// Machines that its first lines say it is connected to, and the lines; see
+    /// [`Process::beacon_endpoints`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<(String, u64)>,
     /// Whether it begins with a line that programs write when they start.
@@ -530,6 +531,17 @@ pub struct Process {
     /// The process of the file before that goes on here, in a rotated set: digest of the source, number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub continues: Option<(String, u32)>,
+}
+
+impl Process {
+    /// Returns the beacon nodes that a validator says it is connected to, and the lines. Nothing for other
+    /// roles: whom they name is somebody else.
+    pub fn beacon_endpoints(&self) -> &[(String, u64)] {
+        match self.role.as_deref() {
+            Some("validator") => &self.endpoints,
+            _ => &[],
+        }
+    }
 }
 
 /// One dump, paste, API answer or live read of a database.

@@ -432,7 +432,8 @@ fn absent(manifest: &Manifest) -> Vec<Gap> {
     };
     let mut hosts: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for process in &manifest.processes {
-        for (host, line) in process.endpoints.iter().filter(|(host, _)| !known(host)) {
+        let named = process.beacon_endpoints().iter();
+        for (host, line) in named.filter(|(host, _)| !known(host)) {
             let refs = hosts.entry(host).or_default();
             refs.insert(format!("{}:{line}", process.source));
         }

@@ -5,7 +5,8 @@
 
 use crate::identity::Identity;
 use crate::nodes::{NodeHints, node_names};
-use crate::run::{Incoming, Problem, Run};
+use crate::report::Problem;
+use crate::run::{Incoming, Run};
 use crate::{IngestError, Progress};
 use evidence::{ArchiveFacts, Limits, SourceReader, Stream, Streams};
 use std::collections::BTreeMap;

@@ -10,6 +10,7 @@ use crate::counts::{Counts, Last};
 use crate::rows::BlockRows;
 use crate::setting::{SourceSetting, node_of};
 use crate::solve::{self, Anchor, AnchorKind, AnchorSet, PieceInput, Pieces, Solution};
+use crate::who;
 use batches::reject_batch;
 use model::{Batch, Clue, Span, Stamp, observation_kind};
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,6 +40,8 @@ pub(crate) struct ProcessFacts {
     pub(crate) names: BTreeMap<String, Vec<String>>,
     /// The network that its lines name, and where; "" for one that nobody knows.
     pub(crate) said_network: Option<(String, u64)>,
+    /// Machines that its first lines name, and the lines.
+    pub(crate) endpoints: Vec<(String, u64)>,
 }
 
 /// Turns the blocks of one source into batches.
@@ -109,6 +112,7 @@ impl Assembler {
                     node: process.node.clone().unwrap_or_default(),
                     names: process.names.clone(),
                     said_network: process.said_network.clone(),
+                    endpoints: process.endpoints.clone(),
                 },
             );
         }
@@ -243,7 +247,7 @@ impl Assembler {
                     ..ProcessFacts::default()
                 });
             if !is_named && let Some(wrapper) = rows.wrapper.text(row) {
-                crate::who::note_names(wrapper, &mut process.names);
+                who::note_names(wrapper, &mut process.names);
             }
             // The first lines of a process may be of a form that tells no client.
             if process.client.is_empty() {
@@ -264,6 +268,16 @@ impl Assembler {
             let number = self.process_of(run.piece);
             if let Some(process) = self.processes.get_mut(&number) {
                 process.last_line = rows.line[run.to - 1] as u64;
+                let last_telling = process.first_line.saturating_add(who::ENDPOINT_LINES);
+                for row in run.from..run.to {
+                    let line = rows.line[row] as u64;
+                    if line > last_telling {
+                        break;
+                    }
+                    if let Some(fields) = rows.fields.text(row) {
+                        who::note_endpoints(fields, line, &mut process.endpoints);
+                    }
+                }
             }
         }
         runs
@@ -515,6 +529,7 @@ impl Assembler {
                 started: facts.started,
                 said_network: facts.said_network,
                 names: facts.names,
+                endpoints: facts.endpoints,
                 ..case::Process::default()
             })
             .collect();

@@ -4,9 +4,7 @@
 //! which sources hold records of one process.
 
 use crate::nodes::{NodeHints, node_names, stable_pod_name};
-use case::{
-    CaseError, Manifest, Node, NodeLink, Process, Source, SourceKind, TableId, Transaction,
-};
+use case::{Manifest, Node, NodeLink, Process, Source, SourceKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A stream of a source: its digest and the stream's name.
@@ -344,7 +342,7 @@ fn links(manifest: &Manifest, nodes: &BTreeMap<String, Node>) -> Vec<NodeLink> {
         let Some(validator) = &process.node else {
             continue;
         };
-        for (host, line) in &process.endpoints {
+        for (host, line) in process.beacon_endpoints() {
             let label = host.split('.').next().unwrap_or(host);
             let beacon = nodes.values().find(|node| {
                 [host.as_str(), label].contains(&node.name.as_str())
@@ -453,62 +451,26 @@ pub(crate) fn note_names(wrapper: &str, names: &mut BTreeMap<String, Vec<String>
     }
 }
 
-/// Lines after a validator's start in which it says where its beacon node is.
-const ENDPOINT_LINES: u64 = 400;
+/// Lines after its start in which a process says whom it is connected to.
+pub(crate) const ENDPOINT_LINES: u64 = 400;
 
-/// Reads where validators of changed sources say they are connected to.
-pub(crate) fn note_endpoints(
-    tx: &mut Transaction<'_>,
-    changed: &BTreeSet<String>,
-) -> Result<(), CaseError> {
-    let validators: Vec<(String, u32, u64)> = tx
-        .manifest()
-        .processes
-        .iter()
-        .filter(|process| changed.contains(&process.source))
-        .filter(|process| process.role.as_deref() == Some("validator"))
-        .map(|process| (process.source.clone(), process.number, process.first_line))
-        .collect();
-    for (source, number, first) in validators {
-        let mut found: Vec<(String, u64)> = Vec::new();
-        let lines = first..=first.saturating_add(ENDPOINT_LINES);
-        let columns = ["source", "process", "line", "fields"];
-        tx.read_rows(&TableId::Records, &source, &columns, lines, &mut |batch| {
-            for row in 0..batch.rows() {
-                let number_of = |name: &str| batch.column(name).and_then(|column| column.i64(row));
-                let fields = batch.column("fields").and_then(|column| column.text(row));
-                let (Some(fields), true) =
-                    (fields, number_of("process") == Some(i64::from(number)))
-                else {
-                    continue;
-                };
-                let fields: serde_json::Map<String, serde_json::Value> =
-                    serde_json::from_str(fields).unwrap_or_default();
-                for (key, value) in &fields {
-                    let host = value.as_str().and_then(|value| endpoint(key, value));
-                    if let Some(host) = host
-                        && found.len() < MOST_NAMES
-                        && !found.iter().any(|(known, _)| *known == host)
-                    {
-                        let line = number_of("line").map_or(0, |line| line.max(0) as u64);
-                        found.push((host, line));
-                    }
-                }
-            }
-            Ok(())
-        })?;
-        let mut processes = tx.manifest_mut().processes.iter_mut();
-        if let Some(process) =
-            processes.find(|process| process.source == source && process.number == number)
+/// Takes the machines that a record's fields name, given as JSON; `line` is the record's.
+pub(crate) fn note_endpoints(fields: &str, line: u64, endpoints: &mut Vec<(String, u64)>) {
+    let fields: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(fields).unwrap_or_default();
+    for (key, value) in &fields {
+        let host = value.as_str().and_then(|value| endpoint(key, value));
+        if let Some(host) = host
+            && endpoints.len() < MOST_NAMES
+            && !endpoints.iter().any(|(known, _)| *known == host)
         {
-            process.endpoints = found;
+            endpoints.push((host, line));
         }
     }
-    Ok(())
 }
 
 /// Returns the machine that a field of a validator's line names as its beacon node.
-pub(crate) fn endpoint(key: &str, value: &str) -> Option<String> {
+fn endpoint(key: &str, value: &str) -> Option<String> {
     let key = key.to_ascii_lowercase();
     let telling = ["endpoint", "url", "beacon", "grpc", "node"];
     if !telling.iter().any(|word| key.contains(word)) {

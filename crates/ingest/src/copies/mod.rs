@@ -33,7 +33,6 @@ const BATCH_RUNS: usize = 8192;
 /// If segments cannot be read or written.
 pub(crate) fn settle(tx: &mut Transaction<'_>) -> Result<usize, CaseError> {
     let changed = changed(tx.committed(), tx.manifest());
-    crate::who::note_endpoints(tx, &changed)?;
     let mut touched = links::renew(tx, &changed)?;
     let rewritten = resolve::resolve(tx)?;
     touched.extend(changed);
