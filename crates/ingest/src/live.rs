@@ -29,12 +29,28 @@ const STEP: usize = 1 << 20;
 
 /// Whether standard input is a log that can be read while it flows. Blocks until it says something.
 pub(crate) fn is_log() -> bool {
-    match io::stdin().lock().fill_buf() {
-        Ok(head) => {
-            let is_text = matches!(Content::sniff(head), Content::Text);
-            is_text && Encoding::detect(head) == Encoding::Utf8 && dumps::sniff(head).is_none()
-        }
-        Err(_) => false,
+    io::stdin().lock().fill_buf().is_ok_and(can_flow)
+}
+
+/// Whether what begins so may be read line by line: no archive, no dump, and no document, whose later parts
+/// mean nothing without its beginning.
+fn can_flow(head: &[u8]) -> bool {
+    matches!(Content::sniff(head), Content::Text)
+        && Encoding::detect(head) == Encoding::Utf8
+        && dumps::sniff(head).is_none()
+        && formats::Catalogue::builtin().document(head).is_none()
+}
+
+/// What flows is not stopped but ended: what came is committed.
+struct Unstopped<'p>(&'p mut dyn Progress);
+
+impl Progress for Unstopped<'_> {
+    fn source(&mut self, path: &str, bytes: Option<u64>) {
+        self.0.source(path, bytes);
+    }
+
+    fn read(&mut self, bytes: u64) {
+        self.0.read(bytes);
     }
 }
 
@@ -48,6 +64,7 @@ pub(crate) fn ingest_stream(
     options: &IngestOptions,
     progress: &mut dyn Progress,
 ) -> Result<IngestReport, IngestError> {
+    let progress = &mut Unstopped(progress);
     let pipe = Arc::new(Pipe::new(options.stop.clone()));
     let filling = Arc::clone(&pipe);
     // It ends with the stream; a process that is told to stop does not wait for it.
@@ -185,7 +202,13 @@ impl Live {
         self.report.bytes += bytes;
         self.report.stages.add(report.stages);
         self.report.rewritten += report.rewritten;
-        self.report.problems.append(&mut report.problems);
+        self.report.reread.append(&mut report.reread);
+        // What is wrong with the case is wrong in every round.
+        for problem in report.problems {
+            if !self.report.problems.contains(&problem) {
+                self.report.problems.push(problem);
+            }
+        }
         if self.digest.is_none() {
             self.report.added.push(digest.clone());
         } else if !self.report.added.contains(&digest) && !self.report.grown.contains(&digest) {
@@ -385,4 +408,21 @@ impl Pipe {
 
 fn is_quiet(inside: &Inside) -> bool {
     inside.last.is_some_and(|last| last.elapsed() >= QUIET)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::can_flow;
+
+    #[test]
+    fn what_needs_its_beginning_does_not_flow() {
+        let log = b"time=\"2020-08-14 17:31:02\" level=info msg=\"Synced\" prefix=sync\n";
+        assert!(can_flow(log));
+        assert!(!can_flow(
+            b"\"@timestamp\",message\n\"Aug 14, 2020 @ 17:31:02.000\",\"Synced\"\n"
+        ));
+        assert!(!can_flow(b"\x1f\x8b\x08\x00"));
+        assert!(!can_flow(b"\xff\xfet\0i\0"));
+        assert!(!can_flow(b"--\n-- PostgreSQL database dump\n--\n"));
+    }
 }

@@ -353,7 +353,20 @@ impl<'w, 'o> Run<'w, 'o> {
         let changed = self.note_skipped() || changed;
         let unsettled = changed || resolve::needs_resolving(self.tx.manifest());
         if unsettled && !self.options.dry_run {
-            self.report.rewritten = copies::settle(&mut self.tx)?;
+            let settled = copies::settle(&mut self.tx)?;
+            self.report.rewritten = settled.rewritten;
+            if settled.uncompared_pairs > 0 {
+                self.report.problems.push(Problem {
+                    path: "copies".to_owned(),
+                    what: format!(
+                        "{} pairs of sources were not compared, being too many or too large: what they \
+                         have in common is shown twice; `coroner nodes CASE --set FILE` says which are of \
+                         different machines",
+                        settled.uncompared_pairs
+                    ),
+                    unread: false,
+                });
+            }
             self.tx.commit()?;
         }
         Ok(self.report)

@@ -10,7 +10,7 @@ use report::{Block, Document};
 use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Read evidence into a case; what it has already costs only a hash
 #[derive(Debug, clap::Args)]
@@ -108,16 +108,17 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
         .with_hint("leave --index out: `coroner search` scans the evidence")
         .into());
     }
+    let stop = stop_at_interrupt(&args.paths);
     let options = IngestOptions {
         as_name: args.as_name.clone(),
         dry_run: args.dry_run,
         keep_dumps: args.keep_dumps,
         custody: Some(shared::custody(ui)),
         live: true,
-        stop: stop_at_interrupt(&args.paths),
+        stop: stop.clone(),
         ..args.reading.options(ui)?
     };
-    let mut bar = Bar::new(ui.settings.progress);
+    let mut bar = Bar::new(ui.settings.progress, stop);
     let report = coroner::ingest(&args.case, &args.paths, &options, &mut bar);
     bar.finish();
     let report = report?;
@@ -216,14 +217,16 @@ fn stop_at_interrupt(paths: &[PathBuf]) -> Option<Arc<AtomicBool>> {
     Some(stop)
 }
 
-/// A progress bar, or silence.
+/// A progress bar, or silence; and whether the user wants an end.
 struct Bar {
     bar: Option<ProgressBar>,
+    stop: Option<Arc<AtomicBool>>,
 }
 
 impl Bar {
-    fn new(visible: bool) -> Bar {
+    fn new(visible: bool, stop: Option<Arc<AtomicBool>>) -> Bar {
         Bar {
+            stop,
             bar: visible.then(|| {
                 let bar = ProgressBar::new_spinner();
                 if let Ok(style) =
@@ -254,5 +257,10 @@ impl Progress for Bar {
         if let Some(bar) = &self.bar {
             bar.inc(bytes);
         }
+    }
+
+    fn stop(&self) -> bool {
+        let stop = self.stop.as_ref();
+        stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
     }
 }

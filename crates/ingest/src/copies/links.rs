@@ -22,12 +22,19 @@ const MOST_SAMPLES_OF_SMALL: usize = 64;
 /// Records that are held of any other.
 const MOST_HELD: usize = 1 << 20;
 
-/// Finds the links of sources that changed, and keeps the others. Returns the sources whose links are new
-/// or gone.
-pub(crate) fn renew(
+/// What [`renew`] found.
+pub(super) struct Renewed {
+    /// The sources whose links are new or gone.
+    pub(super) sources: BTreeSet<String>,
+    /// How many pairs of sources were too many, or too large, to be compared.
+    pub(super) uncompared_pairs: usize,
+}
+
+/// Finds the links of sources that changed, and keeps the others.
+pub(super) fn renew(
     tx: &mut Transaction<'_>,
     changed: &BTreeSet<String>,
-) -> Result<BTreeSet<String>, CaseError> {
+) -> Result<Renewed, CaseError> {
     let before = tx.manifest().copies.clone();
     let mut units = units(tx.manifest());
     let mut links: Vec<CopyLink> = before
@@ -41,17 +48,23 @@ pub(crate) fn renew(
         })
         .cloned()
         .collect();
+    let mut uncompared_pairs = 0;
     if units.len() > 1 {
         read_samples(tx, &mut units)?;
         let mut small = Small::default();
-        for Candidate { a, b, is_clear } in candidates(&units, changed) {
+        let (candidates, left_out) = candidates(&units, changed);
+        uncompared_pairs += left_out;
+        for Candidate { a, b, is_clear } in candidates {
             let (one, other) = (&units[a], &units[b]);
             let common = if is_clear {
-                by_samples(one, other)
+                Some(by_samples(one, other))
             } else {
                 by_records(tx, (one, a), (other, b), &mut small)?
             };
-            links.extend(judge(one, other, common));
+            match common {
+                Some(common) => links.extend(judge(one, other, common)),
+                None => uncompared_pairs += 1,
+            }
         }
     }
     links.sort();
@@ -62,7 +75,10 @@ pub(crate) fn renew(
         .flat_map(|link| [link.a.clone(), link.b.clone()])
         .collect();
     tx.manifest_mut().copies = links;
-    Ok(sources)
+    Ok(Renewed {
+        sources,
+        uncompared_pairs,
+    })
 }
 
 /// Reads the sampled records of units.
@@ -115,8 +131,8 @@ struct Candidate {
     is_clear: bool,
 }
 
-/// Returns the pairs of units that are worth comparing, of which one changed.
-fn candidates(units: &[Unit], changed: &BTreeSet<String>) -> Vec<Candidate> {
+/// Returns the pairs of units that are worth comparing, of which one changed, and how many more there are.
+fn candidates(units: &[Unit], changed: &BTreeSet<String>) -> (Vec<Candidate>, usize) {
     let is_new = |at: usize| changed.contains(&units[at].source);
     let mut shared: BTreeMap<(usize, usize), usize> = BTreeMap::new();
     let mut keys: Vec<(i64, usize)> = units
@@ -158,13 +174,14 @@ fn candidates(units: &[Unit], changed: &BTreeSet<String>) -> Vec<Candidate> {
     }
     // Those that are called alike first.
     unclear.sort_unstable();
+    let left_out = unclear.len().saturating_sub(MOST_LOOKED_AT);
     let unclear = unclear.into_iter().take(MOST_LOOKED_AT);
     found.extend(unclear.map(|(_, a, b)| Candidate {
         a,
         b,
         is_clear: false,
     }));
-    found
+    (found, left_out)
 }
 
 /// What two units have in common.
@@ -302,7 +319,7 @@ fn by_records(
     (a, at): (&Unit, usize),
     (b, bt): (&Unit, usize),
     small: &mut Small,
-) -> Result<Common, CaseError> {
+) -> Result<Option<Common>, CaseError> {
     let window = a.overlap(b);
     let within = |record: &Keyed| match (window, record.stamp_us) {
         (Some((from, to)), Some(us)) => from <= us && us <= to,
@@ -328,7 +345,7 @@ fn by_records(
         })?;
     }
     if held.len() > MOST_HELD {
-        return Ok(Common::default());
+        return Ok(None);
     }
     let mut counts: BTreeMap<u128, (u64, u64)> = BTreeMap::new();
     for key in held.iter().filter_map(|record| record.key) {
@@ -363,12 +380,12 @@ fn by_records(
         Some(_) => own.all.min(seen.all),
         None => own.length().min(seen.length()),
     };
-    Ok(Common {
+    Ok(Some(Common {
         shared,
         of: of.max(shared),
         instants: instants.len(),
         is_fine,
-    })
+    }))
 }
 
 /// Counts records, and those from the first to the last that is shared.

@@ -26,19 +26,31 @@ use units::{Unit, units};
 /// Runs are handed to the case in batches of so many.
 const BATCH_RUNS: usize = 8192;
 
+/// What was settled.
+pub(crate) struct Settled {
+    /// How many sources were rewritten.
+    pub(crate) rewritten: usize,
+    /// How many pairs of sources were not compared: copies among them are not known.
+    pub(crate) uncompared_pairs: usize,
+}
+
 /// Brings everything into order that follows from all sources together: which hold one process's records,
-/// names, times, copies. Returns how many sources were rewritten.
+/// names, times, copies.
 ///
 /// # Errors
 /// If segments cannot be read or written.
-pub(crate) fn settle(tx: &mut Transaction<'_>) -> Result<usize, CaseError> {
+pub(crate) fn settle(tx: &mut Transaction<'_>) -> Result<Settled, CaseError> {
     let changed = changed(tx.committed(), tx.manifest());
-    let mut touched = links::renew(tx, &changed)?;
+    let renewed = links::renew(tx, &changed)?;
+    let mut touched = renewed.sources;
     let rewritten = resolve::resolve(tx)?;
     touched.extend(changed);
     touched.extend(moved(tx.committed(), tx.manifest()));
     renew(tx, touched)?;
-    Ok(rewritten)
+    Ok(Settled {
+        rewritten,
+        uncompared_pairs: renewed.uncompared_pairs,
+    })
 }
 
 /// Returns a civil time that can be compared with others of its kind, for samples.
@@ -95,9 +107,6 @@ fn moved(before: &Manifest, now: &Manifest) -> BTreeSet<String> {
 fn renew(tx: &mut Transaction<'_>, touched: BTreeSet<String>) -> Result<(), CaseError> {
     let mut units = units(tx.manifest());
     let groups = groups(tx.manifest(), &units);
-    if !groups.is_empty() {
-        links::read_samples(tx, &mut units)?;
-    }
     // A source may be in several groups; its copies are written as a whole.
     let mut stale = touched;
     loop {
@@ -123,6 +132,9 @@ fn renew(tx: &mut Transaction<'_>, touched: BTreeSet<String>) -> Result<(), Case
     });
     if stale.is_empty() {
         return Ok(());
+    }
+    if !groups.is_empty() {
+        links::read_samples(tx, &mut units)?;
     }
     let mut runs: BTreeMap<String, Vec<CopyRun>> = BTreeMap::new();
     for group in &groups {
