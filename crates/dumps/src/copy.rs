@@ -2,7 +2,7 @@
 
 use model::{ColumnType, RowFilter};
 
-use crate::facts::{Block, DumpError, Trouble, WantTable};
+use crate::facts::{Block, BlockForm, DumpError, Trouble, WantTable};
 use crate::infer::Inference;
 use crate::input::{Input, Line};
 use crate::plain::Reader;
@@ -449,6 +449,7 @@ impl Reader<'_, '_> {
             line,
             rows: open.rows,
             columns: open.columns.clone(),
+            form: BlockForm::CopyText,
         });
         Ok(())
     }

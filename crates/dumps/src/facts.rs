@@ -24,6 +24,22 @@ impl DumpKind {
             DumpKind::PsqlGlued => "psql-glued",
         }
     }
+
+    /// Whether [`crate::DumpSource`] holds all rows in memory: a pasted text is small, and several
+    /// pastes of one table are known only together. Any other form is read again when asked.
+    pub(crate) fn is_held(self) -> bool {
+        matches!(self, DumpKind::PsqlAligned | DumpKind::PsqlGlued)
+    }
+}
+
+/// How the rows of a [`Block`] can be read again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BlockForm {
+    /// Lines of COPY's text format that lie at the block's place: a reader may start there.
+    CopyText,
+    /// Anything else: the dump is read again from its begin.
+    #[default]
+    Streamed,
 }
 
 /// Whose rows these are, for [`TableInfo`].
@@ -126,6 +142,8 @@ pub struct Block {
     pub rows: u64,
     /// Columns in the order of the rows.
     pub columns: Vec<String>,
+    /// How the rows can be read again.
+    pub form: BlockForm,
 }
 
 /// A table of a dump.

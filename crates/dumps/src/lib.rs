@@ -19,14 +19,15 @@ mod schema;
 mod sniff;
 mod source;
 mod sql;
+mod streamed;
 mod timestamp;
 mod value;
 
 use std::io::BufRead;
 
 pub use facts::{
-    Block, DumpError, DumpFacts, DumpKind, DumpStatus, Located, Naming, RowSink, SinkError,
-    TableFacts, Trouble, Want, WantTable,
+    Block, BlockForm, DumpError, DumpFacts, DumpKind, DumpStatus, Located, Naming, RowSink,
+    SinkError, TableFacts, Trouble, Want, WantTable,
 };
 pub use sniff::sniff;
 pub use source::{DumpSource, Opener, RowPlace};
@@ -47,9 +48,21 @@ pub fn read_dump(
     let head = input
         .head(sniff::HEAD)
         .map_err(|source| DumpError::Read { byte: 0, source })?;
-    match sniff(head) {
-        Some(DumpKind::PsqlAligned) => psql::read(input, DumpKind::PsqlAligned, want, sink),
-        Some(DumpKind::PsqlGlued) => psql::read(input, DumpKind::PsqlGlued, want, sink),
+    let kind = sniff(head);
+    read_form(input, kind, want, sink)
+}
+
+/// Hands a dump to the reader of its form.
+pub(crate) fn read_form(
+    input: input::Input<'_>,
+    kind: Option<DumpKind>,
+    want: &Want,
+    sink: &mut dyn RowSink,
+) -> Result<DumpFacts, DumpError> {
+    match kind {
+        Some(kind @ (DumpKind::PsqlAligned | DumpKind::PsqlGlued)) => {
+            psql::read(input, kind, want, sink)
+        }
         Some(DumpKind::PgDumpPlain) | None => plain::read(input, want, sink),
     }
 }

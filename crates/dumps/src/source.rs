@@ -8,11 +8,12 @@ use model::{Batch, ColumnType, RowFilter, TableError, TableInfo, TableSource};
 
 use crate::copy::{Front, front, wanted_columns};
 use crate::facts::{
-    Block, DumpError, DumpFacts, DumpKind, Located, Naming, RowSink, SinkError, TableFacts,
+    Block, BlockForm, DumpError, DumpFacts, Located, Naming, RowSink, SinkError, TableFacts,
     Trouble, Want,
 };
 use crate::input::Input;
 use crate::rows::{Field, Place, RowBuilder};
+use crate::streamed;
 use crate::value::Decoder;
 
 /// A fresh reader of decoded bytes.
@@ -31,7 +32,7 @@ const REMEMBERED_BLOCK: u64 = 16 << 20;
 /// Most bytes remembered.
 const REMEMBERED: u64 = 96 << 20;
 /// Most text in one answer: offsets of a column are 32 bits wide.
-const ANSWER_BYTES: usize = 1 << 30;
+pub(crate) const ANSWER_BYTES: usize = 1 << 30;
 
 /// Where a row lies in the decoded dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,7 @@ pub struct RowPlace {
 /// reading a table then touches only its blocks.
 pub struct DumpSource {
     opener: Opener,
+    naming: Naming,
     facts: DumpFacts,
     /// The rows of pasted tables, beside `facts.tables`.
     pasted: Option<Vec<Batch>>,
@@ -84,9 +86,10 @@ impl DumpSource {
         let mut pasted = Pasted::default();
         let want = Want::nothing(naming);
         let facts = crate::psql::read_or_scan(&mut *reader, &want, &mut pasted)?;
-        let pasted = (facts.kind != DumpKind::PgDumpPlain).then(|| pasted.beside(&facts));
+        let pasted = facts.kind.is_held().then(|| pasted.beside(&facts));
         Ok(DumpSource {
             opener,
+            naming: want.naming,
             facts,
             pasted,
             snapshot: None,
@@ -262,6 +265,32 @@ impl DumpSource {
         Ok(reader)
     }
 
+    /// Reads the dump again from its begin, for rows that no reader can start at.
+    fn read_again(
+        &self,
+        table: &TableFacts,
+        columns: Vec<String>,
+        filter: &RowFilter,
+    ) -> Result<Batch, SinkError> {
+        let mut reader = match &self.opener {
+            Opener::FromStart(open) => open()?,
+            Opener::At(open) => open(0)?,
+        };
+        let found = streamed::read(
+            &mut *reader,
+            &self.naming,
+            &self.facts,
+            table,
+            columns,
+            filter,
+        )?;
+        let mut damage = lock(&self.damage);
+        for located in found.damage {
+            damage.insert((located.byte, located.length), located);
+        }
+        Ok(found.rows)
+    }
+
     fn read_blocks(
         &self,
         table: &TableFacts,
@@ -377,12 +406,17 @@ impl TableSource for DumpSource {
             let rows = 0..pasted[index].rows();
             return Ok(crate::rows::select(&pasted[index], &names, filter, rows));
         }
-        let wanted = wanted_columns(&facts.info.columns, Some(&names));
-        self.read_blocks(facts, &wanted, filter)
-            .map_err(|source| TableError::Read {
-                table: facts.info.name.clone(),
-                source,
-            })
+        let in_place = |block: &Block| block.form == BlockForm::CopyText;
+        let rows = if facts.blocks.iter().all(in_place) {
+            let wanted = wanted_columns(&facts.info.columns, Some(&names));
+            self.read_blocks(facts, &wanted, filter)
+        } else {
+            self.read_again(facts, names, filter)
+        };
+        rows.map_err(|source| TableError::Read {
+            table: facts.info.name.clone(),
+            source,
+        })
     }
 
     fn damage(&self) -> Vec<String> {

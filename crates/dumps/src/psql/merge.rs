@@ -11,7 +11,7 @@ use model::{Batch, Column, ColumnType, RowFilter, TableInfo};
 
 use super::{Paste, PastedRow, known};
 use crate::copy::wanted_columns;
-use crate::facts::{Block, DumpError, Naming, RowSink, TableFacts, Want};
+use crate::facts::{Block, BlockForm, DumpError, Naming, RowSink, TableFacts, Want};
 use crate::infer::Inference;
 use crate::rows::{BATCH_ROWS, select};
 use crate::value::{Decoder, Value, decode};
@@ -250,6 +250,7 @@ impl Group {
                 line: first.line,
                 rows: named.rows.len() as u64,
                 columns: named.columns.clone(),
+                form: BlockForm::Streamed,
             });
         }
         if repeated {

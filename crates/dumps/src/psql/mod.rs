@@ -37,7 +37,7 @@ pub(crate) fn read_or_scan(
             let all = Want::all(scan.naming.clone());
             read_with(input, kind, &all, true, sink)
         }
-        Some(DumpKind::PgDumpPlain) | None => crate::plain::read(input, scan, sink),
+        other => crate::read_form(input, other, scan, sink),
     }
 }
 
