@@ -5,4 +5,5 @@
 
 pub mod clock;
 pub mod frames;
+mod rows;
 pub mod trace;

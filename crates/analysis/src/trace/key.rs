@@ -1,6 +1,7 @@
 //! What people paste as a key.
 
 use super::TraceError;
+pub(super) use crate::rows::hex;
 use std::str::FromStr;
 
 /// What to trace.
@@ -74,15 +75,6 @@ pub(super) fn unhex<const N: usize>(digits: &str) -> Option<[u8; N]> {
         *byte = (high * 16 + low) as u8;
     }
     Some(bytes)
-}
-
-/// Returns `0x…` in lower case.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::from("0x"), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]
