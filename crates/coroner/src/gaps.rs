@@ -277,14 +277,7 @@ fn starts(manifest: &Manifest, life: &Life, seen: &Seen) -> Vec<Gap> {
 /// The first time of a process, as its piece was solved.
 fn first_us(source: &Source, process: u32) -> Option<i64> {
     let mut pieces = source.pieces.iter();
-    let piece = pieces.find(|piece| piece.process == process)?;
-    let zone = i64::from(piece.zone_seconds?) * MICROS_PER_SECOND;
-    let first = piece.first?;
-    let civil = match piece.year {
-        Some(year) => first.civil_us_in_year(year)?,
-        None => first.civil_us()?,
-    };
-    Some(civil - zone)
+    ingest::piece_start_us(pieces.find(|piece| piece.process == process)?)
 }
 
 /// Exports whose size says that they were cut.

@@ -184,14 +184,7 @@ fn versions(manifest: &Manifest, processes: &[&case::Process]) -> Vec<NodeVersio
             let source = manifest.source(&process.source)?;
             let mut pieces = source.pieces.iter();
             let piece = pieces.find(|piece| piece.process == process.number);
-            let from = piece.and_then(|piece| {
-                let zone = i64::from(piece.zone_seconds?) * model::time::MICROS_PER_SECOND;
-                let civil = match piece.year {
-                    Some(year) => piece.first?.civil_us_in_year(year)?,
-                    None => piece.first?.civil_us()?,
-                };
-                Some(format_utc(civil - zone))
-            });
+            let from = piece.and_then(ingest::piece_start_us).map(format_utc);
             Some(NodeVersion {
                 from,
                 client: process.client.clone(),

@@ -51,5 +51,5 @@ pub use parse::{ParseReport, ParsedSource, parse};
 pub use pipeline::StageTimes;
 pub use report::{IngestReport, Problem};
 pub use reread::stale_sources;
-pub use resolve::{needs_resolving, resolve};
+pub use resolve::{needs_resolving, piece_start_us, resolve};
 pub use run::ingest;

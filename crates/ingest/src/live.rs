@@ -113,39 +113,86 @@ impl Live {
     /// Finds out whether the stream begins as a source of the case does, and passes over what both have.
     fn recognise(&mut self, case: &Case) -> Result<(), IngestError> {
         let head = self.pipe.peek(HEAD_BYTES as usize);
-        let mut candidates: Vec<&case::Source> = case
+        let mut candidates: Vec<_> = case
             .manifest()
             .sources
             .iter()
             .filter(|source| source.kind == SourceKind::Log && !source.evidence.is_empty())
             .filter(|source| begins_alike(case, source, &head))
+            .map(|source| (source, case.evidence_reader(&source.digest)))
             .collect();
-        candidates.sort_by_key(|source| std::cmp::Reverse(source.bytes));
-        let Some(source) = candidates.first() else {
-            return Ok(());
-        };
-        let mut stored = case.evidence_reader(&source.digest);
+        candidates.sort_by_key(|(source, _)| source.bytes);
+        // The longest that is wholly at the stream's beginning.
+        let mut whole: Option<&case::Source> = None;
         let mut known = Vec::new();
-        while self.end < source.bytes && self.pipe.wait_for_some() {
-            let chunk = self.pipe.take(STEP.min((source.bytes - self.end) as usize));
-            known.clear();
-            stored.read(self.end, chunk.len() as u64, &mut known)?;
-            if known != chunk {
-                // Another stream after all: what was passed over is read from the case.
-                let mut replay = Vec::new();
-                stored.read(0, self.end, &mut replay)?;
-                replay.extend_from_slice(&chunk);
-                self.pipe.put_back(replay);
-                (self.hash, self.end) = (Sha256::new(), 0);
-                return Ok(());
+        while let Some(longest) = candidates.last().map(|(source, _)| *source) {
+            if !self.pipe.wait_for_some() {
+                // The stream ended inside of what the case has.
+                whole = Some(longest);
+                break;
             }
+            let chunk = self
+                .pipe
+                .take(STEP.min((longest.bytes - self.end) as usize));
+            let mut alike = Vec::new();
+            for (source, mut stored) in candidates {
+                let common = (source.bytes - self.end).min(chunk.len() as u64);
+                known.clear();
+                stored.read(self.end, common, &mut known)?;
+                if known == chunk[..common as usize] {
+                    alike.push((source, stored));
+                }
+            }
+            candidates = alike;
             self.hash.update(&chunk);
             self.end += chunk.len() as u64;
+            let ended = candidates.partition_point(|(source, _)| source.bytes <= self.end);
+            let ended = candidates.drain(..ended).next_back();
+            whole = ended.map(|(source, _)| source).or(whole);
+            if candidates.is_empty() {
+                self.give_back(case, whole, longest, &chunk)?;
+            }
         }
-        self.report
-            .unchanged
-            .push((evidence::STDIN.to_owned(), source.digest.clone()));
-        self.digest = Some(source.digest.clone());
+        if let Some(source) = whole {
+            self.report
+                .unchanged
+                .push((evidence::STDIN.to_owned(), source.digest.clone()));
+            self.digest = Some(source.digest.clone());
+        }
+        Ok(())
+    }
+
+    /// What was passed over and is not of `whole` (all of it, if there is none) is read again: from `passed`,
+    /// which is what the stream was up to the last chunk.
+    fn give_back(
+        &mut self,
+        case: &Case,
+        whole: Option<&case::Source>,
+        passed: &case::Source,
+        chunk: &[u8],
+    ) -> Result<(), IngestError> {
+        let from = whole.map_or(0, |source| source.bytes);
+        if from == self.end {
+            return Ok(());
+        }
+        let before = self.end - chunk.len() as u64;
+        let mut stored = case.evidence_reader(&passed.digest);
+        let mut replay = Vec::new();
+        if from < before {
+            stored.read(from, before - from, &mut replay)?;
+        }
+        replay.extend_from_slice(&chunk[from.saturating_sub(before) as usize..]);
+        self.pipe.put_back(replay);
+        (self.hash, self.end) = (Sha256::new(), 0);
+        let mut stored = whole.map_or(stored, |source| case.evidence_reader(&source.digest));
+        let mut bytes = Vec::new();
+        while self.end < from {
+            bytes.clear();
+            let step = (STEP as u64).min(from - self.end);
+            stored.read(self.end, step, &mut bytes)?;
+            self.hash.update(&bytes);
+            self.end += step;
+        }
         Ok(())
     }
 

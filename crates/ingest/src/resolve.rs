@@ -537,6 +537,12 @@ pub(crate) fn solution_in(piece: &case::Piece) -> Solution {
     }
 }
 
+/// Returns when a piece begins, in UTC microseconds, as far as it is solved.
+pub fn piece_start_us(piece: &case::Piece) -> Option<i64> {
+    let first = piece.first.as_ref()?;
+    solve::utc_us(&solution_in(piece), first)
+}
+
 fn anchor_out(anchor: &Anchor) -> case::Anchor {
     let kind = match anchor.kind {
         AnchorKind::Written { utc_us } => case::AnchorKind::Written { utc_us },

@@ -421,6 +421,7 @@ const NAMING: &[&str] = &[
     "host",
     "node",
     "unit",
+    "identifier",
     "service",
     "app",
 ];

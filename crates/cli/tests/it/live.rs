@@ -118,6 +118,24 @@ fn the_same_pull_again_costs_what_is_new_and_another_since_is_shown_once() {
     assert_eq!(document["totals"]["duplicates"], 60);
 }
 
+#[test]
+fn a_pull_goes_on_with_the_source_it_is_even_if_a_longer_one_begins_alike() {
+    let desk = Desk::new();
+    let pull = |text: String| {
+        let said = desk.run_with_stdin(&["ingest", "x.case", "-"], text.as_bytes());
+        assert_eq!(said.code, 0, "{said:?}");
+    };
+    let other = lines(2_000, 9_000).replace("Peer summary", "Peers");
+    pull(lines(0, 3_000));
+    pull(lines(0, 2_000) + &other);
+    sound(&desk, 2, 12_000);
+    pull(lines(0, 3_500));
+    sound(&desk, 2, 12_500);
+    // Neither: what both streams had in common is read again.
+    pull(lines(0, 2_500) + &other);
+    sound(&desk, 3, 22_000);
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupt_commits_what_came() {
