@@ -1,5 +1,5 @@
 //! The rules of the chains as pure functions: networks and their genesis, slots and epochs, fork
-//! digests, and how Prysm combined roughtime answers.
+//! digests, how Prysm combined roughtime answers, and when a rollup tries a proof again.
 //!
 //! Everything here is arithmetic over numbers that somebody published; each number names its
 //! source. This crate must never know files, frames, logs or clients' ways of printing.
@@ -18,6 +18,7 @@
 
 mod config;
 mod network;
+pub mod requeue;
 pub mod roughtime;
 
 pub use config::ConfigError;
