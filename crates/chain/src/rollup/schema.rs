@@ -72,8 +72,8 @@ const RELEASES: [(&str, &str); 3] = [
     ("20240910112120", "core-v24.29.0"),
 ];
 
-/// Columns of the core database and the migration that brought them.
-const CAME: [(&str, &str, &str); 21] = [
+/// Columns and the migration that brought them, of the core database and of the prover's.
+const CAME: [(&str, &str, &str); 26] = [
     // Its migration says 20230807152355, but came to the public code only then.
     ("miniblocks", "virtual_blocks", "20230921"),
     ("l1_batches", "system_logs", "20231018205126"),
@@ -96,14 +96,22 @@ const CAME: [(&str, &str, &str); 21] = [
     ("miniblocks", "eth_precommit_tx_id", "20250514"),
     ("eth_txs_history", "finality_status", "20250521"),
     ("l1_batches", "interop_fee", "20250904"),
+    ("prover_jobs_fri", "picked_by", "20230918134637"),
+    ("prover_jobs_fri", "protocol_version_patch", "20240524"),
+    ("prover_jobs_fri", "priority", "20250131"),
+    ("prover_jobs_fri", "batch_sealed_at", "20250327"),
+    ("prover_jobs_fri", "chain_id", "20250422100904"),
 ];
 
 /// Columns that went, and with which migration.
-const WENT: [(&str, &str, &str); 3] = [
+const WENT: [(&str, &str, &str); 4] = [
     ("l1_batches", "fee_account_address", "20240409"),
     ("l1_batches", "parent_hash", "20240410"),
     ("l1_batches", "is_finished", "20240910112120"),
+    ("prover_jobs_fri", "is_blob_cleaned", "20240722"),
 ];
+/// When the prover jobs of before FRI proofs went, and all tables around them.
+const OLD_PROVER_WENT: &str = "20240103125908";
 
 /// All columns that any release gave to a table, for the tables that a trace rests on.
 const KNOWN: [(&str, &[&str]); 3] = [
@@ -228,8 +236,7 @@ pub fn read_schema(migration: Option<&str>, tables: &[SchemaTable<'_>]) -> Optio
                 reading.releases(key(version), key(version));
             }
         }
-        None if core => reading.by_columns(tables),
-        None => {}
+        None => reading.by_columns(tables, core),
     }
     if !core && software == "zkSync Era core" {
         reading.until = Some("2022-08".to_owned());
@@ -257,9 +264,10 @@ impl SchemaReading {
         }
     }
 
-    fn by_columns(&mut self, tables: &[SchemaTable<'_>]) {
+    fn by_columns(&mut self, tables: &[SchemaTable<'_>], core: bool) {
         let mut since: Option<&'static str> = None;
-        let mut until: Option<&'static str> = None;
+        let old = tables.iter().any(|table| table.name == "prover_jobs");
+        let mut until = old.then_some(OLD_PROVER_WENT);
         let marks = CAME
             .iter()
             .map(|mark| (mark, true))
@@ -289,10 +297,12 @@ impl SchemaReading {
         }
         self.since = since.and_then(date);
         self.until = until.and_then(date);
-        self.releases(
-            since.and_then(key),
-            until.and_then(key).map(|until| until - 1),
-        );
+        if core || old {
+            self.releases(
+                since.and_then(key),
+                until.and_then(key).map(|until| until - 1),
+            );
+        }
     }
 
     /// Adds what a reader should know.

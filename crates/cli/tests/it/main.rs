@@ -17,5 +17,6 @@ mod nodes;
 mod readme;
 mod run;
 mod schemas;
+mod snapshots;
 mod truth;
 mod verbs;
