@@ -5,21 +5,31 @@
 //! It answers from what the rows say and no further: what is not in the evidence becomes a warning
 //! and a null, never a guess. `confirmed_at` is when the server noticed a receipt, never L1 time.
 
+mod blocker;
+mod delay;
+pub(crate) mod history;
+mod jobs;
 mod key;
+pub(crate) mod links;
 mod locate;
 mod notable;
-mod rows;
+mod notice;
+mod pruned;
+pub(crate) mod rows;
+mod said;
 mod shape;
 mod step;
 mod text;
-mod waiting;
+pub(crate) mod waiting;
 mod walk;
+pub(crate) mod zone;
 
 pub use key::Key;
 pub use notable::{Notable, notable};
+pub use said::cite;
 pub use shape::{
-    AsOf, Attempt, BatchRange, BatchRow, BlockedBy, L1Mined, LogRow, LookedAt, Norm, Path, Step,
-    Trace, TransactionRow, Waiting, Zone,
+    AsOf, Attempt, BatchRange, BatchRow, BlockedBy, Executable, ExecutionDelay, L1Mined, Line,
+    LogRow, LookedAt, Norm, Path, Step, Trace, TransactionRow, Waiting, Zone,
 };
 
 use model::{TableError, TableSource};
@@ -31,6 +41,8 @@ pub struct TraceOptions {
     pub as_of_us: Option<i64>,
     /// When the dump was taken, in microseconds UTC, if its header says so.
     pub dumped_at_us: Option<i64>,
+    /// The delay that L1 demands between commit and execution, in seconds, if the user gave one.
+    pub execution_delay_s: Option<f64>,
 }
 
 /// Why there is no trace at all. An unknown hash is an answer, not an error.

@@ -16,13 +16,37 @@ pub struct Traced {
     pub partial: Vec<Partial>,
 }
 
+/// What a trace is asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TraceQuestion<'a> {
+    /// Hash, prefix of one, address, `batch:N`, `miniblock:N` or `eth_tx:N`.
+    pub key: &'a str,
+    /// Which snapshot of a database.
+    pub snapshot: Option<&'a str>,
+    /// The time to judge waiting by, in microseconds UTC.
+    pub as_of_us: Option<i64>,
+    /// The delay that L1 demands between commit and execution, in seconds.
+    pub execution_delay_s: Option<f64>,
+}
+
+impl TraceQuestion<'_> {
+    fn options(&self, dumped_at_us: Option<i64>) -> TraceOptions {
+        TraceOptions {
+            as_of_us: self.as_of_us,
+            dumped_at_us,
+            execution_delay_s: self.execution_delay_s,
+        }
+    }
+}
+
 /// Follows a hash, batch, block or transaction from L2 to L1. Plain dumps are asked as they lie, only
 /// the tables that a trace needs are read; anything else goes through a case.
 ///
 /// ```no_run
 /// let options = coroner::OpenOptions::default();
 /// let key = "0x0bbbcf153f17ec0e1f12d698bbc64f9d242bc1cd1312dd5f34febf0e6cb6601a";
-/// let traced = coroner::trace("dump.sql.gz", key, None, None, &options)?;
+/// let question = coroner::TraceQuestion { key, ..coroner::TraceQuestion::default() };
+/// let traced = coroner::trace("dump.sql.gz", &question, &options)?;
 /// println!("{}", traced.trace.fate);
 /// # Ok::<(), coroner::Error>(())
 /// ```
@@ -31,20 +55,18 @@ pub struct Traced {
 /// If the evidence cannot be opened, has none of the tables, or the key is malformed.
 pub fn trace(
     path: impl AsRef<Path>,
-    key: &str,
-    snapshot: Option<&str>,
-    as_of_us: Option<i64>,
+    question: &TraceQuestion<'_>,
     options: &OpenOptions,
 ) -> Result<Traced, Error> {
     let path = path.as_ref();
+    let (key, snapshot) = (question.key, question.snapshot);
     // A wrong key is said before anything is read.
     key.parse::<analysis::trace::Key>().map_err(trace_error)?;
-    let (answer, partial) = match PlainDumps::open(path, options, snapshot)? {
+    // Logs beside the dumps also speak of the steps: they are read into a case.
+    let dumps = PlainDumps::open(path, options, snapshot)?.filter(|dumps| !dumps.has_others());
+    let (answer, partial) = match dumps {
         Some(dumps) => {
-            let options = TraceOptions {
-                as_of_us,
-                dumped_at_us: dumps.dumped_at_us(),
-            };
+            let options = question.options(dumps.dumped_at_us());
             let answer = analysis::trace::trace(&dumps, key, &options).map_err(trace_error)?;
             (answer, dumps.partial())
         }
@@ -64,11 +86,9 @@ pub fn trace(
                 _ => None,
             };
             let tables = evidence.case().table_source(snapshot);
-            let options = TraceOptions {
-                as_of_us,
-                dumped_at_us,
-            };
-            let answer = analysis::trace::trace(&tables, key, &options).map_err(trace_error)?;
+            let options = question.options(dumped_at_us);
+            let mut answer = analysis::trace::trace(&tables, key, &options).map_err(trace_error)?;
+            analysis::trace::cite(&mut answer, evidence.case())?;
             (answer, evidence.partial())
         }
     };

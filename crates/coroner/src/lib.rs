@@ -33,7 +33,6 @@ mod nodes;
 mod partial;
 mod plain;
 mod show;
-mod snapshots;
 mod sql;
 mod tables;
 mod timeline;
@@ -43,8 +42,8 @@ pub use ::ingest::{Amendment, Custody, IngestOptions, IngestReport, ParseReport,
 pub use analysis::clock::{ClockReport, Interval as ClockInterval};
 pub use analysis::frames::{FrameError, frame};
 pub use ask::{
-    Traced, amend, check_definitions, forget, ingest, node_rules, parse, read_definitions,
-    set_nodes, trace,
+    TraceQuestion, Traced, amend, check_definitions, forget, ingest, node_rules, parse,
+    read_definitions, set_nodes, trace,
 };
 pub use cache::{Cache, CacheEntry};
 pub use case::{NodeRule, SourceKind};
@@ -56,8 +55,8 @@ pub use formats::{Catalogue, Format};
 pub use grep::Grep;
 pub use index::{Found, Hit};
 pub use info::{
-    Gap, Info, InfoAlternative, InfoContainer, InfoOverride, InfoProcess, InfoSchema, InfoSnapshot,
-    InfoSnapshotZone, InfoSource, InfoTable, InfoZone, InfoZoneChange, Totals,
+    Gap, Info, InfoAlternative, InfoContainer, InfoOverride, InfoProcess, InfoSnapshot, InfoSource,
+    InfoTable, InfoZone, Totals,
 };
 pub use model::{Level, Reference};
 pub use nodes::{NodeInfo, NodeName, NodeRelation, NodeVersion};
@@ -68,4 +67,4 @@ pub use show::Shown;
 pub use sql::{QueryInfo, QueryParam, SqlOptions, SqlOutcome, queries, query, sql};
 pub use tables::{TableColumn, TableRow};
 pub use timeline::{TimelineFilter, TimelineSummary};
-pub use window::{TimeContext, TimeSpec, Window};
+pub use window::{TimeContext, TimeSpec, Window, duration_us};

@@ -182,6 +182,8 @@ pub struct PlainDumps {
     dumps: Vec<Dump>,
     snapshot: Option<String>,
     unread: Vec<Partial>,
+    /// Files beside them that are no dumps.
+    others: usize,
 }
 
 impl PlainDumps {
@@ -203,8 +205,8 @@ impl PlainDumps {
             dumps: Vec::new(),
             snapshot: snapshot.map(str::to_owned),
             unread: Vec::new(),
+            others: 0,
         };
-        let mut others = 0;
         for item in evidence::walk(&[path.to_path_buf()]) {
             match item {
                 Found::Problem { path, error } => found.unread.push(Partial {
@@ -217,7 +219,7 @@ impl PlainDumps {
                     Ok(None) => return Ok(None),
                     Ok(Some(mut reader)) => {
                         if dumps::sniff(reader.peek(HEAD)).is_none() {
-                            others += 1;
+                            found.others += 1;
                             continue;
                         }
                         drop(reader);
@@ -233,7 +235,7 @@ impl PlainDumps {
             }
         }
         if found.dumps.is_empty() {
-            if others == 0 {
+            if found.others == 0 {
                 let message = match found.unread.first() {
                     Some(first) => format!("nothing could be read: {first}"),
                     None => format!("no evidence in {}", shown(path)),
@@ -275,6 +277,11 @@ impl PlainDumps {
     /// Returns the names of the snapshots, in the order of files.
     pub fn snapshots(&self) -> Vec<String> {
         self.dumps.iter().map(snapshot_of).collect()
+    }
+
+    /// Whether there are other files beside the dumps: logs, perhaps.
+    pub fn has_others(&self) -> bool {
+        self.others > 0
     }
 
     /// Returns what could not be read.

@@ -89,7 +89,23 @@ impl FromStr for TimeSpec {
     }
 }
 
-/// Reads `3h`, `90s`, `1h30m`, `2d`, `1w` as microseconds.
+/// Reads a length of time as people type it (`3h`, `90s`, `1h30m`, `2d`, `1w`) as microseconds.
+///
+/// ```
+/// assert_eq!(coroner::duration_us("1h30m")?, 5_400_000_000);
+/// assert!(coroner::duration_us("soon").is_err());
+/// # Ok::<(), coroner::Error>(())
+/// ```
+///
+/// # Errors
+/// If the text is no length of time.
+pub fn duration_us(text: &str) -> Result<i64, Error> {
+    parse_duration(text.trim()).ok_or_else(|| {
+        Error::request(format!("`{text}` is not a length of time"))
+            .with_hint("write it as 90s, 45m, 21h, 1h30m or 3d")
+    })
+}
+
 fn parse_duration(text: &str) -> Option<i64> {
     let mut total: i64 = 0;
     let mut digits = String::new();

@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use model::{Batch, ColumnType, RowFilter, TableError, TableInfo, TableSource};
 
-use crate::block::wanted_columns;
-use crate::copy::{Front, front};
+use crate::copy::{Front, front, wanted_columns};
 use crate::facts::{
     Block, BlockForm, DumpError, DumpFacts, Located, Naming, RowSink, SinkError, TableFacts,
     Trouble, Want,

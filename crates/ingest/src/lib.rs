@@ -37,7 +37,6 @@ mod rotate;
 mod rows;
 mod run;
 mod setting;
-mod snapshot;
 pub mod solve;
 mod text;
 mod times;

@@ -18,12 +18,13 @@ const LOG_COLUMNS: [&str; 9] = [
     "value",
     "is_service",
 ];
-const TRANSACTION_COLUMNS: [&str; 6] = [
+const TRANSACTION_COLUMNS: [&str; 7] = [
     "hash",
     "miniblock_number",
     "l1_batch_number",
     "error",
     "in_mempool",
+    "received_at",
     "initiator_address",
 ];
 
@@ -113,7 +114,7 @@ fn locate_hash(tables: &mut Tables<'_>, hash: &[u8; 32]) -> Result<Located, Trac
         ..Located::default()
     };
     if let Some(rows) = tables.read("l2_to_l1_logs", &LOG_COLUMNS, &bytes_in("tx_hash", &[hash]))? {
-        located.logs = logs(&rows);
+        located.logs = logs(&rows, false);
     }
     if let Some(rows) = tables.read(
         "transactions",
@@ -130,6 +131,14 @@ fn locate_hash(tables: &mut Tables<'_>, hash: &[u8; 32]) -> Result<Located, Trac
         located
             .miniblocks
             .extend(transaction.and_then(|transaction| transaction.miniblock_number));
+        if located.miniblocks.is_empty()
+            && let Some(batch) = transaction.and_then(|transaction| transaction.l1_batch_number)
+        {
+            tables.warn(format!(
+                "the transaction's row names batch {batch} but no miniblock: followed by its batch"
+            ));
+            located.batches.insert(batch);
+        }
         return Ok(located);
     }
     if let Some(rows) = tables.read(
@@ -164,9 +173,10 @@ fn locate_hash(tables: &mut Tables<'_>, hash: &[u8; 32]) -> Result<Located, Trac
     Ok(located)
 }
 
-fn logs(rows: &Rows) -> Vec<LogRow> {
+fn logs(rows: &Rows, with_hash: bool) -> Vec<LogRow> {
     let mut logs: Vec<LogRow> = (0..rows.len())
         .map(|row| LogRow {
+            tx_hash: rows.hex(row, "tx_hash").filter(|_| with_hash),
             miniblock_number: rows.int(row, "miniblock_number"),
             log_index_in_miniblock: rows.int(row, "log_index_in_miniblock"),
             log_index_in_tx: rows.int(row, "log_index_in_tx"),
@@ -183,13 +193,16 @@ fn logs(rows: &Rows) -> Vec<LogRow> {
 }
 
 fn transaction(rows: &Rows, row: usize, with_hash: bool) -> TransactionRow {
+    let received = rows.time(row, "received_at");
     TransactionRow {
         hash: rows.hex(row, "hash").filter(|_| with_hash),
         miniblock_number: rows.int(row, "miniblock_number"),
         l1_batch_number: rows.int(row, "l1_batch_number"),
         error: rows.text(row, "error"),
         in_mempool: rows.bool(row, "in_mempool"),
+        received_at: received.map(|time| time.print()),
         refs: vec![rows.reference(row)],
+        received,
     }
 }
 
@@ -197,6 +210,8 @@ fn transaction(rows: &Rows, row: usize, with_hash: bool) -> TransactionRow {
 fn locate_address(tables: &mut Tables<'_>, address: &[u8; 20]) -> Result<Located, TraceError> {
     /// More would be a list, not a trace.
     const MOST: usize = 20;
+    /// The newest transactions whose messages are looked up.
+    const MOST_ASKED: usize = 5_000;
     let mut located = Located {
         key: hex(address),
         kind: "address",
@@ -206,37 +221,57 @@ fn locate_address(tables: &mut Tables<'_>, address: &[u8; 20]) -> Result<Located
     let mut padded = [0; 32];
     padded[12..].copy_from_slice(address);
     if let Some(rows) = tables.read("l2_to_l1_logs", &LOG_COLUMNS, &bytes_in("key", &[&padded]))? {
-        located.logs = logs(&rows);
+        located.logs = logs(&rows, true);
     }
-    let mut newest: Option<(i64, TransactionRow)> = None;
-    let mut pending = 0;
-    if let Some(rows) = tables.read(
-        "transactions",
-        &TRANSACTION_COLUMNS,
-        &bytes_in("initiator_address", &[address]),
-    )? {
-        for row in 0..rows.len() {
-            let transaction = transaction(&rows, row, true);
-            let Some(number) = transaction.miniblock_number else {
-                pending += 1;
-                newest.get_or_insert((i64::MIN, transaction));
-                continue;
-            };
-            located.miniblocks.insert(number);
-            if newest.as_ref().is_none_or(|(known, _)| *known < number) {
-                newest = Some((number, transaction));
-            }
-        }
-    }
-    located
-        .miniblocks
-        .extend(located.logs.iter().filter_map(|log| log.miniblock_number));
-    located.transaction = newest.map(|(_, transaction)| transaction);
+    let sent = sent_by(tables, address)?;
+    let pending = sent
+        .iter()
+        .filter(|row| row.miniblock_number.is_none() && row.error.is_none())
+        .count();
     if pending > 0 {
         tables.warn(format!(
             "{pending} transactions of this address are in no block"
         ));
     }
+    // A withdrawal of the base token bears the token's address, not the sender's: it is found by the
+    // transaction.
+    let hashes: Vec<[u8; 32]> = sent
+        .iter()
+        .rev()
+        .filter(|row| row.miniblock_number.is_some())
+        .filter_map(|row| unhex(&row.hash.as_deref()?[2..]))
+        .take(MOST_ASKED)
+        .collect();
+    if !hashes.is_empty() {
+        let values: Vec<&[u8]> = hashes.iter().map(<[u8; 32]>::as_slice).collect();
+        let rows = tables.read("l2_to_l1_logs", &LOG_COLUMNS, &bytes_in("tx_hash", &values))?;
+        let known: BTreeSet<String> = located
+            .logs
+            .iter()
+            .flat_map(|log| log.refs.clone())
+            .collect();
+        let found = rows.map_or_else(Vec::new, |rows| logs(&rows, true));
+        located.logs.extend(
+            found
+                .into_iter()
+                .filter(|log| !known.contains(&log.refs[0])),
+        );
+        located
+            .logs
+            .sort_by_key(|log| (log.miniblock_number, log.log_index_in_miniblock));
+    }
+    located
+        .miniblocks
+        .extend(located.logs.iter().filter_map(|log| log.miniblock_number));
+    if located.miniblocks.is_empty() {
+        located
+            .miniblocks
+            .extend(sent.iter().filter_map(|row| row.miniblock_number));
+        if !located.miniblocks.is_empty() {
+            tables.warn("no transaction of this address sent a message to L1");
+        }
+    }
+    located.transaction = sent.into_iter().next_back();
     let all = located.miniblocks.len();
     while located.miniblocks.len() > MOST {
         located.miniblocks.pop_first();
@@ -255,6 +290,22 @@ fn locate_address(tables: &mut Tables<'_>, address: &[u8; 20]) -> Result<Located
         located.kind = "unknown";
     }
     Ok(located)
+}
+
+/// The transactions that an address sent, those in no block first, then by block.
+fn sent_by(tables: &mut Tables<'_>, address: &[u8; 20]) -> Result<Vec<TransactionRow>, TraceError> {
+    let rows = tables.read(
+        "transactions",
+        &TRANSACTION_COLUMNS,
+        &bytes_in("initiator_address", &[address]),
+    )?;
+    let mut sent: Vec<TransactionRow> = rows.map_or_else(Vec::new, |rows| {
+        (0..rows.len())
+            .map(|row| transaction(&rows, row, true))
+            .collect()
+    });
+    sent.sort_by_key(|row| row.miniblock_number);
+    Ok(sent)
 }
 
 /// Finds the miniblocks that an L1 precommit covers.

@@ -1,8 +1,8 @@
 //! Keys worth tracing when nobody has given one: where a rollup's settlement stands, and what failed.
 
+use super::history::History;
+use super::links::{Batches, STAGES};
 use super::rows::Tables;
-use super::waiting::History;
-use super::walk::{Batches, STAGES};
 use super::{TraceError, rows};
 use model::{RowFilter, TableSource};
 

@@ -2,12 +2,12 @@
 //! missing, and a pasted result is a part of its table.
 
 use super::TraceError;
-pub(super) use crate::rows::{DbTime, Rows, bytes_in, i64_in};
+pub(crate) use crate::rows::{DbTime, Rows, bytes_in, i64_in};
 use model::{RowFilter, TableError, TableInfo, TableSource};
 use std::collections::BTreeSet;
 
 /// The tables a trace reads.
-pub(super) const TABLES: [&str; 6] = [
+pub(crate) const TABLES: [&str; 6] = [
     "l2_to_l1_logs",
     "transactions",
     "miniblocks",
@@ -17,22 +17,22 @@ pub(super) const TABLES: [&str; 6] = [
 ];
 
 /// The evidence's tables and what was missed in them.
-pub(super) struct Tables<'a> {
+pub(crate) struct Tables<'a> {
     source: &'a dyn TableSource,
     infos: Vec<TableInfo>,
-    pub(super) warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
     /// Tables that were read, for answers that found nothing.
-    pub(super) looked_at: BTreeSet<String>,
-    pub(super) missing: BTreeSet<String>,
+    pub(crate) looked_at: BTreeSet<String>,
+    pub(crate) missing: BTreeSet<String>,
     /// References in the order of the walk, without repeats.
-    pub(super) refs: Vec<String>,
-    pub(super) snapshot: Option<String>,
+    pub(crate) refs: Vec<String>,
+    pub(crate) snapshot: Option<String>,
     /// The newest civil (and zoned) time seen in any row that was read.
-    pub(super) newest: Option<DbTime>,
+    pub(crate) newest: Option<DbTime>,
 }
 
 impl<'a> Tables<'a> {
-    pub(super) fn new(source: &'a dyn TableSource) -> Result<Self, TraceError> {
+    pub(crate) fn new(source: &'a dyn TableSource) -> Result<Self, TraceError> {
         let infos = source.tables();
         if !infos
             .iter()
@@ -64,36 +64,36 @@ impl<'a> Tables<'a> {
         Ok(tables)
     }
 
-    pub(super) fn info(&self, table: &str) -> Option<&TableInfo> {
+    pub(crate) fn info(&self, table: &str) -> Option<&TableInfo> {
         self.infos.iter().find(|info| info.name == table)
     }
 
-    pub(super) fn has_column(&self, table: &str, column: &str) -> bool {
+    pub(crate) fn has_column(&self, table: &str, column: &str) -> bool {
         self.info(table)
             .is_some_and(|info| info.columns.iter().any(|(name, _)| name == column))
     }
 
     /// Whether all rows of the table can be expected to be here. Without CREATE TABLE it may be a
     /// pasted query result or an export of some rows.
-    pub(super) fn is_whole(&self, table: &str) -> bool {
+    pub(crate) fn is_whole(&self, table: &str) -> bool {
         self.info(table).is_some_and(|info| !info.types_inferred)
     }
 
-    pub(super) fn warn(&mut self, text: impl Into<String>) {
+    pub(crate) fn warn(&mut self, text: impl Into<String>) {
         let text = text.into();
         if !self.warnings.contains(&text) {
             self.warnings.push(text);
         }
     }
 
-    pub(super) fn refer(&mut self, reference: String) {
+    pub(crate) fn refer(&mut self, reference: String) {
         if !self.refs.contains(&reference) {
             self.refs.push(reference);
         }
     }
 
     /// Reads rows; `None` (and a warning) if the table or the column to filter by is not here.
-    pub(super) fn read(
+    pub(crate) fn read(
         &mut self,
         table: &str,
         columns: &[&str],
@@ -145,12 +145,12 @@ impl<'a> Tables<'a> {
         Ok(Some(rows))
     }
 
-    pub(super) fn damage(&self) -> Vec<String> {
+    pub(crate) fn damage(&self) -> Vec<String> {
         self.source.damage()
     }
 
     /// How many sources the tables come from.
-    pub(super) fn sources(&self) -> usize {
+    pub(crate) fn sources(&self) -> usize {
         let sources: BTreeSet<_> = self.infos.iter().map(|info| &info.source).collect();
         sources.len()
     }

@@ -84,6 +84,9 @@ pub struct Zone {
 /// A row of `l2_to_l1_logs`.
 #[derive(Clone, Debug, Serialize)]
 pub struct LogRow {
+    /// The transaction, where the key was not its hash.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tx_hash: Option<String>,
     /// Miniblock.
     pub miniblock_number: Option<i64>,
     /// Position in the miniblock.
@@ -121,8 +124,13 @@ pub struct TransactionRow {
     /// Whether the server's mempool held it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_mempool: Option<bool>,
+    /// When the server took it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub received_at: Option<String>,
     /// The row.
     pub refs: Vec<String>,
+    #[serde(skip)]
+    pub(super) received: Option<super::rows::DbTime>,
 }
 
 /// A miniblock's (or batch's) way to L1.
@@ -159,6 +167,9 @@ pub struct Path {
     /// Execution on L1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub execute: Option<Step>,
+    /// Log lines that speak of the miniblock or the batch, where logs are in the case too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<Line>,
     /// Rows.
     pub refs: Vec<String>,
 }
@@ -242,8 +253,31 @@ pub struct Step {
     /// Rows.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refs: Vec<String>,
+    /// Log lines that speak of it, where logs are in the case too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<Line>,
     #[serde(skip)]
     pub(super) confirmed: Option<super::rows::DbTime>,
+    /// An L1 reorg took the confirmation back: the attempt waits again.
+    #[serde(skip)]
+    pub(super) is_taken_back: bool,
+    /// An external node's copy.
+    #[serde(skip)]
+    pub(super) is_copied: bool,
+}
+
+/// A log line that speaks of a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// When it was written; null if that is not known.
+    pub ts: Option<String>,
+    /// `batch_sealed`, `tx_saved`, `tx_sent`, `tx_resent`, `tx_confirmed`, `tx_failed` …
+    pub what: String,
+    /// Who wrote it.
+    pub node: Option<String>,
+    /// The line.
+    #[serde(rename = "ref")]
+    pub reference: String,
 }
 
 /// When L1 can have mined it.
@@ -346,6 +380,34 @@ pub struct Waiting {
     pub verdict: String,
     /// What is in the way.
     pub blocked_by: Option<BlockedBy>,
+    /// What L1's timelock between commit and execution may explain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub execution_delay: Option<ExecutionDelay>,
+}
+
+/// The delay that L1 demands between commit and execution.
+#[derive(Clone, Debug, Serialize)]
+pub struct ExecutionDelay {
+    /// As given by the user; never assumed.
+    pub delay_s: Option<f64>,
+    /// It cannot be longer: so soon after its commit was signed a batch of this database was executed.
+    pub at_most_s: Option<f64>,
+    /// `given` or `evidence`.
+    pub basis: String,
+    /// From when L1 takes the execution, where a delay is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub executable: Option<Executable>,
+}
+
+/// From when L1 takes an execution: the delay after bounds of the commit's L1 time.
+#[derive(Clone, Debug, Serialize)]
+pub struct Executable {
+    /// The delay after the commit was signed.
+    pub not_before: Option<String>,
+    /// The delay after the commit was noticed.
+    pub not_after: String,
+    #[serde(skip)]
+    pub(super) earliest: Option<super::rows::DbTime>,
 }
 
 /// Waiting times of the completed batches of the same database.
@@ -362,7 +424,8 @@ pub struct Norm {
 /// What is in the way.
 #[derive(Clone, Debug, Serialize)]
 pub struct BlockedBy {
-    /// `batch`, `job`, `eth_tx`, `nonce`.
+    /// `batch`, `job`, `eth_tx`, `nonce`; a nonce's id is that of the transaction that has it, or the
+    /// nonce itself where no row has it.
     pub kind: String,
     /// Its id.
     pub id: i64,

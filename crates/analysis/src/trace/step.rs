@@ -174,8 +174,20 @@ impl EthTxs {
             ));
         }
         if state == Some("confirmed_unlinked") {
+            // Taking a confirmation back also sets its finality to pending and clears the gas.
+            let pending = mined.is_some_and(|attempt| {
+                attempt.finality_status.as_deref() == Some("pending") && step.gas_used.is_none()
+            });
+            step.is_taken_back = pending;
             tables.warn(format!(
-                "{stage}: an attempt of eth_tx {id} has confirmed_at, but eth_txs no longer links to it: the link was lost, or an L1 reorg took the confirmation back"
+                "{stage}: an attempt of eth_tx {id} has confirmed_at, but eth_txs no longer links to it: {}",
+                if pending {
+                    "its finality is pending again, as after an L1 reorg took the confirmation back (unfinalize)"
+                } else if mined.is_some_and(|attempt| attempt.finality_status.is_some()) {
+                    "the link was lost"
+                } else {
+                    "the link was lost, or an L1 reorg took the confirmation back"
+                }
             ));
         }
         if confirmed_ids.len() > 1 {
@@ -186,12 +198,13 @@ impl EthTxs {
         }
         if step.is_gateway == Some(true) {
             tables.warn(format!(
-                "{stage}: the hash is one of a gateway (chain {}), not of Ethereum",
+                "{stage}: the hash is one of a gateway (chain {}), not of Ethereum; what is done there is final on L1 only when the gateway's own batch is",
                 step.chain_id
                     .map_or_else(|| "unknown".to_owned(), |chain| chain.to_string())
             ));
         }
         let copied = step.nonce == Some(0) && step.contract_address.as_deref() == Some("");
+        step.is_copied = copied;
         if copied {
             tables.warn(format!(
                 "{stage}: eth_tx {id} is a copy that an external node made (nonce 0, no contract): fees, nonce and attempts are placeholders"

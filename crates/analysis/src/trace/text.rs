@@ -1,6 +1,6 @@
 //! The form people read at three in the morning.
 
-use super::shape::{Path, Step, Trace, Waiting};
+use super::shape::{Line, Path, Step, Trace, Waiting};
 use model::escape_control;
 use std::fmt::Write as _;
 
@@ -78,6 +78,7 @@ impl Trace {
         if let Some(waiting) = &self.waiting {
             write_waiting(&mut out, waiting);
         }
+        write_lines(&mut out, &self.path);
         for warning in &self.warnings {
             let _ = writeln!(out, "  ! {}", safe(warning));
         }
@@ -251,8 +252,55 @@ fn write_waiting(out: &mut String, waiting: &Waiting) {
         );
     }
     let _ = writeln!(out, "{line}");
+    if let Some(delay) = &waiting.execution_delay {
+        let line = match (&delay.executable, delay.delay_s, delay.at_most_s) {
+            (Some(executable), Some(given), _) => format!(
+                "with the given delay of {} executable from {} on, at the latest {}",
+                duration(given),
+                executable
+                    .not_before
+                    .as_deref()
+                    .map_or_else(|| "an unknown time".to_owned(), short),
+                short(&executable.not_after)
+            ),
+            (_, _, Some(at_most)) => format!(
+                "L1's delay before execution is at most {} here (--execution-delay gives it)",
+                duration(at_most)
+            ),
+            _ => String::new(),
+        };
+        if !line.is_empty() {
+            let _ = writeln!(out, "  delay       {line}");
+        }
+    }
     if let Some(blocker) = &waiting.blocked_by {
         let _ = writeln!(out, "  blocked by  {}", safe(&blocker.why));
+    }
+}
+
+/// Log lines that are cited: how many, and the last of them.
+fn write_lines(out: &mut String, path: &[Path]) {
+    let mut lines: Vec<&Line> = path
+        .iter()
+        .flat_map(|path| {
+            let steps = [&path.precommit, &path.commit, &path.prove, &path.execute];
+            let of_steps = steps.into_iter().flatten().flat_map(|step| &step.lines);
+            path.lines.iter().chain(of_steps)
+        })
+        .collect();
+    lines.sort_by_key(|line| (&line.ts, &line.reference));
+    lines.dedup();
+    if let Some(last) = lines.last() {
+        let _ = writeln!(
+            out,
+            "  log lines   {}, the last: {} {} ({})",
+            lines.len(),
+            last.ts
+                .as_deref()
+                .map_or_else(|| "undated".to_owned(), short),
+            safe(&last.what),
+            safe(&last.reference)
+        );
     }
 }
 

@@ -1,163 +1,15 @@
 //! The way itself: miniblocks to batches to L1, and the fate that follows from it.
 
+use super::history::History;
+use super::links::{Batches, LINKS, STAGES};
 use super::locate::{Located, precommitted};
-use super::rows::{DbTime, Rows, Tables, i64_in};
-use super::shape::{AsOf, BatchRange, BatchRow, LookedAt, Path, Step, Trace, Zone};
+use super::rows::{Rows, Tables, i64_in};
+use super::shape::{BatchRange, BatchRow, LookedAt, Path, Step, Trace, Zone};
 use super::step::EthTxs;
-use super::{TraceError, TraceOptions, waiting};
-use model::RowFilter;
-use model::time::{MICROS_PER_SECOND, format_offset, format_utc};
+use super::waiting::{Judge, Subject};
+use super::zone::{as_of, creation_lags, solve_zone};
+use super::{TraceError, TraceOptions, notice, pruned};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// The three steps, in the order L1 demands.
-pub(super) const STAGES: [&str; 3] = ["commit", "prove", "execute"];
-const LINKS: [&str; 3] = ["eth_commit_tx_id", "eth_prove_tx_id", "eth_execute_tx_id"];
-
-/// All batches, as far as links and times go.
-pub(super) struct Batches {
-    rows: Option<Rows>,
-    pub(super) by_number: BTreeMap<i64, usize>,
-    /// Per stage: L1 transaction to its batches.
-    by_link: [BTreeMap<i64, BatchRange>; 3],
-}
-
-impl Batches {
-    pub(super) fn read(tables: &mut Tables<'_>) -> Result<Self, TraceError> {
-        let rows = tables.read(
-            "l1_batches",
-            &[
-                "number",
-                "timestamp",
-                "is_finished",
-                "is_sealed",
-                LINKS[0],
-                LINKS[1],
-                LINKS[2],
-                "created_at",
-                "updated_at",
-                "sealed_at",
-            ],
-            &RowFilter::All,
-        )?;
-        let mut batches = Batches {
-            rows: None,
-            by_number: BTreeMap::new(),
-            by_link: Default::default(),
-        };
-        if let Some(rows) = rows {
-            for row in 0..rows.len() {
-                let Some(number) = rows.int(row, "number") else {
-                    continue;
-                };
-                batches.by_number.insert(number, row);
-                for (map, link) in batches.by_link.iter_mut().zip(LINKS) {
-                    let Some(id) = rows.int(row, link) else {
-                        continue;
-                    };
-                    map.entry(id).or_insert(BatchRange::of(number)).add(number);
-                }
-            }
-            batches.rows = Some(rows);
-        }
-        Ok(batches)
-    }
-
-    fn row(&self, number: i64) -> Option<(&Rows, usize)> {
-        Some((self.rows.as_ref()?, *self.by_number.get(&number)?))
-    }
-
-    /// `None`: no such batch or no such column; `Some(None)`: not linked yet.
-    pub(super) fn link(&self, number: i64, stage: usize) -> Option<Option<i64>> {
-        let (rows, row) = self.row(number)?;
-        rows.has(LINKS[stage]).then(|| rows.int(row, LINKS[stage]))
-    }
-
-    pub(super) fn is_sealed(&self, number: i64) -> Option<bool> {
-        let (rows, row) = self.row(number)?;
-        rows.bool(row, "is_sealed")
-            .or_else(|| rows.bool(row, "is_finished"))
-    }
-
-    pub(super) fn timestamp(&self, number: i64) -> Option<i64> {
-        let (rows, row) = self.row(number)?;
-        rows.int(row, "timestamp")
-    }
-
-    /// When the batch was sealed: its own column since November 2024, before that the row's creation
-    /// (rows of open batches came with `is_sealed`, so a creation time says nothing there).
-    pub(super) fn sealed_at(&self, number: i64) -> Option<DbTime> {
-        let (rows, row) = self.row(number)?;
-        let created = || {
-            (!rows.has("is_sealed"))
-                .then(|| rows.time(row, "created_at"))
-                .flatten()
-        };
-        rows.time(row, "sealed_at").or_else(created)
-    }
-
-    pub(super) fn reference(&self, number: i64) -> Option<String> {
-        let (rows, row) = self.row(number)?;
-        Some(rows.reference(row))
-    }
-
-    pub(super) fn range(&self, stage: usize, id: i64) -> Option<BatchRange> {
-        self.by_link[stage].get(&id).cloned()
-    }
-
-    fn of_tx(&self, id: i64) -> BTreeSet<i64> {
-        let mut numbers = BTreeSet::new();
-        if let Some(rows) = &self.rows {
-            for (&number, &row) in &self.by_number {
-                if LINKS.iter().any(|link| rows.int(row, link) == Some(id)) {
-                    numbers.insert(number);
-                }
-            }
-        }
-        numbers
-    }
-
-    /// Differences between row creation and block time, in microseconds.
-    fn creation_lags(&self) -> Vec<i64> {
-        self.rows.as_ref().map_or_else(Vec::new, creation_lags)
-    }
-}
-
-fn creation_lags(rows: &Rows) -> Vec<i64> {
-    (0..rows.len())
-        .filter_map(|row| {
-            let created = rows.time(row, "created_at").filter(|time| !time.utc)?;
-            Some(created.us - rows.int(row, "timestamp")? * MICROS_PER_SECOND)
-        })
-        .collect()
-}
-
-/// A row is created seconds after the time of its block; the least such difference, rounded to a
-/// quarter of an hour, is the zone of the database's clock. A node that copied its rows later has no
-/// such floor, so a zone other than UTC needs many witnesses.
-fn solve_zone(mut lags: Vec<i64>) -> Option<Zone> {
-    const QUARTER: i64 = 900 * MICROS_PER_SECOND;
-    const EARLY: i64 = -30 * MICROS_PER_SECOND;
-    const LATE: i64 = 120 * MICROS_PER_SECOND;
-    lags.sort_unstable();
-    let least = *lags.first()?;
-    let zone = (least as f64 / QUARTER as f64).round() as i64 * QUARTER;
-    let close = lags
-        .iter()
-        .filter(|lag| (EARLY..=LATE).contains(&(**lag - zone)))
-        .count();
-    let enough = if zone == 0 {
-        close >= 1
-    } else {
-        close >= 20 && close * 2 > lags.len()
-    };
-    let hours_18 = 18 * 3600 * MICROS_PER_SECOND;
-    (enough && zone.abs() <= hours_18).then(|| Zone {
-        value: format_offset((zone / MICROS_PER_SECOND) as i32),
-        basis: format!("created_at against the block's unix time, {close} rows"),
-        residual_s: (least - zone) as f64 / MICROS_PER_SECOND as f64,
-        seconds: zone / MICROS_PER_SECOND,
-    })
-}
 
 pub(super) fn walk(
     tables: &mut Tables<'_>,
@@ -167,11 +19,7 @@ pub(super) fn walk(
     let batches = if located.found {
         Batches::read(tables)?
     } else {
-        Batches {
-            rows: None,
-            by_number: BTreeMap::new(),
-            by_link: Default::default(),
-        }
+        Batches::default()
     };
     let mut linked = BTreeSet::new();
     if let Some(id) = located.eth_tx {
@@ -210,7 +58,7 @@ pub(super) fn walk(
     let mut precommits: Vec<Option<i64>> = Vec::new();
     for &number in &located.miniblocks {
         let (step, precommit) =
-            miniblock_path(tables, &located, miniblocks.as_ref(), number, &batches);
+            miniblock_path(tables, &located, miniblocks.as_ref(), number, &batches)?;
         path.push(step);
         precommits.push(precommit);
     }
@@ -223,7 +71,7 @@ pub(super) fn walk(
                 ..Path::default()
             },
         ));
-        precommits.push(None);
+        precommits.push(batches.final_precommit(number));
     }
     let mut ids: BTreeSet<i64> = precommits.iter().flatten().copied().collect();
     ids.extend(located.eth_tx);
@@ -273,7 +121,7 @@ pub(super) fn walk(
         tables.warnings = warnings;
         step
     });
-    finish(tables, located, &batches, zone, path, l1_tx, options)
+    finish(tables, located, batches, zone, path, l1_tx, options)
 }
 
 /// The miniblocks of batches that were asked for as such; their creation times also tell the zone
@@ -312,7 +160,7 @@ fn miniblock_path(
     miniblocks: Option<&Rows>,
     number: i64,
     batches: &Batches,
-) -> (Path, Option<i64>) {
+) -> Result<(Path, Option<i64>), TraceError> {
     let mut path = Path {
         miniblock_number: Some(number),
         ..Path::default()
@@ -330,9 +178,12 @@ fn miniblock_path(
                 "miniblock {number} is not in the evidence; its batch is taken from the row in transactions"
             ));
             path.l1_batch_number = by_transaction;
-            return (batch_path(batches, path), None);
+            return Ok((batch_path(batches, path), None));
         }
-        if miniblocks.is_some() && tables.is_whole("miniblocks") {
+        if let Some(gone) = pruned::why_gone(tables, number)? {
+            tables.warn(format!("miniblock {number} is not here: {}", gone.words()));
+            path.refs.push(gone.reference().to_owned());
+        } else if miniblocks.is_some() && tables.is_whole("miniblocks") {
             tables.warn(format!(
                 "miniblock {number} is not in the database: pruned, or not yet recovered from a snapshot"
             ));
@@ -340,7 +191,7 @@ fn miniblock_path(
             tables.warn(format!("miniblock {number} is not in the evidence"));
         }
         path.fate = "miniblock_missing".to_owned();
-        return (path, None);
+        return Ok((path, None));
     };
     path.miniblock_hash = rows.hex(row, "hash");
     path.miniblock_timestamp = rows.int(row, "timestamp");
@@ -354,9 +205,9 @@ fn miniblock_path(
             "batch_missing"
         }
         .to_owned();
-        return (path, precommit);
+        return Ok((path, precommit));
     }
-    (batch_path(batches, path), precommit)
+    Ok((batch_path(batches, path), precommit))
 }
 
 fn batch_path(batches: &Batches, mut path: Path) -> Path {
@@ -383,9 +234,12 @@ fn batch_path(batches: &Batches, mut path: Path) -> Path {
 /// shows that the earlier one was mined, whatever became of its rows.
 fn infer_lost(tables: &mut Tables<'_>, steps: &mut [Step]) {
     for at in 0..steps.len() {
-        let later = (at + 1..steps.len()).find(|&later| steps[later].confirmed.is_some());
+        let later = (at + 1..steps.len())
+            .find(|&later| steps[later].confirmed.is_some() && !steps[later].is_taken_back);
         let Some(later) = later else { continue };
         let state = steps[at].state.clone().unwrap_or_default();
+        // What L1 has built on was not taken back.
+        steps[at].is_taken_back = false;
         if matches!(state.as_str(), "saved" | "signed_unsent" | "sent") {
             steps[at].state = Some("confirmed_history_missing".to_owned());
             tables.warn(format!(
@@ -426,7 +280,7 @@ fn fate(tables: &mut Tables<'_>, batches: &Batches, number: i64, steps: &[Step])
 fn finish(
     tables: &mut Tables<'_>,
     located: Located,
-    batches: &Batches,
+    batches: Batches,
     zone: Option<Zone>,
     path: Vec<Path>,
     l1_tx: Option<Step>,
@@ -467,26 +321,29 @@ fn finish(
             ));
         }
     }
-    if fate == "execute_confirmed" || fate == "execute_confirmed_unlinked" {
-        tables.warn("claimable on L1; whether it was claimed is not in this evidence");
-    }
-    let subject = waiting::Subject::of(&path, located.transaction.as_ref(), located.found);
+    outcome(tables, &located, &path, &batches, &fate)?;
+    let subject = Subject::of(&path, located.transaction.as_ref(), located.found);
     // Read even when nothing waits: the newest row of the database must not depend on the key.
     let history = if nothing {
         None
     } else {
-        waiting::History::read(tables)?
+        History::read(tables)?
     };
     let as_of = as_of(tables, zone.as_ref(), options);
+    if let Some(history) = &history {
+        notice::warn_late(tables, &path, history, zone.as_ref());
+    }
+    let judge = Judge {
+        batches: &batches,
+        history: history.as_ref(),
+        zone: zone.as_ref(),
+        as_of: as_of.as_ref(),
+        path: path.last(),
+        execution_delay_s: options.execution_delay_s,
+        is_copied: path.iter().any(has_copies),
+    };
     let waiting = match subject {
-        Some(subject) => Some(waiting::judge(
-            tables,
-            &subject,
-            batches,
-            history.as_ref(),
-            zone.as_ref(),
-            as_of.as_ref(),
-        )?),
+        Some(subject) => Some(judge.judge(tables, &subject)?),
         None => None,
     };
     for log in &located.logs {
@@ -534,58 +391,83 @@ fn finish(
     })
 }
 
-fn as_of(tables: &Tables<'_>, zone: Option<&Zone>, options: &TraceOptions) -> Option<AsOf> {
-    let given = options
-        .as_of_us
-        .map(|us| (us, "given"))
-        .or_else(|| options.dumped_at_us.map(|us| (us, "dump header")));
-    if let Some((us, basis)) = given {
-        return Some(AsOf {
-            value: format_utc(us),
-            basis: basis.to_owned(),
-            us,
-            utc: true,
+fn has_copies(path: &Path) -> bool {
+    [&path.commit, &path.prove, &path.execute]
+        .into_iter()
+        .flatten()
+        .any(|step| step.is_copied)
+}
+
+/// Says what the fate does not: what may be claimed, what was refused, why a batch is not yet sent.
+fn outcome(
+    tables: &mut Tables<'_>,
+    located: &Located,
+    path: &[Path],
+    batches: &Batches,
+    fate: &str,
+) -> Result<(), TraceError> {
+    let transaction = located.transaction.as_ref();
+    let sent_nothing = located.kind == "l2_tx" && located.logs.is_empty();
+    if let Some(error) = transaction.and_then(|row| row.error.as_deref()) {
+        tables.warn(if transaction.is_some_and(|row| row.miniblock_number.is_none()) {
+            format!("the server refused the transaction, it will be in no block: {error}")
+        } else {
+            format!("the transaction failed on L2 ({error}): it changed nothing there and sent no message to L1")
         });
+    } else if sent_nothing && transaction.is_some() && tables.is_whole("l2_to_l1_logs") {
+        tables.warn("the transaction sent no message to L1: there is nothing to claim, its batch alone is traced");
     }
-    let newest = tables.newest?;
-    let time = to_utc(newest, zone).unwrap_or(newest);
-    Some(AsOf {
-        value: time.print(),
-        basis: "newest row".to_owned(),
-        us: time.us,
-        utc: time.utc,
-    })
+    if fate == "execute_confirmed" || fate == "execute_confirmed_unlinked" {
+        let execute = path.last().and_then(|path| path.execute.as_ref());
+        if execute.is_some_and(|step| step.is_taken_back) {
+            tables.warn("execute: not to be relied on until it is noticed as confirmed again");
+        } else if execute.is_some_and(|step| step.is_gateway == Some(true)) {
+            tables.warn("executed on the gateway: claimable on L1 when the gateway's batch that holds it is executed there; that is not in this evidence");
+        } else if !sent_nothing {
+            tables.warn("claimable on L1; whether it was claimed is not in this evidence");
+        }
+    }
+    if fate == "no_batch_yet"
+        && let Some(highest) = batches.highest_sealed()
+    {
+        tables.warn(format!(
+            "the batch is not sealed: an API answer that names batch {} for it is a guess (highest sealed batch + 1)",
+            highest + 1
+        ));
+    }
+    if fate == "sealed_not_committed"
+        && let Some(number) = path.last().and_then(|path| path.l1_batch_number)
+    {
+        unready(tables, number)?;
+    }
+    Ok(())
 }
 
-/// Converts a database time to UTC if its zone is known.
-pub(super) fn to_utc(time: DbTime, zone: Option<&Zone>) -> Option<DbTime> {
-    if time.utc {
-        return Some(time);
+/// What a sealed batch lacks before it can be committed.
+fn unready(tables: &mut Tables<'_>, number: i64) -> Result<(), TraceError> {
+    let lacks = [
+        ("hash", "its root hash: the tree has not got there"),
+        (
+            "commitment",
+            "its commitment: the commitment generator has not got there",
+        ),
+    ];
+    let columns: Vec<&str> = lacks
+        .iter()
+        .map(|(column, _)| *column)
+        .filter(|column| tables.has_column("l1_batches", column))
+        .collect();
+    if columns.is_empty() || !tables.is_whole("l1_batches") {
+        return Ok(());
     }
-    Some(DbTime {
-        us: time.us - zone?.seconds * MICROS_PER_SECOND,
-        utc: true,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const S: i64 = MICROS_PER_SECOND;
-
-    #[test]
-    fn a_zone_needs_a_floor() {
-        assert_eq!(solve_zone(vec![]), None);
-        assert_eq!(
-            solve_zone(vec![S, 40 * S]).map(|z| z.value),
-            Some("+00:00".into())
-        );
-        // A node that caught up three hours later is no witness of a zone.
-        assert_eq!(solve_zone(vec![3 * 3600 * S + S]), None);
-        let berlin = (0..30).map(|n| 2 * 3600 * S + n * S).collect();
-        assert_eq!(solve_zone(berlin).map(|z| z.value), Some("+02:00".into()));
-        let catching_up = (0..300).map(|n| 3 * 3600 * S + n * 60 * S).collect();
-        assert_eq!(solve_zone(catching_up), None);
+    let rows = tables.read("l1_batches", &columns, &i64_in("number", [number]))?;
+    let Some(rows) = rows.filter(|rows| rows.len() > 0) else {
+        return Ok(());
+    };
+    for (column, what) in lacks {
+        if rows.has(column) && rows.text(0, column).is_none() {
+            tables.warn(format!("batch {number} cannot be committed without {what}"));
+        }
     }
+    Ok(())
 }

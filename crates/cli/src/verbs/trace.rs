@@ -4,7 +4,7 @@ use super::shared;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::ui::Ui;
-use coroner::{TimeContext, TimeSpec};
+use coroner::{TimeContext, TimeSpec, TraceQuestion};
 use report::{Block, Document};
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ use serde_json::Value;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     coroner trace dump.sql.gz 0x0bbbcf153f17ec0e1f12d698bbc64f9d242bc1cd1312dd5f34febf0e6cb6601a\n  \
-    coroner trace rollup.case batch:7670 --as-of 2023-09-18T06:00:00Z\n\n\
+    coroner trace rollup.case batch:7670 --as-of 2023-09-18T06:00:00Z --execution-delay 21h\n\n\
     KEY is an L2 or L1 hash (6 leading digits are enough), an address, batch:N, miniblock:N or eth_tx:N.")]
 pub(crate) struct Args {
     /// Case folder, or plain evidence: of a dump only the tables a trace needs are read
@@ -22,6 +22,9 @@ pub(crate) struct Args {
     /// Judge waiting times as of T [default: when the dump was taken, else its newest row]
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     as_of: Option<String>,
+    /// The delay that L1 demands between commit and execution, e.g. 21h (never assumed)
+    #[arg(long, value_name = "TIME")]
+    execution_delay: Option<String>,
 }
 
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
@@ -38,13 +41,17 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
         }
         None => None,
     };
-    let traced = coroner::trace(
-        &args.case,
-        &args.key,
-        ui.settings.snapshot.as_deref(),
+    let execution_delay_s = match &args.execution_delay {
+        Some(text) => Some(coroner::duration_us(text)? as f64 / 1e6),
+        None => None,
+    };
+    let question = TraceQuestion {
+        key: &args.key,
+        snapshot: ui.settings.snapshot.as_deref(),
         as_of_us,
-        &ui.settings.open_options(),
-    )?;
+        execution_delay_s,
+    };
+    let traced = coroner::trace(&args.case, &question, &ui.settings.open_options())?;
     ui.partial(&traced.partial);
     for what in &traced.trace.partial {
         ui.note(&format!("partial: {what}"));
@@ -78,8 +85,8 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
         view: vec![Block::Verbatim(traced.trace.to_text())],
         rows: None,
     })?;
-    let found = traced.trace.fate != "unknown_hash";
     let whole = traced.partial.is_empty() && traced.trace.partial.is_empty();
+    let found = traced.trace.fate != "unknown_hash";
     let exit = if found { Exit::Done } else { Exit::Nothing };
     Ok(if whole {
         exit

@@ -1,0 +1,106 @@
+//! When each L1 transaction was signed, sent and noticed as confirmed.
+
+use super::TraceError;
+use super::links::Batches;
+use super::rows::{DbTime, Tables};
+use model::RowFilter;
+use std::collections::BTreeMap;
+
+/// What the attempts of one L1 transaction say together.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tx {
+    /// Rows that are left.
+    pub(crate) attempts: usize,
+    /// When the first attempt was signed.
+    pub(crate) first_signed: Option<DbTime>,
+    /// When the last attempt was signed.
+    pub(crate) last_signed: Option<DbTime>,
+    /// When the server noticed a receipt.
+    pub(crate) noticed: Option<DbTime>,
+    /// When the attempt with that receipt was signed.
+    pub(crate) mined_signed: Option<DbTime>,
+}
+
+/// The attempts of all L1 transactions.
+pub(crate) struct History {
+    by_tx: BTreeMap<i64, Tx>,
+    /// Whether the rows say how final a receipt is (May 2025 on). Code before that noted receipts only
+    /// once their block was final.
+    pub(super) has_finality: bool,
+}
+
+impl History {
+    pub(crate) fn read(tables: &mut Tables<'_>) -> Result<Option<History>, TraceError> {
+        if !tables.has_column("eth_txs_history", "confirmed_at")
+            || !tables.has_column("eth_txs_history", "eth_tx_id")
+        {
+            return Ok(None);
+        }
+        let has_finality = tables.has_column("eth_txs_history", "finality_status");
+        let rows = tables.read(
+            "eth_txs_history",
+            &["eth_tx_id", "created_at", "updated_at", "confirmed_at"],
+            &RowFilter::All,
+        )?;
+        Ok(rows.map(|rows| {
+            let mut by_tx: BTreeMap<i64, Tx> = BTreeMap::new();
+            for row in 0..rows.len() {
+                let Some(id) = rows.int(row, "eth_tx_id") else {
+                    continue;
+                };
+                let tx = by_tx.entry(id).or_default();
+                tx.attempts += 1;
+                let signed = rows.time(row, "created_at");
+                tx.first_signed = earliest(tx.first_signed, signed);
+                tx.last_signed = latest(tx.last_signed, signed);
+                if let Some(noticed) = rows.time(row, "confirmed_at") {
+                    tx.noticed = Some(noticed);
+                    tx.mined_signed = signed;
+                }
+            }
+            History {
+                by_tx,
+                has_finality,
+            }
+        }))
+    }
+
+    pub(crate) fn tx(&self, id: i64) -> Option<&Tx> {
+        self.by_tx.get(&id)
+    }
+
+    pub(super) fn is_noticed(&self, id: i64) -> bool {
+        self.tx(id).is_some_and(|tx| tx.noticed.is_some())
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Tx> {
+        self.by_tx.values()
+    }
+
+    /// When the step of a batch was noticed as confirmed.
+    pub(crate) fn of(&self, batches: &Batches, batch: i64, stage: usize) -> Option<DbTime> {
+        self.tx(batches.link(batch, stage)??)?.noticed
+    }
+
+    /// When the stage before was done.
+    pub(crate) fn since(&self, batches: &Batches, batch: i64, stage: usize) -> Option<DbTime> {
+        match stage {
+            0 => batches.sealed_at(batch),
+            _ => self.of(batches, batch, stage - 1),
+        }
+    }
+}
+
+fn earliest(known: Option<DbTime>, new: Option<DbTime>) -> Option<DbTime> {
+    [known, new]
+        .into_iter()
+        .flatten()
+        .min_by_key(|time| time.us)
+}
+
+fn latest(known: Option<DbTime>, new: Option<DbTime>) -> Option<DbTime> {
+    [known, new]
+        .into_iter()
+        .flatten()
+        .max_by_key(|time| time.us)
+}

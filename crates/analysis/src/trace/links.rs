@@ -1,0 +1,132 @@
+//! All batches of the evidence with their links to L1 transactions.
+
+use super::TraceError;
+use super::rows::{DbTime, Rows, Tables};
+use super::shape::BatchRange;
+use super::zone::creation_lags;
+use model::RowFilter;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The three steps, in the order L1 demands.
+pub(crate) const STAGES: [&str; 3] = ["commit", "prove", "execute"];
+pub(super) const LINKS: [&str; 3] = ["eth_commit_tx_id", "eth_prove_tx_id", "eth_execute_tx_id"];
+
+/// All batches, as far as links and times go.
+#[derive(Default)]
+pub(crate) struct Batches {
+    rows: Option<Rows>,
+    pub(crate) by_number: BTreeMap<i64, usize>,
+    /// Per stage: L1 transaction to its batches.
+    by_link: [BTreeMap<i64, BatchRange>; 3],
+}
+
+impl Batches {
+    pub(crate) fn read(tables: &mut Tables<'_>) -> Result<Self, TraceError> {
+        let rows = tables.read(
+            "l1_batches",
+            &[
+                "number",
+                "timestamp",
+                "is_finished",
+                "is_sealed",
+                LINKS[0],
+                LINKS[1],
+                LINKS[2],
+                "created_at",
+                "updated_at",
+                "sealed_at",
+                "l1_tx_count",
+                "l2_tx_count",
+                "final_precommit_eth_tx_id",
+            ],
+            &RowFilter::All,
+        )?;
+        let mut batches = Batches::default();
+        if let Some(rows) = rows {
+            for row in 0..rows.len() {
+                let Some(number) = rows.int(row, "number") else {
+                    continue;
+                };
+                batches.by_number.insert(number, row);
+                for (map, link) in batches.by_link.iter_mut().zip(LINKS) {
+                    let Some(id) = rows.int(row, link) else {
+                        continue;
+                    };
+                    map.entry(id).or_insert(BatchRange::of(number)).add(number);
+                }
+            }
+            batches.rows = Some(rows);
+        }
+        Ok(batches)
+    }
+
+    pub(crate) fn row(&self, number: i64) -> Option<(&Rows, usize)> {
+        Some((self.rows.as_ref()?, *self.by_number.get(&number)?))
+    }
+
+    /// `None`: no such batch or no such column; `Some(None)`: not linked yet.
+    pub(crate) fn link(&self, number: i64, stage: usize) -> Option<Option<i64>> {
+        let (rows, row) = self.row(number)?;
+        rows.has(LINKS[stage]).then(|| rows.int(row, LINKS[stage]))
+    }
+
+    pub(crate) fn is_sealed(&self, number: i64) -> Option<bool> {
+        let (rows, row) = self.row(number)?;
+        rows.bool(row, "is_sealed")
+            .or_else(|| rows.bool(row, "is_finished"))
+    }
+
+    pub(crate) fn timestamp(&self, number: i64) -> Option<i64> {
+        let (rows, row) = self.row(number)?;
+        rows.int(row, "timestamp")
+    }
+
+    /// When the batch was sealed: its own column since November 2024, before that the row's creation
+    /// (rows of open batches came with `is_sealed`, so a creation time says nothing there).
+    pub(crate) fn sealed_at(&self, number: i64) -> Option<DbTime> {
+        let (rows, row) = self.row(number)?;
+        let created = || {
+            (!rows.has("is_sealed"))
+                .then(|| rows.time(row, "created_at"))
+                .flatten()
+        };
+        rows.time(row, "sealed_at").or_else(created)
+    }
+
+    pub(crate) fn reference(&self, number: i64) -> Option<String> {
+        let (rows, row) = self.row(number)?;
+        Some(rows.reference(row))
+    }
+
+    pub(crate) fn range(&self, stage: usize, id: i64) -> Option<BatchRange> {
+        self.by_link[stage].get(&id).cloned()
+    }
+
+    pub(super) fn of_tx(&self, id: i64) -> BTreeSet<i64> {
+        let mut numbers = BTreeSet::new();
+        if let Some(rows) = &self.rows {
+            for (&number, &row) in &self.by_number {
+                if LINKS.iter().any(|link| rows.int(row, link) == Some(id)) {
+                    numbers.insert(number);
+                }
+            }
+        }
+        numbers
+    }
+
+    /// Differences between row creation and block time, in microseconds.
+    pub(crate) fn creation_lags(&self) -> Vec<i64> {
+        self.rows.as_ref().map_or_else(Vec::new, creation_lags)
+    }
+
+    /// The last precommit of a batch, where the chain has them.
+    pub(super) fn final_precommit(&self, number: i64) -> Option<i64> {
+        let (rows, row) = self.row(number)?;
+        rows.int(row, "final_precommit_eth_tx_id")
+    }
+
+    pub(super) fn highest_sealed(&self) -> Option<i64> {
+        let mut numbers = self.by_number.keys().rev().copied();
+        numbers.find(|&number| self.is_sealed(number) != Some(false))
+    }
+}

@@ -1,0 +1,136 @@
+//! `trace` with logs beside the dump: each step cites the lines that speak of it, and what line and table
+//! say differently is reported.
+
+use crate::run::{Desk, HASH, repository};
+use crate::schemas::valid;
+use serde_json::Value;
+
+const COMMIT: &str = "0x0b01e199877faef52b95477119f53bf546a2915bc903132331f41542e58da53d";
+const PROVE: &str = "0x6762eed0d2b7540d5eaf7b3fc0087381ae4d3e8a4810492eb1fc4bd8fc9c1ab0";
+
+fn server_log() -> String {
+    let wrong = format!("0x{}", "ab".repeat(32));
+    format!(
+        "2023-09-18T03:41:00.000000Z  INFO zksync_core::state_keeper::io::seal_logic: Sealing miniblock 15841 (L1 batch 7670) with 1 (1 L2 + 0 L1) txs, 2 events, 3 reads, 4 writes
+2023-09-18T03:41:01.000000Z  INFO zksync_core::state_keeper::io::seal_logic: Sealing miniblock 15842 (L1 batch 7670) with 0 (0 L2 + 0 L1) txs, 0 events, 0 reads, 0 writes
+2023-09-18T03:42:00.000000Z  INFO zksync_core::state_keeper::io::seal_logic: Sealing L1 batch 7670 with 2 (2 L2 + 0 L1) txs, 1 l2_l1_logs, 2 events, 3 reads (2 deduped), 4 writes (3 deduped)
+2023-09-18T03:43:00.000000Z  INFO zksync_core::eth_sender::eth_tx_aggregator: eth_tx with ID 41073 for op commit was saved for L1 batches L1BatchNumber(7670)..=L1BatchNumber(7670)
+2023-09-18T03:50:19.060000Z  INFO zksync_core::eth_sender::eth_tx_manager: eth_tx 41073 with hash {COMMIT} for CommitBlocks is confirmed. Gas spent: 211073
+2023-09-18T06:50:00.000000Z  INFO zksync_core::eth_sender::eth_tx_manager: Resending operation 41148 with base fee 12 and priority fee 1
+2023-09-18T07:04:43.100000Z  INFO zksync_core::eth_sender::eth_tx_manager: eth_tx 41148 with hash {wrong} for PublishProofBlocksOnchain is confirmed. Gas spent: 211148
+2023-09-18T07:05:00.000000Z  INFO zksync_core::eth_sender::eth_tx_aggregator: eth_tx with ID 41999 for op execute was saved for L1 batches L1BatchNumber(7661)..=L1BatchNumber(7670)
+2023-09-18T07:06:00.000000Z  INFO zksync_core::eth_sender::eth_tx_aggregator: eth_tx with ID 42001 for op commit was saved for L1 batches L1BatchNumber(7999)..=L1BatchNumber(7999)
+"
+    )
+}
+
+fn desk() -> Desk {
+    let desk = Desk::new();
+    let dump = repository("samples/zksync-2023/input/zksync_local.sql.gz");
+    desk.write("e/zksync_local.sql.gz", std::fs::read(dump).unwrap());
+    desk.write("e/server.log", server_log());
+    desk
+}
+
+fn whats(step: &Value) -> Vec<&str> {
+    let lines = step["lines"].as_array().map_or(&[][..], Vec::as_slice);
+    lines
+        .iter()
+        .map(|line| line["what"].as_str().unwrap())
+        .collect()
+}
+
+#[test]
+fn steps_cite_log_lines_and_disagreements_are_said() {
+    let desk = desk();
+    let trace = desk.json(&["trace", "e", HASH, "--format", "json"], 0);
+    valid("trace", &trace);
+    assert_eq!(trace["fate"], "execute_confirmed");
+    let path = &trace["path"][0];
+    assert_eq!(whats(path), ["miniblock_sealed", "batch_sealed"]);
+    assert_eq!(whats(&path["commit"]), ["tx_saved", "tx_confirmed"]);
+    assert_eq!(whats(&path["prove"]), ["tx_resent", "tx_confirmed"]);
+    assert_eq!(whats(&path["execute"]), ["tx_saved"]);
+    // A cited line is the line.
+    let confirmed = &path["commit"]["lines"][1];
+    assert_eq!(confirmed["ts"], "2023-09-18T03:50:19.060000Z");
+    let reference = confirmed["ref"].as_str().unwrap();
+    let shown = desk.json(&["show", "e", reference, "--format", "jsonl"], 0);
+    assert!(shown["raw"].as_str().unwrap().contains(COMMIT));
+    let refs = trace["refs"].as_array().unwrap();
+    assert!(refs.contains(&confirmed["ref"]));
+
+    let disagreements: Vec<&str> = trace["warnings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Value::as_str)
+        .filter(|text| text.starts_with("log and table disagree"))
+        .collect();
+    assert_eq!(disagreements.len(), 3, "{disagreements:#?}");
+    let says = |parts: &[&str]| {
+        assert!(
+            disagreements
+                .iter()
+                .any(|text| parts.iter().all(|part| text.contains(part))),
+            "{parts:?} in {disagreements:#?}"
+        );
+    };
+    says(&[
+        "prove:",
+        "says that 0xabab",
+        &format!("the table says {PROVE}"),
+    ]);
+    says(&[
+        "prove:",
+        "1 resends of eth_tx 41148, the table keeps 1 attempts",
+    ]);
+    says(&[
+        "execute:",
+        "saved eth_tx 41999 for it, the table links eth_tx 41151",
+    ]);
+    let text = desk.run(&["trace", "e", HASH, "--format", "table"]).stdout;
+    assert!(
+        text.contains("log lines   7, the last: 2023-09-18 07:05:00Z tx_saved"),
+        "{text}"
+    );
+
+    // The dump alone is asked as it lies, and says nothing of lines.
+    let alone = desk.json(
+        &["trace", "e/zksync_local.sql.gz", HASH, "--format", "json"],
+        0,
+    );
+    assert_eq!(alone["path"][0].get("lines"), None);
+    assert_eq!(alone["path"][0]["commit"]["l1_tx_hash"], COMMIT);
+}
+
+#[test]
+fn an_execution_delay_is_typed_as_a_length_of_time() {
+    let desk = desk();
+    let waits = |args: &[&str]| {
+        let mut all = vec![
+            "trace",
+            "e/zksync_local.sql.gz",
+            "batch:7690",
+            "--format",
+            "json",
+        ];
+        all.extend(args);
+        let trace = desk.json(&all, 0);
+        valid("trace", &trace);
+        trace
+    };
+    assert_eq!(waits(&[])["key"], "batch:7690");
+    waits(&["--execution-delay", "21h"]);
+    desk.fails(
+        &[
+            "trace",
+            "e/zksync_local.sql.gz",
+            HASH,
+            "--execution-delay",
+            "soon",
+        ],
+        2,
+        "`soon` is not a length of time",
+    );
+}
