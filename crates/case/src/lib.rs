@@ -68,7 +68,7 @@ pub use evidence_reader::EvidenceReader;
 pub use manifest::{
     Alternative, Anchor, AnchorKind, Container, EvidencePart, FORMAT_VERSION, FormatFiles,
     Manifest, Network, Override, Piece, Problem, Process, Resume, Segment, Skipped, Snapshot,
-    SnapshotTable, Source, SourceKind, SourceStatus,
+    SnapshotTable, SnapshotZone, Source, SourceKind, SourceStatus,
 };
 pub use nodes::{CopyLink, Node, NodeLink, NodeRule};
 pub use read::Case;

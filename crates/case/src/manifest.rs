@@ -566,11 +566,45 @@ pub struct Snapshot {
     /// How that instant became known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub as_of_basis: Option<String>,
+    /// Newest applied migration by schema, where the dump has them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub migrations: BTreeMap<String, String>,
     /// Zone of its naive times, in seconds east of UTC, where solved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zone_seconds: Option<i32>,
+    /// How that became known, or why not.
+    #[serde(skip_serializing_if = "SnapshotZone::is_unknown")]
+    pub zone: SnapshotZone,
     /// Tables in dump order.
     pub tables: Vec<SnapshotTable>,
+}
+
+/// How the zone of a snapshot's naive times was looked for.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct SnapshotZone {
+    /// `rows` (against a unix time in the same rows) or `given`; "" if nothing tells.
+    pub basis: String,
+    /// The columns that were compared.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub by: String,
+    /// How far the closest row is from it, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub residual_s: Option<f64>,
+    /// Rows that show it.
+    pub witnesses: u64,
+    /// Rows that were looked at.
+    pub rows: u64,
+    /// Where the clock kept daylight-saving time: first day (since 1970 UTC) and seconds east of UTC.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<(i32, i32)>,
+}
+
+impl SnapshotZone {
+    /// Whether nothing was looked at.
+    pub fn is_unknown(&self) -> bool {
+        *self == SnapshotZone::default()
+    }
 }
 
 /// A database table.

@@ -1,5 +1,6 @@
 //! The rules of the chains as pure functions: networks and their genesis, slots and epochs, fork
-//! digests, how Prysm combined roughtime answers, and when a rollup tries a proof again.
+//! digests, how Prysm combined roughtime answers, when a rollup tries a proof again, and what its
+//! databases look like.
 //!
 //! Everything here is arithmetic over numbers that somebody published; each number names its
 //! source. This crate must never know files, frames, logs or clients' ways of printing.
@@ -19,6 +20,7 @@
 mod config;
 mod network;
 pub mod requeue;
+pub mod rollup;
 pub mod roughtime;
 
 pub use config::ConfigError;

@@ -236,12 +236,62 @@ pub struct InfoSnapshot {
     pub source: String,
     /// Which form of dump.
     pub kind: String,
-    /// Version of its schema, as far as known.
+    /// The database's name, if the dump says it.
+    pub database: Option<String>,
+    /// Version of its schema, as far as known: the newest applied migration.
     pub schema_version: Option<String>,
+    /// What its schemas are, those that are known.
+    pub schemas: Vec<InfoSchema>,
     /// The instant it shows; without `Z` if the zone is not known.
     pub as_of: Option<String>,
+    /// The zone of its times without one.
+    pub zone: InfoSnapshotZone,
     /// Tables in dump order.
     pub tables: Vec<InfoTable>,
+}
+
+/// What a schema of a database is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InfoSchema {
+    /// Its name in the database.
+    pub name: String,
+    /// Newest applied migration; null where the dump has none.
+    pub version: Option<String>,
+    /// Whose it is, and of which releases.
+    pub about: String,
+    /// `_sqlx_migrations` or `columns`.
+    pub basis: &'static str,
+    /// What a reader should know of it.
+    pub notes: Vec<String>,
+}
+
+/// The zone of a snapshot's times without one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct InfoSnapshotZone {
+    /// `+00:00`; null if nobody knows, or it changed.
+    pub value: Option<String>,
+    /// `rows`, `given`, or `none`.
+    pub basis: String,
+    /// What was compared.
+    pub by: Option<String>,
+    /// How far the closest row is from it.
+    pub residual_s: Option<f64>,
+    /// Rows that show it.
+    pub witnesses: u64,
+    /// Rows that were compared.
+    pub rows: u64,
+    /// Where the clock kept daylight-saving time: each zone and the first day that has it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<InfoZoneChange>,
+}
+
+/// From when on a zone held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InfoZoneChange {
+    /// First day, UTC.
+    pub from: String,
+    /// `+02:00`.
+    pub value: String,
 }
 
 /// A table of a snapshot.
@@ -460,7 +510,7 @@ fn info_source(manifest: &Manifest, source: &Source) -> InfoSource {
     }
 }
 
-fn date_of(day: i32) -> String {
+pub(crate) fn date_of(day: i32) -> String {
     let (year, month, day) = model::time::civil_from_days(day);
     format!("{year:04}-{month:02}-{day:02}")
 }
@@ -540,8 +590,11 @@ fn info_snapshot(snapshot: &case::Snapshot) -> InfoSnapshot {
         name: snapshot.name.clone(),
         source: snapshot.source.clone(),
         kind: snapshot.kind.clone(),
+        database: snapshot.database.clone(),
         schema_version: snapshot.schema_version.clone(),
+        schemas: crate::snapshots::schemas(snapshot),
         as_of: snapshot.as_of_us.map(format_utc),
+        zone: crate::snapshots::zone(snapshot),
         tables: snapshot
             .tables
             .iter()

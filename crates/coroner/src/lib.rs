@@ -33,6 +33,7 @@ mod nodes;
 mod partial;
 mod plain;
 mod show;
+mod snapshots;
 mod sql;
 mod tables;
 mod timeline;
@@ -55,8 +56,8 @@ pub use formats::{Catalogue, Format};
 pub use grep::Grep;
 pub use index::{Found, Hit};
 pub use info::{
-    Gap, Info, InfoAlternative, InfoContainer, InfoOverride, InfoProcess, InfoSnapshot, InfoSource,
-    InfoTable, InfoZone, Totals,
+    Gap, Info, InfoAlternative, InfoContainer, InfoOverride, InfoProcess, InfoSchema, InfoSnapshot,
+    InfoSnapshotZone, InfoSource, InfoTable, InfoZone, InfoZoneChange, Totals,
 };
 pub use model::{Level, Reference};
 pub use nodes::{NodeInfo, NodeName, NodeRelation, NodeVersion};

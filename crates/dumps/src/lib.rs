@@ -8,10 +8,12 @@
 //! Nothing of a dump is ever executed, and nothing of it is lost silently: each byte is a row's,
 //! framing (SQL statements, comments, prompts, rules, footers) or a located reject.
 
+mod block;
 mod copy;
 mod facts;
 mod infer;
 mod input;
+mod insert;
 mod plain;
 mod psql;
 mod rows;

@@ -1,13 +1,14 @@
-//! Plain `pg_dump`: SQL around blocks of COPY rows.
+//! Plain `pg_dump`: SQL around blocks of COPY rows, or around INSERT statements.
 
 use std::collections::HashMap;
 
-use crate::copy::Migrations;
+use crate::block::Migrations;
 use crate::facts::{
     DumpError, DumpFacts, DumpKind, DumpStatus, Located, RowSink, TableFacts, Trouble, Want,
 };
 use crate::infer::Inference;
 use crate::input::{Input, Line};
+use crate::insert::Inserting;
 use crate::schema::{FullName, Schema};
 use crate::sql::{self, Splitter, Statement};
 use crate::timestamp;
@@ -38,6 +39,7 @@ pub(crate) fn read(
         complete: false,
         pending: None,
         resumes: RESUMES,
+        inserting: None,
     };
     reader.run()?;
     Ok(reader.facts)
@@ -64,11 +66,16 @@ pub(crate) struct Reader<'a, 'r> {
     /// A reject that may still grow.
     pending: Option<Located>,
     resumes: u32,
+    /// INSERT statements that go on.
+    pub(crate) inserting: Option<Box<Inserting>>,
 }
 
 impl Reader<'_, '_> {
     fn run(&mut self) -> Result<(), DumpError> {
         loop {
+            if self.insert()? {
+                continue;
+            }
             let (length, ended) = match self.input.line(STATEMENT_LIMIT)? {
                 Line::End => break,
                 Line::Long => {
@@ -96,6 +103,7 @@ impl Reader<'_, '_> {
                 self.reject_front(Trouble::Other, None, length, ended, what)?;
             }
         }
+        self.end_inserts()?;
         self.flush()?;
         self.finish_database()?;
         self.facts.bytes = self.input.byte();
@@ -162,6 +170,7 @@ impl Reader<'_, '_> {
         if self.facts.database.as_ref() == Some(&name) {
             return Ok(());
         }
+        self.end_inserts()?;
         self.flush()?;
         self.finish_database()?;
         self.schema = Schema::default();
@@ -187,19 +196,12 @@ impl Reader<'_, '_> {
             }
             eof = !self.input.more()?;
         };
-        let Some(mut length) = length else {
-            return self.unended(first, eof);
+        let Some(length) = length else {
+            return self.unended(first, eof, None);
         };
-        // What stands behind the semicolon on its line is looked at on its own, blanks aside.
+        self.end_inserts()?;
+        let length = self.to_line_end(length);
         let window = self.input.window();
-        let rest = window[length..]
-            .iter()
-            .position(|&b| b != b' ' && b != b'\r');
-        if let Some(blanks) = rest
-            && window[length + blanks] == b'\n'
-        {
-            length += blanks + 1;
-        }
         let statement = sql::parse(&window[..length]);
         match statement {
             Statement::Copy {
@@ -212,9 +214,9 @@ impl Reader<'_, '_> {
                 self.flush()?;
                 self.copy(table, columns, text_format)
             }
-            Statement::Insert(table) => {
-                let table = self.schema.full(&table);
-                self.insert(&table, length)
+            Statement::Unread => {
+                let what = "an INSERT that gives no rows as PostgreSQL's dumps do: nothing is run";
+                self.reject_front(Trouble::Unsupported, None, length, true, what)
             }
             Statement::CreateDatabase(name) => {
                 self.facts.database.get_or_insert(name);
@@ -239,11 +241,26 @@ impl Reader<'_, '_> {
         }
     }
 
+    /// Adds the blanks and the line end behind a statement. Anything else there is looked at on its own.
+    pub(crate) fn to_line_end(&self, length: usize) -> usize {
+        let rest = &self.input.window()[length..];
+        let blanks = rest.iter().position(|&b| b != b' ' && b != b'\r');
+        match blanks {
+            Some(blanks) if rest[blanks] == b'\n' => length + blanks + 1,
+            _ => length,
+        }
+    }
+
     /// A statement without an end: what stands up to the next sure sign of a new one is broken.
-    fn unended(&mut self, first: usize, eof: bool) -> Result<(), DumpError> {
+    pub(crate) fn unended(
+        &mut self,
+        first: usize,
+        eof: bool,
+        table: Option<String>,
+    ) -> Result<(), DumpError> {
         let window = self.input.window();
         let behind = &window[first.min(window.len())..];
-        let signs: [&[u8]; 2] = [b"\nCOPY ", b"\n--\n-- "];
+        let signs: [&[u8]; 3] = [b"\nCOPY ", b"\nINSERT INTO ", b"\n--\n-- "];
         let next = signs
             .iter()
             .filter_map(|sign| memchr::memmem::find(behind, sign))
@@ -256,22 +273,7 @@ impl Reader<'_, '_> {
             None if eof => (window.len(), Trouble::Truncated),
             None => (window.len(), Trouble::Damaged),
         };
-        self.reject_front(trouble, None, length, true, "a statement without an end")
-    }
-
-    fn insert(&mut self, table: &FullName, length: usize) -> Result<(), DumpError> {
-        let index = self.table_index(table, &[]);
-        let facts = &mut self.facts.tables[index];
-        facts.rows += 1;
-        facts.damaged_rows += 1;
-        if facts.notes.is_empty() {
-            facts
-                .notes
-                .push("rows are given as INSERT statements, which are not read".to_owned());
-        }
-        let name = format!("{}.{}", table.0, table.1);
-        let what = "rows as INSERT statements, which this version does not read";
-        self.reject_front(Trouble::Unsupported, Some(name), length, true, what)
+        self.reject_front(trouble, table, length, true, "a statement without an end")
     }
 
     /// Returns the index of a table in the facts, made if it is new.

@@ -14,6 +14,7 @@ pub(crate) struct Declared {
     pub(crate) columns: Vec<(String, String)>,
     pub(crate) primary_key: Vec<String>,
     parents: Vec<FullName>,
+    generated: Vec<String>,
 }
 
 /// All declarations seen so far.
@@ -61,12 +62,14 @@ impl Schema {
                 columns,
                 primary_key,
                 parents,
+                generated,
             } => {
                 let full = self.full(name);
                 let declared = Declared {
                     columns: columns.clone(),
                     primary_key: primary_key.clone(),
                     parents: parents.iter().map(|parent| self.full(parent)).collect(),
+                    generated: generated.clone(),
                 };
                 if self.tables.insert(full.clone(), declared).is_none() {
                     self.order.push(full);
@@ -112,6 +115,31 @@ impl Schema {
             queue.extend(&declared.parents);
         }
         None
+    }
+
+    /// Returns the columns of a row that names none: inherited ones first, each with whether its
+    /// value is generated. `None` if the table is not declared.
+    pub(crate) fn row_columns(&self, table: &FullName) -> Option<Vec<(String, bool)>> {
+        let mut columns: Vec<(String, bool)> = Vec::new();
+        // Of a table that is not declared there may be a key nevertheless.
+        let key_only =
+            |table: &&Declared| table.columns.is_empty() && !table.primary_key.is_empty();
+        let mut lineage = vec![self.tables.get(table).filter(|table| !key_only(table))?];
+        // Parents of parents come first; a dump may declare tables as their own ancestors.
+        let mut at = 0;
+        while at < lineage.len() && lineage.len() < 64 {
+            let parents = lineage[at].parents.iter().rev();
+            lineage.extend(parents.filter_map(|parent| self.tables.get(parent)));
+            at += 1;
+        }
+        for declared in lineage.into_iter().rev() {
+            for (name, _) in &declared.columns {
+                if !columns.iter().any(|(known, _)| known == name) {
+                    columns.push((name.clone(), declared.generated.contains(name)));
+                }
+            }
+        }
+        Some(columns)
     }
 
     /// Returns how values of a type are read; domains are followed to their base.

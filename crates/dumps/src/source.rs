@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use model::{Batch, ColumnType, RowFilter, TableError, TableInfo, TableSource};
 
-use crate::copy::{Front, front, wanted_columns};
+use crate::block::wanted_columns;
+use crate::copy::{Front, front};
 use crate::facts::{
     Block, BlockForm, DumpError, DumpFacts, Located, Naming, RowSink, SinkError, TableFacts,
     Trouble, Want,

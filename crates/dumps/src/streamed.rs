@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use model::{Batch, Column, ColumnData, RowFilter, TableInfo};
 
-use crate::copy::wanted_columns;
+use crate::block::wanted_columns;
 use crate::facts::{
     DumpFacts, Located, Naming, RowSink, SinkError, TableFacts, Trouble, Want, WantTable,
 };

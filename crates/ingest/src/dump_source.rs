@@ -1,6 +1,7 @@
 //! One database dump into a transaction: each table's rows under its own name, in its own snapshot.
 
 use crate::IngestError;
+use crate::snapshot::SnapshotWatch;
 use case::{
     RowWriter, Run, Snapshot, SnapshotTable, Source, SourceKind, SourceStatus, TableId, Transaction,
 };
@@ -19,6 +20,8 @@ pub(crate) struct DumpReading<'a> {
     pub(crate) name: &'a str,
     /// Whether its text is copied into the case.
     pub(crate) keep: bool,
+    /// The zone of its naive times, if the user named one, in seconds east of UTC.
+    pub(crate) zone_given: Option<i32>,
 }
 
 /// What became of it.
@@ -91,6 +94,7 @@ pub(crate) fn read_dump_source(
         name: reading.name,
         shown: reading.shown,
         writers: BTreeMap::new(),
+        watch: SnapshotWatch::default(),
         rejects: Vec::new(),
         problems: Vec::new(),
     };
@@ -119,6 +123,7 @@ pub(crate) fn read_dump_source(
         )
     };
     let (found, evidence) = found;
+    let watch = std::mem::take(&mut sink.watch);
     let (runs, problems) = sink.finish()?;
     let mut problems = problems;
     for (byte, what) in &facts.problems {
@@ -126,7 +131,8 @@ pub(crate) fn read_dump_source(
             "{what} at byte {byte} of what was unpacked; everything before it was read"
         ));
     }
-    let snapshot = snapshot_of(&found, reading.name, &digest);
+    let mut snapshot = snapshot_of(&found, reading.name, &digest);
+    watch.tell(&mut snapshot, reading.zone_given);
     let mut source = source_of(&found, &facts, reading.shown, &digest);
     let manifest = tx.manifest_mut();
     source.number = manifest.take_source_number();
@@ -198,6 +204,7 @@ struct Rows<'t, 'w, 'n> {
     name: &'n str,
     shown: &'n str,
     writers: BTreeMap<(String, String), RowWriter>,
+    watch: SnapshotWatch,
     rejects: Vec<Located>,
     problems: Vec<String>,
 }
@@ -211,6 +218,7 @@ impl RowSink for Rows<'_, '_, '_> {
     }
 
     fn rows(&mut self, info: &TableInfo, batch: Batch) -> Result<(), SinkError> {
+        self.watch.see(info, &batch);
         let key = (info.schema.clone(), info.name.clone());
         if !self.writers.contains_key(&key) {
             let table = TableId::Table {

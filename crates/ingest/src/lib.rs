@@ -37,6 +37,7 @@ mod rotate;
 mod rows;
 mod run;
 mod setting;
+mod snapshot;
 pub mod solve;
 mod text;
 mod times;

@@ -54,14 +54,10 @@ impl ColumnEncoder {
         };
         let levels = levels(rows, columns());
         levels.put(&mut scratch.page);
-        let mut bounds = Bounds::Unknown;
-        let mut encoding = Encoding::PLAIN;
         match self.plan.column_type {
             ColumnType::I64 | ColumnType::TimestampUtc | ColumnType::TimestampCivil => {
                 gather_numbers(columns(), &mut scratch.numbers);
-                delta::encode(&scratch.numbers, &mut scratch.page);
-                bounds = Bounds::of_numbers(&scratch.numbers);
-                encoding = Encoding::DELTA_BINARY_PACKED;
+                return self.number_page(&levels, scratch);
             }
             ColumnType::Dict if self.coded => {
                 self.gather_codes(columns(), scratch);
@@ -111,7 +107,31 @@ impl ColumnEncoder {
                 scratch.page.extend_from_slice(bits.as_slice());
             }
         }
-        self.sink.page(&levels, encoding, &bounds, scratch)
+        self.sink
+            .page(&levels, Encoding::PLAIN, &Bounds::Unknown, scratch)?;
+        Ok(())
+    }
+
+    /// Writes a page of the numbers in `scratch`; its levels are in place.
+    fn number_page(&mut self, levels: &Levels, scratch: &mut Scratch) -> Result<()> {
+        const ENCODING: Encoding = Encoding::DELTA_BINARY_PACKED;
+        let before = &scratch.before;
+        if let Some(bounds) = &before.bounds
+            && before.numbers == scratch.numbers
+            && before.levels == scratch.page
+        {
+            let (buf, bytes) = (before.compressed.clone(), before.uncompressed_bytes);
+            return self.sink.put(levels, ENCODING, bounds, buf, bytes);
+        }
+        scratch.before.levels.clear();
+        scratch.before.levels.extend_from_slice(&scratch.page);
+        delta::encode(&scratch.numbers, &mut scratch.page);
+        let bounds = Bounds::of_numbers(&scratch.numbers);
+        scratch.before.compressed = self.sink.page(levels, ENCODING, &bounds, scratch)?;
+        scratch.before.uncompressed_bytes = scratch.page.len();
+        scratch.before.bounds = Some(bounds);
+        std::mem::swap(&mut scratch.before.numbers, &mut scratch.numbers);
+        Ok(())
     }
 
     fn gather_codes<'a>(
@@ -163,7 +183,8 @@ impl ColumnEncoder {
         dictionary.used(scratch.codes.len());
         self.coded = !dictionary.is_useless();
         self.sink
-            .page(levels, Encoding::RLE_DICTIONARY, &bounds, scratch)
+            .page(levels, Encoding::RLE_DICTIONARY, &bounds, scratch)?;
+        Ok(())
     }
 
     /// Ends the column: its bytes, dictionary first, and what the footer says of them.

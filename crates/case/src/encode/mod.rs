@@ -16,6 +16,7 @@ mod tests;
 use arrow::array::RecordBatch;
 use column::ColumnEncoder;
 use model::ColumnType;
+use page::Bounds;
 use parquet::errors::Result;
 use parquet::file::writer::SerializedFileWriter;
 use std::io::{self, Write};
@@ -52,6 +53,18 @@ pub(crate) struct Scratch {
     page: Vec<u8>,
     compressed: Vec<u8>,
     compressor: Option<Compressor<'static>>,
+    /// The last page of numbers: times stand in several columns beside each other.
+    before: NumberPage,
+}
+
+/// A page of numbers that was written.
+#[derive(Default)]
+struct NumberPage {
+    levels: Vec<u8>,
+    numbers: Vec<i64>,
+    bounds: Option<Bounds>,
+    uncompressed_bytes: usize,
+    compressed: bytes::Bytes,
 }
 
 /// As in the evidence store: half the time of level 1 for a third more room.

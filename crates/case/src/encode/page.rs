@@ -188,15 +188,28 @@ impl PageSink {
         }
     }
 
-    /// Writes `scratch.page`, levels and values.
+    /// Writes `scratch.page`, levels and values; returns what it was compressed to.
     pub(crate) fn page(
         &mut self,
         levels: &Levels,
         encoding: Encoding,
         bounds: &Bounds,
         scratch: &mut Scratch,
-    ) -> Result<()> {
+    ) -> Result<Bytes> {
         let buf = self.compress(scratch)?;
+        self.put(levels, encoding, bounds, buf.clone(), scratch.page.len())?;
+        Ok(buf)
+    }
+
+    /// Writes a page that is compressed already.
+    pub(crate) fn put(
+        &mut self,
+        levels: &Levels,
+        encoding: Encoding,
+        bounds: &Bounds,
+        buf: Bytes,
+        uncompressed_bytes: usize,
+    ) -> Result<()> {
         let page = Page::DataPage {
             buf,
             num_values: levels.rows as u32,
@@ -205,7 +218,7 @@ impl PageSink {
             rep_level_encoding: Encoding::RLE,
             statistics: None,
         };
-        let page = CompressedPage::new(page, scratch.page.len());
+        let page = CompressedPage::new(page, uncompressed_bytes);
         let spec = SerializedPageWriter::new(&mut self.out).write_page(page)?;
         self.offsets
             .append_offset_and_size(spec.offset as i64, spec.compressed_size as i32);

@@ -4,7 +4,7 @@ use super::shared;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::ui::Ui;
-use coroner::{Info, InfoSource, InfoZone, Window};
+use coroner::{Info, InfoSnapshot, InfoSource, InfoZone, Window};
 use report::{Block, Document};
 
 /// Sources: hashes, formats, counts, spans, zones and how they were found, damage
@@ -118,6 +118,9 @@ pub(crate) fn view(info: &Info, gaps: bool, ui: &Ui) -> Vec<Block> {
             })
             .collect();
         view.push(Block::Item(names.join(", ")));
+        for note in database_notes(snapshot) {
+            view.push(Block::Note(note));
+        }
     }
     if gaps {
         view.push(Block::Blank);
@@ -229,6 +232,45 @@ fn notes(source: &InfoSource, verbose: bool, view: &mut Vec<Block>) {
             source.id
         )));
     }
+}
+
+/// Whose schemas a snapshot has, and in which zone its clock wrote.
+fn database_notes(snapshot: &InfoSnapshot) -> Vec<String> {
+    let mut notes = Vec::new();
+    for schema in &snapshot.schemas {
+        let name = match schema.name.as_str() {
+            "public" => String::new(),
+            name => format!("schema {name}: "),
+        };
+        let version = schema.version.as_deref().map_or(String::new(), |version| {
+            format!(", newest migration {version}")
+        });
+        notes.push(format!("{name}{}{version}", schema.about));
+        notes.extend(schema.notes.iter().map(|note| format!("{name}{note}")));
+    }
+    let zone = &snapshot.zone;
+    let by = zone.by.as_deref().unwrap_or("");
+    match (zone.value.as_deref(), zone.basis.as_str()) {
+        (Some(value), "given") => notes.push(format!("times without a zone are {value}, as given")),
+        (Some(value), _) => notes.push(format!(
+            "times without a zone are {value}: {by}, {} of {}",
+            shared::thousands(zone.witnesses),
+            shared::count(zone.rows, "row"),
+        )),
+        (None, _) if !zone.changes.is_empty() => {
+            let changes: Vec<String> = zone
+                .changes
+                .iter()
+                .map(|change| format!("{} from {} on", change.value, change.from))
+                .collect();
+            notes.push(format!(
+                "times without a zone are {}: its clock kept daylight-saving time ({by})",
+                changes.join(", ")
+            ));
+        }
+        (None, _) => {}
+    }
+    notes
 }
 
 /// How a zone became known, or what else it may be; solved ones only where details are wanted.

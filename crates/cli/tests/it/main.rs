@@ -18,5 +18,6 @@ mod readme;
 mod rollup;
 mod run;
 mod schemas;
+mod snapshots;
 mod truth;
 mod verbs;

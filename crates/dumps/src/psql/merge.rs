@@ -10,7 +10,7 @@ use std::hash::{Hash as _, Hasher as _};
 use model::{Batch, Column, ColumnType, RowFilter, TableInfo};
 
 use super::{Paste, PastedRow, known};
-use crate::copy::wanted_columns;
+use crate::block::wanted_columns;
 use crate::facts::{Block, BlockForm, DumpError, Naming, RowSink, TableFacts, Want};
 use crate::infer::Inference;
 use crate::rows::{BATCH_ROWS, select};

@@ -1,9 +1,11 @@
 //! As much SQL as a dump needs: where a statement ends, and what CREATE TABLE, CREATE TYPE,
 //! ALTER TABLE, COPY, INSERT and SET say. Everything else is framing.
 
+mod literal;
 mod split;
 mod tokens;
 
+pub(crate) use literal::{Fault, values};
 pub(crate) use split::Splitter;
 pub(crate) use tokens::{Name, Token, Tokens};
 
@@ -19,6 +21,8 @@ pub(crate) enum Statement {
         primary_key: Vec<String>,
         /// Tables that columns are inherited from.
         parents: Vec<Name>,
+        /// Columns that are computed: a dump does not hold their values.
+        generated: Vec<String>,
     },
     CreateDomain {
         name: Name,
@@ -37,11 +41,12 @@ pub(crate) enum Statement {
     },
     /// `COPY … TO`, or from a file: no rows follow.
     CopyElsewhere,
-    Insert(Name),
     Set {
         name: String,
         value: Vec<String>,
     },
+    /// Holds rows, in a form that is not understood.
+    Unread,
     Framing,
 }
 
@@ -114,6 +119,57 @@ pub(crate) fn starts_statement(line: &[u8]) -> bool {
     STARTS.contains(&word.as_str()) || MORE_STARTS.contains(&word.as_str())
 }
 
+/// What an INSERT begins with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum InsertHead {
+    /// Lists of values follow, from this offset on.
+    Values {
+        table: Name,
+        columns: Option<Vec<String>>,
+        length: usize,
+    },
+    /// `DEFAULT VALUES`: a row of a table without columns, as far as a dump writes it.
+    DefaultValues { table: Name },
+    /// Something else follows, a query for example.
+    Other { table: Option<Name> },
+}
+
+/// Reads the begin of an INSERT; `None` if the window may have to be larger.
+pub(crate) fn insert_head(window: &[u8]) -> Option<InsertHead> {
+    let mut tokens = Tokens::new(window);
+    let other = |table: Option<Name>| Some(InsertHead::Other { table });
+    if !tokens.eat("insert") || !tokens.eat("into") {
+        return other(None);
+    }
+    let Some(table) = tokens.qualified() else {
+        return other(None);
+    };
+    let mut ahead = tokens.clone();
+    let columns = match ahead.eat_mark('(') {
+        true => match tokens.names_in_parentheses() {
+            Some(names) => Some(names),
+            None => return other(Some(table)),
+        },
+        false => None,
+    };
+    if tokens.eat("overriding") {
+        let _ = tokens.eat("system") || tokens.eat("user");
+        tokens.eat("value");
+    }
+    if tokens.eat("default") && tokens.eat("values") {
+        return Some(InsertHead::DefaultValues { table });
+    }
+    if !tokens.eat("values") {
+        return other(Some(table));
+    }
+    let rest = tokens.rest().trim_ascii_start();
+    (!rest.is_empty()).then(|| InsertHead::Values {
+        table,
+        columns,
+        length: window.len() - rest.len(),
+    })
+}
+
 /// Reads a statement. What is not understood is framing.
 pub(crate) fn parse(statement: &[u8]) -> Statement {
     parse_known(statement).unwrap_or(Statement::Framing)
@@ -125,10 +181,7 @@ fn parse_known(statement: &[u8]) -> Option<Statement> {
         "create" => create(tokens),
         "alter" => alter(tokens),
         "copy" => copy(tokens),
-        "insert" => {
-            tokens.eat("into").then_some(())?;
-            Some(Statement::Insert(tokens.qualified()?))
-        }
+        "insert" => Some(Statement::Unread),
         "set" => set(tokens),
         "select" => set_config(tokens),
         _ => None,
@@ -303,13 +356,14 @@ fn create_table(mut tokens: Tokens<'_>) -> Option<Statement> {
     let mut columns = Vec::new();
     let mut primary_key = Vec::new();
     let mut parents = Vec::new();
+    let mut generated = Vec::new();
     if tokens.eat("partition") {
         tokens.eat("of");
         parents.push(tokens.qualified()?);
     } else {
         tokens.eat_mark('(').then_some(())?;
         if !tokens.eat_mark(')') {
-            while item(&mut tokens, &mut columns, &mut primary_key)? {}
+            while item(&mut tokens, &mut columns, &mut primary_key, &mut generated)? {}
         }
         if tokens.eat("inherits") && tokens.eat_mark('(') {
             while let Some(parent) = tokens.qualified() {
@@ -325,6 +379,7 @@ fn create_table(mut tokens: Tokens<'_>) -> Option<Statement> {
         columns,
         primary_key,
         parents,
+        generated,
     })
 }
 
@@ -333,6 +388,7 @@ fn item(
     tokens: &mut Tokens<'_>,
     columns: &mut Vec<(String, String)>,
     primary_key: &mut Vec<String>,
+    generated: &mut Vec<String>,
 ) -> Option<bool> {
     let mut ahead = tokens.clone();
     let first = ahead.next()?;
@@ -371,6 +427,12 @@ fn item(
             Some(Token::Mark('(')) => depth += 1,
             Some(Token::Mark(')')) if depth > 0 => depth -= 1,
             Some(Token::Mark(',' | ')')) if depth == 0 => break,
+            Some(token) if depth == 0 && token.is("generated") => {
+                let mut ahead = behind.clone();
+                if ahead.eat("always") && ahead.eat("as") && ahead.eat_mark('(') {
+                    generated.push(column.clone());
+                }
+            }
             Some(token) if depth == 0 && token.is("primary") && behind.eat("key") => {
                 *primary_key = vec![column.clone()];
                 break;
@@ -423,6 +485,7 @@ mod tests {
             name,
             columns,
             primary_key,
+            generated,
             ..
         } = parse(text)
         else {
@@ -449,6 +512,7 @@ mod tests {
             ]
         );
         assert_eq!(primary_key, ["id", "user"]);
+        assert_eq!(generated, ["d"]);
     }
 
     #[test]
@@ -482,9 +546,25 @@ mod tests {
                 ..
             }
         ));
+        assert_eq!(
+            insert_head(b"INSERT INTO public.t (a, \"B\") OVERRIDING SYSTEM VALUE VALUES\n\t(1);"),
+            Some(InsertHead::Values {
+                table: Name {
+                    schema: Some("public".into()),
+                    name: "t".into()
+                },
+                columns: Some(vec!["a".into(), "B".into()]),
+                length: 62,
+            })
+        );
+        assert_eq!(insert_head(b"INSERT INTO public.t VALUES "), None);
         assert!(matches!(
-            parse(b"INSERT INTO public.t VALUES (1);"),
-            Statement::Insert(_)
+            insert_head(b"INSERT INTO t SELECT 1;"),
+            Some(InsertHead::Other { table: Some(_) })
+        ));
+        assert!(matches!(
+            insert_head(b"INSERT INTO `t` VALUES (1);"),
+            Some(InsertHead::Other { table: None })
         ));
         assert!(matches!(
             parse(b"CREATE TABLE t (id bigint PRIMARY KEY, b text);"),

@@ -10,6 +10,8 @@ pub(crate) struct Splitter {
     /// Where the last quoted string ended, and whether it was an `E''`.
     closed: Option<(usize, bool)>,
     backslashes: bool,
+    /// Ends at the `)` that closes the first `(` instead of a `;`: how many are open.
+    open: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -30,7 +32,15 @@ impl Splitter {
             at: 0,
             closed: None,
             backslashes,
+            open: None,
         }
+    }
+
+    /// Returns the length of the parentheses at the window's front, with both; `None` if the window
+    /// ends before.
+    pub(crate) fn parentheses(mut self, window: &[u8]) -> Option<usize> {
+        self.open = Some(0);
+        self.scan(window, false)
     }
 
     /// Returns the length of the statement with its `;`, or `None` if the window ends before.
@@ -41,9 +51,17 @@ impl Splitter {
             let next = window.get(at + 1).copied();
             match &mut self.state {
                 State::Normal => match byte {
-                    b';' => {
+                    b';' if self.open.is_none() => {
                         self.at += 1;
                         return Some(self.at);
+                    }
+                    b'(' => self.open = self.open.map(|open| open + 1),
+                    b')' if self.open.is_some() => {
+                        self.open = self.open.map(|open| open.saturating_sub(1));
+                        if self.open == Some(0) {
+                            self.at += 1;
+                            return Some(self.at);
+                        }
                     }
                     b'\'' => {
                         let again = self.closed.filter(|(end, _)| *end == at);

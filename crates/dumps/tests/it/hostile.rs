@@ -68,29 +68,79 @@ fn a_dump_cut_anywhere_is_truncated() {
 }
 
 #[test]
-fn inserts_are_reported_by_table_and_line() {
-    let text = "--\n-- PostgreSQL database dump\n--\nCREATE TABLE public.t (a bigint);\nINSERT INTO public.t VALUES (1);\nINSERT INTO public.t VALUES ('a;\n');\nINSERT INTO public.u VALUES (1);\n--\n-- PostgreSQL database dump complete\n--\n";
+fn inserts_that_are_not_ours_are_located() {
+    let text = "--\n-- PostgreSQL database dump\n--\nCREATE TABLE public.t (a bigint, b text);\nINSERT INTO public.t VALUES (1, 'x;');\nINSERT INTO public.t VALUES (2,\n now()), (3, 'y'),\n (4), ('5x', '');\nINSERT INTO public.t SELECT 6, ';';\nINSERT INTO `u` VALUES (1);\nINSERT INTO t VALUES (7, 'z') oops;\nINSERT /* x */ INTO t VALUES (8, '');\n--\n-- PostgreSQL database dump complete\n--\n";
     let (facts, kept) = read_all(text.as_bytes());
     assert_eq!(facts.status, DumpStatus::Damaged);
     let found: Vec<_> = kept
         .rejects
         .iter()
-        .map(|r| (r.table.as_deref().unwrap(), r.line, r.lines, r.trouble))
+        .map(|r| {
+            (
+                r.table.as_deref().unwrap_or(""),
+                r.line,
+                r.lines,
+                r.what.as_str(),
+            )
+        })
         .collect();
+    let not_ours = "an INSERT that gives no rows as PostgreSQL's dumps do: nothing is run";
     assert_eq!(
         found,
         [
-            ("public.t", 5, 3, Trouble::Unsupported),
-            ("public.u", 8, 1, Trouble::Unsupported),
+            ("t", 6, 2, "column b: an expression, which is not computed"),
+            ("t", 8, 1, "the row has 1 fields, the table 2 columns"),
+            ("t", 8, 1, "column a: `5x` is no whole number"),
+            ("public.t", 9, 1, not_ours),
+            ("", 10, 1, not_ours),
+            ("", 12, 1, not_ours),
         ]
     );
-    let source = DumpSource::from_bytes(text.as_bytes().to_vec(), naming()).unwrap();
-    source.read("t", &["a"], &RowFilter::All).unwrap();
-    assert!(
-        source.damage()[0].contains("INSERT"),
-        "{:?}",
-        source.damage()
+    let batch = kept.only("t");
+    let numbers: Vec<_> = (0..batch.rows())
+        .map(|row| batch.columns[0].i64(row).unwrap())
+        .collect();
+    assert_eq!(numbers, [1, 3, 7]);
+    assert_eq!(
+        batch.column("#").unwrap().i64(2),
+        Some(6),
+        "broken rows are counted"
     );
+    assert_eq!((facts.tables[0].rows, facts.tables[0].damaged_rows), (6, 3));
+    let source = DumpSource::from_bytes(text.as_bytes().to_vec(), naming()).unwrap();
+    let read = source
+        .read("t", &["b"], &RowFilter::I64In("a".into(), vec![3]))
+        .unwrap();
+    assert_eq!(read.rows(), 1);
+    assert_eq!(read.columns[0].text(0), Some("y"));
+    assert_eq!(source.damage().len(), 6, "{:?}", source.damage());
+    let place = source.locate("t", "@2").unwrap();
+    assert_eq!(place, None, "a broken row is no row");
+    let place = source.locate("t", "@3").unwrap().unwrap();
+    let raw = &text.as_bytes()[place.byte as usize..(place.byte + place.length) as usize];
+    assert_eq!((raw, place.line), (&b"(3, 'y')"[..], 7));
+}
+
+#[test]
+fn an_insert_cut_anywhere_is_truncated() {
+    let text = "--\n-- PostgreSQL database dump\n--\nINSERT INTO t VALUES (1, 'x'),\n\t(2, E'\\'')\nON CONFLICT DO NOTHING;\n--\n-- PostgreSQL database dump complete\n--\n";
+    for end in 40..text.len() - 3 {
+        let (facts, kept) = read_all(&text.as_bytes()[..end]);
+        let complete = end >= text.find("complete").unwrap() + 8;
+        assert_eq!(
+            facts.status == DumpStatus::Truncated,
+            !complete,
+            "{end} {:?}",
+            facts.rejects
+        );
+        if end > text.find("(2").unwrap() {
+            assert_eq!(
+                kept.count("t") as u64 + facts.tables[0].damaged_rows,
+                2,
+                "{end}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use crate::common::{Kept, naming, read_all, read_want};
 
 /// Pieces that dumps and pastes are made of, and what breaks them.
-const PIECES: [&str; 60] = [
+const PIECES: [&str; 65] = [
     "COPY public.t (a, b) FROM stdin;\n",
     "COPY t FROM stdin;\n",
     "COPY u (c) FROM stdin;\n",
@@ -18,6 +18,11 @@ const PIECES: [&str; 60] = [
     "CREATE TABLE u (c text, PRIMARY KEY (c));\n",
     "ALTER TABLE ONLY public.t\n    ADD CONSTRAINT p PRIMARY KEY (a);\n",
     "INSERT INTO t VALUES (1, 'x');\n",
+    "INSERT INTO t VALUES (1, 'x'), (2, now()), (3, E'a\\nb')",
+    "INSERT INTO public.t (a) VALUES\n\t(1),\n\t(DEFAULT)\nON CONFLICT DO NOTHING;\n",
+    "INSERT INTO u DEFAULT VALUES;\n",
+    "INSERT INTO u SELECT 1;\n",
+    "insert into new (",
     "\\.\n",
     "\\.",
     "1\tx\n",

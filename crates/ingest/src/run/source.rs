@@ -264,6 +264,7 @@ impl Run<'_, '_> {
             shown,
             name: &name,
             keep: self.options.keep_dumps || path.as_os_str() == evidence::STDIN,
+            zone_given: self.setting(String::new())?.given_zone,
         };
         let outcome = read_dump_source(&mut self.tx, reader, &reading)?;
         let Some(outcome) = outcome else {

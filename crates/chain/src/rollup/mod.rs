@@ -1,0 +1,11 @@
+//! What is true of zkSync Era's databases whatever a dump of one holds: which release a schema belongs
+//! to, and in which zone its clock wrote.
+//!
+//! Numbers and dates come from the migrations of matter-labs/zksync-era (`core/lib/dal/migrations`,
+//! `prover/crates/lib/prover_dal/migrations`) and the releases that shipped them.
+
+mod schema;
+mod zone;
+
+pub use schema::{SchemaReading, SchemaTable, read_schema};
+pub use zone::{ZoneReading, ZoneWitnesses};

@@ -1,0 +1,165 @@
+//! Snapshots of databases: whose schema they have, in which zone their clock wrote.
+
+use crate::run::Desk;
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+/// A dump of the corpus; `None`, loudly, where there is no corpus.
+fn corpus(name: &str) -> Option<String> {
+    let folder = "../../../shared/corpus/zksync/dumps";
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join(folder)
+        .join(name);
+    if !path.exists() {
+        eprintln!("SKIPPED: no corpus at {}", path.display());
+        return None;
+    }
+    Some(path.display().to_string())
+}
+
+/// A dump of miniblocks that were written `lag_s` seconds after their time by a clock of some zone.
+fn miniblocks(schema: &str, times: impl Iterator<Item = (i64, i64)>) -> String {
+    let mut dump = format!(
+        "--\n-- PostgreSQL database dump\n--\n\nCREATE TABLE {schema}.miniblocks (\n    number bigint NOT NULL,\n    \"timestamp\" bigint NOT NULL,\n    \
+         created_at timestamp without time zone NOT NULL\n);\n\nCOPY {schema}.miniblocks (number, \"timestamp\", created_at) FROM stdin;\n"
+    );
+    for (number, (block_s, written_s)) in times.enumerate() {
+        let written = model::time::format_civil(written_s * 1_000_000).replace('T', " ");
+        writeln!(dump, "{number}\t{block_s}\t{written}").unwrap();
+    }
+    dump.push_str("\\.\n\n--\n-- PostgreSQL database dump complete\n--\n\n");
+    dump
+}
+
+fn snapshot(desk: &Desk, evidence: &str) -> Value {
+    let info = desk.json(&["info", evidence, "--format", "json"], 0);
+    crate::schemas::valid("info", &info);
+    info["snapshots"][0].clone()
+}
+
+#[test]
+fn migrations_name_the_release() {
+    let expected = [
+        (
+            "z2023.full.copy.sql.gz",
+            "20230817101508",
+            "zkSync Era core and prover, schema of 2023-08-17: older than core-v19.0.0 (2024-01) (by _sqlx_migrations)",
+        ),
+        (
+            "znew.full.copy.sql.gz",
+            "20260612000000",
+            "zkSync Era core, schema of 2026-06-12: core-v24.29.0 or newer (by _sqlx_migrations)",
+        ),
+        (
+            "znew.prover.full.copy.sql.gz",
+            "20250717135127",
+            "zkSync Era prover, schema of 2025-07-17 (by _sqlx_migrations)",
+        ),
+    ];
+    let desk = Desk::new();
+    for (name, version, about) in expected {
+        let Some(path) = corpus(name) else { return };
+        let snapshot = snapshot(&desk, &path);
+        assert_eq!(snapshot["schema_version"], version);
+        assert_eq!(snapshot["schemas"][0]["about"], about);
+        assert_eq!(snapshot["schemas"][0]["notes"], serde_json::json!([]));
+    }
+}
+
+#[test]
+fn a_column_of_no_release_is_named() {
+    let desk = Desk::new();
+    let Some(path) = corpus("z2023fork.eth_txs.copy.sql.gz") else {
+        return;
+    };
+    let snapshot = snapshot(&desk, &path);
+    assert_eq!(
+        snapshot["schemas"][0]["notes"][0],
+        "column eth_txs.tx_status is of no release: this is a fork's database"
+    );
+    assert_eq!(snapshot["schema_version"], Value::Null);
+}
+
+#[test]
+fn two_schemas_of_one_dump_stay_apart() {
+    let desk = Desk::new();
+    let migrations = |schema: &str, version: &str| {
+        format!(
+            "CREATE TABLE {schema}._sqlx_migrations (\n    version bigint NOT NULL,\n    success boolean NOT NULL\n);\n\
+             COPY {schema}._sqlx_migrations (version, success) FROM stdin;\n{version}\tt\n20990101000000\tf\n\\.\n\
+             CREATE TABLE {schema}.{} (\n    id bigint\n);\n",
+            if schema == "prover" {
+                "prover_jobs_fri"
+            } else {
+                "l1_batches"
+            }
+        )
+    };
+    let text = migrations("public", "20240920144613") + &migrations("prover", "20240905124208");
+    desk.write("both.sql", text);
+    let snapshot = snapshot(&desk, "both.sql");
+    let schemas: Vec<(&str, &str)> = snapshot["schemas"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|schema| {
+            (
+                schema["name"].as_str().unwrap(),
+                schema["version"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    // The migration that failed is none.
+    assert_eq!(
+        schemas,
+        [("prover", "20240905124208"), ("public", "20240920144613")]
+    );
+    assert_eq!(snapshot["schema_version"], "20240920144613");
+}
+
+#[test]
+fn the_zone_of_a_database_is_solved_from_its_rows() {
+    let desk = Desk::new();
+    // Shanghai, two seconds after each block.
+    let shanghai = (0..40).map(|n| (1_694_167_200 + n, 1_694_167_200 + n + 28_802));
+    desk.write("shanghai.sql", miniblocks("public", shanghai));
+    let zone = snapshot(&desk, "shanghai.sql")["zone"].clone();
+    assert_eq!(zone["value"], "+08:00");
+    assert_eq!(zone["basis"], "rows");
+    assert_eq!(zone["residual_s"], 2.0);
+    assert_eq!(zone["witnesses"], 40);
+    // Times in the timeline follow.
+    let timeline = desk.run(&["timeline", "shanghai.sql", "--format", "jsonl"]);
+    assert!(timeline.code <= 1, "{timeline:?}");
+
+    // Berlin over the end of summer time: no single zone is right.
+    let change = 1_698_541_200;
+    let berlin = (-100..100).map(|hour| {
+        let block_s = change + hour * 3600;
+        let zone = if hour < 0 { 7200 } else { 3600 };
+        (block_s, block_s + zone + 1)
+    });
+    desk.write("berlin.sql", miniblocks("public", berlin));
+    let zone = snapshot(&desk, "berlin.sql")["zone"].clone();
+    assert_eq!(zone["value"], Value::Null);
+    assert_eq!(zone["changes"][0]["value"], "+02:00");
+    assert_eq!(zone["changes"][1]["value"], "+01:00");
+    assert_eq!(zone["changes"][1]["from"], "2023-10-30");
+
+    // A node that copied its rows hours later shows nothing; the user may know.
+    let late = (0..40).map(|n| (1_694_167_200 + n, 1_694_167_200 + n * 60 + 11_000));
+    desk.write("late.sql", miniblocks("public", late));
+    let zone = snapshot(&desk, "late.sql")["zone"].clone();
+    assert_eq!(
+        (&zone["value"], &zone["basis"]),
+        (&Value::Null, &"none".into())
+    );
+    let said = desk.run(&["ingest", "x.case", "late.sql", "--zone", "+08:00"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let zone = snapshot(&desk, "x.case")["zone"].clone();
+    assert_eq!(
+        (&zone["value"], &zone["basis"]),
+        (&"+08:00".into(), &"given".into())
+    );
+}

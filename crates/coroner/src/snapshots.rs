@@ -1,0 +1,78 @@
+//! What is known of a snapshot beside its rows: whose schema it is, and its clock's zone.
+
+use crate::info::date_of;
+use crate::{InfoSchema, InfoSnapshotZone, InfoZoneChange};
+use case::Snapshot;
+use chain::rollup::{SchemaTable, read_schema};
+use model::time::format_offset;
+use std::collections::BTreeSet;
+
+/// Says what each schema of a snapshot is; those that nobody knows and that have no migrations are left out.
+pub(crate) fn schemas(snapshot: &Snapshot) -> Vec<InfoSchema> {
+    let names: BTreeSet<&String> = snapshot.tables.iter().map(|table| &table.schema).collect();
+    names
+        .into_iter()
+        .filter_map(|name| {
+            // Cases of an older version of this program kept one version for all schemas.
+            let version = match snapshot.migrations.is_empty() {
+                true => snapshot.schema_version.as_ref(),
+                false => snapshot.migrations.get(name),
+            };
+            let tables: Vec<SchemaTable<'_>> = snapshot
+                .tables
+                .iter()
+                .filter(|table| table.schema == *name)
+                .map(|table| SchemaTable {
+                    name: &table.name,
+                    columns: table
+                        .columns
+                        .iter()
+                        .map(|(name, _)| name.as_str())
+                        .collect(),
+                    whole: !table.types_inferred,
+                })
+                .collect();
+            match (read_schema(version.map(String::as_str), &tables), version) {
+                (Some(reading), _) => Some(InfoSchema {
+                    name: name.clone(),
+                    version: version.cloned(),
+                    about: reading.to_string(),
+                    basis: reading.basis,
+                    notes: reading.notes,
+                }),
+                (None, Some(version)) => Some(InfoSchema {
+                    name: name.clone(),
+                    version: Some(version.clone()),
+                    about: "of a program that is not known here (by _sqlx_migrations)".to_owned(),
+                    basis: "_sqlx_migrations",
+                    notes: Vec::new(),
+                }),
+                (None, None) => None,
+            }
+        })
+        .collect()
+}
+
+/// Says in which zone a snapshot's clock wrote, and how that became known.
+pub(crate) fn zone(snapshot: &Snapshot) -> InfoSnapshotZone {
+    let found = &snapshot.zone;
+    InfoSnapshotZone {
+        value: snapshot.zone_seconds.map(format_offset),
+        basis: match found.basis.as_str() {
+            "" => "none".to_owned(),
+            basis => basis.to_owned(),
+        },
+        by: (!found.by.is_empty()).then(|| found.by.clone()),
+        residual_s: found.residual_s,
+        witnesses: found.witnesses,
+        rows: found.rows,
+        changes: found
+            .changes
+            .iter()
+            .map(|(day, seconds)| InfoZoneChange {
+                from: date_of(*day),
+                value: format_offset(*seconds),
+            })
+            .collect(),
+    }
+}

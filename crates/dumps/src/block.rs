@@ -1,0 +1,408 @@
+//! Rows of one table while they are being read: what is done with them, and the types that they tell.
+
+use model::{ColumnType, RowFilter};
+
+use crate::facts::{Block, BlockForm, DumpError, Trouble, WantTable};
+use crate::infer::Inference;
+use crate::plain::Reader;
+use crate::rows::{Field, Place, RowBuilder, check_fields, field};
+use crate::schema::FullName;
+use crate::value::{Decoder, unescape};
+
+/// How much is held back where types must be inferred before the first batch.
+const HELD_BYTES: usize = 8 << 20;
+const HELD_ROWS: usize = 65_536;
+
+/// The newest migration that was applied.
+#[derive(Debug, Default)]
+pub(crate) struct Migrations {
+    newest: Option<(Vec<u8>, String)>,
+}
+
+impl Migrations {
+    /// Takes a row of `_sqlx_migrations`. Versions are `YYYYMMDDhhmmss`; one of zkSync Era's has a
+    /// digit too many (202601016134308), so they are ordered by their first 14 digits.
+    fn see(&mut self, version: &[u8], success: Option<&[u8]>) {
+        if success == Some(b"f") || crate::value::integer(version).is_none() {
+            return;
+        }
+        let text = String::from_utf8_lossy(version).into_owned();
+        let key = version[..version.len().min(14)].to_vec();
+        let newer = self
+            .newest
+            .as_ref()
+            .is_none_or(|(newest, _)| (key.len(), &key) > (newest.len(), newest));
+        if newer {
+            self.newest = Some((key, text));
+        }
+    }
+
+    pub(crate) fn newest(&self) -> Option<String> {
+        self.newest.as_ref().map(|(_, version)| version.clone())
+    }
+}
+
+/// What is done with the rows of a block.
+pub(crate) enum Job {
+    /// Nothing: they are counted.
+    Skip,
+    /// Their values tell the types.
+    Infer(Vec<Inference>),
+    /// They are wanted, but the types are not known yet: text and places of the first ones.
+    Hold(Vec<u8>, Vec<(usize, i64, Place)>),
+    /// They are wanted.
+    Build(Box<RowBuilder>),
+}
+
+/// A block while it is being read.
+pub(crate) struct Open {
+    index: usize,
+    pub(crate) table: FullName,
+    pub(crate) columns: Vec<String>,
+    want: Option<WantTable>,
+    pub(crate) job: Job,
+    /// Byte and line where the rows begin.
+    pub(crate) first: (u64, u64),
+    /// Rows of the table before this block.
+    before: u64,
+    pub(crate) rows: u64,
+    migrations: Option<(usize, Option<usize>)>,
+}
+
+impl Open {
+    /// Takes a row of COPY's text; says in words what is wrong with a broken one. The caller counts it.
+    pub(crate) fn take(
+        &mut self,
+        row: &[u8],
+        place: Place,
+        migrations: &mut Migrations,
+    ) -> Result<(), String> {
+        let ordinal = (self.before + self.rows + 1) as i64;
+        match &mut self.job {
+            Job::Skip => check_fields(row, self.columns.len()),
+            Job::Infer(inferences) => {
+                check_fields(row, self.columns.len()).map(|()| infer(row, inferences))
+            }
+            Job::Hold(held, places) => check_fields(row, self.columns.len()).map(|()| {
+                held.extend_from_slice(row);
+                places.push((row.len(), ordinal, place));
+            }),
+            Job::Build(builder) => builder.push(row, ordinal, place),
+        }?;
+        if let Some((version, success)) = self.migrations {
+            let success = success.map(|index| field(row, index));
+            migrations.see(field(row, version), success);
+        }
+        Ok(())
+    }
+
+    /// The table's place in the facts.
+    pub(crate) fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Whether nothing has to be known of the rows but their number.
+    pub(crate) fn is_skipped(&self) -> bool {
+        matches!(self.job, Job::Skip) && self.migrations.is_none()
+    }
+}
+
+impl Reader<'_, '_> {
+    /// Makes ready for rows of a table that begin at the front of the window.
+    pub(crate) fn open_block(&mut self, table: FullName, columns: Vec<String>) -> Open {
+        let index = self.table_index(&table, &columns);
+        let want = match &self.want.tables {
+            None => Some(WantTable {
+                schema: None,
+                table: table.1.clone(),
+                columns: None,
+                filter: RowFilter::All,
+            }),
+            Some(tables) => tables
+                .iter()
+                .find(|want| {
+                    want.table == table.1
+                        && want.schema.as_ref().is_none_or(|schema| *schema == table.0)
+                })
+                .cloned(),
+        };
+        let position = |name: &str| columns.iter().position(|column| column == name);
+        let migrations = (table.1 == "_sqlx_migrations")
+            .then(|| position("version").map(|version| (version, position("success"))))
+            .flatten();
+        Open {
+            index,
+            migrations,
+            want,
+            job: Job::Skip,
+            first: (self.input.byte(), self.input.line_number()),
+            before: self.facts.tables[index].rows,
+            rows: 0,
+            columns,
+            table,
+        }
+    }
+
+    /// Decides what is done with the rows.
+    pub(crate) fn begin(&mut self, open: &mut Open) -> Result<(), DumpError> {
+        self.adopt_known(open);
+        let undeclared = self.undeclared(open);
+        let inferred = self.facts.tables[open.index].info.types_inferred;
+        open.job = match &open.want {
+            // All blocks of a table have a say in its types.
+            None if undeclared && self.want.known.is_none() => Job::Infer(
+                open.columns
+                    .iter()
+                    .map(|column| {
+                        let before = self.inferred.get(&(open.index, column.clone()));
+                        before.copied().unwrap_or_default()
+                    })
+                    .collect(),
+            ),
+            None => Job::Skip,
+            Some(_) if undeclared && !inferred => Job::Hold(Vec::new(), Vec::new()),
+            Some(want) => {
+                let want = want.clone();
+                Job::Build(Box::new(self.builder(open, &want)?))
+            }
+        };
+        Ok(())
+    }
+
+    /// Hands rows on where enough have come together.
+    pub(crate) fn relieve(&mut self, open: &mut Open) -> Result<(), DumpError> {
+        match &open.job {
+            Job::Build(builder) if builder.is_full() => self.hand_over(open),
+            Job::Hold(held, places) if held.len() >= HELD_BYTES || places.len() >= HELD_ROWS => {
+                self.release(open)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes over key and types that an earlier reading found.
+    fn adopt_known(&mut self, open: &Open) {
+        let facts = &mut self.facts.tables[open.index];
+        let info = &mut facts.info;
+        let Some(known) = &self.want.known else {
+            return;
+        };
+        let Some(known) = known.tables.iter().find(|known| {
+            known.info.snapshot == info.snapshot
+                && known.info.schema == info.schema
+                && known.info.name == info.name
+        }) else {
+            return;
+        };
+        info.primary_key.clone_from(&known.info.primary_key);
+        // All of them, so that batches from blocks with other columns have the same ones.
+        for (column, sql_type) in known.info.columns.iter().zip(&known.sql_types) {
+            match info.columns.iter_mut().find(|(name, _)| *name == column.0) {
+                Some((_, column_type)) => *column_type = column.1,
+                None => {
+                    info.columns.push(column.clone());
+                    facts.sql_types.push(sql_type.clone());
+                }
+            }
+        }
+        info.types_inferred = known.info.types_inferred;
+    }
+
+    /// Whether the SQL does not say the types of all columns of this block.
+    fn undeclared(&self, open: &Open) -> bool {
+        let facts = &self.facts.tables[open.index];
+        facts
+            .info
+            .columns
+            .iter()
+            .zip(&facts.sql_types)
+            .any(|((name, _), sql)| sql.is_empty() && open.columns.contains(name))
+    }
+
+    /// How each field of the block's rows is read.
+    fn fields<'o>(&self, open: &'o Open) -> Vec<Field<'o>> {
+        let info = &self.facts.tables[open.index].info;
+        open.columns
+            .iter()
+            .map(|column| {
+                let column_type = info
+                    .columns
+                    .iter()
+                    .find(|(name, _)| name == column)
+                    .map_or(ColumnType::Text, |(_, column_type)| *column_type);
+                (column.as_str(), Decoder::of_column_type(column_type))
+            })
+            .collect()
+    }
+
+    fn builder(&mut self, open: &Open, want: &WantTable) -> Result<RowBuilder, DumpError> {
+        if !self.announced[open.index] {
+            self.announced[open.index] = true;
+            if self.facts.tables[open.index].info.primary_key.is_empty()
+                && let Some(declared) = self.schema.declared(&open.table)
+            {
+                let key = declared.primary_key.clone();
+                self.facts.tables[open.index].info.primary_key = key;
+            }
+            self.sink
+                .table(&self.facts.tables[open.index].info)
+                .map_err(DumpError::Sink)?;
+        }
+        let info = &self.facts.tables[open.index].info;
+        let wanted = wanted_columns(&info.columns, want.columns.as_deref());
+        Ok(RowBuilder::new(&self.fields(open), &wanted, &want.filter))
+    }
+
+    /// Rejects a row.
+    pub(crate) fn broken(
+        &mut self,
+        open: &Open,
+        at: (u64, u64),
+        length: u64,
+        what: &str,
+    ) -> Result<(), DumpError> {
+        self.facts.tables[open.index].damaged_rows += 1;
+        self.reject(
+            Trouble::Damaged,
+            Some(open.table.1.clone()),
+            at,
+            length,
+            1,
+            what,
+        )
+    }
+
+    /// Infers the types from the rows held back, and builds them.
+    fn release(&mut self, open: &mut Open) -> Result<(), DumpError> {
+        let Job::Hold(held, places) = &mut open.job else {
+            return Ok(());
+        };
+        let (held, places) = (std::mem::take(held), std::mem::take(places));
+        let mut inferences = vec![Inference::default(); open.columns.len()];
+        let mut from = 0;
+        for (text, _, _) in &places {
+            infer(&held[from..from + text], &mut inferences);
+            from += text;
+        }
+        self.adopt(open, &inferences);
+        let Some(want) = open.want.clone() else {
+            return Ok(());
+        };
+        let mut builder = Box::new(self.builder(open, &want)?);
+        let mut from = 0;
+        for (text, ordinal, place) in &places {
+            let row = &held[from..from + text];
+            from += text;
+            if let Err(what) = builder.push(row, *ordinal, *place) {
+                self.facts.row_bytes -= place.length;
+                self.broken(open, (place.byte, place.line), place.length, &what)?;
+            }
+        }
+        open.job = Job::Build(builder);
+        self.hand_over(open)
+    }
+
+    /// Takes inferred types over into the facts.
+    fn adopt(&mut self, open: &Open, inferences: &[Inference]) {
+        let facts = &mut self.facts.tables[open.index];
+        for (column, inference) in open.columns.iter().zip(inferences) {
+            let position = facts
+                .info
+                .columns
+                .iter()
+                .position(|(name, _)| name == column);
+            if let Some(at) = position
+                && facts.sql_types[at].is_empty()
+            {
+                facts.info.columns[at].1 = inference.column_type();
+            }
+        }
+        facts.info.types_inferred = true;
+    }
+
+    fn hand_over(&mut self, open: &mut Open) -> Result<(), DumpError> {
+        let Job::Build(builder) = &mut open.job else {
+            return Ok(());
+        };
+        if builder.rows() == 0 {
+            return Ok(());
+        }
+        let batch = builder.take();
+        self.flush()?;
+        self.sink
+            .rows(&self.facts.tables[open.index].info, batch)
+            .map_err(DumpError::Sink)
+    }
+
+    /// Ends a block whose rows lie between `first` (byte and line) and `end`.
+    pub(crate) fn close(
+        &mut self,
+        open: &mut Open,
+        (byte, line): (u64, u64),
+        end: u64,
+        form: BlockForm,
+    ) -> Result<(), DumpError> {
+        self.release(open)?;
+        self.hand_over(open)?;
+        if let Job::Infer(inferences) = &open.job {
+            let inferences = inferences.clone();
+            self.adopt(open, &inferences);
+            for (column, inference) in open.columns.iter().zip(inferences) {
+                self.inferred
+                    .insert((open.index, column.clone()), inference);
+            }
+        }
+        let facts = &mut self.facts.tables[open.index];
+        facts.rows += open.rows;
+        facts.blocks.push(Block {
+            byte,
+            length: end - byte,
+            line,
+            rows: open.rows,
+            columns: open.columns.clone(),
+            form,
+        });
+        Ok(())
+    }
+}
+
+/// Lets the values of a row tell their columns' types.
+fn infer(row: &[u8], inferences: &mut [Inference]) {
+    let mut plain = Vec::new();
+    let mut from = 0;
+    let ends = memchr::memchr_iter(b'\t', row).chain([row.len()]);
+    for (end, inference) in ends.zip(inferences) {
+        let text = &row[from..end];
+        from = end + 1;
+        if text == b"\\N" {
+        } else if memchr::memchr(b'\\', text).is_none() {
+            inference.see(text);
+        } else {
+            plain.clear();
+            unescape(text, &mut plain);
+            inference.see(&plain);
+        }
+    }
+}
+
+/// Names and types of the wanted columns: those that exist, and the places if asked for.
+pub(crate) fn wanted_columns(
+    columns: &[(String, ColumnType)],
+    wanted: Option<&[String]>,
+) -> Vec<(String, ColumnType)> {
+    let Some(wanted) = wanted else {
+        return columns.to_vec();
+    };
+    wanted
+        .iter()
+        .filter_map(
+            |name| match columns.iter().find(|(column, _)| column == name) {
+                Some(column) => Some(column.clone()),
+                None if matches!(name.as_str(), "#line" | "#byte" | "#length") => {
+                    Some((name.clone(), ColumnType::I64))
+                }
+                None => None,
+            },
+        )
+        .collect()
+}
