@@ -9,6 +9,10 @@ use std::{
     path::PathBuf,
 };
 
+/// As in `coroner`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<()> {
     let mut words = std::env::args_os().skip(1).map(PathBuf::from);
     let case = words
