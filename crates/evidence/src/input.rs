@@ -4,12 +4,10 @@ use crate::ahead::Ahead;
 use crate::layer::LayerFacts;
 use crate::limits::Meter;
 use crate::reader::{Digest256, digest};
+use crate::tar::BLOCK;
 use sha2::{Digest, Sha256};
 use std::io::{self, Read};
 use std::sync::Arc;
-
-/// The size of a tar block.
-const BLOCK: usize = 512;
 
 /// How many raw bytes are held at once.
 const BUFFER: usize = 128 * 1024;

@@ -143,7 +143,11 @@ impl Streams {
             };
             let archive = level.name.clone();
             match entry {
-                Entry::Trouble(what) => self.waiting.push_back((archive, what)),
+                Entry::Trouble(what) => {
+                    if self.counted() {
+                        self.waiting.push_back((archive, what));
+                    }
+                }
                 Entry::Skipped { name, what } => {
                     if let Some(name) = self.member(&archive, &name) {
                         self.waiting.push_back((name, what));
@@ -174,12 +178,20 @@ impl Streams {
         self.container
     }
 
-    /// Names a member and counts it; `None` if there are too many.
-    fn member(&mut self, archive: &str, name: &[u8]) -> Option<String> {
+    /// Counts a member, or damage that stands in the place of some; leaves the file if there are too many.
+    fn counted(&mut self) -> bool {
         if let Err(what) = self.meter.member() {
             self.levels.truncate(1);
             self.waiting.push_back((self.name.clone(), what));
             self.leave();
+            return false;
+        }
+        true
+    }
+
+    /// Names a member and counts it; `None` if there are too many.
+    fn member(&mut self, archive: &str, name: &[u8]) -> Option<String> {
+        if !self.counted() {
             return None;
         }
         let mut name = format!("{archive}{INSIDE}{}", model::escape_control(name));

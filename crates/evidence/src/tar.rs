@@ -277,7 +277,8 @@ impl Shared {
     fn enter_member(&mut self, bytes: u64) {
         self.member += 1;
         self.left = bytes;
-        self.padding = bytes.next_multiple_of(BLOCK as u64).saturating_sub(bytes);
+        // To the next whole block; a header may say any length, so nothing is added up.
+        self.padding = bytes.wrapping_neg() % BLOCK as u64;
     }
 
     /// Passes over what nobody read of the present member.

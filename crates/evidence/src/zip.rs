@@ -16,6 +16,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+/// What all marks begin with.
+const MARK: &[u8] = b"PK";
 const LOCAL: &[u8] = b"PK\x03\x04";
 const DIRECTORY: &[u8] = b"PK\x01\x02";
 const END: &[u8] = b"PK\x05\x06";
@@ -29,6 +31,8 @@ const END_BYTES: u64 = 22;
 
 /// Bytes that are looked through at a time.
 const WINDOW: usize = 64 * 1024;
+/// The first of them: the next mark is often near.
+const FIRST_WINDOW: usize = 256;
 
 /// Whether a stream begins like a zip archive.
 pub(crate) fn is_zip(head: &[u8]) -> bool {
@@ -270,7 +274,7 @@ impl Zip {
     fn by_headers(&mut self, at: u64) -> Option<Entry> {
         let mut at = at;
         loop {
-            let Some(found) = self.find(LOCAL, at) else {
+            let Some(found) = self.find(&[LOCAL], at) else {
                 self.listing = Listing::Ended;
                 return None;
             };
@@ -282,9 +286,12 @@ impl Zip {
             let mut header = Header::read(&fixed[6..]);
             let name_bytes = usize::from(u16_at(&fixed, 26));
             let extra_bytes = usize::from(u16_at(&fixed, 28));
-            let rest = self.bytes(found + LOCAL_BYTES, name_bytes + extra_bytes);
             // A mark inside of packed data is followed by anything.
             let plausible = fixed[4] <= 63 && fixed[5] <= 19 && name_bytes > 0;
+            let rest = match plausible {
+                true => self.bytes(found + LOCAL_BYTES, name_bytes + extra_bytes),
+                false => Vec::new(),
+            };
             if rest.len() < name_bytes + extra_bytes || !plausible {
                 at = found + LOCAL.len() as u64;
                 continue;
@@ -294,13 +301,9 @@ impl Zip {
             let from = found + LOCAL_BYTES + rest.len() as u64;
             // Lengths that stand behind the data: it ends where the next header begins.
             let known = !header.described_behind() || header.packed > 0;
-            let packed = known.then_some(header.packed).or_else(|| {
-                let next = [LOCAL, DIRECTORY, DESCRIPTOR]
-                    .iter()
-                    .filter_map(|mark| self.find(mark, from))
-                    .min();
-                Some(next? - from)
-            });
+            let packed = known
+                .then_some(header.packed)
+                .or_else(|| Some(self.find(&[LOCAL, DIRECTORY, DESCRIPTOR], from)? - from));
             let end = from.saturating_add(packed.unwrap_or(u64::MAX));
             self.listing = match end < self.length {
                 true => Listing::Headers {
@@ -328,17 +331,23 @@ impl Zip {
         }
     }
 
-    /// Returns where a mark stands, from an offset on.
-    fn find(&self, mark: &[u8], mut at: u64) -> Option<u64> {
+    /// Returns where the first of some marks stands, from an offset on. Reads little beyond it, however many
+    /// marks a hostile archive has: what it costs grows with the distance.
+    fn find(&self, marks: &[&[u8]], mut at: u64) -> Option<u64> {
+        let mut bytes = FIRST_WINDOW;
         loop {
-            let window = self.bytes(at, WINDOW);
-            if let Some(found) = memmem::find(&window, mark) {
+            let window = self.bytes(at, bytes);
+            let found = memmem::find_iter(&window, MARK)
+                .find(|found| marks.iter().any(|mark| window[*found..].starts_with(mark)));
+            if let Some(found) = found {
                 return Some(at + found as u64);
             }
-            if window.len() < WINDOW {
+            if window.len() < bytes {
                 return None;
             }
-            at += (WINDOW - mark.len() + 1) as u64;
+            // A mark may lie across the border.
+            at += (bytes - LOCAL.len() + 1) as u64;
+            bytes = (bytes * 2).min(WINDOW);
         }
     }
 

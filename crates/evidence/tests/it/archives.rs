@@ -436,6 +436,64 @@ fn limits_name_themselves() {
     seen.trouble("spool.tar!x.zip", "limit of the temporary file");
 }
 
+/// Members without a directory, each as short as one can be: what looks for the next must not read to the end of
+/// the file for each of them.
+#[test]
+fn a_zip_of_nothing_but_headers_is_read_once() {
+    let shelf = Shelf::new();
+    // Folders are not counted, lengths are said to stand behind the data, and the data is one byte.
+    let mut header = b"PK\x03\x04\x14\x00\x08\x00\x00\x00".to_vec();
+    header.resize(26, 0);
+    header.extend_from_slice(b"\x02\x00\x00\x00a/.");
+    let mut bytes = header.repeat(150_000);
+    bytes.extend_from_slice(&header[..30]);
+    bytes.extend_from_slice(b"b.");
+    let seen = shelf.see("x.zip", &bytes);
+    assert_eq!(seen.names(), ["x.zip!b."]);
+    seen.trouble("x.zip", "no directory at its end");
+
+    // Marks that are followed by nothing that could be a header.
+    let seen = shelf.see("y.zip", &b"PK\x03\x04".repeat(400_000));
+    assert!(seen.names().is_empty());
+}
+
+#[test]
+fn damage_counts_as_members_do() {
+    let shelf = Shelf::new();
+    let member = tar(&[("a.log", A)]);
+    let mut damaged = Vec::new();
+    for _ in 0..30 {
+        damaged.extend_from_slice(&member[..1024]);
+        damaged.extend_from_slice(&[b'?'; 512]);
+    }
+    let limits = Limits {
+        members: 10,
+        ..Limits::default()
+    };
+    let seen = shelf.see_with("x.tar", &damaged, limits);
+    assert_eq!(seen.sources.len() + seen.troubles.len(), 11);
+    seen.trouble("x.tar", "limit of count");
+}
+
+#[test]
+fn a_tar_header_may_say_any_length() {
+    let shelf = Shelf::new();
+    for bytes in [u64::MAX, u64::MAX - 511, u64::MAX / 2] {
+        let mut header = tar::Header::new_gnu();
+        header.set_path("a.log").unwrap();
+        header.set_mode(0o644);
+        header.set_size(bytes);
+        header.set_entry_type(tar::EntryType::Regular);
+        header.set_cksum();
+        let mut archive = header.as_bytes().to_vec();
+        archive.extend_from_slice(A);
+        let seen = shelf.see("x.tar", &archive);
+        assert_eq!(seen.names(), ["x.tar!a.log"]);
+        assert_eq!(seen.sources[0].1, A);
+        assert!(!seen.problems.is_empty() || !seen.troubles.is_empty());
+    }
+}
+
 #[test]
 fn the_same_data_is_not_given_twice() {
     let shelf = Shelf::new();
