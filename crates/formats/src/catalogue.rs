@@ -84,6 +84,10 @@ pub(crate) struct Compiled {
     by_word: Table<Vec<u32>>,
     /// Patterns whose first word holds a hole.
     anywhere: Vec<u32>,
+    /// Roles by the whole name of a component.
+    roles: Table<u32>,
+    /// Those of paths, in the definition's order.
+    role_paths: Vec<u32>,
     pub(crate) threads: Names,
     pub(crate) loggers: Names,
 }
@@ -115,7 +119,19 @@ impl Compiled {
                 }
             }
         }
+        let mut roles = Table::default();
+        let mut role_paths = Vec::new();
+        for (index, (name, _)) in definition.roles.iter().enumerate() {
+            roles
+                .entry(name.clone().into_bytes())
+                .or_insert(index as u32);
+            if name.ends_with("::") {
+                role_paths.push(index as u32);
+            }
+        }
         Ok(Compiled {
+            roles,
+            role_paths,
             threads: Names::new(&definition.threads),
             loggers: Names::new(&definition.loggers),
             definition,
@@ -176,13 +192,15 @@ impl Compiled {
     #[inline]
     pub(crate) fn role(&self, component: Option<&[u8]>) -> Option<&str> {
         let component = component?;
-        self.definition
-            .roles
+        let roles = &self.definition.roles;
+        let whole = self.roles.get(component);
+        let path = self
+            .role_paths
             .iter()
-            .find(|(name, _)| {
-                same_word(name.as_bytes(), component) || is_path_of(name.as_bytes(), component)
-            })
-            .map(|(_, role)| role.as_str())
+            .find(|index| is_path_of(roles[**index as usize].0.as_bytes(), component));
+        // The first in the definition's order.
+        let index = whole.into_iter().chain(path).min()?;
+        Some(roles[*index as usize].1.as_str())
     }
 
     pub(crate) fn rules(&self) -> Rules<'_> {

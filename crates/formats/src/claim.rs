@@ -158,9 +158,6 @@ impl Compiled {
     #[inline]
     fn claims(&self, head: &Head, line: &[u8]) -> Option<Right> {
         let definition = &self.definition;
-        if !definition.engines.contains(&head.shape.engine()) {
-            return None;
-        }
         match head.shape {
             Shape::TracingText => self.claims_tracing(head, line).then_some(Right::Shape),
             Shape::Slog | Shape::SlogTracing | Shape::Bracketed => {
@@ -217,7 +214,6 @@ impl Compiled {
         let definition = &self.definition;
         matches!(head.shape, Shape::Log4jFile | Shape::Log4jStatus)
             && !(definition.threads.is_empty() && definition.loggers.is_empty())
-            && definition.engines.contains(&head.shape.engine())
             && self
                 .message(trim_end(&line[head.body as usize..]))
                 .is_some()

@@ -352,7 +352,8 @@ fn read_row(
     let mut spec = ObserveSpec {
         kind,
         slot: None,
-        values: columns.iter().map(|_| None).collect(),
+        columns: columns.len(),
+        values: Vec::new(),
     };
     for (column, value) in row {
         let at = at.key(column);
@@ -374,7 +375,7 @@ fn read_row(
             })?;
         let value = ValueSpec::read(value, columns[index].column_type, holes)
             .map_err(|what| at.error(what))?;
-        spec.values[index] = Some(value);
+        spec.values.push((index, value));
     }
     Ok(spec)
 }

@@ -108,7 +108,9 @@ impl Line {
             to: end as u32,
             decoded: false,
         };
-        self.clean(block);
+        if source.coloured {
+            self.clean(block);
+        }
         self.class = Some(self.classify(catalogue, block, way));
     }
 
@@ -220,13 +222,7 @@ impl Line {
             {
                 return Some(class);
             }
-            let facts = self.peeled.layers[count].facts.0;
-            self.peeled.facts.truncate(usize::from(facts));
-            self.peeled.layers.truncate(count);
-            self.peeled.text = outside;
-            if usize::from(self.peeled.partial) > count {
-                self.peeled.partial = 0;
-            }
+            self.peeled.take_back(count, &[outside; MAX_LAYERS]);
         }
         self.scan = scan;
         None

@@ -261,8 +261,10 @@ impl ValueSpec {
 pub(crate) struct ObserveSpec {
     pub(crate) kind: usize,
     pub(crate) slot: Option<ValueSpec>,
-    /// One per column of the kind.
-    pub(crate) values: Vec<Option<ValueSpec>>,
+    /// How many columns the kind has.
+    pub(crate) columns: usize,
+    /// Those that the message fills in.
+    pub(crate) values: Vec<(usize, ValueSpec)>,
 }
 
 /// One clue a message yields.
@@ -396,15 +398,14 @@ impl<'a> Meaning<'a> {
             });
             let mut said = slot.is_some();
             let mut asked = spec.slot.is_some();
-            for value in &spec.values {
-                let got = value.as_ref().and_then(|value| value.get(told));
-                if let Some(value) = value
-                    && !value.is_fixed()
-                {
+            values.resize(spec.columns, None);
+            for (column, value) in &spec.values {
+                let got = value.get(told);
+                if !value.is_fixed() {
                     asked = true;
                     said |= got.is_some();
                 }
-                values.push(got);
+                values[*column] = got;
             }
             // A line that should have told something but did not (a field lost in pasting) is no
             // observation; one made of fixed values alone is.

@@ -22,8 +22,9 @@ const BORDERS: usize = 512;
 /// is read next.
 pub struct Parser<'c> {
     catalogue: &'c Catalogue,
-    here: Line,
-    ahead: Line,
+    /// Boxed, since they change places with every line.
+    here: Box<Line>,
+    ahead: Box<Line>,
     run: Run,
     joined: Vec<u8>,
     /// Of a joined record.
@@ -49,8 +50,8 @@ impl<'c> Parser<'c> {
     pub(crate) fn new(catalogue: &'c Catalogue) -> Parser<'c> {
         Parser {
             catalogue,
-            here: Line::default(),
-            ahead: Line::default(),
+            here: Box::default(),
+            ahead: Box::default(),
             run: Run::default(),
             joined: Vec::new(),
             scan: Scan::default(),
@@ -97,7 +98,7 @@ impl<'c> Parser<'c> {
         sink: &mut S,
     ) -> Result<(), S::Error> {
         self.chunks.clear();
-        let source = Source::lines(block, at);
+        let source = Source::looked_at(block, at);
         let mut position = 0;
         if at.byte == 0 && block.starts_with(b"\xef\xbb\xbf") {
             sink.framing(source.span(0, 3, at.line, 0), "byte order mark")?;

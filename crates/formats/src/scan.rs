@@ -17,46 +17,89 @@ pub(crate) fn digits(b: &[u8], at: usize, n: usize) -> Option<u32> {
     Some(value)
 }
 
+/// Two digits of a stamp; 100 and more if one of them is none, so that a stamp is checked once and not digit by digit.
+#[inline]
+fn pair(tens: u8, ones: u8) -> u32 {
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    let fine = (tens <= 9) & (ones <= 9);
+    u32::from(tens) * 10 + u32::from(ones) + u32::from(!fine) * 100
+}
+
 /// Reads `HH:MM:SS[.f…]` at `at`: nanoseconds of the day, fraction digits, offset after it.
 #[inline]
 pub(crate) fn clock(b: &[u8], at: usize) -> Option<(u64, u8, usize)> {
-    let hour = digits(b, at, 2)?;
-    let minute = digits(b, at + 3, 2)?;
-    let second = digits(b, at + 6, 2)?;
-    if b[at + 2] != b':' || b[at + 5] != b':' || hour > 23 || minute > 59 || second > 60 {
+    let [h, hh, colon, m, mm, other, s, ss] = *b.get(at..)?.first_chunk()?;
+    let (hour, minute, second) = (pair(h, hh), pair(m, mm), pair(s, ss));
+    let fine = (colon == b':') & (other == b':') & (hour <= 23) & (minute <= 59) & (second <= 60);
+    if !fine {
         return None;
     }
     let mut end = at + 8;
     let mut nanos = u64::from((hour * 60 + minute) * 60 + second) * 1_000_000_000;
-    let mut written = 0u8;
+    let mut written = 0;
     if b.get(end) == Some(&b'.') && b.get(end + 1).is_some_and(u8::is_ascii_digit) {
+        const SCALES: [u64; 10] = {
+            let mut scales = [1_000_000_000; 10];
+            let mut digits = 1;
+            while digits < 10 {
+                scales[digits] = scales[digits - 1] / 10;
+                digits += 1;
+            }
+            scales
+        };
         end += 1;
-        let mut scale = 100_000_000u64;
+        let mut fraction = 0u64;
         while let Some(d) = b.get(end).map(|c| c.wrapping_sub(b'0')).filter(|d| *d <= 9) {
             if written < 9 {
-                nanos += u64::from(d) * scale;
-                scale /= 10;
+                fraction = fraction * 10 + u64::from(d);
                 written += 1;
             }
             end += 1;
         }
+        nanos += fraction * SCALES[written];
     }
-    Some((nanos, written, end))
+    Some((nanos, written as u8, end))
+}
+
+/// A stamp without year or zone: month, day, and the clock at `at`; the offset after it.
+#[inline]
+pub(crate) fn month_day_clock(month: u8, day: u32, b: &[u8], at: usize) -> Option<(Stamp, usize)> {
+    let fine = (1..=12).contains(&month) && day > 0;
+    if !fine || day > u32::from(time::days_in_month(2000, month)) {
+        return None;
+    }
+    let (nanos_of_day, fraction_digits, end) = clock(b, at)?;
+    let date = StampDate::NoYear {
+        month,
+        day: day as u8,
+    };
+    let stamp = Stamp {
+        date,
+        nanos_of_day,
+        fraction_digits,
+        zone: StampZone::None,
+    };
+    Some((stamp, end))
 }
 
 /// Reads `YYYY-MM-DD` followed by `separator` and a clock, then `Z` or an offset if one is there.
 #[inline]
 pub(crate) fn full_stamp(b: &[u8], at: usize) -> Option<(Stamp, usize)> {
-    if b.len() < at + 19 || b[at + 4] != b'-' || b[at + 7] != b'-' {
+    if b.len() < at + 19 {
         return None;
     }
-    if !matches!(b[at + 10], b' ' | b'T') {
+    let [c, cc, y, yy, dash, m, mm, other, d, dd, between] = *b[at..].first_chunk()?;
+    if dash != b'-' || other != b'-' || !matches!(between, b' ' | b'T') {
         return None;
     }
-    let year = digits(b, at, 4)? as i32;
-    let month = digits(b, at + 5, 2)? as u8;
-    let day = digits(b, at + 8, 2)? as u8;
-    if day == 0 || day > time::days_in_month(year, month) {
+    let (century, year) = (pair(c, cc), pair(y, yy));
+    let (month, day) = (pair(m, mm), pair(d, dd));
+    let fine = (century < 100) & (year < 100) & (month <= 12) & (day <= 31) & (day > 0);
+    if !fine {
+        return None;
+    }
+    let (year, month, day) = ((century * 100 + year) as i32, month as u8, day as u8);
+    if day > time::days_in_month(year, month) {
         return None;
     }
     let (nanos_of_day, fraction_digits, mut end) = clock(b, at + 11)?;
@@ -151,10 +194,11 @@ pub(crate) fn english_month(word: &[u8]) -> Option<u8> {
         number(b"Dec"),
     ];
     let word = number(word.try_into().ok()?);
-    NAMES
-        .iter()
-        .position(|name| *name == word)
-        .map(|index| index as u8 + 1)
+    // Compared with all of them at once; a month that is none counts up to 0.
+    let month = NAMES.iter().zip(1u8..).fold(0, |month, (name, number)| {
+        month | if *name == word { number } else { 0 }
+    });
+    (month > 0).then_some(month)
 }
 
 /// Reads a month name: 1 to 12. ASCII letters may be upper case; a closing dot is allowed.
@@ -197,39 +241,23 @@ pub(crate) fn year_less_stamp(b: &[u8]) -> Option<(Stamp, usize)> {
         day = day * 10 + u32::from(b[at] - b'0');
         at += 1;
     }
-    if b.get(at) != Some(&b' ') || day == 0 || day > 31 {
+    // The month last, since names of months are many.
+    if b.get(at) != Some(&b' ') || b.get(at + 3) != Some(&b':') || b.get(at + 6) != Some(&b':') {
         return None;
     }
-    let (nanos_of_day, fraction_digits, end) = clock(b, at + 1)?;
-    // Last, since names of months are many.
-    let month = month_name(&b[..blank])?;
-    if day > u32::from(time::days_in_month(2000, month)) {
-        return None;
-    }
-    Some((
-        Stamp {
-            date: StampDate::NoYear {
-                month,
-                day: day as u8,
-            },
-            nanos_of_day,
-            fraction_digits,
-            zone: StampZone::None,
-        },
-        end,
-    ))
+    month_day_clock(month_name(&b[..blank])?, day, b, at + 1)
 }
 
-/// Reads a count since 1970 in seconds (with a fraction or without), milli-, micro- or nanoseconds,
-/// told apart by its digits.
+/// Reads a count since 1970 in seconds, milli-, micro- or nanoseconds, told apart by its digits, with a
+/// fraction or without.
 pub(crate) fn epoch_stamp(b: &[u8]) -> Option<Stamp> {
     let dot = b.iter().take(20).position(|c| *c == b'.');
     let whole = dot.unwrap_or(b.len());
-    let power = match (whole, dot) {
-        (9 | 10, _) => 0,
-        (13, None) => 3,
-        (16, None) => 6,
-        (19, None) => 9,
+    let power = match whole {
+        9 | 10 => 0,
+        13 => 3,
+        16 => 6,
+        19 => 9,
         _ => return None,
     };
     let mut count = 0u64;
@@ -243,23 +271,21 @@ pub(crate) fn epoch_stamp(b: &[u8]) -> Option<Stamp> {
     let unit = 10u64.pow(power);
     let seconds = count / unit;
     let mut nanos = (count % unit) * 10u64.pow(9 - power);
-    let mut fraction_digits = power as u8;
+    let mut written = power;
     if let Some(dot) = dot {
         let fraction = &b[dot + 1..];
         if fraction.is_empty() || !fraction.iter().all(u8::is_ascii_digit) {
             return None;
         }
-        let mut scale = 100_000_000;
-        for c in fraction.iter().take(9) {
-            nanos += u64::from(c - b'0') * scale;
-            scale /= 10;
-            fraction_digits += 1;
+        for c in fraction.iter().take(9 - power as usize) {
+            written += 1;
+            nanos += u64::from(c - b'0') * 10u64.pow(9 - written);
         }
     }
     Some(Stamp {
         date: StampDate::Full(i32::try_from(seconds / 86_400).ok()?),
         nanos_of_day: seconds % 86_400 * 1_000_000_000 + nanos,
-        fraction_digits,
+        fraction_digits: written as u8,
         zone: StampZone::Utc,
     })
 }

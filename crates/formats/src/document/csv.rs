@@ -61,8 +61,9 @@ impl Csv {
                         .position(|column| column.as_slice() == name.as_bytes())
                 })
             };
-            let message = place(&MESSAGES)?;
-            let time = place(&TIMES)?;
+            let (Some(message), Some(time)) = (place(&MESSAGES), place(&TIMES)) else {
+                continue;
+            };
             let kind = match columns[time].as_slice() {
                 b"Date" if columns.iter().any(|column| column == b"Service") => "datadog-csv",
                 b"Date" | b"Time" | b"tsNs" => "loki",

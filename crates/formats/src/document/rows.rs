@@ -2,6 +2,7 @@
 //! from. And the source of lines: a block as it is, or the rows of one.
 
 use super::super::wrapper::{Found, Layer, Place, Range};
+use crate::scan::has_colours;
 use memchr::memchr_iter;
 use model::{Position, Span};
 
@@ -167,6 +168,8 @@ pub(crate) struct Source<'b> {
     /// The text that lines lie in.
     pub(crate) block: &'b [u8],
     pub(crate) rows: Option<&'b Rows>,
+    /// Whether a line may have colours: most logs have none in all of a block, and then no line is asked.
+    pub(crate) coloured: bool,
     at: Position,
 }
 
@@ -176,7 +179,16 @@ impl<'b> Source<'b> {
         Source {
             block,
             rows: None,
+            coloured: true,
             at,
+        }
+    }
+
+    /// The same, after a look at the whole block.
+    pub(crate) fn looked_at(block: &'b [u8], at: Position) -> Source<'b> {
+        Source {
+            coloured: has_colours(block),
+            ..Source::lines(block, at)
         }
     }
 
@@ -184,6 +196,7 @@ impl<'b> Source<'b> {
         Source {
             block: &rows.texts,
             rows: Some(rows),
+            coloured: true,
             at,
         }
     }

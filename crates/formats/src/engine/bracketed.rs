@@ -6,18 +6,13 @@
 //!
 //! The target is the component; the line in its source is not kept apart.
 
+use super::tracing::is_level;
 use super::{Head, Shape};
-use crate::scan::{full_stamp, same_word};
+use crate::scan::full_stamp;
 use model::StampZone;
 
 /// The longest target.
 const TARGET_MAX: usize = 128;
-
-fn is_level(word: &[u8]) -> bool {
-    [&b"INFO"[..], b"WARN", b"ERROR", b"DEBUG", b"TRACE"]
-        .iter()
-        .any(|level| same_word(level, word))
-}
 
 /// The end of a Rust path at `at`.
 fn path_end(line: &[u8], at: usize) -> Option<usize> {

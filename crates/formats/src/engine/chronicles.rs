@@ -4,8 +4,8 @@
 //! holds a blank, `=`, a quote or anything but printable ASCII, and backslashes escape inside; so a bare
 //! value ends at the next blank. Old builds print whole seconds and `NOT` for `NTC`.
 
-use super::{Head, Rules, Shape};
-use crate::scan::{KEY_MAX, full_stamp, is_key_byte, key_before, trim_end};
+use super::{Head, Rules, Shape, logrus};
+use crate::scan::{full_stamp, key_before, trim_end};
 use memchr::{memchr, memchr2};
 use model::{Field, FieldValue, StampZone};
 
@@ -40,18 +40,10 @@ pub(crate) fn recognise(line: &[u8]) -> Option<Head> {
     })
 }
 
-/// The end of the key at `at`, if a `=` follows it.
+/// The end of the key at `at`, if a `=` follows it. None has blanks in it.
 #[inline]
 fn key_at(text: &[u8], at: usize) -> Option<usize> {
-    if !text.get(at)?.is_ascii_alphabetic() {
-        return None;
-    }
-    let length = text[at..]
-        .iter()
-        .take(KEY_MAX)
-        .take_while(|c| is_key_byte(**c))
-        .count();
-    (text.get(at + length) == Some(&b'=')).then_some(at + length)
+    logrus::key_at(text, at, &[])
 }
 
 /// Where the fields begin; the end of the text if there are none.

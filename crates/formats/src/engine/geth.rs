@@ -12,9 +12,9 @@
 //! A message may hold line feeds: the report of a bad block is a block of its own between rows of `#`.
 
 use super::{Head, Shape};
-use crate::scan::{KEY_MAX, clock, digits, full_stamp, is_key_byte, trim_end};
+use crate::scan::{KEY_MAX, digits, full_stamp, is_key_byte, month_day_clock, trim_end};
 use memchr::{memchr, memchr2};
-use model::{Field, FieldValue, Stamp, StampDate, StampZone, time};
+use model::{Field, FieldValue, Stamp};
 
 /// The most bytes of a source location or of a component in brackets.
 const BRACKET_MAX: usize = 96;
@@ -34,18 +34,7 @@ fn stamp(line: &[u8], at: usize) -> Option<(Stamp, usize)> {
         return None;
     }
     let month = digits(line, at, 2)? as u8;
-    let day = digits(line, at + 3, 2)? as u8;
-    if !(1..=12).contains(&month) || day == 0 || day > time::days_in_month(2000, month) {
-        return None;
-    }
-    let (nanos_of_day, fraction_digits, end) = clock(line, at + 6)?;
-    let stamp = Stamp {
-        date: StampDate::NoYear { month, day },
-        nanos_of_day,
-        fraction_digits,
-        zone: StampZone::None,
-    };
-    Some((stamp, end))
+    month_day_clock(month, digits(line, at + 3, 2)?, line, at + 6)
 }
 
 /// Stamp, location and what follows; `at` is after the opening bracket.

@@ -13,9 +13,11 @@
 //!   also in JSON; the definition says what such messages begin with (`segments`).
 
 use super::{Head, Rules, Shape};
-use crate::scan::{clock, digits, english_month, full_stamp, is_key_byte, key_before, trim_end};
+use crate::scan::{
+    digits, english_month, full_stamp, is_key_byte, key_before, month_day_clock, trim_end,
+};
 use memchr::{memchr, memmem};
-use model::{Field, FieldValue, Stamp, StampDate, StampZone, time};
+use model::{Field, FieldValue, Stamp, StampDate, StampZone};
 
 /// The most bytes between the brackets.
 const MODULE_MAX: usize = 64;
@@ -26,18 +28,8 @@ fn month_stamp(line: &[u8]) -> Option<(Stamp, usize)> {
         return None;
     }
     let month = english_month(&line[..3])?;
-    let day = digits(line, 4, 2)? as u8;
-    if day == 0 || day > time::days_in_month(2000, month) {
-        return None;
-    }
-    let (nanos_of_day, fraction_digits, end) = clock(line, 7)?;
-    let stamp = Stamp {
-        date: StampDate::NoYear { month, day },
-        nanos_of_day,
-        fraction_digits,
-        zone: StampZone::None,
-    };
-    (fraction_digits > 0).then_some((stamp, end))
+    month_day_clock(month, digits(line, 4, 2)?, line, 7)
+        .filter(|(stamp, _)| stamp.fraction_digits > 0)
 }
 
 /// Reads up to nine digits; returns number and length.
@@ -84,28 +76,15 @@ fn slot_stamp(line: &[u8]) -> Option<(Stamp, usize)> {
     Some((stamp, at))
 }
 
-/// The length of `^[[36m`, a colour whose escape became a caret in pasting.
-fn caret_colour(text: &[u8]) -> usize {
-    let Some(rest) = text.strip_prefix(b"^[[") else {
-        return 0;
-    };
-    let digits = rest
-        .iter()
-        .take(4)
-        .take_while(|c| c.is_ascii_digit())
-        .count();
-    if rest.get(digits) == Some(&b'm') {
-        3 + digits + 1
-    } else {
-        0
-    }
-}
-
 /// Says whether a record starts with this line.
 pub(crate) fn recognise(line: &[u8]) -> Option<Head> {
     let (stamp, end) = match line.first()? {
         b'E' => slot_stamp(line)?,
-        b'0'..=b'9' => full_stamp(line, 0)?,
+        // Whole seconds, then the module: most others' dates are out here.
+        b'0'..=b'9' if line.get(10) == Some(&b' ') && matches!(line.get(19), Some(b' ' | b'[')) => {
+            full_stamp(line, 0)?
+        }
+        b'0'..=b'9' => return None,
         _ => month_stamp(line)?,
     };
     let mut at = end;
@@ -129,13 +108,11 @@ pub(crate) fn recognise(line: &[u8]) -> Option<Head> {
     if at == start {
         return None;
     }
-    at += caret_colour(&line[at..]);
     let level = at;
     while line.get(at).is_some_and(u8::is_ascii_lowercase) {
         at += 1;
     }
     let level_end = at;
-    at += caret_colour(&line[at..]);
     let is_level = matches!(
         &line[level..level_end],
         b"error" | b"warn" | b"info" | b"verbose" | b"debug" | b"trace" | b"silly"
@@ -401,7 +378,10 @@ mod tests {
 
     #[track_caller]
     fn check(line: &str, stamp: &str, component: &str, message: &str, fields: &[(&str, &str)]) {
-        let line = line.as_bytes();
+        // Whoever reads a line takes its colours out first.
+        let mut plain = Vec::new();
+        crate::scan::strip_colours(line.as_bytes(), &mut plain);
+        let line = plain.as_slice();
         let head = recognise(line).expect("a record");
         let mut seen = Vec::new();
         let segments = ["Synced".to_owned(), "Syncing".to_owned()];

@@ -16,7 +16,9 @@ use model::{Field, FieldValue, Stamp, StampDate, StampZone};
 /// How Teku ends a line whose stack trace only its log file has.
 const TRACE_IN_FILE: &[u8] = b"(See log file for full stack trace)";
 
-fn is_level(word: &[u8]) -> bool {
+/// Whether a word is a level as log4j (and NLog) print it.
+#[inline]
+pub(super) fn is_level(word: &[u8]) -> bool {
     matches!(
         word,
         b"INFO" | b"DEBUG" | b"WARN" | b"ERROR" | b"TRACE" | b"FATAL"

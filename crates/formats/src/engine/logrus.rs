@@ -93,8 +93,7 @@ pub(crate) fn stampless(line: &[u8]) -> Option<Head> {
     (head.component.0 < head.component.1).then_some(head)
 }
 
-/// `time="stamp" level=info msg=…`; `at` is where the stamp begins.
-/// `time="…" level=…`; a letter or two may be lost in pasting.
+/// `time="…" level=info msg=…`; a letter or two may be lost in pasting.
 pub(crate) fn quoted_line(line: &[u8]) -> Option<Head> {
     [&b"time=\""[..], b"ime=\"", b"me=\""]
         .iter()
@@ -242,7 +241,7 @@ fn parens(text: &[u8]) -> i32 {
 
 /// The end of the key at `at`, if a `=` follows it.
 #[inline]
-fn key_at(text: &[u8], at: usize, spaced: &[String]) -> Option<usize> {
+pub(super) fn key_at(text: &[u8], at: usize, spaced: &[String]) -> Option<usize> {
     if !text.get(at)?.is_ascii_alphabetic() {
         return None;
     }

@@ -269,12 +269,6 @@ pub(crate) fn recognisers(line: &[u8]) -> &'static [Recogniser] {
     let Some(first) = line.first() else {
         return &[];
     };
-    // `Aug 14 …` can be none of the many that begin with a level or a date.
-    if first.is_ascii_uppercase()
-        && let [_, _, _, b' ', b'0'..=b'3', b'0'..=b'9', b' ', ..] = line
-    {
-        return &[slog::recognise, tracing::year_less];
-    }
     match first {
         b'[' => &[
             |line| logrus::terminal(line, 1),
@@ -290,18 +284,58 @@ pub(crate) fn recognisers(line: &[u8]) -> &'static [Recogniser] {
         ],
         b'i' | b'm' => &[logrus::quoted_line, roughtime::recognise],
         b'l' => &[logrus::level_first, roughtime::recognise],
-        b'0'..=b'9' => &[
+        b'0'..=b'9' => after_digit(line),
+        b'A'..=b'Z' => after_capital(line),
+        b' ' => &[indented, slog::indented],
+        b'p' | b'f' | b'g' => &[panics::go, roughtime::recognise],
+        b'<' | b'n' => &[panics::node, roughtime::recognise],
+        b'a'..=b'z' => &[roughtime::recognise],
+        _ => &[],
+    }
+}
+
+/// The recognisers of lines that begin with a digit: of a date with dashes by what parts it from the clock.
+#[inline]
+fn after_digit(line: &[u8]) -> &'static [Recogniser] {
+    let dated = line.get(4) == Some(&b'-');
+    match line.get(10) {
+        Some(b'T') if dated => &[tracing::recognise, bracket_lost, nethermind::dated],
+        Some(b' ') if dated => &[
             log4j::recognise,
-            tracing::recognise,
             bracket_lost,
             nethermind::dated,
-            nethermind::year_less,
             postgres::dated,
-            roughtime::recognise,
             lodestar::recognise,
         ],
+        _ => &[
+            log4j::recognise,
+            nethermind::year_less,
+            roughtime::recognise,
+        ],
+    }
+}
+
+/// The recognisers of lines that begin with a capital. A month, a level before a bracket or a date can be nothing
+/// of the many others, who have words there.
+#[inline]
+fn after_capital(line: &[u8]) -> &'static [Recogniser] {
+    match line {
+        // `Aug 14 …`
+        [_, _, _, b' ', b'0'..=b'3', b'0'..=b'9', b' ', ..] => {
+            return &[slog::recognise, tracing::year_less];
+        }
+        // `Jun-19 09:14:30.001[module] …`
+        [_, _, _, b'-', b'0'..=b'3', b'0'..=b'9', b' ', ..] => {
+            return &[lodestar::recognise, roughtime::recognise];
+        }
+        // `INF 2023-09-15 …`
+        [_, _, _, b' ', b'0'..=b'9', _, _, _, b'-', ..] => return &[chronicles::recognise],
+        // `INFO [08-14|…`, `ERROR[08-14|…`, `INFO[08-14|…`
+        [_, _, _, _, b'[', ..] | [_, _, _, _, _, b'[', ..] => return &[geth::terminal],
+        _ => {}
+    }
+    match line[0] {
         b'E' | b'F' | b'U' => &[
-            chronicles::recognise,
             slog::recognise,
             tracing::year_less,
             logrus::stampless,
@@ -314,31 +348,22 @@ pub(crate) fn recognisers(line: &[u8]) -> &'static [Recogniser] {
             roughtime::recognise,
         ],
         b'T' | b'S' => &[
-            chronicles::recognise,
             slog::recognise,
             tracing::year_less,
             logrus::stampless,
             geth::terminal,
             postgres::bare,
             roughtime::recognise,
-            lodestar::recognise,
             panics::nim,
         ],
-        b'A'..=b'Z' => &[
-            chronicles::recognise,
+        _ => &[
             slog::recognise,
             tracing::year_less,
             logrus::stampless,
             geth::terminal,
             postgres::bare,
             roughtime::recognise,
-            lodestar::recognise,
         ],
-        b' ' => &[indented, slog::indented],
-        b'p' | b'f' | b'g' => &[panics::go, roughtime::recognise],
-        b'<' | b'n' => &[panics::node, roughtime::recognise],
-        b'a'..=b'z' => &[roughtime::recognise],
-        _ => &[],
     }
 }
 

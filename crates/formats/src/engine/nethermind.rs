@@ -8,10 +8,11 @@
 //! An exception follows its message on the same line and goes on with `   at …`; the summary at the start
 //! stands between rows of `=`.
 
+use super::log4j::is_level;
 use super::{Head, Shape};
-use crate::scan::{clock, full_stamp, month_name, trim_end};
+use crate::scan::{full_stamp, month_day_clock, month_name, trim_end};
 use memchr::memchr;
-use model::{Field, FieldValue, Stamp, StampDate, StampZone, time};
+use model::{Field, FieldValue, StampDate};
 
 const EMPTY: Head = Head {
     shape: Shape::Nethermind,
@@ -21,13 +22,6 @@ const EMPTY: Head = Head {
     spans: (0, 0),
     body: 0,
 };
-
-fn is_level(word: &[u8]) -> bool {
-    matches!(
-        word,
-        b"INFO" | b"WARN" | b"ERROR" | b"DEBUG" | b"TRACE" | b"FATAL"
-    )
-}
 
 /// A logger: `Merge.Plugin.Handlers.ForkchoiceUpdatedHandler`.
 fn is_logger(word: &[u8]) -> bool {
@@ -76,23 +70,14 @@ pub(crate) fn year_less(line: &[u8]) -> Option<Head> {
     if line.get(1 + two) != Some(&b' ') || line.get(5 + two) != Some(&b' ') {
         return None;
     }
-    let day = line[..1 + two]
-        .iter()
-        .try_fold(0, |n, c| c.is_ascii_digit().then(|| n * 10 + (c - b'0')))?;
+    let day = line[..1 + two].iter().try_fold(0, |n, c| {
+        c.is_ascii_digit().then(|| n * 10 + u32::from(c - b'0'))
+    })?;
     let month = month_name(&line[2 + two..5 + two])?;
-    if day == 0 || day > time::days_in_month(2000, month) {
-        return None;
-    }
-    let (nanos_of_day, fraction_digits, end) = clock(line, 6 + two)?;
+    let (stamp, end) = month_day_clock(month, day, line, 6 + two)?;
     if !line[end..].starts_with(b" | ") {
         return None;
     }
-    let stamp = Stamp {
-        date: StampDate::NoYear { month, day },
-        nanos_of_day,
-        fraction_digits,
-        zone: StampZone::None,
-    };
     Some(Head {
         stamp: Some(stamp),
         body: (end + 3) as u32,

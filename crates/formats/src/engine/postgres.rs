@@ -111,6 +111,8 @@ fn stamp(line: &[u8]) -> Option<(Stamp, usize)> {
         return None;
     }
     stamp.zone = match &zone[..length] {
+        // A level: programs of all kinds have it there.
+        b"INFO" | b"WARN" | b"ERROR" | b"DEBUG" | b"TRACE" | b"FATAL" => return None,
         b"UTC" | b"GMT" => StampZone::Utc,
         offset @ [b'+' | b'-', ..] => StampZone::Offset(offset_seconds(offset)?),
         _ => StampZone::None,

@@ -16,9 +16,9 @@
 //! a level that only slog spells so, to be taken for one.
 
 use super::{Head, Rules, Shape};
-use crate::scan::{KEY_MAX, clock, digits, english_month, same_word, trim_end};
+use crate::scan::{KEY_MAX, digits, english_month, month_day_clock, same_word, trim_end};
 use memchr::{memchr, memmem};
-use model::{Field, FieldValue, Stamp, StampDate, StampZone};
+use model::{Field, FieldValue, Stamp};
 
 /// Columns the message is padded to; tracing puts two blanks after them.
 const SLOG_COLUMN: usize = 40;
@@ -34,17 +34,8 @@ fn stamp(line: &[u8], at: usize) -> Option<Stamp> {
         return None;
     }
     let month = english_month(&text[..3])?;
-    let day = digits(text, 4, 2)? as u8;
-    if day == 0 || day > model::time::days_in_month(2000, month) {
-        return None;
-    }
-    let (nanos_of_day, fraction_digits, end) = clock(line, at + 7)?;
-    (end == at + 19).then_some(Stamp {
-        date: StampDate::NoYear { month, day },
-        nanos_of_day,
-        fraction_digits,
-        zone: StampZone::None,
-    })
+    let (stamp, end) = month_day_clock(month, digits(text, 4, 2)?, line, at + 7)?;
+    (end == at + 19).then_some(stamp)
 }
 
 /// How a level is spelled.
@@ -257,8 +248,7 @@ fn split_message(
 /// The first run of blanks that a key follows.
 fn padding(text: &[u8], from: usize, listed: &[String]) -> Option<(usize, Key)> {
     let mut at = from;
-    while let Some(offset) = memmem::find(&text[at..], b"  ") {
-        let start = at + offset;
+    while let Some(start) = two_blanks(text, at) {
         let blanks = text[start..].iter().take_while(|c| **c == b' ').count();
         at = start + blanks;
         if let Some(colon) = key_end(text, at, listed) {
@@ -266,6 +256,27 @@ fn padding(text: &[u8], from: usize, listed: &[String]) -> Option<(usize, Key)> 
         }
     }
     None
+}
+
+/// The next two blanks in a row: a word at a time, since making a searcher for so short a text takes longer.
+#[inline]
+fn two_blanks(text: &[u8], mut at: usize) -> Option<usize> {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = LOW << 7;
+    while let Some(bytes) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let word = u64::from_le_bytes(*bytes) ^ (LOW * b' ' as u64);
+        // A bit for each byte that is a blank, and nothing for any other.
+        let blank = !(((word & !HIGH) + !HIGH) | word) & HIGH;
+        let pairs = blank & (blank >> 8);
+        if pairs != 0 {
+            return Some(at + pairs.trailing_zeros() as usize / 8);
+        }
+        at += 7;
+    }
+    let rest = text.get(at..)?;
+    rest.windows(2)
+        .position(|two| two == b"  ")
+        .map(|offset| at + offset)
 }
 
 /// The first comma that a key follows.

@@ -1,8 +1,8 @@
 //! Times in values of their own (JSON, logfmt, users' patterns), where the whole text is the time:
 //! civil with or without year and zone, a comma before the fraction, or a number since 1970.
 
-use crate::scan::{full_stamp, year_less_stamp};
-use model::{Stamp, StampDate, StampZone};
+use crate::scan::{epoch_stamp, full_stamp, year_less_stamp};
+use model::{Stamp, StampZone};
 
 /// Reads a time that fills the whole text.
 #[inline]
@@ -12,7 +12,9 @@ pub(crate) fn whole(text: &[u8]) -> Option<Stamp> {
         return civil(text);
     }
     if digits {
-        return epoch(text);
+        // Nine digits are as well any number.
+        let nine = text.get(9).is_none_or(|c| *c == b'.');
+        return epoch_stamp(text).filter(|_| !nine);
     }
     let (stamp, end) = year_less_stamp(text)?;
     (end == text.len()).then_some(stamp)
@@ -45,46 +47,6 @@ fn civil(text: &[u8]) -> Option<Stamp> {
         }
         _ => None,
     }
-}
-
-/// Reads a number of seconds, milli-, micro- or nanoseconds since 1970: their size tells which, from
-/// 2001 to 2286.
-fn epoch(text: &[u8]) -> Option<Stamp> {
-    let whole = text.iter().take_while(|c| c.is_ascii_digit()).count();
-    let unit_digits = match whole {
-        10 => 0u32,
-        13 => 3,
-        16 => 6,
-        19 => 9,
-        _ => return None,
-    };
-    let mut value = 0u64;
-    for digit in &text[..whole] {
-        value = value * 10 + u64::from(digit - b'0');
-    }
-    let scale = 10u64.pow(unit_digits);
-    let seconds = value / scale;
-    let mut nanos = value % scale * 10u64.pow(9 - unit_digits);
-    let mut written = unit_digits;
-    if whole < text.len() {
-        let fraction = text[whole..].strip_prefix(b".")?;
-        if fraction.is_empty() || !fraction.iter().all(u8::is_ascii_digit) {
-            return None;
-        }
-        for digit in fraction {
-            if written == 9 {
-                break;
-            }
-            written += 1;
-            nanos += u64::from(digit - b'0') * 10u64.pow(9 - written);
-        }
-    }
-    Some(Stamp {
-        date: StampDate::Full((seconds / 86_400) as i32),
-        nanos_of_day: seconds % 86_400 * 1_000_000_000 + nanos,
-        fraction_digits: written as u8,
-        zone: StampZone::Utc,
-    })
 }
 
 #[cfg(test)]
@@ -130,6 +92,7 @@ mod tests {
             "1704164645.",
             "1704164645.5x",
             "17041646451",
+            "170416464.5",
             "2024-01-02",
             "noon",
             "2024-01-02T03:04:05Zx",

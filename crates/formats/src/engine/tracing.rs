@@ -9,7 +9,9 @@ use crate::scan::{full_stamp, key_before, same_word, trim_end, year_less_stamp};
 use memchr::{memchr, memchr2, memchr3};
 use model::{Field, FieldValue, Stamp, StampZone};
 
-fn is_level(word: &[u8]) -> bool {
+/// Whether a word is a level as tracing prints it.
+#[inline]
+pub(super) fn is_level(word: &[u8]) -> bool {
     [&b"INFO"[..], b"WARN", b"ERROR", b"DEBUG", b"TRACE"]
         .iter()
         .any(|level| same_word(level, word))

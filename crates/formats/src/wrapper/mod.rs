@@ -156,6 +156,21 @@ impl Found {
         self.facts.iter().any(|(known, _)| *known == name)
     }
 
+    /// Says that the payload is what was decoded from `start` on, without the line's own end.
+    pub(crate) fn decoded(&mut self, start: usize, out: &mut Vec<u8>) {
+        if out.len() > start && out.last() == Some(&b'\n') {
+            out.pop();
+            if out.len() > start && out.last() == Some(&b'\r') {
+                out.pop();
+            }
+        }
+        self.text = Range {
+            from: start,
+            to: out.len(),
+            out: true,
+        };
+    }
+
     /// Says what the layer is and that its payload is the text from `at` on.
     pub(crate) fn rest(
         &mut self,

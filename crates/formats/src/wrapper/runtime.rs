@@ -26,17 +26,7 @@ pub(super) fn docker_json(text: &[u8], _: Way, found: &mut Found, out: &mut Vec<
         found.fact("attrs", from, to);
     }
     found.partial = out.last() != Some(&b'\n') || out.len() == start;
-    if !found.partial {
-        out.pop();
-        if out.len() > start && out.last() == Some(&b'\r') {
-            out.pop();
-        }
-    }
-    found.text = Range {
-        from: start,
-        to: out.len(),
-        out: true,
-    };
+    found.decoded(start, out);
     true
 }
 
@@ -140,7 +130,6 @@ pub(super) fn timestamps(text: &[u8], way: Way, found: &mut Found, out: &mut Vec
             out: true,
         };
     }
-    // `docker logs -t --details`: the attributes stand behind the stamp.
     true
 }
 

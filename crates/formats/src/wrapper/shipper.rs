@@ -396,17 +396,7 @@ pub(crate) fn payload(text: &[u8], value: Value, found: &mut Found, out: &mut Ve
             }
         }
     }
-    if out.len() > start && out.last() == Some(&b'\n') {
-        out.pop();
-        if out.len() > start && out.last() == Some(&b'\r') {
-            out.pop();
-        }
-    }
-    found.text = Range {
-        from: start,
-        to: out.len(),
-        out: true,
-    };
+    found.decoded(start, out);
     true
 }
 

@@ -6,11 +6,8 @@
 
 use super::keys::Keys;
 use super::scan::{Scan, State};
-use crate::scan::{is_key_byte, key_before, trim_end};
+use crate::scan::{KEY_MAX, is_key_byte, key_before, trim_end};
 use memchr::{memchr, memchr2};
-
-/// The longest key.
-const KEY_MAX: usize = 64;
 
 /// The end of the key at `at`, if a `=` follows it.
 #[inline]
