@@ -13,6 +13,16 @@ pub enum DumpKind {
     PsqlAligned,
     /// The same, but a web page has put whole tables on one line.
     PsqlGlued,
+    /// A file of SQLite.
+    Sqlite,
+    /// Slashing protection in the interchange format (EIP-3076).
+    Interchange,
+    /// One validator's slashing protection as YAML (Teku, Prysm).
+    SlashingYaml,
+    /// Answers of JSON-RPC, the Beacon API or a block explorer.
+    ApiAnswers,
+    /// CSV as Etherscan exports it.
+    EtherscanCsv,
 }
 
 impl DumpKind {
@@ -22,6 +32,11 @@ impl DumpKind {
             DumpKind::PgDumpPlain => "pg_dump-plain",
             DumpKind::PsqlAligned => "psql-aligned",
             DumpKind::PsqlGlued => "psql-glued",
+            DumpKind::Sqlite => "sqlite",
+            DumpKind::Interchange => "eip-3076",
+            DumpKind::SlashingYaml => "slashing-protection-yaml",
+            DumpKind::ApiAnswers => "api-answers",
+            DumpKind::EtherscanCsv => "etherscan-csv",
         }
     }
 
@@ -310,6 +325,9 @@ pub enum DumpError {
         #[source]
         source: io::Error,
     },
+    /// What must be read twice could not be spooled.
+    #[error("cannot write a temporary file to read the document from")]
+    Spool(#[source] io::Error),
     /// The sink refused.
     #[error("cannot take the rows")]
     Sink(#[source] SinkError),

@@ -107,7 +107,7 @@ impl<'r> Input<'r> {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(DumpError::Read { source, .. }) => return Err(source),
-                Err(DumpError::Sink(_)) => break,
+                Err(DumpError::Spool(_) | DumpError::Sink(_)) => break,
             }
         }
         let window = self.window();

@@ -10,6 +10,7 @@
 
 mod block;
 mod copy;
+mod documents;
 mod facts;
 mod infer;
 mod input;
@@ -65,6 +66,13 @@ pub(crate) fn read_form(
         Some(kind @ (DumpKind::PsqlAligned | DumpKind::PsqlGlued)) => {
             psql::read(input, kind, want, sink)
         }
+        Some(
+            kind @ (DumpKind::Sqlite
+            | DumpKind::Interchange
+            | DumpKind::SlashingYaml
+            | DumpKind::ApiAnswers
+            | DumpKind::EtherscanCsv),
+        ) => documents::read(input, kind, want, sink),
         Some(DumpKind::PgDumpPlain) | None => plain::read(input, want, sink),
     }
 }

@@ -25,6 +25,9 @@ const PLAIN: [&[u8]; 8] = [
 /// that this version reads.
 pub fn sniff(head: &[u8]) -> Option<DumpKind> {
     let head = &head[..head.len().min(HEAD)];
+    if let Some(document) = crate::documents::sniff(head) {
+        return Some(document);
+    }
     let mut previous: &[u8] = b"";
     let mut asked = None;
     for line in head.split(|&b| b == b'\n') {

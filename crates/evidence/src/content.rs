@@ -31,11 +31,24 @@ const MAGIC: &[(&[u8], &str)] = &[
         b"PGDMP",
         "a pg_dump archive in custom format (restore it to plain SQL with pg_restore -f)",
     ),
+    (
+        b"\x37\x7f\x06\x82",
+        "the write-ahead log of an SQLite database (open the database once with its own program, which merges it)",
+    ),
+    (
+        b"\x37\x7f\x06\x83",
+        "the write-ahead log of an SQLite database (open the database once with its own program, which merges it)",
+    ),
     (b"PAR1", "a Parquet file"),
     (b"LPKSHHRH", "a systemd journal (export it with journalctl)"),
     (b"\xff\xfe\x00\x00", "UTF-32 text"),
     (b"\xca\xfe\xba\xbe", "a Java class or Mach-O program"),
 ];
+
+/// bbolt's mark (0xED0CDAED, little-endian), which stands in the first meta page behind the page's
+/// header.
+const BOLT: &[u8; 4] = b"\xed\xda\x0c\xed";
+const BOLT_AT: usize = 16;
 
 impl Content {
     /// Looks at the first bytes of a decoded stream (a few KiB are enough).
@@ -55,6 +68,12 @@ impl Content {
         }
         if let Some((_, what)) = MAGIC.iter().find(|(magic, _)| head.starts_with(magic)) {
             return Content::Binary(what);
+        }
+        if head.get(BOLT_AT..BOLT_AT + 4) == Some(BOLT.as_slice()) {
+            return Content::Binary(
+                "a bolt database (of Prysm's validator.db, `prysm validator \
+                 slashing-protection-history export` writes what is needed as JSON)",
+            );
         }
         if head.get(257..262) == Some(b"ustar".as_slice()) {
             return Content::Binary("a tar archive");
@@ -89,6 +108,20 @@ mod tests {
         log.extend_from_slice(&[0; 4000]);
         log.extend_from_slice(b"[2020-08-14 17:35:02]  INFO node: started\n");
         assert_eq!(Content::sniff(&log), Content::Text);
+    }
+
+    #[test]
+    fn a_validators_bolt_database_is_named_with_its_export() {
+        let mut page = vec![0; 16];
+        page[8] = 4;
+        page.extend_from_slice(b"\xed\xda\x0c\xed\x02\0\0\0\0\x10\0\0");
+        page.resize(4096, 0);
+        let Content::Binary(what) = Content::sniff(&page) else {
+            panic!("taken for text");
+        };
+        assert!(
+            what.contains("validator.db") && what.contains("slashing-protection-history export")
+        );
     }
 
     #[test]

@@ -244,12 +244,14 @@ impl<'w, 'o> Run<'w, 'o> {
             return Ok(None);
         }
         let begins = head_of(&mut incoming.reader);
-        if let Some(why) = refused(&mut incoming.reader) {
+        let head = incoming.reader.peek(HEAD_BYTES).to_vec();
+        // A dump may be binary: that it is none of text is said only of what might be a log.
+        let dump = !incoming.reader.too_deep() && dumps::sniff(&head).is_some();
+        if !dump && let Some(why) = refused(&mut incoming.reader) {
             self.skipped(&shown, why);
             return Ok(None);
         }
-        let head = incoming.reader.peek(HEAD_BYTES).to_vec();
-        let digest = if dumps::sniff(&head).is_some() {
+        let digest = if dump {
             self.dump(incoming, &head)?
         } else {
             self.log(incoming, progress)?

@@ -3,6 +3,7 @@
 
 mod common;
 mod corpus;
+mod documents;
 mod hostile;
 mod postgres;
 mod psql;
