@@ -3,10 +3,13 @@
 //! A segment ends after 1 Mi rows, or where a row comes that belongs before rows already written: the
 //! window that sorts holds 48 Ki rows. Where cuts fall depends on the rows alone, and what lies
 //! before a cut does not depend on what follows: a grown source rewrites only its last segment.
+//! Segments of the hash table are shorter and sorted as a whole.
 
 use crate::columns::{Columns, row_units};
 use crate::error::segment_error;
-use crate::segment::{Encoded, PAGE_ROWS, SEGMENT_ROWS, SegmentFile, SourceValue};
+use crate::segment::{
+    Encoded, HASH_SEGMENT_ROWS, PAGE_ROWS, SEGMENT_ROWS, SegmentFile, SourceValue,
+};
 use crate::spool::{Keys, Work};
 use crate::{CaseError, TableId};
 use arrow::array::RecordBatch;
@@ -46,6 +49,9 @@ pub(crate) struct Builder {
     table: TableId,
     columns: Columns,
     source: SourceValue,
+    /// Rows after which a segment ends, and those that are held back to be sorted.
+    segment_rows: u64,
+    window_rows: usize,
     file: Option<SegmentFile>,
     window: VecDeque<Rows>,
     window_units: usize,
@@ -66,7 +72,14 @@ impl Builder {
         columns: Columns,
         source: SourceValue,
     ) -> Builder {
+        // Hashes come in no order at all.
+        let (segment_rows, window_rows) = match table {
+            TableId::Hashes => (HASH_SEGMENT_ROWS, HASH_SEGMENT_ROWS as usize),
+            _ => (SEGMENT_ROWS, WINDOW_ROWS),
+        };
         Builder {
+            segment_rows,
+            window_rows,
             work,
             table,
             columns,
@@ -97,8 +110,8 @@ impl Builder {
             let mut end = start;
             let mut late = false;
             while end < rows.units.len()
-                && self.window_units < WINDOW_ROWS
-                && self.segment_units < SEGMENT_ROWS
+                && self.window_units < self.window_rows
+                && self.segment_units < self.segment_rows
             {
                 let key = rows.keys.get(end);
                 if self.written.is_some_and(|written| key < written) {
@@ -117,9 +130,9 @@ impl Builder {
                 self.window.push_back(rows.slice(start, end));
                 start = end;
             }
-            if late || self.segment_units >= SEGMENT_ROWS {
+            if late || self.segment_units >= self.segment_rows {
                 self.end_segment()?;
-            } else if self.window_units >= WINDOW_ROWS {
+            } else if self.window_units >= self.window_rows {
                 self.write_window(WRITE_ROWS)?;
             }
         }
@@ -131,13 +144,13 @@ impl Builder {
         let mut start = 0;
         while start < units.len() {
             let mut end = start;
-            while end < units.len() && self.segment_units < SEGMENT_ROWS {
+            while end < units.len() && self.segment_units < self.segment_rows {
                 self.segment_units += u64::from(units[end]);
                 end += 1;
             }
             self.open()?.push(&batch, start, &units[start..end])?;
             start = end;
-            if self.segment_units >= SEGMENT_ROWS {
+            if self.segment_units >= self.segment_rows {
                 self.end_segment()?;
             }
         }

@@ -390,6 +390,8 @@ impl Transaction<'_> {
                 .map(|name| (name.clone(), encoded.rows))
                 .collect();
         }
+        // The hash table's order is none of time.
+        let times = encoded.times.filter(|_| job.table != TableId::Hashes);
         let parsers: BTreeSet<&str> = sources
             .iter()
             .filter_map(|(digest, _)| manifest.source(digest))
@@ -411,8 +413,8 @@ impl Transaction<'_> {
             sha256: encoded.sha256.clone(),
             first_line: encoded.lines.map(|lines| lines.0),
             last_line: encoded.lines.map(|lines| lines.1),
-            min_ts_us: encoded.times.map(|times| times.0),
-            max_ts_us: encoded.times.map(|times| times.1),
+            min_ts_us: times.map(|times| times.0),
+            max_ts_us: times.map(|times| times.1),
             parser: parsers.into_iter().collect::<Vec<_>>().join(","),
             sources,
         }

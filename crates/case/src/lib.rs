@@ -45,6 +45,7 @@ mod evidence;
 mod evidence_reader;
 #[cfg(test)]
 mod fault_tests;
+mod hashes;
 mod layout;
 mod manifest;
 mod merge;
@@ -65,10 +66,13 @@ pub use duplicates::{CopyRun, Duplicates};
 pub use error::CaseError;
 pub use evidence::{EvidenceWriter, PendingEvidence};
 pub use evidence_reader::EvidenceReader;
+pub use hashes::{
+    HASH_RULES, HashPlaces, HashRows, KeyRange, TextKind, key_of_bytes, keys_in_text,
+};
 pub use manifest::{
     Alternative, Anchor, AnchorKind, Container, EvidencePart, FORMAT_VERSION, FormatFiles,
-    Manifest, Network, Override, Piece, Problem, Process, Resume, Segment, Skipped, Snapshot,
-    SnapshotTable, SnapshotZone, Source, SourceKind, SourceStatus,
+    HashColumn, Manifest, Network, Override, Piece, Problem, Process, Resume, Segment, Skipped,
+    Snapshot, SnapshotTable, SnapshotZone, Source, SourceKind, SourceStatus,
 };
 pub use nodes::{CopyLink, Node, NodeLink, NodeRule};
 pub use read::Case;

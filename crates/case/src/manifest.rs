@@ -9,7 +9,9 @@ use model::{ColumnType, Stamp};
 use std::collections::BTreeMap;
 
 /// The version of the case format that this program writes. Older ones are read, newer ones refused.
-pub const FORMAT_VERSION: u32 = 1;
+///
+/// 2: the hash table, `hashes/`.
+pub const FORMAT_VERSION: u32 = 2;
 
 /// What a case holds.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -236,6 +238,9 @@ pub struct Source {
     pub problems: Vec<Problem>,
     /// Where the raw bytes lie. Kept by the case when evidence is adopted.
     pub evidence: Vec<EvidencePart>,
+    /// The rules by which all its hashes were filed in `hashes/` ([`crate::HASH_RULES`]); 0 if they were not.
+    #[serde(skip_serializing_if = "is_zero_u32")]
+    pub hashes: u32,
     /// Where a grown file is read on: the start of the last record, which was not final.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resume: Option<Resume>,
@@ -277,6 +282,11 @@ pub struct Container {
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
 fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
+fn is_zero_u32(number: &u32) -> bool {
     *number == 0
 }
 
@@ -577,6 +587,20 @@ pub struct Snapshot {
     pub zone: SnapshotZone,
     /// Tables in dump order.
     pub tables: Vec<SnapshotTable>,
+    /// The columns whose hashes are filed in `hashes/`, in the order of its `place`, counted from 1.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hash_columns: Vec<HashColumn>,
+}
+
+/// A column whose hashes are filed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct HashColumn {
+    /// Schema.
+    pub schema: String,
+    /// Table.
+    pub table: String,
+    /// Column.
+    pub column: String,
 }
 
 /// How the zone of a snapshot's naive times was looked for.

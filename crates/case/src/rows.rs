@@ -17,6 +17,8 @@ use std::sync::Arc;
 
 /// Spooled bytes after which a source is taken for a large one. Only speed depends on it.
 const SPOOL_LIMIT: u64 = 112 << 20;
+/// Rows of the hash table that go to the spool together: blocks of it all overlap when they are merged.
+const HASH_BLOCK_ROWS: usize = 8 * PAGE_ROWS;
 /// Bytes after which rows go to the spool, if there are not enough of them before.
 const BLOCK_BYTES: u64 = 16 << 20;
 /// Length of a source's digest.
@@ -112,14 +114,18 @@ impl RowWriter {
         if self.large {
             return self.encode(arrow);
         }
+        let block_rows = match self.table {
+            TableId::Hashes => HASH_BLOCK_ROWS,
+            _ => PAGE_ROWS,
+        };
         let mut start = 0;
         while start < rows {
-            let take = (PAGE_ROWS - self.pending_rows).min(rows - start);
+            let take = (block_rows - self.pending_rows).min(rows - start);
             self.pending.push(arrow.slice(start, take));
             self.pending_rows += take;
             self.pending_bytes += self.pending.last().map_or(0, slice_bytes);
             start += take;
-            if self.pending_rows == PAGE_ROWS || self.pending_bytes > BLOCK_BYTES {
+            if self.pending_rows == block_rows || self.pending_bytes > BLOCK_BYTES {
                 self.spool()?;
             }
         }

@@ -28,6 +28,8 @@ pub(crate) const GROUP_ROWS: usize = 128 * 1024;
 pub(crate) const PAGE_ROWS: usize = 8 * 1024;
 /// Rows after which a large source's segment is cut.
 pub(crate) const SEGMENT_ROWS: u64 = 1024 * 1024;
+/// Rows of the hash table after which a large source's segment is cut: they are sorted in memory.
+pub(crate) const HASH_SEGMENT_ROWS: u64 = 512 * 1024;
 /// Where the types that Parquet does not know are kept.
 pub(crate) const COLUMNS_KEY: &str = "coroner.columns";
 /// The column that the case fills.
@@ -36,7 +38,8 @@ pub(crate) const SOURCE: &str = "source";
 const MANY_PIECES: usize = 64;
 
 /// Columns whose pages have bounds: what windows and look-ups select by.
-const PAGE_BOUNDS: [&str; 8] = [
+const PAGE_BOUNDS: [&str; 9] = [
+    "hash",
     "ts",
     "ts_us",
     "ts_order",
@@ -334,9 +337,9 @@ fn widen<T: Ord + Copy>(range: &mut Option<(T, T)>, low: T, high: T) {
     });
 }
 
-/// Returns the column that time order is taken from.
+/// Returns the column that the order is taken from: time, and in the hash table the hash.
 pub(crate) fn time_column(batch: &RecordBatch) -> Option<&Int64Array> {
-    ["ts_order_us", "ts_us"]
+    ["ts_order_us", "ts_us", "hash"]
         .iter()
         .find_map(|name| batch.column_by_name(name)?.as_primitive_opt::<Int64Type>())
 }

@@ -38,6 +38,13 @@ pub(crate) struct Chosen {
     rows: Option<Vec<u64>>,
 }
 
+impl Chosen {
+    /// Returns how many rows were chosen one by one.
+    pub(crate) fn picked(&self) -> usize {
+        self.rows.as_ref().map_or(0, Vec::len)
+    }
+}
+
 impl SegmentReader {
     /// Opens a segment.
     pub(crate) fn open(path: &Path) -> Result<SegmentReader, CaseError> {
@@ -173,10 +180,48 @@ impl SegmentReader {
     /// Chooses the rows that pass a filter: row groups by statistics, then rows by value. Nothing if
     /// the file lacks the column.
     pub(crate) fn choose(&self, filter: &RowFilter) -> Result<Chosen, CaseError> {
-        let name = match filter {
-            RowFilter::All => return Ok(self.all()),
-            RowFilter::I64In(name, _) | RowFilter::BytesIn(name, _) => name.as_str(),
+        match filter {
+            RowFilter::All => Ok(self.all()),
+            RowFilter::I64In(name, _) | RowFilter::BytesIn(name, _) => {
+                self.choose_by(name, &Wanted::of(filter))
+            }
+        }
+    }
+
+    /// Chooses the rows whose whole number lies in one of some ranges, ends included.
+    pub(crate) fn choose_between(
+        &self,
+        name: &str,
+        ranges: &[(i64, i64)],
+    ) -> Result<Chosen, CaseError> {
+        self.choose_by(name, &Wanted::Ranges(ranges))
+    }
+
+    /// Chooses those of some rows that pass a filter, too.
+    pub(crate) fn choose_among(
+        &self,
+        mut chosen: Chosen,
+        filter: &RowFilter,
+    ) -> Result<Chosen, CaseError> {
+        let (RowFilter::I64In(name, _) | RowFilter::BytesIn(name, _)) = filter else {
+            return Ok(chosen);
         };
+        let before = self.positions(&chosen);
+        let wanted = Wanted::of(filter);
+        let mut passing = Vec::new();
+        let mut at = 0;
+        for batch in self.read(Some(&[name]), &chosen)? {
+            let batch = batch?;
+            if let Some(column) = batch.columns().first() {
+                wanted.rows_in(column, at, &mut passing);
+            }
+            at += batch.num_rows() as u64;
+        }
+        chosen.rows = Some(passing.iter().map(|row| before[*row as usize]).collect());
+        Ok(chosen)
+    }
+
+    fn choose_by(&self, name: &str, wanted: &Wanted<'_>) -> Result<Chosen, CaseError> {
         let mut chosen = Chosen {
             groups: Vec::new(),
             rows: Some(Vec::new()),
@@ -184,7 +229,6 @@ impl SegmentReader {
         let Some(index) = self.columns.iter().position(|(column, _)| column == name) else {
             return Ok(chosen);
         };
-        let wanted = Wanted::of(filter);
         let starts = self.group_starts();
         let mut rows = Vec::new();
         for (group, start) in starts.iter().enumerate() {
@@ -427,6 +471,7 @@ impl<'a> Sources<'a> {
 /// The values of a filter.
 enum Wanted<'a> {
     I64(&'a [i64]),
+    Ranges(&'a [(i64, i64)]),
     Bytes(HashSet<&'a [u8]>),
 }
 
@@ -452,6 +497,14 @@ impl<'a> Wanted<'a> {
                     _ => true,
                 }
             }
+            (Wanted::Ranges(ranges), Statistics::Int64(bounds)) => {
+                match (bounds.min_opt(), bounds.max_opt()) {
+                    (Some(min), Some(max)) => {
+                        ranges.iter().any(|(from, to)| min <= to && from <= max)
+                    }
+                    _ => true,
+                }
+            }
             (Wanted::Bytes(values), Statistics::ByteArray(_)) => {
                 match (statistics.min_bytes_opt(), statistics.max_bytes_opt()) {
                     (Some(min), Some(max)) => {
@@ -473,6 +526,19 @@ impl<'a> Wanted<'a> {
                 matching(
                     column.len(),
                     |row| column.is_valid(row) && has(values, column.value(row)),
+                    &mut add,
+                );
+            }
+            (Wanted::Ranges(ranges), DataType::Int64) => {
+                let column = column.as_primitive::<Int64Type>();
+                let within = |value: i64| {
+                    ranges
+                        .iter()
+                        .any(|(from, to)| *from <= value && value <= *to)
+                };
+                matching(
+                    column.len(),
+                    |row| column.is_valid(row) && within(column.value(row)),
                     &mut add,
                 );
             }

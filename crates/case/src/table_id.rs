@@ -16,6 +16,8 @@ pub enum TableId {
     Duplicates,
     /// A sample of what records say, by which copies are recognised: `duplicates/keys/`.
     Keys,
+    /// Where hashes stand in log lines and table rows: `hashes/`.
+    Hashes,
     /// A database table: `tables/<snapshot>/<schema>/<table>/`.
     Table {
         /// The snapshot's name.
@@ -28,7 +30,7 @@ pub enum TableId {
 }
 
 impl TableId {
-    /// Whether rows are ordered by time (and not by their place in a database table).
+    /// Whether rows are ordered by time or hash (and not by their place in a database table).
     pub(crate) fn is_timed(&self) -> bool {
         !matches!(self, TableId::Table { .. })
     }
@@ -41,6 +43,7 @@ impl TableId {
             TableId::Obs(kind) => escape(kind),
             TableId::Duplicates => "duplicates".to_owned(),
             TableId::Keys => "keys".to_owned(),
+            TableId::Hashes => "hashes".to_owned(),
             TableId::Table { table, .. } => escape(table),
         }
     }
@@ -56,6 +59,7 @@ impl fmt::Display for TableId {
             TableId::Obs(kind) => write!(f, "obs/{}", escape(kind)),
             TableId::Duplicates => f.write_str("duplicates/runs"),
             TableId::Keys => f.write_str("duplicates/keys"),
+            TableId::Hashes => f.write_str("hashes"),
             TableId::Table {
                 snapshot,
                 schema,
@@ -89,6 +93,7 @@ impl FromStr for TableId {
             ["obs", kind] => TableId::Obs((*kind).to_owned()),
             ["duplicates", "runs"] => TableId::Duplicates,
             ["duplicates", "keys"] => TableId::Keys,
+            ["hashes"] => TableId::Hashes,
             ["tables", snapshot, schema, table] => TableId::Table {
                 snapshot: (*snapshot).to_owned(),
                 schema: (*schema).to_owned(),

@@ -2,14 +2,19 @@
 
 use crate::columns::slice_bytes;
 use crate::error::segment_error;
+use crate::hashes::lookup::{Asked, ranges_of};
 use crate::read::to_batch;
+use crate::segment::hex;
 use crate::segment_reader::SegmentReader;
-use crate::{Case, CaseError, Snapshot, SnapshotTable, TableId};
+use crate::{Case, CaseError, KeyRange, Snapshot, SnapshotTable, TableId};
 use arrow::array::RecordBatch;
 use model::{Batch, Column, ColumnData, ColumnType, RowFilter, TableError, TableInfo, TableSource};
+use std::collections::BTreeSet;
 
 /// Most bytes that one answer may hold: its offsets are 32 bits wide.
 const MOST_BYTES: u64 = 1 << 30;
+/// Rows of a table that is worth a look into the hash table: shorter ones are read faster.
+const HASH_ROWS: u64 = 16 * 1024;
 /// The column that holds a row's ordinal.
 const ORDINAL: &str = "#";
 
@@ -88,11 +93,93 @@ impl CaseTables {
         }
     }
 
+    /// Returns the ordinals of the rows of a table that may hold one of some hashes in a column; `None` if the
+    /// table has to be read to know.
+    fn rows_by_hash(
+        &self,
+        snapshot: &Snapshot,
+        table: &SnapshotTable,
+        column: &str,
+        ranges: impl FnOnce(bool) -> Option<Vec<KeyRange>>,
+    ) -> Result<Option<Vec<i64>>, CaseError> {
+        if table.rows < HASH_ROWS || !self.case.has_hashes_of(&snapshot.source) {
+            return Ok(None);
+        }
+        let mut columns = table.columns.iter();
+        let found = columns.find(|(name, _)| name == column);
+        let is_bytes = match found {
+            Some((_, ColumnType::Bytes)) => true,
+            Some((_, ColumnType::Text | ColumnType::Dict)) => false,
+            _ => return Ok(None),
+        };
+        let place = snapshot.hash_columns.iter().position(|filed| {
+            filed.schema == table.schema && filed.table == table.name && filed.column == column
+        });
+        let (Some(place), Some(ranges)) = (place, ranges(is_bytes)) else {
+            return Ok(None);
+        };
+        let places = self.case.look_up(&Asked {
+            ranges: &ranges,
+            only: Some((&snapshot.source, place as u32 + 1)),
+            // Where much of a table is wanted, reading it is faster.
+            at_most: (table.rows / 16) as usize,
+        })?;
+        Ok(places.map(|found| {
+            let lines = found.places.into_values().flatten();
+            lines.map(|ordinal| ordinal as i64).collect()
+        }))
+    }
+
+    /// Returns the distinct hashes of a column that begin with some hex digits, by the hash table.
+    fn hashes_of(
+        &self,
+        table: &str,
+        column: &str,
+        digits: &str,
+    ) -> Result<Option<Vec<String>>, TableError> {
+        let (snapshot, found) = self.find(table)?;
+        let failed = |error: CaseError| TableError::Read {
+            table: table.to_owned(),
+            source: Box::new(error),
+        };
+        let range = KeyRange::of_digits(digits);
+        let ordinals = self
+            .rows_by_hash(snapshot, found, column, |_| Some(vec![range?]))
+            .map_err(failed)?;
+        let Some(ordinals) = ordinals else {
+            return Ok(None);
+        };
+        let id = table_id(snapshot, found);
+        let filter = RowFilter::I64In(ORDINAL.to_owned(), ordinals);
+        let batch = self.read_table(&id, &[column], &filter, None);
+        let batch = batch.map_err(failed)?.unwrap_or_default();
+        let mut hashes = BTreeSet::new();
+        if let Some(values) = batch.column(column) {
+            for row in 0..values.len() {
+                let Some(value) = values.bytes(row) else {
+                    continue;
+                };
+                let printed = match values.column_type {
+                    ColumnType::Bytes => hex(value),
+                    _ => String::from_utf8_lossy(value).trim().to_lowercase(),
+                };
+                let marked = ["0x", "\\x"].iter();
+                let unmarked = marked.filter_map(|mark| printed.strip_prefix(mark)).next();
+                let unmarked = unmarked.unwrap_or(&printed);
+                if unmarked.starts_with(digits) {
+                    hashes.insert(format!("0x{unmarked}"));
+                }
+            }
+        }
+        Ok(Some(hashes.into_iter().collect()))
+    }
+
     fn read_table(
         &self,
         id: &TableId,
         columns: &[&str],
         filter: &RowFilter,
+        also: Option<&RowFilter>,
     ) -> Result<Option<Batch>, CaseError> {
         let mut batches: Vec<RecordBatch> = Vec::new();
         let mut ordinals: Vec<i64> = Vec::new();
@@ -106,7 +193,10 @@ impl CaseTables {
             .collect();
         for (file, path) in self.case.open_files(id)? {
             let reader = SegmentReader::of(file, &path)?;
-            let chosen = reader.choose(filter)?;
+            let mut chosen = reader.choose(filter)?;
+            if let Some(also) = also {
+                chosen = reader.choose_among(chosen, also)?;
+            }
             let mut with_ordinal = wanted.clone();
             with_ordinal.push(ORDINAL);
             let mut stored = false;
@@ -167,6 +257,14 @@ impl CaseTables {
     }
 }
 
+fn table_id(snapshot: &Snapshot, table: &SnapshotTable) -> TableId {
+    TableId::Table {
+        snapshot: snapshot.name.clone(),
+        schema: table.schema.clone(),
+        table: table.name.clone(),
+    }
+}
+
 fn ordinal_column(ordinals: Vec<i64>) -> Column {
     Column {
         name: ORDINAL.to_owned(),
@@ -193,17 +291,23 @@ impl TableSource for CaseTables {
 
     fn read(&self, table: &str, columns: &[&str], filter: &RowFilter) -> Result<Batch, TableError> {
         let (snapshot, found) = self.find(table)?;
-        let id = TableId::Table {
-            snapshot: snapshot.name.clone(),
-            schema: found.schema.clone(),
-            table: found.name.clone(),
+        let id = table_id(snapshot, found);
+        let batch = || {
+            if let RowFilter::BytesIn(column, values) = filter {
+                let by_hash = self.rows_by_hash(snapshot, found, column, |is_bytes| {
+                    ranges_of(values, is_bytes)
+                })?;
+                if let Some(ordinals) = by_hash {
+                    let rows = RowFilter::I64In(ORDINAL.to_owned(), ordinals);
+                    return self.read_table(&id, columns, &rows, Some(filter));
+                }
+            }
+            self.read_table(&id, columns, filter, None)
         };
-        let batch = self
-            .read_table(&id, columns, filter)
-            .map_err(|error| TableError::Read {
-                table: table.to_owned(),
-                source: Box::new(error),
-            })?;
+        let batch = batch().map_err(|error: CaseError| TableError::Read {
+            table: table.to_owned(),
+            source: Box::new(error),
+        })?;
         Ok(batch.unwrap_or_else(|| {
             // No segment: the table is empty.
             let kept = found
@@ -214,6 +318,15 @@ impl TableSource for CaseTables {
             columns.push(ordinal_column(Vec::new()));
             Batch { columns }
         }))
+    }
+
+    fn hashes_beginning(
+        &self,
+        table: &str,
+        column: &str,
+        digits: &str,
+    ) -> Result<Option<Vec<String>>, TableError> {
+        self.hashes_of(table, column, digits)
     }
 
     fn damage(&self) -> Vec<String> {

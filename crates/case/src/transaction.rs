@@ -250,7 +250,9 @@ impl<'a> Transaction<'a> {
             .iter()
             .filter(|(_, segments)| segments.iter().any(|segment| holds(&segment)));
         tables.extend(holding.map(|(table, _)| table.clone()));
-        for table in tables.into_iter().filter(TableId::is_timed) {
+        // Nothing in the hash table follows from times or names.
+        let rewritten = |table: &TableId| table.is_timed() && *table != TableId::Hashes;
+        for table in tables.into_iter().filter(rewritten) {
             let key = (table.clone(), source.to_owned());
             let mut rows = RowWriter::new(self.work.clone(), table.clone(), source);
             rows.expect_raw_bytes(bytes);

@@ -13,9 +13,10 @@ const LOCK: &str = "lock";
 /// Where files lie until they are renamed.
 const TEMP: &str = "tmp";
 /// Folders whose files the manifest names, all of them.
-const STORES: [&str; 6] = [
+const STORES: [&str; 7] = [
     "duplicates",
     "evidence",
+    "hashes",
     "obs",
     "records",
     "rejects",

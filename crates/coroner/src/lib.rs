@@ -54,7 +54,7 @@ pub use error::{Error, ErrorKind};
 pub use evidence::{Evidence, OpenOptions, STDIN};
 pub use formats::{Catalogue, Format};
 pub use grep::Grep;
-pub use index::{Found, Hit};
+pub use index::{Found, Hit, Unsearched};
 pub use info::{
     Gap, Info, InfoAlternative, InfoContainer, InfoOverride, InfoProcess, InfoSchema, InfoSnapshot,
     InfoSnapshotZone, InfoSource, InfoTable, InfoZone, InfoZoneChange, Totals,

@@ -18,7 +18,7 @@ use model::Level;
 /// * `-term`: not that.
 ///
 /// What is searched is the record's component, message and fields, written `key=value`; of lines that no format
-/// claimed, the raw text.
+/// claimed, the raw text. A search for a hash also finds the rows of database tables that hold it.
 #[derive(Clone, Debug)]
 pub struct Search {
     pub(crate) terms: Vec<Term>,

@@ -1,5 +1,6 @@
 //! Answering a search by reading every record.
 
+use crate::hashes::{self, Places};
 use crate::language::{Search, SearchSyntaxError, What};
 use crate::matcher::{Matcher, Subject};
 use case::{Case, CaseError, Duplicates, TableId};
@@ -22,14 +23,14 @@ pub struct Filter {
     pub with_copies: bool,
 }
 
-/// A record, or a line that no format claimed, that satisfies the search.
+/// A record, a line that no format claimed, or a row of a database table that satisfies the search.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hit {
     /// Its instant, if known.
     pub ts_us: Option<i64>,
     /// How its year, date and zone became known.
     pub ts_basis: Option<String>,
-    /// Its place in time; `None` for rejected lines.
+    /// Its place in time; `None` for rejected lines and rows.
     pub ts_order_us: Option<i64>,
     /// Node.
     pub node: Option<String>,
@@ -41,15 +42,15 @@ pub struct Hit {
     pub level: Option<String>,
     /// Component.
     pub component: Option<String>,
-    /// Kind of message.
+    /// Kind of message; `row` for rows.
     pub kind: Option<String>,
-    /// The message; of a rejected line its raw text, invalid UTF-8 replaced.
+    /// The message; of a rejected line its raw text, invalid UTF-8 replaced; of a row its table.
     pub message: String,
-    /// The fields, a JSON object.
+    /// The fields, a JSON object; of a row its cells, long ones cut.
     pub fields: Option<String>,
     /// Digest of the source.
     pub source: String,
-    /// First line.
+    /// First line; of a row its ordinal in the table.
     pub line: u64,
     /// How many lines.
     pub lines: u64,
@@ -57,22 +58,28 @@ pub struct Hit {
     pub is_rejected: bool,
     /// References to its copies in other sources of its process.
     pub copies: Vec<String>,
+    /// The permanent reference of a row.
+    pub row: Option<String>,
 }
 
 impl Hit {
     /// Returns the permanent reference (foundations §1).
     pub fn reference(&self) -> String {
+        if let Some(row) = &self.row {
+            return row.clone();
+        }
         match self.lines {
             0 | 1 => format!("{}:{}", self.source, self.line),
             lines => format!("{}:{}-{}", self.source, self.line, self.line + lines - 1),
         }
     }
 
-    fn key(&self) -> (bool, Option<i64>, &str, u64) {
+    fn key(&self) -> (bool, Option<i64>, &str, Option<&str>, u64) {
         (
             self.ts_order_us.is_none(),
             self.ts_order_us,
             &self.source,
+            self.row.is_some().then_some(&self.message),
             self.line,
         )
     }
@@ -81,13 +88,13 @@ impl Hit {
 /// What a search found, and how hard it looked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// The earliest hits, in the order of (`ts_order`, source, line); rejected lines come last.
+    /// The earliest hits, in the order of (`ts_order`, source, line); rejected lines and rows come last.
     pub hits: Vec<Hit>,
     /// All hits.
     pub count: u64,
     /// Hits that are copies of others; they are not in `count` unless they were asked for.
     pub copies: u64,
-    /// How the answer was found: `scan`.
+    /// How the answer was found: `scan`, or `hash` by the hash table.
     pub answered_by: &'static str,
     /// Records that were looked at (in the window, if there is one).
     pub records: u64,
@@ -95,6 +102,19 @@ pub struct Found {
     pub rejects: u64,
     /// Rejected lines that were not searched to their end: too long, or of a dump that is kept by hash.
     pub cut: u64,
+    /// Rows of database tables that were looked at.
+    pub rows: u64,
+    /// Why a search for a hash did not look into the case's database tables, if it did not.
+    pub tables_unsearched: Option<Unsearched>,
+}
+
+/// Why database tables were not searched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsearched {
+    /// An older program read some sources and did not file their hashes.
+    OldSources(usize),
+    /// The hash table cannot tell where it stands: it begins with zeros only, or stands in very many places.
+    NotFiled,
 }
 
 /// Why a search could not be answered.
@@ -108,7 +128,7 @@ pub enum SearchError {
     Case(#[from] CaseError),
 }
 
-const COLUMNS: &[&str] = &[
+pub(crate) const COLUMNS: &[&str] = &[
     "ts_us",
     "ts_order_us",
     "ts_basis",
@@ -138,38 +158,53 @@ const COLUMNS: &[&str] = &[
 /// [`SearchError`]; nothing found is not an error.
 pub fn search(case: &Case, text: &str, filter: Filter) -> Result<Found, SearchError> {
     let search = Search::parse(text)?;
+    let places = hashes::look_up(case, &search)?;
     let mut scan = Scan::new(&search, filter, case.duplicates()?);
-    case.read(
-        &TableId::Records,
-        Some(COLUMNS),
-        &row_filter(&search),
-        &mut |batch| {
-            scan.records(&batch);
-            Ok(())
-        },
-    )?;
-    if filter.window.is_none() {
-        let mut stretch = Stretch::default();
-        let columns = ["source", "line", "lines", "byte", "length"];
+    if places.tells_all {
+        scan.found.answered_by = "hash";
+        hashes::records(case, &places.logs, &mut scan)?;
+    } else {
         case.read(
-            &TableId::Rejects,
-            Some(&columns),
-            &RowFilter::All,
+            &TableId::Records,
+            Some(COLUMNS),
+            &row_filter(&search),
             &mut |batch| {
-                for row in 0..batch.rows() {
-                    if let Some(reject) = Reject::read(&batch, row)
-                        && let Err(reject) = stretch.push(reject)
-                    {
-                        scan.stretch(case, std::mem::take(&mut stretch))?;
-                        let _ = stretch.push(reject);
-                    }
-                }
+                scan.records(&batch);
                 Ok(())
             },
         )?;
-        scan.stretch(case, stretch)?;
+    }
+    if filter.window.is_none() {
+        rejects(case, &places, &mut scan)?;
+        hashes::rows(case, &places, &mut scan)?;
+        scan.found.tables_unsearched = places.unsearched;
     }
     Ok(scan.found())
+}
+
+/// Searches rejected lines: those that may hold the hash that is asked for, or all.
+fn rejects(case: &Case, places: &Places, scan: &mut Scan<'_>) -> Result<(), CaseError> {
+    let mut stretch = Stretch::default();
+    let columns = ["source", "line", "lines", "byte", "length"];
+    let mut push = |reject: Reject| {
+        if let Err(reject) = stretch.push(reject) {
+            scan.stretch(case, std::mem::take(&mut stretch))?;
+            let _ = stretch.push(reject);
+        }
+        Ok(())
+    };
+    case.read(
+        &TableId::Rejects,
+        Some(&columns),
+        &RowFilter::All,
+        &mut |batch| {
+            let rejects = (0..batch.rows()).filter_map(|row| Reject::read(&batch, row));
+            rejects
+                .filter(|reject| places.may_hold(reject))
+                .try_for_each(&mut push)
+        },
+    )?;
+    scan.stretch(case, stretch)
 }
 
 /// Lets the case leave out segments by a term that only one value of a column satisfies.
@@ -183,13 +218,13 @@ fn row_filter(search: &Search) -> RowFilter {
     RowFilter::All
 }
 
-struct Scan<'a> {
-    search: &'a Search,
+pub(crate) struct Scan<'a> {
+    pub(crate) search: &'a Search,
     filter: Filter,
-    matcher: Matcher,
+    pub(crate) matcher: Matcher,
     duplicates: Duplicates,
     hits: BinaryHeap<Ranked>,
-    found: Found,
+    pub(crate) found: Found,
 }
 
 /// A hit that is larger the later it is.
@@ -230,7 +265,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn records(&mut self, batch: &Batch) {
+    pub(crate) fn records(&mut self, batch: &Batch) {
         let column = |name: &str| batch.column(name);
         let text = |column: Option<&'_ Column>, row: usize| -> Option<String> {
             column.and_then(|c| c.text(row)).map(str::to_owned)
@@ -319,6 +354,7 @@ impl<'a> Scan<'a> {
                 line: number(column("line"), row).unwrap_or_default() as u64,
                 lines: number(column("lines"), row).unwrap_or(1) as u64,
                 is_rejected: false,
+                row: None,
             });
         }
     }
@@ -349,7 +385,7 @@ impl<'a> Scan<'a> {
             self.found.rejects += 1;
             let from = (reject.byte - start) as usize;
             let to = (from + reject.length as usize).min(bytes.len());
-            self.found.cut += u64::from(reject.length > STRETCH_BYTES);
+            self.found.cut += u64::from(reject.is_cut());
             let raw = encoding.to_utf8(bytes.get(from..to).unwrap_or_default());
             let raw = String::from_utf8_lossy(&raw);
             let message = raw.trim_end_matches(['\n', '\r']);
@@ -370,7 +406,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn hit(&mut self, hit: impl FnOnce() -> Hit) {
+    pub(crate) fn hit(&mut self, hit: impl FnOnce() -> Hit) {
         self.found.count += 1;
         if self.filter.limit == Some(0) {
             return;
@@ -396,9 +432,9 @@ impl<'a> Scan<'a> {
 
 /// A line that no format claimed.
 #[derive(Clone, Debug)]
-struct Reject {
-    source: String,
-    line: u64,
+pub(crate) struct Reject {
+    pub(crate) source: String,
+    pub(crate) line: u64,
     lines: u64,
     byte: u64,
     length: u64,
@@ -417,6 +453,11 @@ impl Reject {
             byte: number("byte")?,
             length: number("length")?,
         })
+    }
+
+    /// Whether only its beginning is searched.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.length > STRETCH_BYTES
     }
 
     fn end(&self) -> u64 {

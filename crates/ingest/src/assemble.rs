@@ -21,6 +21,8 @@ pub(crate) struct BlockBatches {
     pub(crate) rejects: Batch,
     /// Samples by which copies are recognised.
     pub(crate) keys: Batch,
+    /// Where hashes stand.
+    pub(crate) hashes: Batch,
     /// By index of the observation kind.
     pub(crate) observations: Vec<(usize, Batch)>,
 }
@@ -177,6 +179,7 @@ impl Assembler {
             records: Batch::default(),
             rejects: reject_batch(&[(span, why)]),
             keys: Batch::default(),
+            hashes: Batch::default(),
             observations: Vec::new(),
         }
     }

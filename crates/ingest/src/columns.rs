@@ -190,6 +190,11 @@ impl DictBuilder {
         }
     }
 
+    /// Returns the distinct words by code, and the code of each row.
+    pub(crate) fn parts(&self) -> (&StrColumn, &[i32]) {
+        (&self.values, &self.codes)
+    }
+
     /// Returns the value of a row.
     pub(crate) fn get(&self, row: usize) -> Option<&[u8]> {
         match self.codes[row] {

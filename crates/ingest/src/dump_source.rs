@@ -1,9 +1,11 @@
 //! One database dump into a transaction: each table's rows under its own name, in its own snapshot.
 
 use crate::IngestError;
+use crate::hashes::TableHashes;
 use crate::snapshot::SnapshotWatch;
 use case::{
-    RowWriter, Run, Snapshot, SnapshotTable, Source, SourceKind, SourceStatus, TableId, Transaction,
+    HASH_RULES, HashColumn, RowWriter, Run, Snapshot, SnapshotTable, Source, SourceKind,
+    SourceStatus, TableId, Transaction,
 };
 use dumps::{DumpFacts, DumpStatus, Located, Naming, RowSink, SinkError, Want};
 use evidence::SourceReader;
@@ -95,6 +97,8 @@ pub(crate) fn read_dump_source(
         shown: reading.shown,
         writers: BTreeMap::new(),
         watch: SnapshotWatch::default(),
+        hashes: TableHashes::default(),
+        hash_writer: None,
         rejects: Vec::new(),
         problems: Vec::new(),
     };
@@ -124,14 +128,18 @@ pub(crate) fn read_dump_source(
     };
     let (found, evidence) = found;
     let watch = std::mem::take(&mut sink.watch);
-    let (runs, problems) = sink.finish()?;
-    let mut problems = problems;
+    let Written {
+        runs,
+        mut problems,
+        hash_columns,
+    } = sink.finish()?;
     for (byte, what) in &facts.problems {
         problems.push(format!(
             "{what} at byte {byte} of what was unpacked; everything before it was read"
         ));
     }
     let mut snapshot = snapshot_of(&found, reading.name, &digest);
+    snapshot.hash_columns = hash_columns;
     watch.tell(&mut snapshot, reading.zone_given);
     let mut source = source_of(&found, &facts, reading.shown, &digest);
     let manifest = tx.manifest_mut();
@@ -205,10 +213,21 @@ struct Rows<'t, 'w, 'n> {
     shown: &'n str,
     writers: BTreeMap<(String, String), RowWriter>,
     watch: SnapshotWatch,
+    hashes: TableHashes,
+    hash_writer: Option<RowWriter>,
     rejects: Vec<Located>,
     problems: Vec<String>,
 }
 
+/// What became of the rows.
+struct Written {
+    runs: Vec<Run>,
+    problems: Vec<String>,
+    hash_columns: Vec<HashColumn>,
+}
+
+/// Rows of the hash table that are handed on together.
+const HASH_BATCH_ROWS: usize = 64 << 10;
 /// More problems than this are counted, not listed.
 const PROBLEMS_LISTED: usize = 100;
 
@@ -219,6 +238,10 @@ impl RowSink for Rows<'_, '_, '_> {
 
     fn rows(&mut self, info: &TableInfo, batch: Batch) -> Result<(), SinkError> {
         self.watch.see(info, &batch);
+        self.hashes.push(&info.schema, &info.name, &batch);
+        if self.hashes.rows.len() >= HASH_BATCH_ROWS {
+            self.write_hashes()?;
+        }
         let key = (info.schema.clone(), info.name.clone());
         if !self.writers.contains_key(&key) {
             let table = TableId::Table {
@@ -253,8 +276,23 @@ impl RowSink for Rows<'_, '_, '_> {
 }
 
 impl Rows<'_, '_, '_> {
-    fn finish(self) -> Result<(Vec<Run>, Vec<String>), IngestError> {
+    fn write_hashes(&mut self) -> Result<(), case::CaseError> {
+        if self.hashes.rows.is_empty() {
+            return Ok(());
+        }
+        let writer = match &mut self.hash_writer {
+            Some(writer) => writer,
+            none => none.insert(self.tx.rows(&TableId::Hashes, self.shown)?),
+        };
+        writer.push(self.hashes.rows.take())
+    }
+
+    fn finish(mut self) -> Result<Written, IngestError> {
         let mut runs = Vec::new();
+        self.write_hashes()?;
+        if let Some(writer) = self.hash_writer {
+            runs.push(writer.finish()?);
+        }
         for writer in self.writers.into_values() {
             runs.push(writer.finish()?);
         }
@@ -263,7 +301,11 @@ impl Rows<'_, '_, '_> {
             writer.push(reject_batch(&self.rejects))?;
             runs.push(writer.finish()?);
         }
-        Ok((runs, self.problems))
+        Ok(Written {
+            runs,
+            problems: self.problems,
+            hash_columns: self.hashes.columns,
+        })
     }
 }
 
@@ -351,6 +393,7 @@ fn source_of(
         lines: found.lines,
         rejected,
         parser: String::new(),
+        hashes: HASH_RULES,
         status,
         problems: facts
             .problems

@@ -22,6 +22,7 @@ mod counts;
 mod dump_source;
 mod entry;
 mod error;
+mod hashes;
 mod identity;
 mod live;
 mod log_source;

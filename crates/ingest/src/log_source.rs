@@ -7,7 +7,8 @@ use crate::setting::SourceSetting;
 use crate::text::{HEAD_BYTES, Text};
 use crate::{IngestError, Progress};
 use case::{
-    PendingEvidence, RowWriter, Run, Source, SourceKind, SourceStatus, TableId, Transaction,
+    HASH_RULES, PendingEvidence, RowWriter, Run, Source, SourceKind, SourceStatus, TableId,
+    Transaction,
 };
 use evidence::{Blocks, Piece, SourceFacts, SourceReader};
 use formats::{Catalogue, Document};
@@ -26,6 +27,8 @@ pub(crate) struct LogRun {
     pub(crate) counts: Counts,
     pub(crate) lines: u64,
     pub(crate) encoding: Encoding,
+    /// By which rules all hashes of the source are filed.
+    pub(crate) hashes: u32,
 }
 
 /// Where a known source is read on, and what is known of it.
@@ -63,6 +66,7 @@ struct Writers<'t, 'w> {
     records: Option<RowWriter>,
     rejects: Option<RowWriter>,
     keys: Option<RowWriter>,
+    hashes: Option<RowWriter>,
     observations: BTreeMap<usize, RowWriter>,
 }
 
@@ -73,8 +77,17 @@ impl Writers<'_, '_> {
             records,
             rejects,
             keys,
+            hashes,
             observations,
         } = batches;
+        push(
+            expect,
+            self.tx,
+            &mut self.hashes,
+            &TableId::Hashes,
+            &self.key,
+            hashes,
+        )?;
         push(
             expect,
             self.tx,
@@ -118,6 +131,7 @@ impl Writers<'_, '_> {
             .into_iter()
             .chain(self.rejects)
             .chain(self.keys)
+            .chain(self.hashes)
             .chain(self.observations.into_values())
         {
             runs.push(writer.finish()?);
@@ -219,6 +233,7 @@ pub(crate) fn read_log(
     let mut start = Position::START;
     let mut encoding = Encoding::detect(reader.peek(HEAD_BYTES));
     let mut document = None;
+    let mut hashes = HASH_RULES;
     if let Some(Continue {
         source,
         processes,
@@ -226,6 +241,7 @@ pub(crate) fn read_log(
     }) = continued
     {
         let resume = source.resume.clone().unwrap_or_default();
+        hashes = source.hashes;
         start = Position {
             byte: resume.byte,
             line: resume.line.max(1),
@@ -264,6 +280,7 @@ pub(crate) fn read_log(
         records: None,
         rejects: None,
         keys: None,
+        hashes: None,
         observations: BTreeMap::new(),
     };
     let state = std::sync::Mutex::new((0, false));
@@ -349,6 +366,7 @@ pub(crate) fn read_log(
         counts,
         lines,
         encoding,
+        hashes,
     })
 }
 
@@ -399,6 +417,7 @@ pub(crate) fn describe(run: &LogRun, shown: &str, parser: &str, before: Option<&
             .map(|source| source.evidence.clone())
             .unwrap_or_default(),
         formats_digest: None,
+        hashes: run.hashes,
         resume: counts.resume(),
     }
 }

@@ -258,6 +258,7 @@ fn parse(
             None => parser.parse_block(&bytes, at, rows.as_mut()),
         };
         rows.finish();
+        rows.hashes = crate::hashes::of_block(&rows, &bytes, at);
         let _ = spare.send(bytes);
         if done.send((index, Parsed::Rows(rows))).is_err() {
             break;

@@ -4,6 +4,7 @@
 //! order) is left to [`crate::assemble`]; everything else is finished here.
 
 use crate::columns::DictBuilder;
+use case::HashRows;
 use model::{
     Clue, Column, ColumnData, ColumnType, FieldValue, Level, ObsValue, Record, RecordSink, Reject,
     Span, Stamp, observation_kinds, write_fields_json, write_json_string,
@@ -49,6 +50,8 @@ pub(crate) struct BlockRows {
     pub(crate) observations: BTreeMap<usize, ObsRows>,
     /// Keys of sampled records, by record: how copies are recognised.
     pub(crate) samples: Vec<(u32, i64)>,
+    /// Hashes in records and rejects; filled by [`crate::hashes::of_block`].
+    pub(crate) hashes: HashRows,
     /// Rejects.
     pub(crate) rejects: Vec<(Span, Reject)>,
     /// Physical lines that continue a record, frame or are blank.
@@ -106,6 +109,7 @@ impl BlockRows {
             starts: Vec::new(),
             observations: BTreeMap::new(),
             samples: Vec::new(),
+            hashes: HashRows::default(),
             rejects: Vec::new(),
             continuation_lines: 0,
             framing_lines: 0,

@@ -10,7 +10,7 @@ use crate::nodes::{NodeHints, node_names};
 use crate::report::{IngestReport, Problem};
 use crate::reread::{self, Catalogues};
 use crate::text::{HEAD_BYTES, refused};
-use crate::{IngestError, IngestOptions, Progress, copies, live, resolve};
+use crate::{IngestError, IngestOptions, Progress, copies, hashes, live, resolve};
 use case::{CaseWriter, CustodyEntry, SourceKind, Transaction};
 use evidence::{Found, Limits, SourceReader, Stream, Streams};
 use std::collections::BTreeSet;
@@ -353,6 +353,8 @@ impl<'w, 'o> Run<'w, 'o> {
     ) -> Result<IngestReport, IngestError> {
         let changed = self.reread(progress)? || changed;
         let changed = self.note_skipped() || changed;
+        let changed =
+            (!self.options.dry_run && hashes::renew(&mut self.tx, &self.committed)?) || changed;
         let unsettled = changed || resolve::needs_resolving(self.tx.manifest());
         if unsettled && !self.options.dry_run {
             let settled = copies::settle(&mut self.tx)?;

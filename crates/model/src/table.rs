@@ -110,6 +110,20 @@ pub trait TableSource {
     /// [`TableError::NoTable`] if no chosen snapshot has the table.
     fn read(&self, table: &str, columns: &[&str], filter: &RowFilter) -> Result<Batch, TableError>;
 
+    /// Returns the distinct hashes of a column that begin with some hex digits (lower case, without `0x`), as
+    /// `0x…`, sorted, if that is known without reading the whole column; `None` if it is not.
+    ///
+    /// # Errors
+    /// If the table cannot be read.
+    fn hashes_beginning(
+        &self,
+        _table: &str,
+        _column: &str,
+        _digits: &str,
+    ) -> Result<Option<Vec<String>>, TableError> {
+        Ok(None)
+    }
+
     /// Returns what could not be read, located, so that answers can say they rest on damaged tables.
     fn damage(&self) -> Vec<String> {
         Vec::new()

@@ -146,8 +146,8 @@ impl Engine {
                 TableId::Records => TableName::Records,
                 TableId::Rejects => TableName::Rejects,
                 TableId::Duplicates => TableName::Duplicates,
-                // Samples are of use to ingest alone.
-                TableId::Keys => return,
+                // Samples are of use to ingest alone, keys of hashes to look-ups.
+                TableId::Keys | TableId::Hashes => return,
                 TableId::Obs(kind) => TableName::Obs(kind),
                 TableId::Table {
                     snapshot,

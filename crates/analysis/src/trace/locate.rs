@@ -4,7 +4,6 @@ use super::TraceError;
 use super::key::{Key, hex, unhex};
 use super::rows::{Rows, Tables, bytes_in, i64_in};
 use super::shape::{LogRow, TransactionRow};
-use model::RowFilter;
 use std::collections::BTreeSet;
 
 const LOG_COLUMNS: [&str; 9] = [
@@ -57,12 +56,7 @@ pub(super) fn locate(tables: &mut Tables<'_>, key: &Key) -> Result<Located, Trac
                 ("transactions", "hash"),
                 ("eth_txs_history", "tx_hash"),
             ] {
-                if let Some(rows) = tables.read(table, &[column], &RowFilter::All)? {
-                    for row in 0..rows.len() {
-                        let hash = rows.hex(row, column);
-                        candidates.extend(hash.filter(|hash| hash[2..].starts_with(prefix)));
-                    }
-                }
+                candidates.extend(tables.hashes_beginning(table, column, prefix)?);
             }
             let full: Vec<String> = candidates.into_iter().collect();
             match full.as_slice() {

@@ -145,6 +145,29 @@ impl<'a> Tables<'a> {
         Ok(Some(rows))
     }
 
+    /// Returns the hashes of a column that begin with some digits, as `0x…`: at once where the evidence has a
+    /// table of hashes, else by reading the column.
+    pub(super) fn hashes_beginning(
+        &mut self,
+        table: &str,
+        column: &str,
+        digits: &str,
+    ) -> Result<Vec<String>, TraceError> {
+        if self.has_column(table, column)
+            && let Some(hashes) = self.source.hashes_beginning(table, column, digits)?
+        {
+            self.looked_at.insert(table.to_owned());
+            return Ok(hashes);
+        }
+        let rows = self.read(table, &[column], &RowFilter::All)?;
+        let hashes = rows
+            .iter()
+            .flat_map(|rows| (0..rows.len()).filter_map(|row| rows.hex(row, column)));
+        Ok(hashes
+            .filter(|hash| hash.get(2..).is_some_and(|hex| hex.starts_with(digits)))
+            .collect())
+    }
+
     pub(crate) fn damage(&self) -> Vec<String> {
         self.source.damage()
     }

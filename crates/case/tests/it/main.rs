@@ -3,6 +3,7 @@
 
 mod evidence;
 mod growth;
+mod hashes;
 mod killed;
 mod layout;
 mod support;

@@ -4,12 +4,12 @@ use super::{shared, timeline};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::ui::Ui;
-use coroner::Hit;
+use coroner::{Hit, Unsearched};
 use model::time::format_utc;
 use report::{Block, Document, ListSpec};
 use serde_json::{Map, Value, json};
 
-/// Find text in records and in lines that no format claimed
+/// Find text in records and in lines that no format claimed, and hashes in database tables as well
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     coroner search logs/ 'roughtime \"clock is off\"'\n  \
@@ -58,6 +58,17 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
             "{} not searched to the end: too long, or of a dump that the case keeps by hash",
             shared::count(found.cut, "rejected line")
         ));
+    }
+    match found.tables_unsearched {
+        Some(Unsearched::OldSources(sources)) => ui.warn(&format!(
+            "database tables were not searched, log lines were read one by one: the hashes of {} were not filed \
+             by the coroner that read them; `coroner ingest` does it",
+            shared::count(sources as u64, "source")
+        )),
+        Some(Unsearched::NotFiled) => ui.note(
+            "database tables were not searched: what is asked for begins with zeros, or stands in very many places",
+        ),
+        None => {}
     }
     if args.count {
         let mut body = Map::new();

@@ -1,6 +1,8 @@
 //! Searching cases that ingest made from the samples.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod hashes;
+
 use case::{Case, CaseWriter, TableId};
 use index::{Filter, Found, search};
 use ingest::{IngestOptions, Quiet, ingest};

@@ -27,6 +27,7 @@ impl Assembler {
             records: self.record_batch(rows, runs, times),
             rejects,
             keys,
+            hashes: rows.hashes.take(),
             observations,
         }
     }

@@ -7,6 +7,7 @@
 
 mod cases;
 mod copies;
+mod hashes;
 mod parse;
 mod rotated;
 mod times;

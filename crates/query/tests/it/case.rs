@@ -42,7 +42,7 @@ fn duckdb_views(case: &Case) -> Vec<String> {
                 ", source || ':' || line || CASE WHEN lines > 1 THEN '-' || (line + lines - 1) ELSE '' END AS ref",
             ),
             TableId::Obs(kind) => (format!("obs.{kind}"), ", source || ':' || line AS ref"),
-            TableId::Rejects | TableId::Duplicates | TableId::Keys => continue,
+            TableId::Rejects | TableId::Duplicates | TableId::Keys | TableId::Hashes => continue,
             TableId::Table { schema, table, .. } if schema == "public" => (table.clone(), ""),
             TableId::Table { .. } => continue,
         };
