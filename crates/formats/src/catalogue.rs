@@ -3,7 +3,7 @@
 use crate::claim::{Claim, Names, Tier};
 use crate::definition::{self, Definition, DefinitionError, Sample};
 use crate::document::Document;
-use crate::engine::json::{Dialect, Keys, Scan};
+use crate::engine::json::{Dialect, Keys, Scan, Syntax};
 use crate::engine::{ENGINE_VERSION, Engine, Head, Rules};
 use crate::meaning::{MessageSpec, NO_CAPTURES};
 use crate::parser::Parser;
@@ -230,6 +230,8 @@ pub struct Catalogue {
     pub(crate) by_engine: [Vec<u16>; Engine::ALL.len()],
     /// The JSON dialects of all formats, and the keys they ask for.
     pub(crate) dialects: Vec<Dialect>,
+    /// Their numbers by syntax, and by whether they are asked last.
+    asked: [[Vec<u16>; 2]; 2],
     pub(crate) keys: Keys,
     /// Users' expressions: the format, and which of its own.
     pub(crate) regexes: Vec<(u16, u16)>,
@@ -346,6 +348,10 @@ impl Catalogue {
         for dialect in &mut dialects {
             dialect.index(&keys);
         }
+        let mut asked: [[Vec<u16>; 2]; 2] = Default::default();
+        for (number, dialect) in dialects.iter().enumerate() {
+            asked[dialect.syntax as usize][usize::from(dialect.generic)].push(number as u16);
+        }
         let generic = || compiled.iter().filter(|one| one.definition.generic);
         let keyed = [Engine::Json, Engine::Logfmt, Engine::Regex];
         let mut catalogue = Catalogue {
@@ -360,12 +366,19 @@ impl Catalogue {
             breadth: Vec::new(),
             by_engine,
             dialects,
+            asked,
             keys,
             regexes,
             parser_version: format!("{:012x}", hash & 0xffff_ffff_ffff),
         };
         catalogue.breadth = catalogue.breadths();
         catalogue
+    }
+
+    /// The dialects of a syntax that are asked in a tier.
+    #[inline]
+    pub(crate) fn asked(&self, syntax: Syntax, tier: Tier) -> &[u16] {
+        &self.asked[syntax as usize][usize::from(tier == Tier::Generic)]
     }
 
     /// How many of the others' samples each format claims.

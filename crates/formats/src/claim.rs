@@ -98,7 +98,7 @@ impl Claimant {
 #[derive(Default)]
 pub(crate) struct Best {
     best: Option<Claimant>,
-    /// Of those who claim it by its shape alone.
+    /// Of those who claim it by its shape alone, once somebody has a better right.
     plain: Option<Claimant>,
 }
 
@@ -113,8 +113,12 @@ impl Best {
             head,
             several: false,
         };
-        if right == Right::Shape {
-            claimant.contend(&mut self.plain);
+        let owned = self.best.is_some_and(|best| best.right > Right::Shape);
+        if right == Right::Shape && owned {
+            return claimant.contend(&mut self.plain);
+        }
+        if right > Right::Shape && !owned {
+            self.plain = self.best.take();
         }
         claimant.contend(&mut self.best);
     }
@@ -240,10 +244,7 @@ impl Catalogue {
 
     #[inline]
     fn asks_for_logfmt(&self, tier: Tier) -> bool {
-        let generic = tier == Tier::Generic;
-        self.dialects
-            .iter()
-            .any(|dialect| dialect.syntax == Syntax::Logfmt && dialect.generic == generic)
+        !self.asked(Syntax::Logfmt, tier).is_empty()
     }
 
     /// Says whose line it is, unwrapped: of all in the tier that claim it the one with the best right, of
@@ -315,15 +316,14 @@ impl Catalogue {
         if let Some(syntax) = syntax {
             // Of a format's dialects the first that fits is taken.
             let mut offered = None;
-            for (number, dialect) in self.dialects.iter().enumerate() {
-                if dialect.syntax == syntax
-                    && dialect.generic == generic
-                    && offered != Some(dialect.format)
+            for &number in self.asked(syntax, tier) {
+                let dialect = &self.dialects[usize::from(number)];
+                if offered != Some(dialect.format)
                     && let Some(found) = dialect.find(line, scan)
                 {
                     let shape = match syntax {
-                        Syntax::Json => Shape::Json(number as u16),
-                        Syntax::Logfmt => Shape::Logfmt(number as u16),
+                        Syntax::Json => Shape::Json(number),
+                        Syntax::Logfmt => Shape::Logfmt(number),
                     };
                     let format = dialect.format;
                     let compiled = &self.compiled[usize::from(format)];
@@ -331,7 +331,7 @@ impl Catalogue {
                         continue;
                     };
                     offered = Some(format);
-                    scan.found.set(Some((number as u16, found)));
+                    scan.found.set(Some((number, found)));
                     offer(
                         right,
                         breadth(format),

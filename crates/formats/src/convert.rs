@@ -1,5 +1,6 @@
 //! Conversions from printed text to numbers with a unit.
 
+use crate::scan::near;
 use model::ObsValue;
 
 /// What a conversion makes of the printed text.
@@ -211,6 +212,18 @@ pub(crate) fn int(text: &[u8]) -> Option<i64> {
     if digits.is_empty() {
         return None;
     }
+    // As many digits fit whatever they are.
+    if digits.len() <= 18 {
+        let mut value = 0i64;
+        let mut fine = true;
+        for c in digits {
+            let digit = c.wrapping_sub(b'0');
+            fine &= digit <= 9;
+            // What is no digit makes any number, which nobody sees.
+            value = value.wrapping_mul(10).wrapping_add(i64::from(digit));
+        }
+        return fine.then_some(if negative { -value } else { value });
+    }
     let mut value = 0i64;
     for c in digits {
         if !c.is_ascii_digit() {
@@ -258,16 +271,17 @@ struct Id<'a> {
 
 /// Roots are cut to 8 digits; no epoch has as many.
 fn id(text: &[u8]) -> Option<Id<'_>> {
-    let colon = memchr::memchr(b':', text)?;
+    let colon = near(b':', text)?;
     let (first, second) = (&text[..colon], &text[colon + 1..]);
-    let second = second.split(|c| *c == b':').next()?;
+    let second = &second[..near(b':', second).unwrap_or(second.len())];
     let root_first = first.len() == 8;
     let (root, number) = if root_first {
         (first, second)
     } else {
         (second, first)
     };
-    (root.len() == 8 && root.iter().all(u8::is_ascii_hexdigit)).then_some(Id {
+    let is_hex = |root: &[u8]| root.iter().fold(true, |all, c| all & c.is_ascii_hexdigit());
+    (root.len() == 8 && is_hex(root)).then_some(Id {
         root,
         number,
         root_first,

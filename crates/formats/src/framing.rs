@@ -56,7 +56,7 @@ impl Run {
             .position(|line| !line.same_way)
             .unwrap_or(self.lines.len());
         match shape {
-            Shape::Json(_) | Shape::Logfmt(_) => 0,
+            Shape::Json(_) | Shape::Logfmt(_) | Shape::GethLogfmt | Shape::Roughtime => 0,
             Shape::Terminal | Shape::Quoted => {
                 let closed = if open { self.quote_end(end, rules) } else { 0 };
                 self.walk(closed, end, 8, is_evident)
@@ -69,7 +69,6 @@ impl Run {
                 let ruled = self.ruled(b'#', end);
                 self.walk(ruled, end, 0, is_indented)
             }
-            Shape::GethLogfmt | Shape::Roughtime => 0,
             Shape::Lodestar => self.walk(0, end, 8, lodestar::goes_on),
             Shape::Nethermind => {
                 let ruled = self.ruled(b'=', end);

@@ -39,6 +39,8 @@ pub(crate) struct Line {
     pub(crate) peeled: Peeled,
     /// Text that had to be decoded or cleaned.
     pub(crate) decoded: Vec<u8>,
+    /// Text on its way into `decoded`.
+    spare: Vec<u8>,
     pub(crate) class: Option<Class>,
     /// What is in the text if it begins like JSON.
     pub(crate) scan: Scan,
@@ -152,8 +154,9 @@ impl Line {
         }
         let from = self.decoded.len();
         if place.decoded {
-            let text = place.of(block, &self.decoded).to_vec();
-            strip_colours(&text, &mut self.decoded);
+            self.spare.clear();
+            strip_colours(place.of(block, &self.decoded), &mut self.spare);
+            self.decoded.extend_from_slice(&self.spare);
         } else {
             strip_colours(place.of(block, &[]), &mut self.decoded);
         }

@@ -286,7 +286,11 @@ impl<'c> Parser<'c> {
         }
         let goes_on =
             next < source.end() && (!self.ahead.is_boundary() || self.goes_on(source.block, &head));
-        if !goes_on {
+        // What follows is looked at for itself then, unless it is too long for anything.
+        let alone = head.shape.stands_alone()
+            && goes_on
+            && source.bytes(self.here.start, self.ahead.next) <= RECORD_BYTES;
+        if !goes_on || alone {
             let span = source.span(self.here.start, next, line, 1);
             self.emit(source.block, span, head, format, false, sink)?;
             return Ok((next, line + 1));
@@ -453,7 +457,7 @@ impl<'c> Parser<'c> {
         }
         let compiled = &self.catalogue.compiled[usize::from(format)];
         let rules = compiled.rules();
-        let mut fields = recycle(std::mem::take(&mut self.fields));
+        let mut fields: Vec<Field<'_>> = std::mem::take(&mut self.fields);
         let mut own_level = None;
         let body = if let Shape::Regex(number) = head.shape {
             let regex = self.catalogue.regex(number);
@@ -487,7 +491,7 @@ impl<'c> Parser<'c> {
         } else {
             own_level.or_else(|| compiled.level(body.level_raw))
         };
-        let mut meaning = std::mem::take(&mut self.meaning).recycle();
+        let mut meaning: Meaning<'_> = std::mem::take(&mut self.meaning);
         let mut kind = None;
         let mut role = None;
         let known = compiled.message(body.message);

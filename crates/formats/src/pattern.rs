@@ -5,7 +5,7 @@
 //! optional sign (another hole may follow at once), `{name:word}` anything without blanks; `{}` is a hole without a name. `{{` and
 //! `}}` are braces.
 
-use memchr::memchr;
+use crate::scan::{begins_with, find};
 
 /// What a hole accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +122,7 @@ impl Pattern {
         for (index, piece) in self.pieces.iter().enumerate() {
             match piece {
                 Piece::Literal(literal) => {
-                    if !text[at..].starts_with(literal) {
+                    if !begins_with(&text[at..], literal) {
                         return None;
                     }
                     at += literal.len();
@@ -166,21 +166,6 @@ impl Pattern {
         }
         (!whole || at == text.len()).then_some(captures)
     }
-}
-
-/// Finds a short literal. Building a searcher for each look-up costs more than it saves here.
-#[inline]
-fn find(text: &[u8], literal: &[u8]) -> Option<usize> {
-    let first = *literal.first()?;
-    let mut from = 0;
-    while let Some(offset) = memchr(first, &text[from..]) {
-        let at = from + offset;
-        if text[at..].starts_with(literal) {
-            return Some(at);
-        }
-        from = at + 1;
-    }
-    None
 }
 
 #[cfg(test)]

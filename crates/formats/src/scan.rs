@@ -1,6 +1,6 @@
 //! Byte scanners shared by the engines: stamps, digits, keys, colours. No allocation.
 
-use memchr::memchr3;
+use memchr::{memchr, memchr2, memchr3, memmem};
 use model::{Stamp, StampDate, StampZone, time};
 
 /// Reads `n` digits at `at`.
@@ -360,6 +360,11 @@ pub(crate) fn has_colours(b: &[u8]) -> bool {
     false
 }
 
+/// A quick no for a whole block: whether it has a byte that colour sequences begin with.
+pub(crate) fn may_have_colours(block: &[u8]) -> bool {
+    memchr2(0x1b, b'^', block).is_some() || memmem::find(block, "←".as_bytes()).is_some()
+}
+
 /// Appends the text to `out` without its colour sequences.
 pub(crate) fn strip_colours(b: &[u8], out: &mut Vec<u8>) {
     let mut from = 0;
@@ -395,8 +400,109 @@ pub(crate) fn same_word(a: &[u8], b: &[u8]) -> bool {
             let last = a.len() - 8;
             eight(a, 0) == eight(b, 0) && eight(a, last) == eight(b, last)
         }
+        17..=32 => {
+            let last = a.len() - 8;
+            let same = |at: usize| eight(a, at) == eight(b, at);
+            same(0) && same(8) && same(last - 8) && same(last)
+        }
         _ => a == b,
     }
+}
+
+/// Whether a text begins with another, compared in place as in [`same_word`].
+#[inline]
+pub(crate) fn begins_with(text: &[u8], start: &[u8]) -> bool {
+    text.get(..start.len())
+        .is_some_and(|text| same_word(text, start))
+}
+
+/// Makes a number of a word of up to seven bytes, 0 of a longer one: words are then compared without a call.
+#[inline]
+pub(crate) const fn packed(word: &[u8]) -> u64 {
+    if word.len() > 7 {
+        return 0;
+    }
+    let mut number = word.len() as u64;
+    let mut at = 0;
+    while at < word.len() {
+        number = number << 8 | word[at] as u64;
+        at += 1;
+    }
+    number
+}
+
+/// Whether a word is one of some short ones.
+macro_rules! is_word {
+    ($word:expr, $($known:literal)|+) => {{
+        let word = crate::scan::packed($word);
+        $((word == const { crate::scan::packed($known) }))|+
+    }};
+}
+pub(crate) use is_word;
+
+/// The bytes of a word that are zero, as high bits; the lowest mark is exact, and none counts above it.
+#[inline]
+fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(LOW) & !word & LOW << 7
+}
+
+/// A one in every byte.
+const LOW: u64 = 0x0101_0101_0101_0101;
+/// How far to look before memchr is called.
+const NEAR: usize = 64;
+
+/// Finds a byte that is most often near: a word at a time, since a call of memchr costs more than such a stretch.
+#[inline]
+pub(crate) fn near(byte: u8, text: &[u8]) -> Option<usize> {
+    let wanted = LOW * u64::from(byte);
+    let mut at = 0;
+    while let Some(bytes) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let found = zeros(u64::from_le_bytes(*bytes) ^ wanted);
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+        if at == NEAR {
+            return memchr(byte, &text[at..]).map(|offset| at + offset);
+        }
+    }
+    let rest = text[at..].iter().position(|c| *c == byte)?;
+    Some(at + rest)
+}
+
+/// The same for either of two.
+#[inline]
+pub(crate) fn near2(one: u8, other: u8, text: &[u8]) -> Option<usize> {
+    let (first, second) = (LOW * u64::from(one), LOW * u64::from(other));
+    let mut at = 0;
+    while let Some(bytes) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let word = u64::from_le_bytes(*bytes);
+        let found = zeros(word ^ first) | zeros(word ^ second);
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+        if at == NEAR {
+            return memchr2(one, other, &text[at..]).map(|offset| at + offset);
+        }
+    }
+    let rest = text[at..].iter().position(|c| *c == one || *c == other)?;
+    Some(at + rest)
+}
+
+/// Finds a short literal. Building a searcher for each look-up costs more than it saves here.
+#[inline]
+pub(crate) fn find(text: &[u8], literal: &[u8]) -> Option<usize> {
+    let first = *literal.first()?;
+    let mut from = 0;
+    while let Some(offset) = near(first, &text[from..]) {
+        let at = from + offset;
+        if begins_with(&text[at..], literal) {
+            return Some(at);
+        }
+        from = at + 1;
+    }
+    None
 }
 
 /// Whether a byte may stand in a key.
@@ -446,7 +552,7 @@ pub(crate) fn trim_end(b: &[u8]) -> &[u8] {
 /// The first word and what follows it.
 #[inline]
 pub(crate) fn first_word(b: &[u8]) -> &[u8] {
-    let end = b.iter().position(|c| *c == b' ').unwrap_or(b.len());
+    let end = near(b' ', b).unwrap_or(b.len());
     &b[..end]
 }
 

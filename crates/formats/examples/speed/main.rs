@@ -194,7 +194,12 @@ fn main() {
     );
     let mut missed = 0;
     for row in ROWS {
-        if !options.only.is_empty() && !options.only.iter().any(|only| row.name.contains(only)) {
+        // A name, or a part of several.
+        let wanted = |only: &String| match ROWS.iter().any(|row| row.name == only) {
+            true => row.name == only,
+            false => row.name.contains(only.as_str()),
+        };
+        if !options.only.is_empty() && !options.only.iter().any(wanted) {
             continue;
         }
         let (log, lines) = row.generate(options.mib << 20);

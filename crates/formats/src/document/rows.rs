@@ -2,7 +2,7 @@
 //! from. And the source of lines: a block as it is, or the rows of one.
 
 use super::super::wrapper::{Found, Layer, Place, Range};
-use crate::scan::has_colours;
+use crate::scan::may_have_colours;
 use memchr::memchr_iter;
 use model::{Position, Span};
 
@@ -187,7 +187,7 @@ impl<'b> Source<'b> {
     /// The same, after a look at the whole block.
     pub(crate) fn looked_at(block: &'b [u8], at: Position) -> Source<'b> {
         Source {
-            coloured: has_colours(block),
+            coloured: may_have_colours(block),
             ..Source::lines(block, at)
         }
     }

@@ -6,7 +6,7 @@
 //!
 //! The target is the component; the line in its source is not kept apart.
 
-use super::tracing::is_level;
+use super::tracing::{IN_PATH, is_level};
 use super::{Head, Shape};
 use crate::scan::full_stamp;
 use model::StampZone;
@@ -16,17 +16,6 @@ const TARGET_MAX: usize = 128;
 
 /// The end of a Rust path at `at`.
 fn path_end(line: &[u8], at: usize) -> Option<usize> {
-    const IN_PATH: [bool; 256] = {
-        let mut table = [false; 256];
-        let mut c = 0;
-        while c < 256 {
-            let byte = c as u8;
-            table[c] =
-                byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b':');
-            c += 1;
-        }
-        table
-    };
     let rest = &line[at..line.len().min(at + TARGET_MAX)];
     let length = rest
         .iter()

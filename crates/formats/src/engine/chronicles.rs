@@ -5,15 +5,14 @@
 //! value ends at the next blank. Old builds print whole seconds and `NOT` for `NTC`.
 
 use super::{Head, Rules, Shape, logrus};
-use crate::scan::{full_stamp, key_before, trim_end};
-use memchr::{memchr, memchr2};
+use crate::scan::{full_stamp, is_word, key_before, near, near2, same_word, trim_end};
 use model::{Field, FieldValue, StampZone};
 
 /// Columns that a message is padded to.
 const WIDTH: usize = 42;
 
 fn is_level(word: &[u8]) -> bool {
-    matches!(
+    is_word!(
         word,
         b"INF" | b"DBG" | b"NTC" | b"WRN" | b"TRC" | b"ERR" | b"FAT" | b"NOT"
     )
@@ -54,7 +53,7 @@ fn fields_start(text: &[u8], from: usize) -> usize {
         return padded;
     }
     let mut search = from;
-    while let Some(offset) = memchr(b'=', &text[search..]) {
+    while let Some(offset) = near(b'=', &text[search..]) {
         let equals = search + offset;
         search = equals + 1;
         if let Some(start) = key_before(text, from, equals)
@@ -86,7 +85,7 @@ pub(crate) fn body<'a>(
             && rules
                 .component_keys
                 .iter()
-                .any(|name| name.as_bytes() == key)
+                .any(|name| same_word(name.as_bytes(), key))
         {
             component = Some(value);
         } else {
@@ -110,7 +109,7 @@ fn value(text: &[u8], at: usize) -> (&[u8], usize) {
     if text.get(at) == Some(&b'"') {
         let from = at + 1;
         let mut search = from;
-        while let Some(offset) = memchr2(b'"', b'\\', text.get(search..).unwrap_or_default()) {
+        while let Some(offset) = near2(b'"', b'\\', text.get(search..).unwrap_or_default()) {
             let end = search + offset;
             if text[end] == b'"' {
                 return (&text[from..end], end + 1);
@@ -120,7 +119,7 @@ fn value(text: &[u8], at: usize) -> (&[u8], usize) {
         return (&text[from..], text.len());
     }
     let mut search = at;
-    while let Some(offset) = memchr2(b' ', b'\n', &text[search..]) {
+    while let Some(offset) = near2(b' ', b'\n', &text[search..]) {
         let end = search + offset;
         let next = end
             + text[end..]

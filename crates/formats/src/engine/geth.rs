@@ -12,8 +12,10 @@
 //! A message may hold line feeds: the report of a bad block is a block of its own between rows of `#`.
 
 use super::{Head, Shape};
-use crate::scan::{KEY_MAX, digits, full_stamp, is_key_byte, month_day_clock, trim_end};
-use memchr::{memchr, memchr2};
+use crate::scan::{
+    KEY_MAX, digits, full_stamp, is_key_byte, is_word, month_day_clock, near, near2, trim_end,
+};
+use memchr::memchr;
 use model::{Field, FieldValue, Stamp};
 
 /// The most bytes of a source location or of a component in brackets.
@@ -117,7 +119,7 @@ pub(crate) fn bracketed(line: &[u8]) -> Option<Head> {
     if line.get(5) != Some(&b']') || !line[6..].starts_with(b" [") {
         return None;
     }
-    if !matches!(
+    if !is_word!(
         &line[1..5],
         b"INFO" | b"WARN" | b"EROR" | b"CRIT" | b"DBUG" | b"TRCE"
     ) {
@@ -158,16 +160,6 @@ pub(crate) fn logfmt(line: &[u8]) -> Option<Head> {
     })
 }
 
-/// Finds a byte that is most often near: a few steps on foot cost less than a call.
-#[inline]
-fn near(byte: u8, text: &[u8]) -> Option<usize> {
-    let (on_foot, rest) = text.split_at(text.len().min(16));
-    on_foot
-        .iter()
-        .position(|c| *c == byte)
-        .or_else(|| memchr(byte, rest).map(|offset| on_foot.len() + offset))
-}
-
 /// The end of a value that starts at `at`, and what is inside its quotes.
 fn value(text: &[u8], at: usize) -> (&[u8], usize) {
     if text.get(at) != Some(&b'"') {
@@ -175,7 +167,7 @@ fn value(text: &[u8], at: usize) -> (&[u8], usize) {
         return (&text[at..end], end);
     }
     let mut end = at + 1;
-    while let Some(offset) = memchr2(b'"', b'\\', text.get(end..).unwrap_or_default()) {
+    while let Some(offset) = near2(b'"', b'\\', text.get(end..).unwrap_or_default()) {
         end += offset;
         if text[end] == b'"' {
             return (&text[at + 1..end], end + 1);
@@ -215,7 +207,7 @@ fn split<'a>(text: &'a [u8], from: usize, fields: &mut Vec<Field<'a>>) -> &'a [u
     let line_end = memchr(b'\n', &whole[from..]).map_or(whole.len(), |feed| from + feed);
     let line = trim_end(&whole[..line_end]);
     let mut search = from;
-    while let Some(offset) = memchr(b'=', line.get(search..).unwrap_or_default()) {
+    while let Some(offset) = near(b'=', line.get(search..).unwrap_or_default()) {
         let equals = search + offset;
         search = equals + 1;
         if let Some(start) = first_key(line, from, equals) {
@@ -275,7 +267,7 @@ pub(crate) fn body<'a>(text: &'a [u8], head: &Head, fields: &mut Vec<Field<'a>>)
     let text = trim_end(text);
     let (message, end) = value(text, from);
     let rest = end + text[end..].iter().take_while(|c| **c == b' ').count();
-    if let Some(length) = memchr(b'=', &text[rest..]) {
+    if let Some(length) = near(b'=', &text[rest..]) {
         read_fields(text, text, rest, rest + length, fields);
     }
     message

@@ -14,9 +14,10 @@
 
 use super::{Head, Rules, Shape};
 use crate::scan::{
-    digits, english_month, full_stamp, is_key_byte, key_before, month_day_clock, trim_end,
+    digits, english_month, find, full_stamp, is_key_byte, is_word, key_before, month_day_clock,
+    near, trim_end,
 };
-use memchr::{memchr, memmem};
+use memchr::memchr;
 use model::{Field, FieldValue, Stamp, StampDate, StampZone};
 
 /// The most bytes between the brackets.
@@ -113,7 +114,7 @@ pub(crate) fn recognise(line: &[u8]) -> Option<Head> {
         at += 1;
     }
     let level_end = at;
-    let is_level = matches!(
+    let is_level = is_word!(
         &line[level..level_end],
         b"error" | b"warn" | b"info" | b"verbose" | b"debug" | b"trace" | b"silly"
     );
@@ -158,7 +159,7 @@ fn stack(text: &[u8], from: usize) -> Option<(usize, &[u8])> {
         let line = &text[at..end];
         let frame = line.trim_ascii_start();
         if is_error_line(line) {
-            let colon = memmem::find(line, b": ").map_or(line.len(), |colon| colon + 2);
+            let colon = find(line, b": ").map_or(line.len(), |colon| colon + 2);
             return Some((at, &line[colon..]));
         }
         if frame.starts_with(b"at ") && frame.len() < line.len()
@@ -175,7 +176,7 @@ fn stack(text: &[u8], from: usize) -> Option<(usize, &[u8])> {
 
 /// Where a key begins, and its `=`.
 fn next_key(text: &[u8], from: usize, search: &mut usize) -> Option<(usize, usize)> {
-    while let Some(offset) = memchr(b'=', &text[*search..]) {
+    while let Some(offset) = near(b'=', &text[*search..]) {
         let equals = *search + offset;
         *search = equals + 1;
         if let Some(start) = key_before(text, from, equals)
@@ -201,7 +202,7 @@ fn cut_error<'a>(head: &'a [u8], said: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
         return Some((trim_end(rest.strip_suffix(b" -").unwrap_or(rest)), error));
     }
     // The line was cut: what is left of the text begins like it.
-    let dash = memmem::find(head, b" - ")?;
+    let dash = find(head, b" - ")?;
     let error = trim_end(&head[dash + 3..]);
     (!error.is_empty() && said.starts_with(error)).then(|| (trim_end(&head[..dash]), error))
 }
@@ -264,7 +265,7 @@ fn split_context<'a>(
     error: &mut Option<&'a [u8]>,
     push: &mut impl FnMut(&'a [u8], &'a [u8]),
 ) -> &'a [u8] {
-    let dash = |text: &[u8]| memmem::find(text, b" - ");
+    let dash = |text: &[u8]| find(text, b" - ");
     let mut search = 0;
     let first = next_key(line, 0, &mut search);
     let message_end = first.map_or(line.len(), |(start, _)| start - 1);
@@ -282,7 +283,7 @@ fn split_context<'a>(
     let mut key = &line[start..equals];
     loop {
         let value = equals + 1;
-        let blank = memchr(b' ', &line[value..]).map_or(line.len(), |blank| value + blank);
+        let blank = near(b' ', &line[value..]).map_or(line.len(), |blank| value + blank);
         let mut next = None;
         let mut told = None;
         while let Some((start, equals)) = next_key(line, value, &mut search) {
@@ -340,8 +341,8 @@ pub(crate) fn split_segments<'a>(
     line: &'a [u8],
     push: &mut impl FnMut(&'a [u8], &'a [u8]),
 ) -> &'a [u8] {
-    let mut parts = memmem::find_iter(line, b" - ")
-        .map(|at| at + 3)
+    let next = |from: usize| find(&line[from..], b" - ").map(|at| from + at + 3);
+    let mut parts = std::iter::successors(next(0), |from| next(*from))
         .filter(|at| {
             // `head: (slot - 484)` is one part.
             !line[..at - 3].ends_with(b"(slot")

@@ -9,7 +9,7 @@
 //! file, at the end of the line; it becomes the field `throwable`, as log4j's JSON layouts name it.
 
 use super::{Head, Rules, Shape};
-use crate::scan::{clock, digits, full_stamp, trim_end};
+use crate::scan::{clock, digits, full_stamp, is_word, trim_end};
 use memchr::{memchr, memchr_iter};
 use model::{Field, FieldValue, Stamp, StampDate, StampZone};
 
@@ -19,7 +19,7 @@ const TRACE_IN_FILE: &[u8] = b"(See log file for full stack trace)";
 /// Whether a word is a level as log4j (and NLog) print it.
 #[inline]
 pub(super) fn is_level(word: &[u8]) -> bool {
-    matches!(
+    is_word!(
         word,
         b"INFO" | b"DEBUG" | b"WARN" | b"ERROR" | b"TRACE" | b"FATAL"
     )

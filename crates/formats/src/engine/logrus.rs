@@ -9,14 +9,16 @@
 //! Some keys hold blanks (`peer id`, `Server Name`); the definition lists them.
 
 use super::{Head, Rules, Shape};
-use crate::scan::{KEY_MAX, digits, full_stamp, is_key_byte, key_before, trim_end};
-use memchr::{memchr, memrchr};
+use crate::scan::{
+    KEY_MAX, digits, full_stamp, is_key_byte, is_word, key_before, near, same_word, trim_end,
+};
+use memchr::{memchr2, memrchr};
 use model::{Field, FieldValue};
 
 /// Whether a word is a level as the terminal shape prints it.
 #[inline]
 fn is_level(word: &[u8]) -> bool {
-    matches!(
+    is_word!(
         word,
         b"INFO" | b"DEBUG" | b"WARN" | b"ERROR" | b"WARNING" | b"FATAL" | b"PANIC" | b"TRACE"
     )
@@ -170,9 +172,11 @@ pub(crate) fn terminal_body<'a>(
     let mut start = from; // of the message, then of the current value
     let mut key: Option<&[u8]> = None;
     let mut message: &[u8] = &text[from..];
+    // Most records have none.
+    let first_paren = memchr2(b'(', b')', &text[from..]).map_or(text.len(), |at| from + at);
     let (mut counted, mut depth) = (from, 0i32);
     let mut last_paren: Option<Option<usize>> = None;
-    while let Some(offset) = memchr(b'=', &text[search..]) {
+    while let Some(offset) = near(b'=', &text[search..]) {
         let equals = search + offset;
         search = equals + 1;
         let Some(word) = key_before(text, start, equals) else {
@@ -193,7 +197,7 @@ pub(crate) fn terminal_body<'a>(
         }
         // Keys are sorted: one that comes too early belongs to the text of a value. Only `error` is
         // surely a key; then the one before it was none.
-        if key.is_some_and(|key| candidate < key) {
+        if key.is_some_and(|key| stands_before(candidate, key)) {
             if !fields.is_empty() || candidate != b"error" {
                 continue;
             }
@@ -201,7 +205,9 @@ pub(crate) fn terminal_body<'a>(
             start = from;
         }
         // `(in processBatchedBlocks, slot=1)`: inside parentheses that do close.
-        depth += parens(&text[counted..at]);
+        if at > first_paren {
+            depth += parens(&text[counted..at]);
+        }
         counted = at;
         if depth > 0 {
             let last = *last_paren.get_or_insert_with(|| memrchr(b')', text));
@@ -229,6 +235,15 @@ pub(crate) fn terminal_body<'a>(
         });
     }
     trim_end(message)
+}
+
+/// Whether a key sorts before another: nearly always the first letter tells.
+#[inline]
+fn stands_before(key: &[u8], other: &[u8]) -> bool {
+    match (key.first(), other.first()) {
+        (Some(a), Some(b)) if a != b => a < b,
+        _ => key < other,
+    }
 }
 
 fn parens(text: &[u8]) -> i32 {
@@ -275,7 +290,7 @@ fn value<'a>(text: &'a [u8], at: usize, key: &[u8], spaced: &[String]) -> Value<
     if text.get(at) == Some(&b'"') {
         let from = at + 1;
         let mut search = from;
-        while let Some(offset) = memchr(b'"', &text[search..]) {
+        while let Some(offset) = near(b'"', &text[search..]) {
             let quote = search + offset;
             let mut after = quote + 1;
             if after == text.len() {
@@ -309,13 +324,13 @@ fn value<'a>(text: &'a [u8], at: usize, key: &[u8], spaced: &[String]) -> Value<
         };
     }
     let mut search = at;
-    while let Some(offset) = memchr(b'=', &text[search..]) {
+    while let Some(offset) = near(b'=', &text[search..]) {
         let equals = search + offset;
         search = equals + 1;
         if let Some(word) = key_before(text, at, equals) {
             let start = spaced_start(text, at, word, equals, spaced);
             // Sorted keys again; at the value's very start there is no blank before a key.
-            if start > at && text[start..equals] >= *key {
+            if start > at && !stands_before(&text[start..equals], key) {
                 return Value {
                     text: &text[at..start - 1],
                     next: start,
@@ -352,7 +367,7 @@ pub(crate) fn quoted_body<'a>(
         let rank = rules
             .component_keys
             .iter()
-            .position(|name| name.as_bytes() == key);
+            .position(|name| same_word(name.as_bytes(), key));
         match rank {
             Some(rank) if component.is_none_or(|(other, _)| rank < other) => {
                 component = Some((rank, got.text));
@@ -390,7 +405,7 @@ pub(crate) fn is_go_println(line: &[u8]) -> bool {
 pub(crate) fn quote_still_open(line: &[u8], rules: Rules<'_>) -> bool {
     let line = trim_end(line);
     let mut search = 0;
-    while let Some(offset) = memchr(b'"', &line[search..]) {
+    while let Some(offset) = near(b'"', &line[search..]) {
         let quote = search + offset;
         let mut after = quote + 1;
         if after == line.len() {

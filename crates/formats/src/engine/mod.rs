@@ -21,6 +21,7 @@ pub(crate) mod stamps;
 pub(crate) mod strptime;
 pub(crate) mod tracing;
 
+use crate::scan::same_word;
 use model::{Field, Stamp};
 
 /// Changes whenever an engine, the framing or the wrappers change what a record holds: part of the
@@ -192,6 +193,14 @@ impl Shape {
                 | Shape::DotnetCrash
                 | Shape::NodeCrash
                 | Shape::NimCrash
+        )
+    }
+
+    /// Whether nothing ever goes on with a record of this shape.
+    pub(crate) fn stands_alone(self) -> bool {
+        matches!(
+            self,
+            Shape::Json(_) | Shape::Logfmt(_) | Shape::GethLogfmt | Shape::Roughtime
         )
     }
 
@@ -369,9 +378,10 @@ fn after_capital(line: &[u8]) -> &'static [Recogniser] {
 
 /// `2020-08-14 17:31:02]  WARN …`: the opening bracket is lost, the closing one must be there.
 fn bracket_lost(line: &[u8]) -> Option<Head> {
+    // A stamp has no blank behind its seconds.
     let after = line.get(19..line.len().min(36))?;
-    after
-        .contains(&b']')
+    let end = after.iter().position(|c| matches!(c, b']' | b' '))?;
+    (after[end] == b']')
         .then(|| logrus::terminal(line, 0))
         .flatten()
 }
@@ -398,9 +408,11 @@ pub(crate) fn is_own_target<T: AsRef<[u8]>>(targets: &[T], target: &[u8]) -> boo
         if known.is_empty() || target.is_empty() {
             return known.is_empty() && target.is_empty();
         }
-        target
-            .strip_prefix(known)
-            .is_some_and(|rest| matches!(rest.first(), None | Some(b':' | b'_')))
+        target.first() == known.first()
+            && matches!(target.get(known.len()), None | Some(b':' | b'_'))
+            && target
+                .get(..known.len())
+                .is_some_and(|start| same_word(start, known))
     })
 }
 

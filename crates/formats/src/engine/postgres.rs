@@ -9,7 +9,7 @@
 //! * csvlog: the fixed columns of the documentation, quotes doubled, line feeds inside quotes.
 
 use super::{Head, Shape};
-use crate::scan::{full_stamp, trim_end};
+use crate::scan::{full_stamp, is_word, near, near2, trim_end};
 use memchr::{memchr, memchr2};
 use model::{Field, FieldValue, Stamp, StampZone};
 
@@ -26,7 +26,7 @@ const EMPTY: Head = Head {
 };
 
 fn is_severity(word: &[u8]) -> bool {
-    matches!(
+    is_word!(
         word,
         b"LOG"
             | b"ERROR"
@@ -93,6 +93,14 @@ fn stamp(line: &[u8]) -> Option<(Stamp, usize)> {
     if line[10] != b' ' || line[end] != b' ' || !may_be_zone {
         return None;
     }
+    // Programs of all kinds have their level there.
+    let four = line.get(end + 1..end + 5).unwrap_or_default();
+    if is_word!(
+        four,
+        b"INFO" | b"WARN" | b"ERRO" | b"DEBU" | b"TRAC" | b"FATA"
+    ) {
+        return None;
+    }
     let (mut stamp, at) = full_stamp(line, 0)?;
     if stamp.zone != StampZone::None || line.get(at) != Some(&b' ') {
         return None;
@@ -111,8 +119,6 @@ fn stamp(line: &[u8]) -> Option<(Stamp, usize)> {
         return None;
     }
     stamp.zone = match &zone[..length] {
-        // A level: programs of all kinds have it there.
-        b"INFO" | b"WARN" | b"ERROR" | b"DEBUG" | b"TRACE" | b"FATAL" => return None,
         b"UTC" | b"GMT" => StampZone::Utc,
         offset @ [b'+' | b'-', ..] => StampZone::Offset(offset_seconds(offset)?),
         _ => StampZone::None,
@@ -194,7 +200,7 @@ pub(crate) fn is_part_of(own: (&Head, &[u8]), other: (&Head, &[u8])) -> bool {
 /// The digits in the first brackets that hold such: `[1234]`, `[1234-1]`.
 fn pid_of(prefix: &[u8]) -> Option<&[u8]> {
     let mut search = 0;
-    while let Some(offset) = memchr(b'[', &prefix[search..]) {
+    while let Some(offset) = near(b'[', &prefix[search..]) {
         let from = search + offset + 1;
         let digits = prefix[from..]
             .iter()
@@ -219,7 +225,7 @@ fn push<'a>(fields: &mut Vec<Field<'a>>, key: &'static [u8], value: &'a [u8]) {
 
 /// Reads what the prefix says of the session.
 fn session<'a>(prefix: &'a [u8], fields: &mut Vec<Field<'a>>) {
-    let zone_end = memchr2(b' ', b':', prefix).unwrap_or(prefix.len());
+    let zone_end = near2(b' ', b':', prefix).unwrap_or(prefix.len());
     if !matches!(
         prefix[..zone_end],
         [b'+' | b'-', ..] | [] | [b'U', b'T', b'C'] | [b'G', b'M', b'T']
@@ -231,7 +237,7 @@ fn session<'a>(prefix: &'a [u8], fields: &mut Vec<Field<'a>>) {
     }
     for word in prefix[zone_end..].split(|c| matches!(c, b' ' | b',')) {
         let word = word.strip_suffix(b":").unwrap_or(word);
-        if let Some(equals) = memchr(b'=', word) {
+        if let Some(equals) = near(b'=', word) {
             let key: &'static [u8] = match &word[..equals] {
                 b"user" => b"user",
                 b"db" | b"database" => b"database",
@@ -244,9 +250,9 @@ fn session<'a>(prefix: &'a [u8], fields: &mut Vec<Field<'a>>) {
         }
         // `10.0.0.7(5432):user@db:[1234]`, `user@db`.
         for part in word.split(|c| *c == b':') {
-            if part.ends_with(b")") && memchr(b'(', part).is_some_and(|open| open > 0) {
+            if part.ends_with(b")") && near(b'(', part).is_some_and(|open| open > 0) {
                 push(fields, b"client", part);
-            } else if let Some(at) = memchr(b'@', part)
+            } else if let Some(at) = near(b'@', part)
                 && !part.starts_with(b"[")
             {
                 push(fields, b"user", &part[..at]);

@@ -22,6 +22,7 @@ pub(crate) struct RegexSpec {
     regex: Regex,
     stamp_format: Option<StampFormat>,
     has_stamp: bool,
+    has_fields: bool,
     /// Groups that are fields.
     names: Vec<String>,
 }
@@ -68,6 +69,7 @@ impl RegexSpec {
                 .map(str::to_owned)
                 .collect(),
             has_stamp: has("stamp"),
+            has_fields: has("fields"),
             stamp_format: stamp_format.map(StampFormat::new).transpose()?,
             regex,
         })
@@ -96,13 +98,18 @@ impl RegexSpec {
 
     /// Says whether a record starts with this line, and its time.
     pub(crate) fn recognise(&self, line: &[u8]) -> Option<Option<Stamp>> {
-        self.captures(line).map(|(_, stamp)| stamp)
+        if self.has_stamp {
+            return self.captures(line).map(|(_, stamp)| stamp);
+        }
+        let end = memchr(b'\n', line).unwrap_or(line.len());
+        self.regex.is_match(trim_end(&line[..end])).then_some(None)
     }
 
     /// Reads the group `fields` into the scan.
     pub(crate) fn read_fields(&self, text: &[u8], scan: &mut Scan) {
         scan.clear();
-        if let Some((captures, _)) = self.captures(text)
+        if self.has_fields
+            && let Some((captures, _)) = self.captures(text)
             && let Some(found) = captures.name("fields")
         {
             scan.read_logfmt(found.as_bytes(), &Keys::default());

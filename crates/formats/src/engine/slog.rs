@@ -16,8 +16,8 @@
 //! a level that only slog spells so, to be taken for one.
 
 use super::{Head, Rules, Shape};
-use crate::scan::{KEY_MAX, digits, english_month, month_day_clock, same_word, trim_end};
-use memchr::{memchr, memmem};
+use crate::scan::{KEY_MAX, digits, english_month, month_day_clock, near, same_word, trim_end};
+use memchr::memmem;
 use model::{Field, FieldValue, Stamp};
 
 /// Columns the message is padded to; tracing puts two blanks after them.
@@ -282,7 +282,7 @@ fn two_blanks(text: &[u8], mut at: usize) -> Option<usize> {
 /// The first comma that a key follows.
 fn comma(text: &[u8], from: usize, listed: &[String]) -> Option<(usize, Key)> {
     let mut at = from;
-    while let Some(offset) = memchr(b',', &text[at..]) {
+    while let Some(offset) = near(b',', &text[at..]) {
         let comma = at + offset;
         if let Some(key) = key_after(text, comma, listed) {
             return Some((comma, key));
@@ -381,7 +381,7 @@ impl Nesting {
         let mut scanned = start;
         let mut search = start;
         let mut state = Brackets::default();
-        while let Some(offset) = memchr(b',', &text[search..]) {
+        while let Some(offset) = near(b',', &text[search..]) {
             let comma = search + offset;
             search = comma + 1;
             let Some(key) = key_after(text, comma, listed) else {
@@ -410,7 +410,7 @@ impl Nesting {
 /// The end of a quoted value: behind the first quote that the end or a field follows.
 fn closing_quote(text: &[u8], from: usize, listed: &[String]) -> Option<usize> {
     let mut search = from;
-    while let Some(offset) = memchr(b'"', &text[search..]) {
+    while let Some(offset) = near(b'"', &text[search..]) {
         let quote = search + offset;
         search = quote + 1;
         let ends = search == text.len() || key_after(text, search, listed).is_some();

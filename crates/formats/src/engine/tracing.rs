@@ -5,25 +5,34 @@
 //! programs (reth by default) print no target: then the message begins at once.
 
 use super::{Head, Shape};
-use crate::scan::{full_stamp, key_before, same_word, trim_end, year_less_stamp};
-use memchr::{memchr, memchr2, memchr3};
+use crate::scan::{full_stamp, is_word, key_before, near, near2, trim_end, year_less_stamp};
+use memchr::memchr3;
 use model::{Field, FieldValue, Stamp, StampZone};
 
 /// Whether a word is a level as tracing prints it.
 #[inline]
 pub(super) fn is_level(word: &[u8]) -> bool {
-    [&b"INFO"[..], b"WARN", b"ERROR", b"DEBUG", b"TRACE"]
-        .iter()
-        .any(|level| same_word(level, word))
+    is_word!(word, b"INFO" | b"WARN" | b"ERROR" | b"DEBUG" | b"TRACE")
 }
+
+/// Bytes of a Rust path in lower case.
+pub(super) const IN_PATH: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut c = 0;
+    while c < 256 {
+        let byte = c as u8;
+        table[c] =
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b':');
+        c += 1;
+    }
+    table
+};
 
 /// A Rust path in lower case: `zksync_core::house_keeper`.
 fn is_path(word: &[u8]) -> bool {
     !word.is_empty()
         && word[0].is_ascii_lowercase()
-        && word
-            .iter()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'_' | b':'))
+        && word.iter().all(|c| IN_PATH[usize::from(*c)])
 }
 
 /// The end of a span list or target at `at`: where `: ` follows outside braces and quotes.
@@ -48,6 +57,16 @@ fn scope_end(line: &[u8], at: usize) -> Option<usize> {
     None
 }
 
+/// The end of a target without spans before it, as nearly all are: what [`scope_end`] finds for a bare path.
+#[inline]
+fn plain_target(line: &[u8], at: usize) -> Option<usize> {
+    let rest = &line[at..];
+    let length = rest.iter().position(|c| !IN_PATH[usize::from(*c)]);
+    let end = length.unwrap_or(rest.len()).checked_sub(1)?;
+    let ends = rest[end] == b':' && matches!(rest.get(end + 1), None | Some(b' '));
+    (ends && end > 0 && rest[0].is_ascii_lowercase()).then_some(at + end)
+}
+
 fn after_stamp(line: &[u8], mut at: usize, stamp: Stamp) -> Option<Head> {
     let blanks = at;
     while line.get(at) == Some(&b' ') && at - blanks < 8 {
@@ -63,7 +82,9 @@ fn after_stamp(line: &[u8], mut at: usize, stamp: Stamp) -> Option<Head> {
     let level = (level as u32, at as u32);
     let first = at + 1;
     let none = (first, first);
-    let (spans, component, body) = match scope_end(line, first) {
+    let plain = plain_target(line, first);
+    let (spans, component, body) = match plain.or_else(|| scope_end(line, first)) {
+        Some(end) if plain.is_some() => (none, (first, end), (end + 2).min(line.len())),
         None => (none, none, first),
         Some(first_end) => {
             let next = (first_end + 2).min(line.len());
@@ -122,7 +143,7 @@ pub(crate) fn body<'a>(text: &'a [u8], from: usize, fields: &mut Vec<Field<'a>>)
     let mut search = from;
     let before = fields.len();
     for _ in 0..8 {
-        let Some(offset) = memchr(b'=', &text[search..]) else {
+        let Some(offset) = near(b'=', &text[search..]) else {
             break;
         };
         let equals = search + offset;
@@ -143,7 +164,7 @@ pub(crate) fn body<'a>(text: &'a [u8], from: usize, fields: &mut Vec<Field<'a>>)
 pub(crate) fn likely_message(text: &[u8], from: usize) -> &[u8] {
     let from = from.min(text.len());
     let mut search = from;
-    while let Some(offset) = memchr(b'=', &text[search..]) {
+    while let Some(offset) = near(b'=', &text[search..]) {
         let equals = search + offset;
         search = equals + 1;
         if let Some(start) = key_before(text, from, equals)
@@ -157,7 +178,7 @@ pub(crate) fn likely_message(text: &[u8], from: usize) -> &[u8] {
 
 fn read_fields<'a>(text: &'a [u8], mut at: usize, fields: &mut Vec<Field<'a>>) -> Option<()> {
     while at < text.len() {
-        let equals = at + memchr(b'=', text[at..].get(..64.min(text.len() - at))?)?;
+        let equals = at + near(b'=', text[at..].get(..64.min(text.len() - at))?)?;
         let start = key_before(text, at, equals)?;
         if start != at {
             return None;
@@ -196,7 +217,7 @@ fn read_fields<'a>(text: &'a [u8], mut at: usize, fields: &mut Vec<Field<'a>>) -
 /// The end of a bare value.
 fn bare_end(text: &[u8], from: usize) -> usize {
     let rest = &text[from..];
-    let word = memchr2(b' ', b'\n', rest).unwrap_or(rest.len());
+    let word = near2(b' ', b'\n', rest).unwrap_or(rest.len());
     // `ForkId { hash: … }` is one value.
     let names_struct =
         rest[word..].starts_with(b" {") && rest.first().is_some_and(u8::is_ascii_uppercase);

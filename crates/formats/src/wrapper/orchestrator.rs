@@ -91,6 +91,10 @@ pub(super) fn kubetail(text: &[u8], _: Way, found: &mut Found, _: &mut Vec<u8>) 
 /// `<stamp, padded> ● [<columns> <pod> <container>] …`: the kubetail command. Columns are padded with
 /// blanks; the last two are always pod and container.
 pub(super) fn kubetail_columns(text: &[u8], _: Way, found: &mut Found, _: &mut Vec<u8>) -> bool {
+    // The first byte of the mark, behind stamp and padding: a cheap no for nearly all lines.
+    if memchr("●".as_bytes()[0], &text[..text.len().min(80)]).is_none() {
+        return false;
+    }
     let Some((stamp, end)) = full_stamp(text, 0).filter(|(stamp, _)| stamp.zone != StampZone::None)
     else {
         return false;

@@ -82,7 +82,9 @@ pub(crate) struct Dialect {
     /// Where the uses of an id begin.
     first: Vec<u16>,
     /// Bits of [`Scan::seen`] that must be there.
-    must: u64,
+    must: u128,
+    /// Of each of these some bit must be there.
+    some: [u128; 3],
     stamp_needed: bool,
     level_needed: bool,
     message_needed: bool,
@@ -145,6 +147,7 @@ impl Dialect {
     ) -> Dialect {
         let mut uses = Vec::new();
         let mut must = 0;
+        let mut some = [u128::MAX; 3];
         let mut add = |keys: &mut Keys, word: &str, role: Role, rank: usize| {
             let mut put = |id: u16, parent: u16| {
                 uses.push(Use {
@@ -181,19 +184,19 @@ impl Dialect {
         let stamp_needed = needs("stamp", &spec.stamp);
         let level_needed = needs("level", &spec.level);
         let message_needed = needs("message", &spec.message);
-        for (needed, words) in [
+        for (some, (needed, words)) in some.iter_mut().zip([
             (stamp_needed, &spec.stamp),
             (level_needed, &spec.level),
             (message_needed, &spec.message),
-        ] {
-            if let ([word], true) = (words.as_slice(), needed)
-                && !word.contains('.')
-            {
-                must |= 1 << (keys.id(word.as_bytes()) & 63);
+        ]) {
+            if needed && !words.iter().any(|word| word.contains('.')) {
+                *some = words
+                    .iter()
+                    .fold(0, |bits, word| bits | Scan::bit(keys.id(word.as_bytes())));
             }
         }
         for word in spec.keys.iter().filter(|word| !word.contains('.')) {
-            must |= 1 << (keys.id(word.as_bytes()) & 63);
+            must |= Scan::bit(keys.id(word.as_bytes()));
         }
         uses.sort_by_key(|one: &Use| one.id);
         let bytes = |words: &[String]| words.iter().map(|word| word.clone().into_bytes()).collect();
@@ -204,6 +207,7 @@ impl Dialect {
             uses,
             first: Vec::new(),
             must,
+            some,
             stamp_needed,
             level_needed,
             message_needed,
@@ -246,10 +250,16 @@ impl Dialect {
     }
 
     /// Finds the dialect's members in a line; `None` if the line is not of this dialect.
+    #[inline]
     pub(crate) fn find(&self, line: &[u8], scan: &Scan) -> Option<Found> {
-        if scan.seen & self.must != self.must {
+        let seen = scan.seen;
+        if seen & self.must != self.must || self.some.iter().any(|some| seen & some == 0) {
             return None;
         }
+        self.look_through(line, scan)
+    }
+
+    fn look_through(&self, line: &[u8], scan: &Scan) -> Option<Found> {
         let mut found = Found {
             stamp: None,
             stamp_at: NOWHERE,

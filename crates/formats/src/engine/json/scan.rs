@@ -74,8 +74,8 @@ pub(crate) enum State {
 pub(crate) struct Scan {
     pub(crate) state: State,
     pub(crate) members: Vec<Member>,
-    /// One bit for each number of a key in the outermost object, modulo 64: a quick no.
-    pub(crate) seen: u64,
+    /// One bit for each number of a key in the outermost object, modulo 128: a quick no.
+    pub(crate) seen: u128,
     /// Which text this is of, in the reader's own words: the same text needs no second pass.
     pub(crate) of: Option<(u32, u32, bool)>,
     /// The number of the dialect that was found last, and what it found.
@@ -84,6 +84,12 @@ pub(crate) struct Scan {
 }
 
 impl Scan {
+    /// The bit of a key's number in [`Scan::seen`].
+    #[inline]
+    pub(crate) fn bit(id: u16) -> u128 {
+        1 << (id & 127)
+    }
+
     /// Forgets the last line.
     #[inline]
     pub(crate) fn clear(&mut self) {
@@ -159,7 +165,7 @@ impl Scan {
             arena: false,
         };
         let id = keys.id(&line[key.0..key.1]);
-        self.seen |= 1 << (id & 63);
+        self.seen |= Scan::bit(id);
         let mut member = Member {
             key: part(key),
             value: part(value),
@@ -229,7 +235,7 @@ impl Scan {
                 {
                     id = keys.id(self.part(line, key));
                     if depth == 1 {
-                        self.seen |= 1 << (id & 63);
+                        self.seen |= Scan::bit(id);
                     }
                 }
                 at = blanks(line, at);
