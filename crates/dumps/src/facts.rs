@@ -7,8 +7,14 @@ use model::{Batch, RowFilter, TableInfo};
 /// Which form a dump has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DumpKind {
-    /// Plain `pg_dump`: SQL with COPY blocks.
+    /// Plain `pg_dump`: SQL with COPY blocks or INSERT statements.
     PgDumpPlain,
+    /// `pg_dump -Fc`.
+    PgDumpCustom,
+    /// `pg_dump -Ft`.
+    PgDumpTar,
+    /// `pg_dump -Fd`, as the tar of its files.
+    PgDumpDirectory,
     /// Tables as `psql` prints them, pasted into a text.
     PsqlAligned,
     /// The same, but a web page has put whole tables on one line.
@@ -30,6 +36,9 @@ impl DumpKind {
     pub fn name(self) -> &'static str {
         match self {
             DumpKind::PgDumpPlain => "pg_dump-plain",
+            DumpKind::PgDumpCustom => "pg_dump-custom",
+            DumpKind::PgDumpTar => "pg_dump-tar",
+            DumpKind::PgDumpDirectory => "pg_dump-directory",
             DumpKind::PsqlAligned => "psql-aligned",
             DumpKind::PsqlGlued => "psql-glued",
             DumpKind::Sqlite => "sqlite",
@@ -38,6 +47,15 @@ impl DumpKind {
             DumpKind::ApiAnswers => "api-answers",
             DumpKind::EtherscanCsv => "etherscan-csv",
         }
+    }
+
+    /// Whether the rows lie packed in an archive: bytes and lines of rows are those of the unpacked
+    /// data of their table, not of the file.
+    pub fn is_archive(self) -> bool {
+        matches!(
+            self,
+            DumpKind::PgDumpCustom | DumpKind::PgDumpTar | DumpKind::PgDumpDirectory
+        )
     }
 
     /// Whether [`crate::DumpSource`] holds all rows in memory: a pasted text is small, and several

@@ -9,7 +9,8 @@ const WINDOW: usize = 1 << 20;
 
 /// The window. It grows as far as its user lets it.
 pub(crate) struct Input<'r> {
-    reader: &'r mut dyn BufRead,
+    /// `None`: there is nothing to read.
+    reader: Option<&'r mut dyn BufRead>,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -39,13 +40,26 @@ impl<'r> Input<'r> {
     /// The reader stands at this offset and line.
     pub(crate) fn starting_at(reader: &'r mut dyn BufRead, byte: u64, line: u64) -> Self {
         Input {
-            reader,
+            reader: Some(reader),
             buffer: Vec::new(),
             start: 0,
             end: 0,
             eof: false,
             byte,
             line,
+        }
+    }
+
+    /// An input that is at its end.
+    pub(crate) fn empty() -> Input<'static> {
+        Input {
+            reader: None,
+            buffer: Vec::new(),
+            start: 0,
+            end: 0,
+            eof: true,
+            byte: 0,
+            line: 1,
         }
     }
 
@@ -65,9 +79,9 @@ impl<'r> Input<'r> {
 
     /// Reads more behind the window; `false` at the end of the stream.
     pub(crate) fn more(&mut self) -> Result<bool, DumpError> {
-        if self.eof {
+        let Some(reader) = self.reader.as_mut().filter(|_| !self.eof) else {
             return Ok(false);
-        }
+        };
         if self.end == self.buffer.len() {
             let held = self.end - self.start;
             if held <= self.buffer.len() / 2 && self.start > 0 {
@@ -80,7 +94,7 @@ impl<'r> Input<'r> {
             }
         }
         loop {
-            match self.reader.read(&mut self.buffer[self.end..]) {
+            match reader.read(&mut self.buffer[self.end..]) {
                 Ok(0) => {
                     self.eof = true;
                     return Ok(false);

@@ -8,6 +8,7 @@
 //! Nothing of a dump is ever executed, and nothing of it is lost silently: each byte is a row's,
 //! framing (SQL statements, comments, prompts, rules, footers) or a located reject.
 
+mod archive;
 mod block;
 mod copy;
 mod documents;
@@ -73,6 +74,9 @@ pub(crate) fn read_form(
             | DumpKind::ApiAnswers
             | DumpKind::EtherscanCsv),
         ) => documents::read(input, kind, want, sink),
+        Some(kind @ (DumpKind::PgDumpCustom | DumpKind::PgDumpTar | DumpKind::PgDumpDirectory)) => {
+            archive::read(input, kind, want, sink)
+        }
         Some(DumpKind::PgDumpPlain) | None => plain::read(input, want, sink),
     }
 }

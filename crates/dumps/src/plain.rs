@@ -1,6 +1,8 @@
 //! Plain `pg_dump`: SQL around blocks of COPY rows, or around INSERT statements.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use crate::block::Migrations;
 use crate::facts::{
@@ -24,25 +26,19 @@ pub(crate) fn read(
     want: &Want,
     sink: &mut dyn RowSink,
 ) -> Result<DumpFacts, DumpError> {
-    let mut reader = Reader {
-        input,
-        want,
-        sink,
-        facts: DumpFacts::new(DumpKind::PgDumpPlain),
-        schema: Schema::default(),
-        index: HashMap::new(),
-        announced: Vec::new(),
-        suffix: None,
-        migrations: Migrations::default(),
-        inferred: HashMap::new(),
-        header: false,
-        complete: false,
-        pending: None,
-        resumes: RESUMES,
-        inserting: None,
-    };
+    let mut reader = Reader::new(input, want, sink, DumpKind::PgDumpPlain);
     reader.run()?;
     Ok(reader.facts)
+}
+
+/// Where the text that is being read comes from, if it is not the dump itself: a table's data, unpacked.
+pub(crate) struct Origin {
+    /// Where the packed data begin in the dump.
+    pub(crate) byte: u64,
+    /// Why unpacking ended early.
+    pub(crate) failure: Rc<RefCell<Option<String>>>,
+    /// Whether a reject has said so.
+    pub(crate) told: bool,
 }
 
 /// The state of a reading.
@@ -68,10 +64,101 @@ pub(crate) struct Reader<'a, 'r> {
     resumes: u32,
     /// INSERT statements that go on.
     pub(crate) inserting: Option<Box<Inserting>>,
+    /// Set while a table of an archive is being read.
+    pub(crate) origin: Option<Origin>,
+}
+
+impl<'a, 'r> Reader<'a, 'r> {
+    pub(crate) fn new(
+        input: Input<'r>,
+        want: &'a Want,
+        sink: &'a mut dyn RowSink,
+        kind: DumpKind,
+    ) -> Reader<'a, 'r> {
+        Reader {
+            input,
+            want,
+            sink,
+            facts: DumpFacts::new(kind),
+            schema: Schema::default(),
+            index: HashMap::new(),
+            announced: Vec::new(),
+            suffix: None,
+            migrations: Migrations::default(),
+            inferred: HashMap::new(),
+            header: false,
+            complete: false,
+            pending: None,
+            resumes: RESUMES,
+            inserting: None,
+            origin: None,
+        }
+    }
+
+    /// The same reader over another input.
+    pub(crate) fn with_input<'s>(self, input: Input<'s>) -> Reader<'a, 's> {
+        Reader {
+            input,
+            want: self.want,
+            sink: self.sink,
+            facts: self.facts,
+            schema: self.schema,
+            index: self.index,
+            announced: self.announced,
+            suffix: self.suffix,
+            migrations: self.migrations,
+            inferred: self.inferred,
+            header: self.header,
+            complete: self.complete,
+            pending: self.pending,
+            resumes: self.resumes,
+            inserting: self.inserting,
+            origin: self.origin,
+        }
+    }
 }
 
 impl Reader<'_, '_> {
     fn run(&mut self) -> Result<(), DumpError> {
+        self.statements()?;
+        self.finish()?;
+        self.facts.bytes = self.input.byte();
+        self.facts.lines = self.input.line_number() - 1;
+        if self.header && !self.complete && self.facts.status != DumpStatus::Truncated {
+            let at = (self.input.byte(), self.input.line_number());
+            let what = "the dump ends without its closing comment: it was cut";
+            self.reject(Trouble::Truncated, None, at, 0, 0, what)?;
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Takes note of what is known only at the end.
+    pub(crate) fn finish(&mut self) -> Result<(), DumpError> {
+        self.end_inserts()?;
+        self.flush()?;
+        self.finish_database()?;
+        self.facts.schema_version = self.migrations.newest();
+        Ok(())
+    }
+
+    /// Learns from SQL that stands apart, of objects in this schema if they name none.
+    pub(crate) fn define(&mut self, schema: &str, sql: &[u8]) {
+        self.schema.prefer(schema);
+        let mut rest = sql;
+        while let Some(length) = Splitter::new(self.schema.backslashes).scan(rest, true) {
+            match sql::parse(&rest[..length]) {
+                Statement::CreateDatabase(name) => {
+                    self.facts.database.get_or_insert(name);
+                }
+                statement => self.schema.learn(&statement),
+            }
+            rest = &rest[length..];
+        }
+    }
+
+    /// Reads statements and their rows up to the end of the input.
+    pub(crate) fn statements(&mut self) -> Result<(), DumpError> {
         loop {
             if self.insert()? {
                 continue;
@@ -102,18 +189,6 @@ impl Reader<'_, '_> {
                 let what = "text that is neither SQL nor rows";
                 self.reject_front(Trouble::Other, None, length, ended, what)?;
             }
-        }
-        self.end_inserts()?;
-        self.flush()?;
-        self.finish_database()?;
-        self.facts.bytes = self.input.byte();
-        self.facts.lines = self.input.line_number() - 1;
-        self.facts.schema_version = self.migrations.newest();
-        if self.header && !self.complete && self.facts.status != DumpStatus::Truncated {
-            let at = (self.input.byte(), self.input.line_number());
-            let what = "the dump ends without its closing comment: it was cut";
-            self.reject(Trouble::Truncated, None, at, 0, 0, what)?;
-            self.flush()?;
         }
         Ok(())
     }
@@ -226,17 +301,20 @@ impl Reader<'_, '_> {
             statement => {
                 self.schema.learn(&statement);
                 self.framing(length);
-                let encoding = self.schema.encoding.take();
-                match encoding.as_deref() {
-                    None | Some("UTF8" | "utf8" | "UTF-8" | "utf-8" | "UNICODE" | "SQL_ASCII") => {
-                        Ok(())
-                    }
-                    Some(encoding) => {
-                        let at = (self.input.byte(), self.input.line_number());
-                        let what = format!("text is encoded as {encoding}, and is read as UTF-8");
-                        self.reject(Trouble::Damaged, None, at, 0, 0, &what)
-                    }
-                }
+                self.check_encoding()
+            }
+        }
+    }
+
+    /// Says so if the text is not in an encoding that is read.
+    pub(crate) fn check_encoding(&mut self) -> Result<(), DumpError> {
+        let encoding = self.schema.encoding.take();
+        match encoding.as_deref() {
+            None | Some("UTF8" | "utf8" | "UTF-8" | "utf-8" | "UNICODE" | "SQL_ASCII") => Ok(()),
+            Some(encoding) => {
+                let at = (self.input.byte(), self.input.line_number());
+                let what = format!("text is encoded as {encoding}, and is read as UTF-8");
+                self.reject(Trouble::Damaged, None, at, 0, 0, &what)
             }
         }
     }
@@ -383,6 +461,28 @@ impl Reader<'_, '_> {
         lines: u64,
         what: &str,
     ) -> Result<(), DumpError> {
+        if let Some(origin) = &mut self.origin {
+            let mut trouble = trouble;
+            let mut what = format!("{what} (byte {byte} of the table's data)");
+            if trouble == Trouble::Truncated
+                && let Some(failure) = &*origin.failure.borrow()
+            {
+                trouble = Trouble::Damaged;
+                what = format!("{what}: {failure}");
+                origin.told = true;
+            }
+            let located = Located {
+                trouble,
+                table,
+                byte: origin.byte,
+                length: 0,
+                line,
+                lines,
+                what,
+            };
+            self.flush()?;
+            return self.facts.reject(located, self.sink);
+        }
         if let Some(pending) = &mut self.pending
             && matches!(trouble, Trouble::Other | Trouble::Unsupported)
             && pending.trouble == trouble

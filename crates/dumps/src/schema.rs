@@ -50,6 +50,13 @@ impl Schema {
         (schema.clone(), name.name.clone())
     }
 
+    /// Names without a schema are of this one from now on; an empty one changes nothing.
+    pub(crate) fn prefer(&mut self, schema: &str) {
+        if !schema.is_empty() {
+            self.default_schema = schema.to_owned();
+        }
+    }
+
     pub(crate) fn declared(&self, name: &FullName) -> Option<&Declared> {
         self.tables.get(name)
     }

@@ -25,6 +25,9 @@ const PLAIN: [&[u8]; 8] = [
 /// that this version reads.
 pub fn sniff(head: &[u8]) -> Option<DumpKind> {
     let head = &head[..head.len().min(HEAD)];
+    if let Some(kind) = crate::archive::sniff(head) {
+        return Some(kind);
+    }
     if let Some(document) = crate::documents::sniff(head) {
         return Some(document);
     }
@@ -138,9 +141,12 @@ mod tests {
             sniff(b"text\nnumber | is_finished --------+------------- 7670 | t\n"),
             Some(DumpKind::PsqlGlued)
         );
+        assert_eq!(
+            sniff(b"PGDMP\x01\x0e\x00\x04\x08\x01"),
+            Some(DumpKind::PgDumpCustom)
+        );
         for other in [
             &b"[2020-08-14 17:31:02]  WARN roughtime: x offset=4h\n"[..],
-            b"PGDMP\x01\x0e",
             b"COPY that, we are on it\n",
             b"a | b\n---|---\n1 | 2\n",
             b"",

@@ -102,6 +102,11 @@ fn check_tiling(bytes: &[u8], facts: &DumpFacts, kept: &Kept) {
     let (mut at, mut line) = (0, 1);
     for located in &kept.rejects {
         let byte = located.byte as usize;
+        if facts.kind.is_archive() {
+            // Lines are those of a table's own data.
+            assert!(located.byte + located.length <= facts.bytes, "{located:?}");
+            continue;
+        }
         if byte < at {
             (at, line) = (0, 1);
         }

@@ -285,7 +285,7 @@ fn wanted_columns_and_places_only() {
 
 /// The tables of two readings hold the same cells under the same columns.
 #[track_caller]
-fn same_cells(one: &DumpSource, other: &DumpSource, file: &str) -> usize {
+pub(crate) fn same_cells(one: &DumpSource, other: &DumpSource, file: &str) -> usize {
     let mut cells = 0;
     for info in other.tables() {
         let name = format!("{}.{}", info.schema, info.name);

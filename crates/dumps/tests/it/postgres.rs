@@ -292,6 +292,7 @@ fn every_cell_is_what_postgres_says() {
     check_without_types(&cluster.dump(&["--data-only", "postgres"]));
     check_schema_only(&cluster.dump(&["--schema-only", "postgres"]));
     check_inserts(&cluster);
+    check_archives(&cluster);
     check_all_databases(&cluster);
     crate::psql::check_against(
         |sql| {
@@ -454,6 +455,39 @@ fn check_inserts(cluster: &Cluster) {
         .output();
     check_dump(cluster, "escape", &done(escaped));
     check_without_types(&cluster.dump(&["--data-only", "--column-inserts", "postgres"]));
+}
+
+/// Archives in all their forms hold what a plain dump holds.
+fn check_archives(cluster: &Cluster) {
+    for arguments in [
+        &["-Fc", "postgres"][..],
+        &["-Fc", "-Z0", "postgres"],
+        &["-Fc", "-Z9", "--create", "postgres"],
+        &["-Fc", "--inserts", "postgres"],
+        &["-Ft", "postgres"],
+        &[
+            "-Ft",
+            "--column-inserts",
+            "--rows-per-insert=50",
+            "postgres",
+        ],
+    ] {
+        check_dump(cluster, "hex", &cluster.dump(arguments));
+    }
+    // Written to a file, an archive knows where each table's data are.
+    let file = cluster.folder.path().join("archive");
+    let file = file.to_str().unwrap();
+    cluster.dump(&["-Fc", "-f", file, "postgres"]);
+    check_dump(cluster, "hex", &std::fs::read(file).unwrap());
+    for (name, arguments) in [("packed", &["-Fd"][..]), ("plain", &["-Fd", "-Z0", "-j2"])] {
+        let folder = cluster.folder.path().join(name);
+        let mut all = arguments.to_vec();
+        all.extend(["-f", folder.to_str().unwrap(), "postgres"]);
+        cluster.dump(&all);
+        check_dump(cluster, "hex", &crate::archives::tar_of(&folder));
+    }
+    check_without_types(&cluster.dump(&["-Fc", "--data-only", "postgres"]));
+    check_schema_only(&cluster.dump(&["-Fc", "--schema-only", "postgres"]));
 }
 
 fn check_all_databases(cluster: &Cluster) {
