@@ -9,6 +9,9 @@ use sha2::{Digest, Sha256};
 use std::io::{self, Read};
 use std::sync::Arc;
 
+/// Enough to tell what a tar is: a header, and how the first member begins.
+const HEAD: usize = BLOCK + 8;
+
 /// How many raw bytes are held at once.
 const BUFFER: usize = 128 * 1024;
 
@@ -86,7 +89,7 @@ impl RawInput {
         };
         // Enough to tell a compression, and a tar from a text: a text's first line, or a block.
         while !input.eof
-            && (input.end < 8 || (input.end < BLOCK && !input.window().contains(&b'\n')))
+            && (input.end < 8 || (input.end < HEAD && !input.window().contains(&b'\n')))
         {
             input.more();
         }

@@ -23,6 +23,7 @@ mod tar;
 mod unzip;
 mod utf16;
 mod walk;
+mod whole;
 mod xz;
 mod zip;
 mod zst;
@@ -30,7 +31,7 @@ mod zst;
 pub use blocks::{BLOCK_SIZE, Blocks, LINE_LIMIT, Piece};
 pub use content::Content;
 pub use limits::Limits;
-pub use reader::{Container, ContainerKind, Digest256, SourceFacts, SourceReader, Status};
+pub use reader::{Container, ContainerKind, Digest256, SourceFacts, SourceReader, Status, open_at};
 pub use streams::{
     ArchiveFacts, INSIDE, Stream, Streams, file_of, hash_file, open_member, open_source,
 };

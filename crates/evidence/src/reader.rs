@@ -1,5 +1,6 @@
 //! One source as a stream of decoded bytes, hashed on the way.
 
+use crate::whole::{Folder, is_whole_folder};
 use crate::{
     input::{FileInput, Input, RawInput},
     layer::{Peeled, peel, told},
@@ -412,9 +413,35 @@ pub(crate) fn open_input(
         let input = FileInput::new(Box::new(io::stdin()), Arc::clone(meter));
         return Ok((Box::new(input), None));
     }
-    let (file, length) = open_file(path)?;
-    let input = FileInput::new(Box::new(file), Arc::clone(meter));
+    let (reader, length) = open_whole(path, 0)?;
+    let input = FileInput::new(reader, Arc::clone(meter));
     Ok((Box::new(input), Some(length)))
+}
+
+/// Opens a file, or a folder that is one source, at a byte of what lies there, as it lies there.
+///
+/// # Errors
+/// If it cannot be opened, or is neither.
+pub fn open_at(path: &Path, byte: u64) -> Result<Box<dyn Read + Send>, EvidenceError> {
+    Ok(open_whole(path, byte)?.0)
+}
+
+fn open_whole(path: &Path, byte: u64) -> Result<(Box<dyn Read + Send>, u64), EvidenceError> {
+    let failed = |source| EvidenceError::Open {
+        path: PathBuf::from(path),
+        source,
+    };
+    if path.is_dir() && is_whole_folder(path) {
+        let mut folder = Folder::open(path).map_err(failed)?;
+        let length = folder.length();
+        folder.skip(byte).map_err(failed)?;
+        return Ok((Box::new(folder), length));
+    }
+    let (mut file, length) = open_file(path)?;
+    if byte > 0 {
+        io::Seek::seek(&mut file, io::SeekFrom::Start(byte)).map_err(failed)?;
+    }
+    Ok((Box::new(file), length))
 }
 
 /// Opens a file that is one. It is looked at once more when it is open: a name may have become

@@ -13,6 +13,7 @@ use crate::reader::{
 };
 use crate::tar::{self, Entry, Tar};
 use crate::walk::{EvidenceError, STDIN};
+use crate::whole::{is_whole_folder, is_whole_tar};
 use crate::zip::{self, Zip};
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, VecDeque};
@@ -215,7 +216,8 @@ impl Streams {
         name: String,
     ) -> io::Result<Option<SourceReader>> {
         let head = peeled.raw.window();
-        let (is_tar, is_zip) = (tar::is_tar(head), zip::is_zip(head));
+        let is_tar = tar::is_tar(head) && !is_whole_tar(head);
+        let is_zip = zip::is_zip(head);
         let depth: usize = self.levels.iter().map(|level| level.kinds.len()).sum();
         let layers = depth + peeled.kinds.len();
         let archive = is_tar || is_zip;
@@ -355,7 +357,7 @@ pub fn file_of(name: &Path) -> Option<&Path> {
     let bytes = name.as_os_str().as_bytes();
     let ends = memchr::memchr_iter(INSIDE as u8, bytes).chain([bytes.len()]);
     ends.map(|end| Path::new(OsStr::from_bytes(&bytes[..end])))
-        .find(|path| path.is_file())
+        .find(|path| path.is_file() || is_whole_folder(path))
 }
 
 /// Opens one source by its name: a path, or a path and the way in (`pods.tar.gz!a/beacon.log`).

@@ -1,5 +1,6 @@
 //! From the paths a person names to the files to read.
 
+use crate::whole::{belongs, is_whole_folder};
 use std::{
     fs, io,
     os::unix::{ffi::OsStrExt, fs::FileTypeExt},
@@ -87,7 +88,8 @@ impl Found {
 
 /// Returns every file under the paths, each once, in bytewise order of their paths.
 ///
-/// Folders are walked to the bottom, hidden files included. A link to a file is read (collectors of
+/// Folders are walked to the bottom, hidden files included; one that `pg_dump -Fd` wrote is itself the
+/// file to read. A link to a file is read (collectors of
 /// Kubernetes logs lay them out so), a link to a folder is followed only if it was named itself.
 pub fn walk(paths: &[PathBuf]) -> Vec<Found> {
     let mut found = Vec::new();
@@ -167,6 +169,10 @@ fn folder(path: &Path, found: &mut Vec<Found>) {
                 source,
             })
         };
+        let whole = is_whole_folder(&folder);
+        if whole {
+            found.push(file(folder.clone()));
+        }
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(source) => {
@@ -183,6 +189,13 @@ fn folder(path: &Path, found: &mut Vec<Found>) {
                     continue;
                 }
             };
+            if whole
+                && path
+                    .file_name()
+                    .is_some_and(|name| belongs(name.as_bytes()))
+            {
+                continue;
+            }
             if kind.is_dir() {
                 folders.push(path);
             } else if kind.is_symlink() {
