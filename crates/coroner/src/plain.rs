@@ -2,10 +2,12 @@
 
 use crate::evidence::{exists, shown, unreadable};
 use crate::{Error, ErrorKind, OpenOptions, Partial, Shown, TableColumn, TableRow};
-use dumps::{DumpSource, DumpStatus, Naming, Opener, RowPlace, Trouble};
+use dumps::{DumpKind, DumpSource, DumpStatus, Naming, Opener, RowPlace, Trouble};
 use evidence::{Found, Limits, SourceReader, Status, Streams};
 use model::{Batch, Reference, RowFilter, SourceId, TableError, TableInfo, TableSource};
-use std::io::{BufRead, BufReader, Read};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,15 +27,33 @@ impl Dump {
     /// Hashes and scans a dump.
     pub(crate) fn open(path: &Path, name: Option<&str>) -> Result<Dump, Error> {
         let mut reader = open_reader(path)?;
-        let plain = reader.container().is_none();
-        let mut sink = [0; 1 << 16];
+        // Of an archive, only what is wanted is unpacked, if it can be opened anywhere: what is packed
+        // once more around it comes off once.
+        let packed = reader.container().is_some();
+        let archive = dumps::sniff(reader.peek(HEAD)).is_some_and(DumpKind::is_archive);
+        let mut spool = match packed && archive {
+            true => Some(tempfile::tempfile().map_err(|error| unreadable("unpack", path, error))?),
+            false => None,
+        };
+        let mut buffer = [0; 1 << 16];
         loop {
-            match reader.read(&mut sink) {
+            let read = reader.read(&mut buffer).and_then(|read| {
+                if let Some(spool) = &mut spool {
+                    spool.write_all(&buffer[..read])?;
+                }
+                Ok(read)
+            });
+            match read {
                 Ok(0) => break,
                 Ok(_) => {}
                 Err(error) => return Err(unreadable("read", path, error)),
             }
         }
+        let place = match spool {
+            Some(spool) => Place::Spool(Arc::new(spool)),
+            None if packed => Place::Packed,
+            None => Place::File,
+        };
         let facts = reader.finish();
         let digest = facts.sha256.short();
         let shown_path = shown(path);
@@ -59,16 +79,16 @@ impl Dump {
         };
         let file = path.file_name().map(|n| n.to_string_lossy().into_owned());
         let stem = clean(ingest::stem(file.as_deref().unwrap_or("dump")));
-        let mut source = open_source(path, plain, naming(name.unwrap_or(&stem)))?;
-        if let (None, Some(database)) = (name, source.facts().database.clone())
+        let mut source = open_source(path, &place, naming(name.unwrap_or(&stem)))?;
+        if let (None, Some(database)) = (name, source.outline().database.clone())
             && clean(&database) != stem
         {
-            source = open_source(path, plain, naming(&clean(&database)))?;
+            source = open_source(path, &place, naming(&clean(&database)))?;
         }
-        if source.facts().status != DumpStatus::Complete {
+        if source.outline().status != DumpStatus::Complete {
             problems.extend(
                 source
-                    .facts()
+                    .outline()
                     .rejects
                     .iter()
                     .filter(|reject| reject.trouble != Trouble::Other)
@@ -87,9 +107,16 @@ impl Dump {
         })
     }
 
-    /// Says where a row lies.
-    pub(crate) fn locate(&self, table: &str, key: &str) -> Result<Option<RowPlace>, Error> {
-        Ok(self.source.locate(table, key)?)
+    /// Returns a row's text and where it lies: in an archive, within the unpacked data of its table.
+    pub(crate) fn row(&self, table: &str, key: &str) -> Result<Option<(RowPlace, Vec<u8>)>, Error> {
+        if self.source.outline().kind.is_archive() {
+            return Ok(self.source.row_text(table, key)?);
+        }
+        let Some(place) = self.source.locate(table, key)? else {
+            return Ok(None);
+        };
+        let raw = bytes_of(&self.path, place.byte, place.length)?;
+        Ok(Some((place, raw)))
     }
 }
 
@@ -110,20 +137,54 @@ fn open_reader(path: &Path) -> Result<SourceReader, Error> {
     evidence::open_source(path).map_err(|error| Error::wrap(ErrorKind::Unreadable, error))
 }
 
-fn open_source(path: &Path, plain: bool, naming: Naming) -> Result<DumpSource, Error> {
-    let opened = if plain {
-        DumpSource::from_plain_file(path, naming)
-    } else {
-        let path: Arc<Path> = Arc::from(path);
-        DumpSource::open(
-            Opener::FromStart(Box::new(move || {
-                let reader = evidence::open_source(&path).map_err(std::io::Error::other)?;
-                Ok(Box::new(BufReader::with_capacity(1 << 18, reader)))
-            })),
-            naming,
-        )
+/// How a dump can be opened again.
+enum Place {
+    /// As it lies there, at any byte.
+    File,
+    /// Decoded, from its begin.
+    Packed,
+    /// From the temporary file it was put into.
+    Spool(Arc<File>),
+}
+
+/// Reads a file that others read too, each at its own place.
+struct Shared {
+    file: Arc<File>,
+    byte: u64,
+}
+
+impl Read for Shared {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.file.read_at(buffer, self.byte)?;
+        self.byte += read as u64;
+        Ok(read)
+    }
+}
+
+/// Bytes read at a time.
+const BUFFER: usize = 1 << 18;
+
+fn open_source(path: &Path, place: &Place, naming: Naming) -> Result<DumpSource, Error> {
+    let path: Arc<Path> = Arc::from(path);
+    let opener = match place {
+        Place::File => Opener::At(Box::new(move |byte| {
+            let reader = evidence::open_at(&path, byte).map_err(std::io::Error::other)?;
+            Ok(Box::new(BufReader::with_capacity(BUFFER, reader)))
+        })),
+        Place::Packed => Opener::FromStart(Box::new(move || {
+            let reader = evidence::open_source(&path).map_err(std::io::Error::other)?;
+            Ok(Box::new(BufReader::with_capacity(BUFFER, reader)))
+        })),
+        Place::Spool(file) => {
+            let file = Arc::clone(file);
+            Opener::At(Box::new(move |byte| {
+                let file = Arc::clone(&file);
+                let shared = Shared { file, byte };
+                Ok(Box::new(BufReader::with_capacity(BUFFER, shared)))
+            }))
+        }
     };
-    opened.map_err(|error| Error::wrap(ErrorKind::Unreadable, error))
+    DumpSource::open(opener, naming).map_err(|error| Error::wrap(ErrorKind::Unreadable, error))
 }
 
 /// Opens a file that is no archive; `None` if it is one.
@@ -294,7 +355,7 @@ impl PlainDumps {
     /// When the dump was taken, where there is one dump and its header says so.
     pub fn dumped_at_us(&self) -> Option<i64> {
         match self.chosen().collect::<Vec<_>>().as_slice() {
-            [only] => only.source.facts().started_on,
+            [only] => only.source.outline().started_on,
             _ => None,
         }
     }
@@ -363,7 +424,7 @@ impl PlainDumps {
                 bytes_of(&dump.path, *byte, *length)?,
             ),
             Reference::Row { table, key, .. } => {
-                let place = dump.locate(table, key)?.ok_or_else(|| {
+                let (place, raw) = dump.row(table, key)?.ok_or_else(|| {
                     Error::request(format!("{} has no row {table}#{key}", shown(&dump.path)))
                 })?;
                 (
@@ -374,7 +435,7 @@ impl PlainDumps {
                     },
                     place.byte,
                     Some(place.line),
-                    bytes_of(&dump.path, place.byte, place.length)?,
+                    raw,
                 )
             }
             Reference::Lines { first, last, .. } => {
@@ -418,7 +479,7 @@ impl PlainDumps {
 
     fn with_table(&self, table: &str) -> Result<&Dump, TableError> {
         let has = |dump: &&Dump| {
-            dump.source.facts().tables.iter().any(|known| {
+            dump.source.outline().tables.iter().any(|known| {
                 let info = &known.info;
                 let full = format!("{}.{}", info.schema, info.name);
                 info.name == table || full == table || format!("{}.{full}", info.snapshot) == table
@@ -449,7 +510,7 @@ impl PlainDumps {
 
 fn snapshot_of(dump: &Dump) -> String {
     dump.source
-        .facts()
+        .outline()
         .tables
         .first()
         .map_or_else(String::new, |table| table.info.snapshot.clone())

@@ -105,10 +105,9 @@ impl Evidence {
             }
             Reference::Row { table, key, .. } => {
                 let dump = self.dump_of(source)?;
-                let place = dump.locate(table, key)?.ok_or_else(|| {
+                let (place, raw) = dump.row(table, key)?.ok_or_else(|| {
                     Error::request(format!("{} has no row {table}#{key}", source.path))
                 })?;
-                let raw = crate::plain::bytes_of(&dump.path, place.byte, place.length)?;
                 Ok(shown(source, reference, place.byte, Some(place.line), raw))
             }
             Reference::Source(_) => Err(Error::request(format!(

@@ -401,6 +401,7 @@ pub(crate) fn wanted_columns(
                 None if matches!(name.as_str(), "#line" | "#byte" | "#length") => {
                     Some((name.clone(), ColumnType::I64))
                 }
+                None if name == "#text" => Some((name.clone(), ColumnType::Text)),
                 None => None,
             },
         )

@@ -92,7 +92,9 @@ pub struct WantTable {
     /// Table.
     pub table: String,
     /// Columns, in this order; `None` for all, in file order. `#line`, `#byte` and `#length` may be
-    /// named here too: the place of each row in the decoded dump.
+    /// named here too: the place of each row in the decoded dump, or, if that is an archive, in the
+    /// unpacked data of its table. `#text` is the row as COPY writes it (not of pasted tables and
+    /// documents).
     pub columns: Option<Vec<String>>,
     /// Which rows. A filter on a column that the table does not have lets no row pass.
     pub filter: RowFilter,

@@ -32,6 +32,8 @@ enum Output {
     Line,
     Byte,
     Length,
+    /// The row itself.
+    Text,
 }
 
 /// A cell between being read and being pushed.
@@ -72,7 +74,7 @@ pub(crate) struct RowBuilder {
 
 impl RowBuilder {
     /// `fields`: the columns of the rows, in order. `wanted`: names and types of the columns to
-    /// build; `#line`, `#byte` and `#length` may be among them.
+    /// build; `#line`, `#byte`, `#length` and `#text` may be among them.
     pub(crate) fn new(
         fields: &[Field<'_>],
         wanted: &[(String, ColumnType)],
@@ -90,6 +92,7 @@ impl RowBuilder {
                     (None, "#line") => Output::Line,
                     (None, "#byte") => Output::Byte,
                     (None, "#length") => Output::Length,
+                    (None, "#text") => Output::Text,
                     (None, _) => Output::Missing,
                 },
             )
@@ -179,6 +182,7 @@ impl RowBuilder {
                 Output::Line => Cell::I64(place.line as i64),
                 Output::Byte => Cell::I64(place.byte as i64),
                 Output::Length => Cell::I64(place.length as i64),
+                Output::Text => Cell::Row(0, row.len()),
             };
             self.cells.push(cell);
         }

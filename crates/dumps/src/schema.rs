@@ -18,7 +18,7 @@ pub(crate) struct Declared {
 }
 
 /// All declarations seen so far.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Schema {
     tables: HashMap<FullName, Declared>,
     /// Names in the order of declaration.

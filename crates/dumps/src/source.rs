@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use model::{Batch, ColumnType, RowFilter, TableError, TableInfo, TableSource};
 
+use crate::archive::Catalog;
 use crate::block::wanted_columns;
 use crate::copy::{Front, front};
 use crate::facts::{
-    Block, BlockForm, DumpError, DumpFacts, Located, Naming, RowSink, SinkError, TableFacts,
-    Trouble, Want,
+    Block, BlockForm, DumpError, DumpFacts, DumpStatus, Located, Naming, RowSink, SinkError,
+    TableFacts, Trouble, Want,
 };
 use crate::input::Input;
 use crate::rows::{Field, Place, RowBuilder};
@@ -51,7 +52,10 @@ pub struct RowPlace {
 pub struct DumpSource {
     opener: Opener,
     naming: Naming,
-    facts: DumpFacts,
+    /// Of an archive that can be opened anywhere.
+    catalog: Option<Catalog>,
+    /// What a reading of the whole dump found. With a catalogue it is not needed to read a table.
+    scanned: OnceLock<DumpFacts>,
     /// The rows of pasted tables, beside `facts.tables`.
     pasted: Option<Vec<Batch>>,
     snapshot: Option<String>,
@@ -63,8 +67,8 @@ pub struct DumpSource {
 impl std::fmt::Debug for DumpSource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("DumpSource")
-            .field("kind", &self.facts.kind)
-            .field("tables", &self.facts.tables.len())
+            .field("kind", &self.outline().kind)
+            .field("tables", &self.outline().tables.len())
             .finish_non_exhaustive()
     }
 }
@@ -74,30 +78,45 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl DumpSource {
-    /// Scans a dump.
+    /// Scans a dump. Of an archive that can be opened anywhere only the table of contents is read.
     ///
     /// # Errors
     /// When it cannot be opened or read.
     pub fn open(opener: Opener, naming: Naming) -> Result<DumpSource, DumpError> {
-        let opened = |source| DumpError::Read { byte: 0, source };
-        let mut reader = match &opener {
-            Opener::FromStart(open) => open().map_err(opened)?,
-            Opener::At(open) => open(0).map_err(opened)?,
+        let catalog = match &opener {
+            Opener::At(open) => Catalog::open(&**open, &naming)?,
+            Opener::FromStart(_) => None,
         };
-        let mut pasted = Pasted::default();
-        let want = Want::nothing(naming);
-        let facts = crate::psql::read_or_scan(&mut *reader, &want, &mut pasted)?;
-        let pasted = facts.kind.is_held().then(|| pasted.beside(&facts));
-        Ok(DumpSource {
+        let mut source = DumpSource {
             opener,
-            naming: want.naming,
-            facts,
-            pasted,
+            naming,
+            catalog,
+            scanned: OnceLock::new(),
+            pasted: None,
             snapshot: None,
             remembered: Mutex::default(),
             damage: Mutex::default(),
             touched: Mutex::default(),
-        })
+        };
+        if source.catalog.is_none() {
+            let (facts, pasted) = source.scan()?;
+            source.pasted = facts.kind.is_held().then(|| pasted.beside(&facts));
+            source.scanned = OnceLock::from(facts);
+        }
+        Ok(source)
+    }
+
+    /// Reads the dump for tables, keys, blocks and damage, and the rows of pasted tables.
+    fn scan(&self) -> Result<(DumpFacts, Pasted), DumpError> {
+        let opened = |source| DumpError::Read { byte: 0, source };
+        let mut reader = match &self.opener {
+            Opener::FromStart(open) => open().map_err(opened)?,
+            Opener::At(open) => open(0).map_err(opened)?,
+        };
+        let mut pasted = Pasted::default();
+        let want = Want::nothing(self.naming.clone());
+        let facts = crate::psql::read_or_scan(&mut *reader, &want, &mut pasted)?;
+        Ok((facts, pasted))
     }
 
     /// Scans a dump that lies in memory.
@@ -135,9 +154,36 @@ impl DumpSource {
         )
     }
 
-    /// What the scan found.
+    /// Everything that is known of the dump. If only an archive's table of contents was read so far,
+    /// all of it is read now.
     pub fn facts(&self) -> &DumpFacts {
-        &self.facts
+        self.scanned.get_or_init(|| match self.scan() {
+            Ok((facts, _)) => facts,
+            // It could be opened a moment ago: what is known from then is all there is.
+            Err(error) => {
+                let mut facts = self.outline().clone();
+                facts.status = DumpStatus::Damaged;
+                facts.rejects.push(Located {
+                    trouble: Trouble::Damaged,
+                    table: None,
+                    byte: 0,
+                    length: 0,
+                    line: 1,
+                    lines: 0,
+                    what: error.to_string(),
+                });
+                facts
+            }
+        })
+    }
+
+    /// What is known without reading rows: tables, columns, types and keys. Rows may not be counted,
+    /// and damage that shows only in the rows is not known.
+    pub fn outline(&self) -> &DumpFacts {
+        match &self.catalog {
+            Some(catalog) => &catalog.outline,
+            None => self.facts(),
+        }
     }
 
     /// Looks into one snapshot only (a file may hold several databases or takes).
@@ -150,9 +196,32 @@ impl DumpSource {
     /// # Errors
     /// As [`TableSource::read`].
     pub fn locate(&self, table: &str, key: &str) -> Result<Option<RowPlace>, TableError> {
-        let info = &self.facts.tables[self.resolve(table)?].info;
+        Ok(self.find(table, key, &[])?.map(|(place, _)| place))
+    }
+
+    /// Returns the row of a reference as COPY writes it, and where it lies: for archives, in which no
+    /// bytes of the file are the row.
+    ///
+    /// # Errors
+    /// As [`TableSource::read`].
+    pub fn row_text(
+        &self,
+        table: &str,
+        key: &str,
+    ) -> Result<Option<(RowPlace, Vec<u8>)>, TableError> {
+        self.find(table, key, &["#text"])
+    }
+
+    fn find(
+        &self,
+        table: &str,
+        key: &str,
+        more: &[&str],
+    ) -> Result<Option<(RowPlace, Vec<u8>)>, TableError> {
+        let info = &self.outline().tables[self.resolve(table)?].info;
         let mut columns: Vec<&str> = info.primary_key.iter().map(String::as_str).collect();
         columns.extend(["#line", "#byte", "#length"]);
+        columns.extend(more);
         let first = info.primary_key.first().and_then(|name| {
             let (_, column_type) = info.columns.iter().find(|(column, _)| column == name)?;
             let value = key.split(',').next()?.parse().ok()?;
@@ -172,22 +241,28 @@ impl DumpSource {
                     number("#length", row),
                 )
             {
-                return Ok(Some(RowPlace {
+                let place = RowPlace {
                     byte: byte as u64,
                     length: length as u64,
                     line: line as u64,
-                }));
+                };
+                let text = batch.column("#text").and_then(|column| column.bytes(row));
+                return Ok(Some((place, text.unwrap_or_default().to_vec())));
             }
         }
         Ok(None)
     }
 
     fn chosen(&self) -> impl Iterator<Item = (usize, &TableFacts)> {
-        self.facts.tables.iter().enumerate().filter(|(_, table)| {
-            self.snapshot
-                .as_ref()
-                .is_none_or(|snapshot| table.info.snapshot == *snapshot)
-        })
+        self.outline()
+            .tables
+            .iter()
+            .enumerate()
+            .filter(|(_, table)| {
+                self.snapshot
+                    .as_ref()
+                    .is_none_or(|snapshot| table.info.snapshot == *snapshot)
+            })
     }
 
     /// Finds a table by `table`, `schema.table` or `snapshot.schema.table`.
@@ -237,7 +312,7 @@ impl DumpSource {
         }
         // One pass serves all small blocks that lie on the way.
         let mut on_the_way: Vec<&Block> = self
-            .facts
+            .outline()
             .tables
             .iter()
             .flat_map(|table| &table.blocks)
@@ -273,23 +348,32 @@ impl DumpSource {
         columns: Vec<String>,
         filter: &RowFilter,
     ) -> Result<Batch, SinkError> {
-        let mut reader = match &self.opener {
-            Opener::FromStart(open) => open()?,
-            Opener::At(open) => open(0)?,
+        let mut reader = match (&self.opener, &self.catalog) {
+            (Opener::At(open), Some(catalog)) => {
+                let found = catalog.read(&**open, &self.naming, table, columns, filter)?;
+                return Ok(self.noted(found));
+            }
+            (Opener::FromStart(open), _) => open()?,
+            (Opener::At(open), None) => open(0)?,
         };
         let found = streamed::read(
             &mut *reader,
             &self.naming,
-            &self.facts,
+            self.outline(),
             table,
             columns,
             filter,
         )?;
+        Ok(self.noted(found))
+    }
+
+    /// Takes note of damage; returns the rows.
+    fn noted(&self, found: streamed::Found) -> Batch {
         let mut damage = lock(&self.damage);
         for located in found.damage {
-            damage.insert((located.byte, located.length), located);
+            damage.insert((located.byte, located.line), located);
         }
-        Ok(found.rows)
+        found.rows
     }
 
     fn read_blocks(
@@ -360,7 +444,7 @@ impl DumpSource {
             if let Err(what) = good {
                 let name = &table.info.name;
                 lock(&self.damage).insert(
-                    (place.byte, length),
+                    (place.byte, place.line),
                     Located {
                         trouble: Trouble::Damaged,
                         table: Some(name.clone()),
@@ -400,7 +484,7 @@ impl TableSource for DumpSource {
 
     fn read(&self, table: &str, columns: &[&str], filter: &RowFilter) -> Result<Batch, TableError> {
         let index = self.resolve(table)?;
-        let facts = &self.facts.tables[index];
+        let facts = &self.outline().tables[index];
         lock(&self.touched).insert(facts.info.name.clone());
         let names: Vec<String> = columns.iter().map(|name| (*name).to_owned()).collect();
         if let Some(pasted) = &self.pasted {
@@ -408,7 +492,7 @@ impl TableSource for DumpSource {
             return Ok(crate::rows::select(&pasted[index], &names, filter, rows));
         }
         let in_place = |block: &Block| block.form == BlockForm::CopyText;
-        let rows = if facts.blocks.iter().all(in_place) {
+        let rows = if self.catalog.is_none() && facts.blocks.iter().all(in_place) {
             let wanted = wanted_columns(&facts.info.columns, Some(&names));
             self.read_blocks(facts, &wanted, filter)
         } else {
@@ -423,14 +507,14 @@ impl TableSource for DumpSource {
     fn damage(&self) -> Vec<String> {
         let touched = lock(&self.touched);
         let mut all: BTreeMap<(u64, u64), Located> = lock(&self.damage).clone();
-        for located in &self.facts.rejects {
+        for located in &self.outline().rejects {
             let concerns = located.trouble == Trouble::Truncated
                 || located.table.as_deref().is_none_or(|name| {
                     let bare = name.rsplit('.').next().unwrap_or(name);
                     touched.contains(name) || touched.contains(bare)
                 });
             if located.trouble != Trouble::Other && concerns {
-                all.insert((located.byte, located.length), located.clone());
+                all.insert((located.byte, located.line), located.clone());
             }
         }
         all.values()

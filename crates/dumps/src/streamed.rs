@@ -27,29 +27,30 @@ pub(crate) fn read(
     columns: Vec<String>,
     filter: &RowFilter,
 ) -> Result<Found, SinkError> {
-    let info = &table.info;
-    let wanted = wanted_columns(&info.columns, Some(&columns));
-    let want = Want {
+    let want = want_of(naming, facts, table, &columns, filter);
+    let mut sink = Gather::new(&table.info, &columns);
+    crate::read_dump(reader, &want, &mut sink)?;
+    Ok(sink.found())
+}
+
+/// One table, nothing else.
+pub(crate) fn want_of(
+    naming: &Naming,
+    facts: &DumpFacts,
+    table: &TableFacts,
+    columns: &[String],
+    filter: &RowFilter,
+) -> Want {
+    Want {
         tables: Some(vec![WantTable {
-            schema: Some(info.schema.clone()),
-            table: info.name.clone(),
-            columns: Some(columns),
+            schema: Some(table.info.schema.clone()),
+            table: table.info.name.clone(),
+            columns: Some(columns.to_vec()),
             filter: filter.clone(),
         }]),
         naming: naming.clone(),
         known: Some(facts.clone()),
-    };
-    let mut sink = Gather {
-        info,
-        batches: vec![RowBuilder::new(&[], &wanted, &RowFilter::All).take()],
-        damage: Vec::new(),
-        bytes: 0,
-    };
-    crate::read_dump(reader, &want, &mut sink)?;
-    Ok(Found {
-        rows: concatenate(sink.batches),
-        damage: sink.damage,
-    })
+    }
 }
 
 fn text_bytes(column: &Column) -> usize {
@@ -59,12 +60,48 @@ fn text_bytes(column: &Column) -> usize {
     }
 }
 
+/// Takes no rows.
+pub(crate) struct Nothing;
+
+impl RowSink for Nothing {
+    fn table(&mut self, _: &TableInfo) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    fn rows(&mut self, _: &TableInfo, _: Batch) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    fn damaged(&mut self, _: &str, _: u64, _: u64, _: &str) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
+
 /// Keeps one table's rows.
-struct Gather<'a> {
+pub(crate) struct Gather<'a> {
     info: &'a TableInfo,
     batches: Vec<Batch>,
     damage: Vec<Located>,
     bytes: usize,
+}
+
+impl<'a> Gather<'a> {
+    pub(crate) fn new(info: &'a TableInfo, columns: &[String]) -> Gather<'a> {
+        let wanted = wanted_columns(&info.columns, Some(columns));
+        Gather {
+            info,
+            batches: vec![RowBuilder::new(&[], &wanted, &RowFilter::All).take()],
+            damage: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    pub(crate) fn found(self) -> Found {
+        Found {
+            rows: concatenate(self.batches),
+            damage: self.damage,
+        }
+    }
 }
 
 impl RowSink for Gather<'_> {

@@ -19,6 +19,9 @@ pub(crate) fn refused(reader: &mut SourceReader) -> Option<String> {
         );
     }
     let head = reader.peek(HEAD_BYTES);
+    if dumps::sniff(head).is_some() {
+        return None;
+    }
     match Content::sniff(head) {
         Content::Empty => Some("is empty".to_owned()),
         Content::Binary(what) => Some(format!("is {what}, not text: nothing in it was read")),

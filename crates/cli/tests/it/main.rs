@@ -8,6 +8,7 @@
 mod archives;
 mod bad_input;
 mod copies;
+mod dump_forms;
 mod gaps;
 mod grammar;
 mod hostile;

@@ -6,6 +6,8 @@
 //! rejects are the archive's: packed data count as rows, the rest as framing. Lines, and the bytes of
 //! single rows, are those of the table's own data.
 
+mod ahead;
+mod catalog;
 mod custom;
 mod tar;
 mod toc;
@@ -25,6 +27,8 @@ use custom::{Chunks, End};
 use tar::{BLOCK, Body, Header, Member};
 use toc::{Compression, Data, Entry, Fault, Fields, Head};
 use unpack::{Failure, Lenient, unpack};
+
+pub(crate) use catalog::Catalog;
 
 /// Kinds of blocks in a custom archive.
 const BLOCK_DATA: u8 = 1;

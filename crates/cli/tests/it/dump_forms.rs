@@ -1,0 +1,157 @@
+//! One database, dumped in every form: the same answers, whether asked directly or through a case.
+
+use crate::run::Desk;
+use serde_json::Value;
+use std::path::PathBuf;
+
+const FORMS: [&str; 6] = [
+    "inserts.sql.gz",
+    "column-inserts.sql.gz",
+    "fc.dump",
+    "fc-z0.dump.gz",
+    "fd.dir",
+    "ft.tar.gz",
+];
+
+/// A dump of the corpus; `None`, loudly, where there is no corpus.
+fn corpus(name: &str) -> Option<PathBuf> {
+    let folder = "../../../shared/corpus/zksync/dumps";
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join(folder)
+        .join(name);
+    if !path.exists() {
+        eprintln!("SKIPPED: no corpus at {}", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+/// What a trace says of the way, without where each row lies.
+fn way(trace: &Value) -> Value {
+    fn strip(value: &mut Value) {
+        match value {
+            Value::Object(members) => {
+                members.retain(|name, _| !name.ends_with("ref") && !name.ends_with("refs"));
+                members.values_mut().for_each(strip);
+            }
+            Value::Array(items) => items.iter_mut().for_each(strip),
+            _ => {}
+        }
+    }
+    let mut way = serde_json::json!({ "fate": trace["fate"], "path": trace["path"] });
+    strip(&mut way);
+    way
+}
+
+#[test]
+fn every_form_gives_the_same_trace() {
+    let desk = Desk::new();
+    for (database, hash) in [
+        (
+            "z2023",
+            "0x0bbbcf153f17ec0e1f12d698bbc64f9d242bc1cd1312dd5f34febf0e6cb6601a",
+        ),
+        (
+            "znew",
+            "0xb084f05791c04143bffbd7620a1ac740bc971acbc84a7be7d1bac2608a385aae",
+        ),
+    ] {
+        let mut first = None;
+        for form in FORMS {
+            let name = format!("{database}.trace.{form}");
+            let Some(path) = corpus(&name) else { return };
+            let path = path.display().to_string();
+            let trace = desk.json(&["trace", &path, hash, "--format", "json"], 0);
+            let expected = first.get_or_insert_with(|| way(&trace));
+            assert_eq!(way(&trace), *expected, "{name}");
+            let case = format!("{name}.case");
+            let said = desk.run(&["ingest", &case, &path]);
+            assert_eq!(said.code, 0, "{name}: {said:?}");
+            let trace = desk.json(&["trace", &case, hash, "--format", "json"], 0);
+            assert_eq!(way(&trace), *expected, "{name} in a case");
+            // A row's reference leads to its text, also where no bytes of the file are the row.
+            let reference = reference(&trace, "l2_to_l1_logs").unwrap();
+            for evidence in [&case, &path] {
+                let said = desk.run(&["show", evidence, &reference]);
+                assert_eq!(said.code, 0, "{name} {reference}: {said:?}");
+                assert!(said.stdout.contains(&hash[2..]), "{name}: {said:?}");
+            }
+        }
+        let first = first.unwrap();
+        if database == "z2023" {
+            assert_eq!(first["fate"], "execute_confirmed");
+            assert_eq!(first["path"][0]["l1_batch_number"], 7670);
+        }
+    }
+}
+
+/// The first reference to a row of a table, anywhere in an answer.
+fn reference(value: &Value, table: &str) -> Option<String> {
+    match value {
+        Value::String(text) => text.contains(&format!(".{table}#")).then(|| text.clone()),
+        Value::Array(items) => items.iter().find_map(|item| reference(item, table)),
+        Value::Object(members) => members.values().find_map(|item| reference(item, table)),
+        _ => None,
+    }
+}
+
+#[test]
+fn tables_of_an_archive_are_counted() {
+    let Some(path) = corpus("z2023.trace.fc.dump") else {
+        return;
+    };
+    let desk = Desk::new();
+    let path = path.display().to_string();
+    let tables = desk.json(&["tables", &path, "--format", "json"], 0);
+    let text = tables.to_string();
+    for name in [
+        "l2_to_l1_logs",
+        "miniblocks",
+        "l1_batches",
+        "eth_txs",
+        "eth_txs_history",
+    ] {
+        assert!(text.contains(name), "{text}");
+    }
+    let folder = corpus("z2023.trace.fd.dir").unwrap();
+    let of_folder = desk.json(&["tables", folder.to_str().unwrap(), "--format", "json"], 0);
+    let rows = |value: &Value| -> Vec<(String, u64)> {
+        let mut rows: Vec<(String, u64)> = value["tables"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|table| (table["name"].to_string(), table["rows"].as_u64().unwrap()))
+            .collect();
+        rows.sort();
+        rows
+    };
+    assert_eq!(rows(&tables), rows(&of_folder));
+    assert!(rows(&tables).iter().all(|(_, rows)| *rows > 0));
+}
+
+#[test]
+fn damage_is_told_where_it_matters() {
+    let Some(path) = corpus("z2023.trace.fc.dump") else {
+        return;
+    };
+    let desk = Desk::new();
+    let whole = std::fs::read(path).unwrap();
+    let nobody = format!("0x{}", "ab".repeat(32));
+    desk.write("cut.dump", &whole[..whole.len() / 2]);
+    let said = desk.run(&["trace", "cut.dump", &nobody]);
+    assert_eq!(said.code, 3, "{said:?}");
+    let said = desk.run(&["ingest", "cut.case", "cut.dump"]);
+    assert_eq!(said.code, 3, "{said:?}");
+    assert!(
+        said.stderr.contains("missing") || said.stdout.contains("missing"),
+        "{said:?}"
+    );
+    let mut newer = whole.clone();
+    newer[6] = 99;
+    desk.write("newer.dump", &newer);
+    let said = desk.run(&["tables", "newer.dump"]);
+    assert!(
+        said.code == 3 && said.stderr.contains("pg_restore -f dump.sql"),
+        "{said:?}"
+    );
+}
