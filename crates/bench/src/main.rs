@@ -1,5 +1,7 @@
 //! `cargo run --release -p bench`: see the crate's documentation.
 
+mod dumps;
+
 use anyhow::{Context, Result, bail};
 use bench::{LogWriter, Measured, Python, folder_bytes, parse_only};
 use serde_json::Value;
@@ -13,6 +15,7 @@ use testkit::prysm::Shape;
 const USAGE: &str = "\
 usage: bench [--mib N] [--shape quoted|terminal] [--folder FOLDER] [--coroner PROGRAM]
              [--only parse,coroner,duckdb,polars] [--threads N] [--generate]
+       bench dumps [--rows N] [--folder FOLDER] [--coroner PROGRAM]
 
 Generates a Prysm log of N MiB (1024) in FOLDER (/tmp/coroner-bench), where it is kept for the next
 run, and prints what coroner and its peers take to read it. --generate only writes the log.
@@ -65,7 +68,11 @@ impl Options {
 }
 
 fn main() -> Result<()> {
-    let options = Options::parse(std::env::args().skip(1))?;
+    let mut words = std::env::args().skip(1).peekable();
+    if words.next_if_eq("dumps").is_some() {
+        return dumps::run(words);
+    }
+    let options = Options::parse(words)?;
     fs::create_dir_all(&options.folder)?;
     let (name, shape) = match options.terminal {
         true => ("terminal", Shape::Terminal),
