@@ -52,6 +52,19 @@ impl Hasher for MessageHasher {
 
 pub(crate) type Table<V> = HashMap<Vec<u8>, V, BuildHasherDefault<MessageHasher>>;
 
+/// How many prints there are.
+const PRINTS: usize = 4096;
+
+/// A number that a text most often shares with no other, from its length and both ends.
+#[inline]
+fn print(text: &[u8]) -> usize {
+    let (Some(first), Some(last)) = (text.first(), text.last()) else {
+        return 0;
+    };
+    let mixed = text.len() * 131 + usize::from(*first) * 17 + usize::from(*last) * 29;
+    mixed % PRINTS
+}
+
 /// What a format is, for people: the row of the verb `formats`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Format {
@@ -78,8 +91,8 @@ pub struct Format {
 pub(crate) struct Compiled {
     pub(crate) definition: Definition,
     exact: Table<u32>,
-    /// The longest of them: beyond it no text needs to be looked up.
-    exact_max: usize,
+    /// A bit for each of them by its [`print`]: most texts need not be looked up.
+    exact_prints: [u64; PRINTS / 64],
     /// Patterns by their literal first word.
     by_word: Table<Vec<u32>>,
     /// Patterns whose first word holds a hole.
@@ -135,7 +148,10 @@ impl Compiled {
             threads: Names::new(&definition.threads),
             loggers: Names::new(&definition.loggers),
             definition,
-            exact_max: exact.keys().map(Vec::len).max().unwrap_or(0),
+            exact_prints: exact.keys().fold([0; PRINTS / 64], |mut prints, text| {
+                prints[print(text) / 64] |= 1 << (print(text) % 64);
+                prints
+            }),
             exact,
             by_word,
             anywhere,
@@ -145,7 +161,8 @@ impl Compiled {
     /// Finds what the catalogue says about a message.
     #[inline]
     pub(crate) fn message(&self, message: &[u8]) -> Option<(&MessageSpec, Captures)> {
-        if message.len() <= self.exact_max
+        let print = print(message);
+        if self.exact_prints[print / 64] & 1 << (print % 64) != 0
             && let Some(index) = self.exact.get(message)
         {
             return Some((&self.definition.messages[*index as usize], NO_CAPTURES));
@@ -209,6 +226,7 @@ impl Compiled {
             spaced_keys: &self.definition.spaced_keys,
             banners: &self.definition.banners,
             segments: &self.definition.segments,
+            one_line: false,
         }
     }
 }

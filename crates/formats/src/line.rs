@@ -41,6 +41,8 @@ pub(crate) struct Line {
     pub(crate) decoded: Vec<u8>,
     /// Text on its way into `decoded`.
     spare: Vec<u8>,
+    /// It lies in a block of lines; what a document holds may have line feeds.
+    of_lines: bool,
     pub(crate) class: Option<Class>,
     /// What is in the text if it begins like JSON.
     pub(crate) scan: Scan,
@@ -49,6 +51,12 @@ pub(crate) struct Line {
 impl Line {
     pub(crate) fn text<'a>(&'a self, block: &'a [u8]) -> &'a [u8] {
         self.peeled.text.of(block, &self.decoded)
+    }
+
+    /// Whether there is certainly no line feed in a stretch of the line: what was decoded may have some.
+    #[inline]
+    pub(crate) fn is_one_line(&self, place: Place) -> bool {
+        self.of_lines && !place.decoded
     }
 
     /// The column of the message, if the journal wrapped the line and nobody else did.
@@ -81,6 +89,7 @@ impl Line {
         self.peeled.clear();
         self.decoded.clear();
         let block = source.block;
+        self.of_lines = source.rows.is_none();
         if let Some(rows) = source.rows {
             self.next = start + 1;
             self.class = Some(self.read_row(catalogue, block, rows, start, way));
@@ -251,7 +260,7 @@ impl Line {
     ) -> Option<Class> {
         let text = place.of(block, &self.decoded);
         let mut first = text;
-        if !self.peeled.layers.is_empty()
+        if !(self.peeled.layers.is_empty() || self.is_one_line(place))
             && let Some(feed) = memchr(b'\n', text)
         {
             first = &text[..feed];

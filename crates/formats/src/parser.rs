@@ -4,7 +4,7 @@ use crate::catalogue::{Catalogue, is_panic};
 use crate::chunks::{self, Chunks};
 use crate::document::{Document, Rows, Source};
 use crate::engine::json::{self, Scan, State};
-use crate::engine::{self, Head, Shape};
+use crate::engine::{self, Head, Rules, Shape};
 use crate::framing::{Run, RunLine, goes_on};
 use crate::line::{Class, Line};
 use crate::meaning::{Meaning, NO_CAPTURES, Told};
@@ -456,7 +456,10 @@ impl<'c> Parser<'c> {
             }
         }
         let compiled = &self.catalogue.compiled[usize::from(format)];
-        let rules = compiled.rules();
+        let rules = Rules {
+            one_line: !joined && self.here.is_one_line(self.here.peeled.text),
+            ..compiled.rules()
+        };
         let mut fields: Vec<Field<'_>> = std::mem::take(&mut self.fields);
         let mut own_level = None;
         let body = if let Shape::Regex(number) = head.shape {

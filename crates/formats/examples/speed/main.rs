@@ -21,6 +21,7 @@ use layout::{Clock, Layout, Wrapper};
 use mix::{Line, Mix};
 use model::{Position, Record, RecordSink, Reject, Span};
 use rustix::time::{ClockId, clock_gettime};
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use testkit::Rng;
 
@@ -125,8 +126,25 @@ struct Count {
     named: u64,
     rejects: u64,
     fields: u64,
-    format: Option<String>,
-    formats: u64,
+}
+
+/// The names of those who claimed the records.
+#[derive(Default)]
+struct Names(BTreeSet<String>);
+
+impl RecordSink for Names {
+    type Error = Infallible;
+
+    fn record(&mut self, record: &Record<'_>) -> Result<(), Infallible> {
+        if !self.0.contains(record.format) {
+            self.0.insert(record.format.to_owned());
+        }
+        Ok(())
+    }
+
+    fn rejected(&mut self, _: Span, _: Reject) -> Result<(), Infallible> {
+        Ok(())
+    }
 }
 
 impl RecordSink for Count {
@@ -136,10 +154,6 @@ impl RecordSink for Count {
         self.records += 1;
         self.named += u64::from(record.kind.is_some());
         self.fields += record.fields.len() as u64;
-        if self.format.as_deref() != Some(record.format) {
-            self.format = Some(record.format.to_owned());
-            self.formats += 1;
-        }
         Ok(())
     }
 
@@ -208,6 +222,8 @@ fn main() {
             std::fs::write(path, &log).unwrap();
         }
         let mut parser = Catalogue::builtin().parser();
+        let mut names = Names::default();
+        let Ok(()) = parser.parse_block(&log, Position::START, &mut names);
         let mut best = f64::INFINITY;
         let mut count = Count::default();
         for _ in 0..options.runs {
@@ -224,15 +240,14 @@ fn main() {
         let short = row.goal != FREE && speed < f64::from(row.goal);
         missed += u32::from(short);
         println!(
-            "{:<22} {speed:>6.0} {goal:>6}{} {:>7.0} {:>6} {:>5.0}% {:>7}  {}{}",
+            "{:<22} {speed:>6.0} {goal:>6}{} {:>7.0} {:>6} {:>5.0}% {:>7}  {}",
             row.name,
             if short { "!" } else { " " },
             best * 1e9 / lines as f64,
             log.len() as u64 / lines,
             100.0 * count.named as f64 / count.records.max(1) as f64,
             count.rejects + lines.abs_diff(count.records + count.rejects),
-            count.format.as_deref().unwrap_or("-"),
-            if count.formats > 1 { " and others" } else { "" },
+            names.0.into_iter().collect::<Vec<_>>().join(", "),
         );
         if options.peers {
             peers::run(row.name, &log, speed);

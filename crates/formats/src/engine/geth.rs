@@ -11,7 +11,7 @@
 //! escapes), keys are not, so whatever stands between a value and the next `=` is key: `header sending=9µs`.
 //! A message may hold line feeds: the report of a bad block is a block of its own between rows of `#`.
 
-use super::{Head, Shape};
+use super::{Head, Rules, Shape};
 use crate::scan::{
     KEY_MAX, digits, full_stamp, is_key_byte, is_word, month_day_clock, near, near2, trim_end,
 };
@@ -201,10 +201,18 @@ fn first_key(text: &[u8], from: usize, equals: usize) -> Option<usize> {
 }
 
 /// Splits `message key=value …` from `from` on.
-fn split<'a>(text: &'a [u8], from: usize, fields: &mut Vec<Field<'a>>) -> &'a [u8] {
+fn split<'a>(
+    text: &'a [u8],
+    from: usize,
+    rules: Rules<'_>,
+    fields: &mut Vec<Field<'a>>,
+) -> &'a [u8] {
     let whole = trim_end(text);
     let from = from.min(whole.len());
-    let line_end = memchr(b'\n', &whole[from..]).map_or(whole.len(), |feed| from + feed);
+    let line_end = match rules.one_line {
+        true => whole.len(),
+        false => memchr(b'\n', &whole[from..]).map_or(whole.len(), |feed| from + feed),
+    };
     let line = trim_end(&whole[..line_end]);
     let mut search = from;
     while let Some(offset) = near(b'=', line.get(search..).unwrap_or_default()) {
@@ -259,10 +267,15 @@ fn read_fields<'a>(
 }
 
 /// Splits a record of any of the shapes.
-pub(crate) fn body<'a>(text: &'a [u8], head: &Head, fields: &mut Vec<Field<'a>>) -> &'a [u8] {
+pub(crate) fn body<'a>(
+    text: &'a [u8],
+    head: &Head,
+    rules: Rules<'_>,
+    fields: &mut Vec<Field<'a>>,
+) -> &'a [u8] {
     let from = (head.body as usize).min(text.len());
     if head.shape != Shape::GethLogfmt {
-        return split(text, from, fields);
+        return split(text, from, rules, fields);
     }
     let text = trim_end(text);
     let (message, end) = value(text, from);

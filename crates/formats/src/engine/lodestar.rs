@@ -217,7 +217,12 @@ pub(crate) fn body<'a>(
     let text = trim_end(text);
     let from = (head.body as usize).min(text.len());
     let level = &text[head.level.0 as usize..head.level.1 as usize];
-    let (end, said) = match stack(text, from) {
+    let stack = if rules.one_line {
+        None
+    } else {
+        stack(text, from)
+    };
+    let (end, said) = match stack {
         Some((at, said)) => (at - 1, Some((at, said))),
         None => (text.len(), None),
     };
@@ -391,6 +396,7 @@ mod tests {
             spaced_keys: &[],
             banners: &[],
             segments: &segments,
+            one_line: false,
         };
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let got = text(body(line, &head, rules, &mut seen));

@@ -166,7 +166,12 @@ fn status(line: &[u8], at: usize, stamp: Stamp) -> Option<Head> {
 
 /// Splits a record into message and exception; returns the message.
 #[inline]
-pub(crate) fn body<'a>(text: &'a [u8], head: &Head, fields: &mut Vec<Field<'a>>) -> &'a [u8] {
+pub(crate) fn body<'a>(
+    text: &'a [u8],
+    head: &Head,
+    rules: Rules<'_>,
+    fields: &mut Vec<Field<'a>>,
+) -> &'a [u8] {
     let (from, to) = head.spans;
     if from < to {
         fields.push(Field {
@@ -175,7 +180,7 @@ pub(crate) fn body<'a>(text: &'a [u8], head: &Head, fields: &mut Vec<Field<'a>>)
         });
     }
     let text = &text[(head.body as usize).min(text.len())..];
-    let Some(split) = throwable_start(text) else {
+    let Some(split) = throwable_start(text, rules) else {
         return trim_end(text);
     };
     fields.push(Field {
@@ -187,8 +192,8 @@ pub(crate) fn body<'a>(text: &'a [u8], head: &Head, fields: &mut Vec<Field<'a>>)
 
 /// Where the exception begins, if the record has one.
 #[inline]
-fn throwable_start(text: &[u8]) -> Option<usize> {
-    if memchr(b'\n', text).is_some() {
+fn throwable_start(text: &[u8], rules: Rules<'_>) -> Option<usize> {
+    if !rules.one_line && memchr(b'\n', text).is_some() {
         let mut starts = memchr_iter(b'\n', text).map(|feed| feed + 1);
         return starts.find(|start| {
             let rest = &text[*start..];

@@ -432,6 +432,8 @@ pub(crate) struct Rules<'a> {
     pub(crate) spaced_keys: &'a [String],
     pub(crate) banners: &'a [String],
     pub(crate) segments: &'a [String],
+    /// Whether the record's text is certainly one line.
+    pub(crate) one_line: bool,
 }
 
 /// Splits a text record. JSON and logfmt go through [`json::body`], users' own through [`regex`].
@@ -469,7 +471,7 @@ pub(crate) fn text_body<'a>(
         }
         Shape::Bracketed => body.message = tracing::body(text, head.body as usize, fields),
         Shape::Geth | Shape::GethLogfmt | Shape::Erigon => {
-            body.message = geth::body(text, head, fields);
+            body.message = geth::body(text, head, rules, fields);
         }
         Shape::Slog | Shape::SlogTracing => {
             let (message, component) = slog::body(text, head, rules, fields);
@@ -482,14 +484,16 @@ pub(crate) fn text_body<'a>(
                 crate::scan::trim_end(text.get(head.body as usize..).unwrap_or_default());
         }
         Shape::Log4jConsole | Shape::Log4jFile | Shape::Log4jStatus => {
-            body.message = log4j::body(text, head, fields);
+            body.message = log4j::body(text, head, rules, fields);
         }
         Shape::Chronicles => {
             let (message, component) = chronicles::body(text, head.body as usize, rules, fields);
             body.message = message;
             body.component = component;
         }
-        Shape::Postgres | Shape::PostgresPart => body.message = postgres::body(text, head, fields),
+        Shape::Postgres | Shape::PostgresPart => {
+            body.message = postgres::body(text, head, rules, fields)
+        }
         Shape::PostgresCsv => {
             (body.message, body.component) = postgres::csv_body(text, head, fields);
         }

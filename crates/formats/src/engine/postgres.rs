@@ -8,7 +8,7 @@
 //!   they belong to: they become its fields. Later lines of a text begin with a tab.
 //! * csvlog: the fixed columns of the documentation, quotes doubled, line feeds inside quotes.
 
-use super::{Head, Shape};
+use super::{Head, Rules, Shape};
 use crate::scan::{full_stamp, is_word, near, near2, trim_end};
 use memchr::{memchr, memchr2};
 use model::{Field, FieldValue, Stamp, StampZone};
@@ -263,12 +263,20 @@ fn session<'a>(prefix: &'a [u8], fields: &mut Vec<Field<'a>>) {
 }
 
 /// Splits a record: the message, and its further parts as fields.
-pub(crate) fn body<'a>(text: &'a [u8], head: &Head, fields: &mut Vec<Field<'a>>) -> &'a [u8] {
+pub(crate) fn body<'a>(
+    text: &'a [u8],
+    head: &Head,
+    rules: Rules<'_>,
+    fields: &mut Vec<Field<'a>>,
+) -> &'a [u8] {
     if head.spans.0 < head.spans.1 {
         session(&text[head.spans.0 as usize..head.spans.1 as usize], fields);
     }
     let text = trim_end(text);
     let mut from = (head.body as usize).min(text.len());
+    if rules.one_line {
+        return &text[from..];
+    }
     let mut key: Option<&'static [u8]> = None;
     let mut message: &[u8] = b"";
     let mut search = from;

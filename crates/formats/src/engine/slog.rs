@@ -495,6 +495,7 @@ mod tests {
             spaced_keys: &listed,
             banners: &[],
             segments: &[],
+            one_line: false,
         };
         let mut fields = Vec::new();
         let (message, _) = body(line.as_bytes(), &head, rules, &mut fields);
