@@ -93,6 +93,12 @@ impl Default for Manifest {
 }
 
 impl Manifest {
+    /// Digests of the sources in which a line holds several records: only bytes tell those apart.
+    pub fn sources_sharing_lines(&self) -> std::collections::BTreeSet<String> {
+        let sources = self.sources.iter().filter(|source| source.shares_lines);
+        sources.map(|source| source.digest.clone()).collect()
+    }
+
     /// Returns the source with a digest.
     pub fn source(&self, digest: &str) -> Option<&Source> {
         self.sources.iter().find(|source| source.digest == digest)
@@ -217,6 +223,9 @@ pub struct Source {
     pub rejected: BTreeMap<String, u64>,
     /// Records without a stamp.
     pub undated: u64,
+    /// Whether some line holds several records (an answer of an API in one line): references are then by byte.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub shares_lines: bool,
     /// Records that another source of the same process has too, and that are shown from there.
     pub duplicates: u64,
     /// Earliest `ts`.

@@ -4,7 +4,7 @@ use crate::{Error, ErrorKind, Evidence, Level, Window};
 use model::{Answer, Cell, Reference, SourceId};
 use query::{Engine, EngineOptions, ParamValue, Params};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 /// Which records are wanted. Conditions are joined by "and"; values of one kind by "or".
@@ -133,6 +133,7 @@ impl Evidence {
         milestones.retain(|milestone| filter.takes_kind(milestone.kind));
         let mut milestones = milestones.into_iter().peekable();
         let duplicates = self.case.duplicates()?;
+        let sharing_lines = self.case.manifest().sources_sharing_lines();
         let mut out = Out {
             f,
             limit: filter.limit.unwrap_or(u64::MAX),
@@ -169,7 +170,7 @@ impl Evidence {
                     }
                 }
                 let dated = columns.i64(row, "ts_us").is_some();
-                let mut shaped = shape(&columns, row);
+                let mut shaped = shape(&columns, row, &sharing_lines);
                 let copies = duplicates.copies(&source, line);
                 if !copies.is_empty() {
                     let refs = copies
@@ -334,7 +335,7 @@ impl Columns {
 }
 
 /// One row in the contract's shape.
-fn shape(columns: &Columns, row: &[Cell]) -> Map<String, Value> {
+fn shape(columns: &Columns, row: &[Cell], sharing_lines: &BTreeSet<String>) -> Map<String, Value> {
     let time = |name: &str| {
         columns
             .i64(row, name)
@@ -347,10 +348,19 @@ fn shape(columns: &Columns, row: &[Cell]) -> Map<String, Value> {
     };
     let line = columns.i64(row, "line").unwrap_or(1).max(1) as u64;
     let lines = columns.i64(row, "lines").unwrap_or(1).max(1) as u64;
-    let reference = Reference::Lines {
-        source: SourceId::Digest(columns.text(row, "source")),
-        first: line,
-        last: line + lines - 1,
+    let digest = columns.text(row, "source");
+    let place = |name: &str| columns.i64(row, name).map(|at| at.max(0) as u64);
+    let reference = match (place("byte"), place("length")) {
+        (Some(byte), Some(length)) if sharing_lines.contains(&digest) => Reference::Bytes {
+            source: SourceId::Digest(digest),
+            byte,
+            length,
+        },
+        _ => Reference::Lines {
+            source: SourceId::Digest(digest),
+            first: line,
+            last: line + lines - 1,
+        },
     };
     let mut map = Map::new();
     map.insert("ts".into(), time("ts_us"));

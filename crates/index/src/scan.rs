@@ -6,7 +6,7 @@ use crate::matcher::{Matcher, Subject};
 use case::{Case, CaseError, Duplicates, TableId};
 use model::{Batch, Column, Encoding, RowFilter};
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap};
 
 /// Rejected lines are read from evidence in stretches of this size; of a longer line only the
 /// beginning is searched.
@@ -60,11 +60,16 @@ pub struct Hit {
     pub copies: Vec<String>,
     /// The permanent reference of a row.
     pub row: Option<String>,
+    /// Offset and bytes of a record that shares its line with others.
+    pub place: Option<(u64, u64)>,
 }
 
 impl Hit {
     /// Returns the permanent reference (foundations §1).
     pub fn reference(&self) -> String {
+        if let Some((byte, length)) = self.place {
+            return format!("{}@{byte}+{length}", self.source);
+        }
         if let Some(row) = &self.row {
             return row.clone();
         }
@@ -74,13 +79,14 @@ impl Hit {
         }
     }
 
-    fn key(&self) -> (bool, Option<i64>, &str, Option<&str>, u64) {
+    fn key(&self) -> (bool, Option<i64>, &str, Option<&str>, u64, Option<u64>) {
         (
             self.ts_order_us.is_none(),
             self.ts_order_us,
             &self.source,
             self.row.is_some().then_some(&self.message),
             self.line,
+            self.place.map(|(byte, _)| byte),
         )
     }
 }
@@ -150,6 +156,8 @@ pub(crate) const COLUMNS: &[&str] = &[
     "source",
     "line",
     "lines",
+    "byte",
+    "length",
 ];
 
 /// Searches the records and rejected lines of a case.
@@ -160,6 +168,7 @@ pub fn search(case: &Case, text: &str, filter: Filter) -> Result<Found, SearchEr
     let search = Search::parse(text)?;
     let places = hashes::look_up(case, &search)?;
     let mut scan = Scan::new(&search, filter, case.duplicates()?);
+    scan.sharing_lines = case.manifest().sources_sharing_lines();
     if places.tells_all {
         scan.found.answered_by = "hash";
         hashes::records(case, &places.logs, &mut scan)?;
@@ -223,6 +232,8 @@ pub(crate) struct Scan<'a> {
     filter: Filter,
     pub(crate) matcher: Matcher,
     duplicates: Duplicates,
+    /// Sources in which lines hold several records.
+    sharing_lines: BTreeSet<String>,
     hits: BinaryHeap<Ranked>,
     pub(crate) found: Found,
 }
@@ -257,6 +268,7 @@ impl<'a> Scan<'a> {
             filter,
             matcher: Matcher::default(),
             duplicates,
+            sharing_lines: BTreeSet::new(),
             hits: BinaryHeap::new(),
             found: Found {
                 answered_by: "scan",
@@ -337,8 +349,13 @@ impl<'a> Scan<'a> {
                 .into_iter()
                 .map(|(copy, line)| format!("{copy}:{line}"))
                 .collect();
+            let place = |name| number(column(name), row).map(|at| at.max(0) as u64);
+            let place = place("byte")
+                .zip(place("length"))
+                .filter(|_| self.sharing_lines.contains(source));
             self.hit(|| Hit {
                 copies,
+                place,
                 ts_us: number(column("ts_us"), row),
                 ts_basis: text(column("ts_basis"), row),
                 ts_order_us,

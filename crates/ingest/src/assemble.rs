@@ -455,6 +455,9 @@ impl Assembler {
             counts.framing_lines + rows.before_last.1,
         );
         counts.records += rows.records as u64;
+        let before_line = counts.last.as_ref().map(|last| last.line as i64);
+        counts.shares_lines |= rows.line.windows(2).any(|pair| pair[0] == pair[1])
+            || before_line.is_some_and(|line| rows.line.first() == Some(&line));
         counts.continuation_lines += rows.continuation_lines;
         counts.framing_lines += rows.framing_lines;
         for (builder, sums) in [

@@ -10,6 +10,8 @@ pub(crate) struct Counts {
     pub(crate) continuation_lines: u64,
     pub(crate) framing_lines: u64,
     pub(crate) undated: u64,
+    /// Whether some line holds several records.
+    pub(crate) shares_lines: bool,
     pub(crate) rejected: BTreeMap<String, u64>,
     pub(crate) formats: BTreeMap<String, u64>,
     pub(crate) clients: BTreeMap<String, u64>,
@@ -60,6 +62,7 @@ impl Counts {
             continuation_lines: source.continuation_lines - resume.continuation_lines,
             framing_lines: source.framing_lines - resume.framing_lines,
             undated: source.undated - u64::from(resume.undated),
+            shares_lines: source.shares_lines,
             rejected: source.rejected.clone(),
             formats: source.formats.clone(),
             clients: source

@@ -399,6 +399,7 @@ pub(crate) fn describe(run: &LogRun, shown: &str, parser: &str, before: Option<&
         framing_lines: counts.framing_lines,
         rejected: counts.rejected.clone(),
         undated: counts.undated,
+        shares_lines: counts.shares_lines,
         duplicates: before.map_or(0, |source| source.duplicates),
         first_ts_us: counts.first_ts_us,
         last_ts_us: counts.last_ts_us,

@@ -279,3 +279,36 @@ fn info_and_rows_agree_on_times_after_zones_were_solved_anew() {
         );
     }
 }
+
+#[test]
+fn entries_of_one_line_are_told_apart_by_their_bytes() {
+    let desk = Desk::new();
+    let line = |second: u32, what: &str| {
+        format!(
+            r#"["15974023{second:02}000000000","time=\"2020-08-14 10:51:{second:02}\" level=info msg=\"{what}\" prefix=sync"]"#
+        )
+    };
+    let answer = format!(
+        r#"{{"status":"success","data":{{"resultType":"streams","result":[{{"stream":{{"pod":"beacon-0"}},"values":[{},{},{}]}}]}}}}"#,
+        line(10, "First"),
+        line(11, "Second"),
+        line(12, "Third")
+    );
+    desk.write("answer.json", &answer);
+    let refs = |args: &[&str]| -> Vec<String> {
+        let rows = desk.run(args).lines();
+        let of = |row: &serde_json::Value| row["ref"].as_str().unwrap().to_owned();
+        rows.iter().map(of).collect()
+    };
+    let timeline = refs(&["timeline", "answer.json"]);
+    assert_eq!(timeline.len(), 3);
+    for (reference, what) in timeline.iter().zip(["First", "Second", "Third"]) {
+        let shown = desk.run(&["show", "answer.json", reference]).lines();
+        let raw = shown[0]["raw"].as_str().unwrap();
+        assert!(
+            raw.contains(what) && raw.matches("level=info").count() == 1,
+            "{raw}"
+        );
+    }
+    assert_eq!(refs(&["search", "answer.json", "Second"]), timeline[1..2]);
+}
