@@ -5,5 +5,6 @@
 
 pub mod clock;
 pub mod frames;
+pub mod jobs;
 mod rows;
 pub mod trace;

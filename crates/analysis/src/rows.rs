@@ -68,6 +68,11 @@ impl Rows {
         }
     }
 
+    /// The text of a cell where it lies; none if the column holds no text.
+    pub(crate) fn str(&self, row: usize, column: &str) -> Option<&str> {
+        self.batch.column(column)?.text(row)
+    }
+
     /// A hash or address as `0x…`, whether its column holds bytes or text.
     pub(crate) fn hex(&self, row: usize, column: &str) -> Option<String> {
         let column = self.batch.column(column)?;

@@ -32,6 +32,8 @@ pub use shape::{
     LogRow, LookedAt, Norm, Path, Step, Trace, TransactionRow, Waiting, Zone,
 };
 
+pub(crate) use zone::{creation_lags, solve_zone, to_utc};
+
 use model::{TableError, TableSource};
 
 /// What the caller knows beside the tables.

@@ -20,8 +20,8 @@ use std::path::PathBuf;
         coroner report logs/ -o incident.md   the draft of the postmortem\n  \
         coroner timeline logs/ --level warn   every warning in time order\n  \
         coroner VERB --help                   an example for each verb\n\n\
-        Later versions: batches, jobs, diff, templates, contrast, finality, slashings, check, findings,\n\
-        note, export, replay, what-if.\n\n\
+        Later versions: batches, diff, templates, contrast, finality, slashings, check, findings,\n\
+        note, export, replay.\n\n\
         Exit codes: 0 found, 1 nothing found, 2 wrong request or nothing readable, 3 partial evidence,\n\
         4 the evidence cannot tell, 5 verification failed, 70 a bug of ours."
 )]
@@ -165,6 +165,10 @@ pub(crate) enum Verb {
     Clock(verbs::clock::Args),
     /// A hash's way from L2 to L1
     Trace(verbs::trace::Args),
+    /// Prover and witness jobs, stuck and why
+    Jobs(verbs::jobs::Args),
+    /// The same evidence under another rule or other limits
+    WhatIf(verbs::what_if::Args),
     /// SQL over records, observations and database tables
     Sql(verbs::sql::Args),
     /// Run a named query
@@ -202,8 +206,6 @@ pub(crate) enum Verb {
     #[command(hide = true)]
     Batches(verbs::later::Args),
     #[command(hide = true)]
-    Jobs(verbs::later::Args),
-    #[command(hide = true)]
     Diff(verbs::later::Args),
     #[command(hide = true)]
     Templates(verbs::later::Args),
@@ -223,8 +225,6 @@ pub(crate) enum Verb {
     Export(verbs::later::Args),
     #[command(hide = true)]
     Replay(verbs::later::Args),
-    #[command(hide = true)]
-    WhatIf(verbs::later::Args),
 }
 
 /// Returns the arguments with `triage` put in where the first word that is no option is no verb:

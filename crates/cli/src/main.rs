@@ -80,6 +80,8 @@ fn dispatch(verb: Verb, ui: &mut Ui) -> Result<Exit, CliError> {
         Verb::Show(args) => show::run(&args, ui),
         Verb::Clock(args) => clock::run(&args, ui),
         Verb::Trace(args) => trace::run(&args, ui),
+        Verb::Jobs(args) => jobs::run(&args, ui),
+        Verb::WhatIf(args) => what_if::run(&args, ui),
         Verb::Sql(args) => sql::run(&args, ui),
         Verb::Query(args) => query::run(&args, ui),
         Verb::Queries(args) => queries::run(&args, ui),
@@ -98,7 +100,6 @@ fn dispatch(verb: Verb, ui: &mut Ui) -> Result<Exit, CliError> {
         Verb::Completions(args) => completions::run(&args, ui),
         Verb::Man(args) => man::run(&args, ui),
         Verb::Batches(_) => later::run("batches"),
-        Verb::Jobs(_) => later::run("jobs"),
         Verb::Diff(_) => later::run("diff"),
         Verb::Templates(_) => later::run("templates"),
         Verb::Contrast(_) => later::run("contrast"),
@@ -109,6 +110,5 @@ fn dispatch(verb: Verb, ui: &mut Ui) -> Result<Exit, CliError> {
         Verb::Note(_) => later::run("note"),
         Verb::Export(_) => later::run("export"),
         Verb::Replay(_) => later::run("replay"),
-        Verb::WhatIf(_) => later::run("what-if"),
     }
 }

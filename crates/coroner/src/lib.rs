@@ -28,6 +28,7 @@ mod evidence;
 mod gaps;
 mod grep;
 mod info;
+mod jobs;
 mod milestones;
 mod nodes;
 mod partial;
@@ -58,6 +59,9 @@ pub use index::{Found, Hit, Unsearched};
 pub use info::{
     Gap, Info, InfoAlternative, InfoContainer, InfoOverride, InfoProcess, InfoSchema, InfoSnapshot,
     InfoSnapshotZone, InfoSource, InfoTable, InfoZone, InfoZoneChange, Totals,
+};
+pub use jobs::{
+    JobLimits, JobsAnswer, JobsQuestion, WhatIfJobsAnswer, job_queues, jobs, what_if_jobs,
 };
 pub use model::{Level, Reference};
 pub use nodes::{NodeInfo, NodeName, NodeRelation, NodeVersion};

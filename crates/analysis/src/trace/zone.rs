@@ -5,7 +5,7 @@ use super::rows::{DbTime, Rows, Tables};
 use super::shape::{AsOf, Zone};
 use model::time::{MICROS_PER_SECOND, format_offset, format_utc};
 
-pub(super) fn creation_lags(rows: &Rows) -> Vec<i64> {
+pub(crate) fn creation_lags(rows: &Rows) -> Vec<i64> {
     (0..rows.len())
         .filter_map(|row| {
             let created = rows.time(row, "created_at").filter(|time| !time.utc)?;

@@ -4,4 +4,5 @@
 
 mod clock;
 mod frames;
+mod jobs;
 mod trace;

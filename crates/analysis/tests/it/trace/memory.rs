@@ -13,8 +13,10 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Adds a table; columns as `name:type`, rows blank separated, `-` for null.
+    /// Adds a table; columns as `name:type`, rows blank separated, `-` for null, `_` for a blank
+    /// (but in a `name:word`).
     pub(crate) fn table(mut self, name: &str, columns: &str, rows: &[&str]) -> Memory {
+        let words: Vec<bool> = columns.split(' ').map(|c| c.ends_with(":word")).collect();
         let columns: Vec<(String, ColumnType)> = columns
             .split(' ')
             .map(|column| {
@@ -33,7 +35,12 @@ impl Memory {
             .map(|row| {
                 let cells: Vec<_> = row
                     .split(' ')
-                    .map(|cell| (cell != "-").then(|| cell.replace('_', " ")))
+                    .zip(&words)
+                    .map(|(cell, word)| match word {
+                        _ if cell == "-" => None,
+                        true => Some(cell.to_owned()),
+                        false => Some(cell.replace('_', " ")),
+                    })
                     .collect();
                 assert_eq!(cells.len(), columns.len(), "{row}");
                 cells
@@ -60,6 +67,12 @@ impl Memory {
             info.types_inferred = true;
             info.primary_key.clear();
         }
+        self
+    }
+
+    /// Puts the last table into another snapshot.
+    pub(crate) fn in_snapshot(mut self, snapshot: &str) -> Memory {
+        self.tables.last_mut().unwrap().0.snapshot = snapshot.into();
         self
     }
 

@@ -1,8 +1,8 @@
 //! `analysis::trace` over tables in memory and over the corpus.
 
-mod corpus;
+pub(crate) mod corpus;
 mod fates;
-mod memory;
+pub(crate) mod memory;
 mod rules;
 mod sample;
 mod waits;

@@ -1,0 +1,177 @@
+//! `jobs` and `what-if jobs`: prover and witness jobs of a rollup's server.
+
+use crate::{Error, ErrorKind, Evidence, OpenOptions, Partial, PlainDumps};
+use analysis::jobs::{GivenLimits, JobsError, JobsOptions};
+use std::path::Path;
+
+/// Jobs, and what could not be read.
+#[derive(Clone, Debug)]
+pub struct JobsAnswer {
+    /// The answer in the contract's shape.
+    pub jobs: analysis::jobs::Jobs,
+    /// What could not be read.
+    pub partial: Vec<Partial>,
+}
+
+/// Jobs under other limits, and what could not be read.
+#[derive(Clone, Debug)]
+pub struct WhatIfJobsAnswer {
+    /// The answer in the contract's shape.
+    pub what_if: analysis::jobs::WhatIf,
+    /// What could not be read.
+    pub partial: Vec<Partial>,
+}
+
+/// What is asked about jobs.
+#[derive(Clone, Debug, Default)]
+pub struct JobsQuestion {
+    /// The snapshot to ask, where there are several.
+    pub snapshot: Option<String>,
+    /// The time to look at, in microseconds UTC.
+    pub as_of_us: Option<i64>,
+    /// Limits that are known to have held.
+    pub limits: JobLimits,
+}
+
+/// Limits of tries: `max_attempts` and the timeout in seconds, for all queues or for some.
+#[derive(Clone, Debug, Default)]
+pub struct JobLimits {
+    /// `max_attempts`.
+    pub max_attempts: Option<u32>,
+    /// Generation timeout in seconds.
+    pub timeout_s: Option<u32>,
+    /// Names of queues; empty: all. See [`job_queues`].
+    pub queues: Vec<String>,
+}
+
+impl JobLimits {
+    fn resolve(&self) -> Result<GivenLimits, Error> {
+        let queues = self
+            .queues
+            .iter()
+            .map(|name| {
+                analysis::jobs::queue_of(name).ok_or_else(|| {
+                    Error::request(format!("there is no queue `{name}`"))
+                        .with_hint(format!("queues are {}", job_queues().join(", ")))
+                })
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(GivenLimits {
+            max_attempts: self.max_attempts,
+            timeout_s: self.timeout_s,
+            queues,
+        })
+    }
+}
+
+/// Returns the names of the queues that limits can be given for.
+pub fn job_queues() -> Vec<&'static str> {
+    use chain::requeue::Queue;
+    [
+        Queue::OldProver,
+        Queue::OldWitness,
+        Queue::FriProver,
+        Queue::FriWitness,
+        Queue::Compression,
+        Queue::Gateway,
+    ]
+    .map(analysis::jobs::queue_name)
+    .to_vec()
+}
+
+/// Says which prover and witness jobs are stuck, why nothing brings them back, and which batch holds up the
+/// chain. One plain dump is asked as it lies; anything else goes through a case, so that log lines count too.
+///
+/// ```no_run
+/// let options = coroner::OpenOptions::default();
+/// let answer = coroner::jobs("prover_jobs.sql", &coroner::JobsQuestion::default(), &options)?;
+/// for job in answer.jobs.jobs.iter().filter(|job| job.stuck) {
+///     println!("batch {:?}: {}", job.l1_batch_number, job.why);
+/// }
+/// # Ok::<(), coroner::Error>(())
+/// ```
+///
+/// # Errors
+/// If the evidence cannot be opened, has no table of jobs, or several snapshots have the same one.
+pub fn jobs(
+    path: impl AsRef<Path>,
+    question: &JobsQuestion,
+    options: &OpenOptions,
+) -> Result<JobsAnswer, Error> {
+    ask(path.as_ref(), question, options, analysis::jobs::jobs)
+        .map(|(jobs, partial)| JobsAnswer { jobs, partial })
+}
+
+/// Says which jobs would have come back under other limits, and how many runs each could still get.
+///
+/// # Errors
+/// As [`jobs()`].
+pub fn what_if_jobs(
+    path: impl AsRef<Path>,
+    question: &JobsQuestion,
+    other: &JobLimits,
+    options: &OpenOptions,
+) -> Result<WhatIfJobsAnswer, Error> {
+    let other = other.resolve()?;
+    ask(path.as_ref(), question, options, |tables, options| {
+        analysis::jobs::what_if(tables, options, &other)
+    })
+    .map(|(what_if, partial)| WhatIfJobsAnswer { what_if, partial })
+}
+
+fn ask<T>(
+    path: &Path,
+    question: &JobsQuestion,
+    options: &OpenOptions,
+    answer: impl Fn(&dyn model::TableSource, &JobsOptions) -> Result<T, JobsError>,
+) -> Result<(T, Vec<Partial>), Error> {
+    let snapshot = question.snapshot.as_deref();
+    let limits = question.limits.resolve()?;
+    let plain = match path.is_dir() {
+        // Logs beside a dump say which limits held.
+        true => None,
+        false => PlainDumps::open(path, options, snapshot)?,
+    };
+    if let Some(dumps) = plain {
+        let options = JobsOptions {
+            as_of_us: question.as_of_us,
+            dumped_at_us: dumps.dumped_at_us(),
+            limits,
+            events: Vec::new(),
+        };
+        let answer = answer(&dumps, &options).map_err(jobs_error)?;
+        return Ok((answer, dumps.partial()));
+    }
+    let evidence = Evidence::open(path, options)?;
+    let manifest = evidence.manifest();
+    if let Some(name) = snapshot
+        && manifest.snapshot(name).is_none()
+    {
+        let known: Vec<&str> = manifest.snapshots.iter().map(|s| s.name.as_str()).collect();
+        return Err(Error::request(format!("there is no snapshot `{name}`"))
+            .with_hint(format!("snapshots are {}", known.join(", "))));
+    }
+    let dumped_at_us = match (snapshot, manifest.snapshots.as_slice()) {
+        (Some(name), _) => manifest.snapshot(name).and_then(|s| s.as_of_us),
+        (None, [only]) => only.as_of_us,
+        _ => None,
+    };
+    let options = JobsOptions {
+        as_of_us: question.as_of_us,
+        dumped_at_us,
+        limits,
+        events: analysis::jobs::events(evidence.case())?,
+    };
+    let tables = evidence.case().table_source(snapshot);
+    let answer = answer(&tables, &options).map_err(jobs_error)?;
+    Ok((answer, evidence.partial()))
+}
+
+fn jobs_error(error: JobsError) -> Error {
+    match error {
+        JobsError::Table(error) => error.into(),
+        JobsError::NoTables { .. } => Error::wrap(ErrorKind::Request, error)
+            .with_hint("`coroner tables CASE` lists the database tables in the evidence"),
+        other => Error::wrap(ErrorKind::Request, other),
+    }
+}
