@@ -32,6 +32,9 @@ pub struct JobsOptions {
     pub as_of_us: Option<i64>,
     /// When the dump was taken, in microseconds UTC, if its header says so.
     pub dumped_at_us: Option<i64>,
+    /// The zone of the database's clock, in seconds east of UTC, if the case has solved it; it counts where
+    /// the tables of batches, which tell it too, are not there.
+    pub zone_seconds: Option<i32>,
     /// Limits that the user knows; what is not given is taken from log lines or assumed.
     pub limits: GivenLimits,
     /// What log lines say of jobs.

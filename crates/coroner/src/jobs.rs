@@ -136,6 +136,7 @@ fn ask<T>(
         let options = JobsOptions {
             as_of_us: question.as_of_us,
             dumped_at_us: dumps.dumped_at_us(),
+            zone_seconds: None,
             limits,
             events: Vec::new(),
         };
@@ -151,14 +152,15 @@ fn ask<T>(
         return Err(Error::request(format!("there is no snapshot `{name}`"))
             .with_hint(format!("snapshots are {}", known.join(", "))));
     }
-    let dumped_at_us = match (snapshot, manifest.snapshots.as_slice()) {
-        (Some(name), _) => manifest.snapshot(name).and_then(|s| s.as_of_us),
-        (None, [only]) => only.as_of_us,
+    let chosen = match (snapshot, manifest.snapshots.as_slice()) {
+        (Some(name), _) => manifest.snapshot(name),
+        (None, [only]) => Some(only),
         _ => None,
     };
     let options = JobsOptions {
         as_of_us: question.as_of_us,
-        dumped_at_us,
+        dumped_at_us: chosen.and_then(|snapshot| snapshot.as_of_us),
+        zone_seconds: chosen.and_then(|snapshot| snapshot.zone_seconds),
         limits,
         events: analysis::jobs::events(evidence.case())?,
     };

@@ -6,7 +6,7 @@ use super::{JobsError, JobsOptions};
 use crate::rows::{DbTime, Rows, i64_in};
 use crate::trace::{AsOf, Zone, creation_lags, solve_zone, to_utc};
 use chain::requeue::{Rule, SchemaAge, Status};
-use model::time::format_utc;
+use model::time::{format_offset, format_utc};
 use model::{RowFilter, TableError, TableInfo, TableSource};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -128,7 +128,8 @@ impl Loaded {
             .transpose()?;
         let zone = batches
             .as_ref()
-            .and_then(|rows| solve_zone(creation_lags(rows)));
+            .and_then(|rows| solve_zone(creation_lags(rows)))
+            .or_else(|| options.zone_seconds.map(known_zone));
         let mut newest: Option<DbTime> = batches.as_ref().and_then(newest_of);
         let mut tables = Vec::new();
         for (spec, info) in found {
@@ -273,6 +274,15 @@ impl Loaded {
                     .to_owned(),
             );
         }
+    }
+}
+
+fn known_zone(seconds: i32) -> Zone {
+    Zone {
+        value: format_offset(seconds),
+        basis: "the case's solution for this snapshot".to_owned(),
+        residual_s: 0.0,
+        seconds: i64::from(seconds),
     }
 }
 

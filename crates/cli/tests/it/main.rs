@@ -12,6 +12,7 @@ mod dump_forms;
 mod gaps;
 mod grammar;
 mod hostile;
+mod jobs;
 mod killed;
 mod live;
 mod nodes;
