@@ -231,7 +231,7 @@ pub(super) fn answer(loaded: Loaded, options: &JobsOptions) -> Jobs {
         refs.push(reference.clone());
     }
     unique(&mut refs);
-    let nothing = blocking.is_empty() && !jobs.iter().any(|job| job.stuck);
+    let nothing = !blocking.iter().any(|batch| batch.stuck) && !jobs.iter().any(|job| job.stuck);
     Jobs {
         snapshots: snapshots(&loaded),
         looked_at: nothing.then(|| looked_at(&loaded)),

@@ -153,6 +153,7 @@ fn describe(
             known.then_some(chain)
         }),
         l1_batch_number: number,
+        stuck: cause.is_none_or(|job| job.stuck),
         why,
         jobs: jobs.len() as u64,
         proven_behind: behind.len() as u64,

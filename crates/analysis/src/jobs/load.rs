@@ -157,6 +157,14 @@ impl Loaded {
                     .to_owned(),
             );
         }
+        if let (Some(as_of), Some(newest)) = (&as_of, newest)
+            && to_utc(newest, zone.as_ref()).unwrap_or(newest).us > as_of.us
+        {
+            warnings.push(format!(
+                "rows were written until {}, after the time looked at: they show what was so then",
+                newest.print()
+            ));
+        }
         let fri_final_round = final_round(&infos, &tables);
         let mut loaded = Loaded {
             now_us: as_of.as_ref().map(|as_of| as_of.us),

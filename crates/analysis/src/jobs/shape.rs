@@ -37,7 +37,7 @@ pub struct Jobs {
 impl Jobs {
     /// Whether a job needs a person: nothing will bring it back or move it on.
     pub fn has_stuck(&self) -> bool {
-        !self.blocking.is_empty() || self.jobs.iter().any(|job| job.stuck)
+        self.blocking.iter().any(|batch| batch.stuck) || self.jobs.iter().any(|job| job.stuck)
     }
 
     /// Whether nothing is known to be stuck, yet some job cannot be judged.
@@ -116,6 +116,8 @@ pub struct Blocking {
     pub chain_id: Option<i64>,
     /// The batch.
     pub l1_batch_number: i64,
+    /// Whether it needs a person: a job of it is stuck, or none is left to run. Else it is only the next.
+    pub stuck: bool,
     /// What it lacks.
     pub why: String,
     /// Its jobs that are not done.

@@ -76,8 +76,13 @@ fn blocked(out: &mut String, blocking: &Blocking) {
         .map_or_else(String::new, |chain| format!(" of chain {chain}"));
     let _ = writeln!(
         out,
-        "  batch {}{chain} holds up the chain ({} prover): {}",
+        "  batch {}{chain} {} ({} prover): {}",
         blocking.l1_batch_number,
+        if blocking.stuck {
+            "holds up the chain"
+        } else {
+            "is the next to be proven"
+        },
         blocking.system,
         safe(&blocking.why)
     );

@@ -121,11 +121,11 @@ impl Picks {
             );
             return;
         }
-        // Higher rounds go first, then lower batches: one that comes after it went before it.
+        // Versions differ in whether rounds or batches go first. In all of them a later batch's job of no
+        // higher round comes after it.
         let batch = job.batch.unwrap_or(i64::MAX);
         let passed = self.latest.iter().filter(later).find(|(choice, _, of)| {
-            choice.version == version
-                && (choice.round < job.round || (choice.round == job.round && *of > batch))
+            choice.version == version && choice.round <= job.round && *of > batch
         });
         if let Some((choice, ..)) = passed {
             judged.verdict = "never_picked";
@@ -188,19 +188,18 @@ impl Dependencies {
                 let depth = table.rows.int(job.row, "depth");
                 let last = table.rows.bool(job.row, "is_node_final_proof") == Some(true);
                 let system = table.spec.system;
-                for key in [
-                    (system, chain, batch, round, None, None),
-                    (system, chain, batch, round, circuit, None),
-                    (system, chain, batch, round, circuit, depth),
-                ] {
+                let keys = [
+                    Some((None, None)),
+                    circuit.map(|_| (circuit, None)),
+                    circuit.and(depth).map(|_| (circuit, depth)),
+                ];
+                for (circuit, depth) in keys.into_iter().flatten() {
                     // The recursion tip and the scheduler before it need final node proofs only.
-                    let counts = key.4.is_some() || round != 2 || system == System::Old || last;
+                    let counts = circuit.is_some() || round != 2 || system == System::Old || last;
+                    let key = (system, chain, batch, round, circuit, depth);
                     if let Some((count, latest)) = have.get_mut(&key).filter(|_| counts) {
                         *count += 1;
                         *latest = (*latest).max(job.updated);
-                    }
-                    if key.4.is_none() && circuit.is_none() {
-                        break;
                     }
                 }
             }
