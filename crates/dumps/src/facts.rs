@@ -29,6 +29,16 @@ pub enum DumpKind {
     ApiAnswers,
     /// CSV as Etherscan exports it.
     EtherscanCsv,
+    /// `psql -x`: one line per cell, one block per row.
+    PsqlExpanded,
+    /// `psql -A`: bare cells with a separator between them, and a footer.
+    PsqlUnaligned,
+    /// Tables in a markup language: HTML, AsciiDoc, LaTeX, Markdown.
+    Markup,
+    /// One table as CSV or the like.
+    Delimited,
+    /// Rows of COPY's text format without SQL around them.
+    CopyText,
 }
 
 impl DumpKind {
@@ -46,6 +56,11 @@ impl DumpKind {
             DumpKind::SlashingYaml => "slashing-protection-yaml",
             DumpKind::ApiAnswers => "api-answers",
             DumpKind::EtherscanCsv => "etherscan-csv",
+            DumpKind::PsqlExpanded => "psql-expanded",
+            DumpKind::PsqlUnaligned => "psql-unaligned",
+            DumpKind::Markup => "markup-table",
+            DumpKind::Delimited => "delimited",
+            DumpKind::CopyText => "copy-text",
         }
     }
 
@@ -61,7 +76,14 @@ impl DumpKind {
     /// Whether [`crate::DumpSource`] holds all rows in memory: a pasted text is small, and several
     /// pastes of one table are known only together. Any other form is read again when asked.
     pub(crate) fn is_held(self) -> bool {
-        matches!(self, DumpKind::PsqlAligned | DumpKind::PsqlGlued)
+        matches!(
+            self,
+            DumpKind::PsqlAligned
+                | DumpKind::PsqlGlued
+                | DumpKind::PsqlExpanded
+                | DumpKind::PsqlUnaligned
+                | DumpKind::Markup
+        )
     }
 }
 
@@ -225,6 +247,8 @@ pub struct DumpFacts {
     pub started_on: Option<i64>,
     /// The newest applied migration of `_sqlx_migrations`.
     pub schema_version: Option<String>,
+    /// How null is written in delimited text, where values of a type show it: `NULL`, `(null)`.
+    pub null_symbol: Option<String>,
     /// Tables, in file order.
     pub tables: Vec<TableFacts>,
     /// What is no row and no framing; the first 1,000 (all go to [`RowSink::rejected`]).
@@ -257,6 +281,7 @@ impl DumpFacts {
             dumped_by: None,
             started_on: None,
             schema_version: None,
+            null_symbol: None,
             tables: Vec::new(),
             rejects: Vec::new(),
             reject_count: 0,

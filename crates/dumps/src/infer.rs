@@ -41,8 +41,8 @@ impl Inference {
         let digits = text.strip_prefix(b"-").unwrap_or(text);
         let padded = digits.len() > 1 && digits[0] == b'0' && digits[1] != b'.';
         self.int = self.int && !padded && text != b"-0" && integer(text).is_some();
-        self.numeric = self.numeric && !padded && is_numeric(text);
-        self.truth = self.truth && matches!(text, b"t" | b"f");
+        self.numeric = self.numeric && !padded && (self.int || is_numeric(text));
+        self.truth = self.truth && matches!(text, b"t" | b"f" | b"true" | b"false");
         self.bytes = self.bytes && is_hex_bytea(text);
         if self.civil || self.utc {
             match timestamp::parse(text) {
@@ -58,6 +58,12 @@ impl Inference {
                 }
             }
         }
+    }
+
+    /// Whether nothing but text is left.
+    #[inline]
+    pub(crate) fn is_text(self) -> bool {
+        !(self.int || self.numeric || self.truth || self.bytes || self.civil || self.utc)
     }
 
     /// Returns the narrowest type that fits all values; text for a column without any.
@@ -108,6 +114,7 @@ mod tests {
         check(&["0.5", "1"], ColumnType::Numeric);
         check(&["007"], ColumnType::Text);
         check(&["t", "f"], ColumnType::Bool);
+        check(&["true", "false"], ColumnType::Bool);
         check(&["t", "x"], ColumnType::Text);
         check(&["\\x00", "\\x"], ColumnType::Bytes);
         check(&["\\x0"], ColumnType::Text);

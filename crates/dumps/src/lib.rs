@@ -11,11 +11,13 @@
 mod archive;
 mod block;
 mod copy;
+mod delimited;
 mod documents;
 mod facts;
 mod infer;
 mod input;
 mod insert;
+mod null;
 mod plain;
 mod psql;
 mod rows;
@@ -64,8 +66,9 @@ pub(crate) fn read_form(
     sink: &mut dyn RowSink,
 ) -> Result<DumpFacts, DumpError> {
     match kind {
-        Some(kind @ (DumpKind::PsqlAligned | DumpKind::PsqlGlued)) => {
-            psql::read(input, kind, want, sink)
+        Some(kind) if kind.is_held() => psql::read(input, kind, want, sink),
+        Some(kind @ (DumpKind::Delimited | DumpKind::CopyText)) => {
+            delimited::read(input, kind, want, sink)
         }
         Some(
             kind @ (DumpKind::Sqlite
@@ -77,6 +80,6 @@ pub(crate) fn read_form(
         Some(kind @ (DumpKind::PgDumpCustom | DumpKind::PgDumpTar | DumpKind::PgDumpDirectory)) => {
             archive::read(input, kind, want, sink)
         }
-        Some(DumpKind::PgDumpPlain) | None => plain::read(input, want, sink),
+        _ => plain::read(input, want, sink),
     }
 }

@@ -1,7 +1,8 @@
 //! Which form of a dump a file begins with.
 
+use crate::delimited::{self, Escapes};
 use crate::facts::DumpKind;
-use crate::psql::prompt;
+use crate::psql::{self, Border, Rule};
 
 /// PostgreSQL allows 1,600 columns in a table and 1,664 in a query: more is no table.
 pub(crate) const COLUMNS: usize = 1664;
@@ -31,9 +32,16 @@ pub fn sniff(head: &[u8]) -> Option<DumpKind> {
     if let Some(document) = crate::documents::sniff(head) {
         return Some(document);
     }
+    // First of all: a cell of CSV may hold any line at all.
+    if delimited::csv(head).is_some() {
+        return Some(DumpKind::Delimited);
+    }
     let mut previous: &[u8] = b"";
     let mut asked = None;
-    for line in head.split(|&b| b == b'\n') {
+    // A sign that a log may have in passing, and how many lines may begin with a time all the same.
+    let mut weak: Option<(DumpKind, u64)> = None;
+    let mut stamped = 0;
+    for (nth, line) in head.split(|&b| b == b'\n').enumerate() {
         if line.starts_with(b"COPY ") {
             if memchr::memmem::find(line, b" FROM stdin").is_some() {
                 return Some(DumpKind::PgDumpPlain);
@@ -41,23 +49,18 @@ pub fn sniff(head: &[u8]) -> Option<DumpKind> {
         } else if PLAIN.iter().any(|sign| line.starts_with(sign)) {
             return Some(DumpKind::PgDumpPlain);
         }
-        let pipes = previous.iter().filter(|&&b| b == b'|').count();
-        if let Some(runs) = rule(line.trim_ascii())
-            && runs.len() >= 2
-            && (pipes == runs.len() - 1 || pipes == runs.len() + 1)
-        {
-            return Some(DumpKind::PsqlAligned);
+        if let Some(kind) = pasted(previous, line) {
+            return Some(kind);
         }
-        if glued_rule(line).is_some() {
-            return Some(DumpKind::PsqlGlued);
+        if weak.is_none() {
+            weak = match psql::footer(line) {
+                Some(rows) => footed(head, nth, rows).map(|kind| (kind, rows)),
+                None if psql::markup_begins(line) => Some((DumpKind::Markup, 0)),
+                None if is_markdown(previous, line) => Some((DumpKind::Markup, 0)),
+                None => None,
+            };
         }
-        if line.trim_ascii().starts_with(b"-[ RECORD ")
-            || memchr::memmem::find(line, "─┼─".as_bytes()).is_some()
-        {
-            // Not read yet, but recognised: so that it can be said.
-            return Some(DumpKind::PsqlAligned);
-        }
-        if let Some((_, length)) = prompt(line)
+        if let Some((_, length)) = psql::prompt(line)
             && line[length..]
                 .trim_ascii()
                 .to_ascii_lowercase()
@@ -65,26 +68,95 @@ pub fn sniff(head: &[u8]) -> Option<DumpKind> {
         {
             asked = Some(DumpKind::PsqlAligned);
         }
+        stamped += u64::from(is_stamped(line));
         previous = line;
     }
-    asked
+    // A log with a page or a table somewhere in it is read for its lines.
+    weak.filter(|(_, allowed)| asked.is_some() || stamped <= *allowed)
+        .map(|(kind, _)| kind)
+        .or(asked)
+        .or_else(|| {
+            let dialect = delimited::recognise(head)?;
+            Some(match dialect.escapes {
+                Escapes::Backslashes => DumpKind::CopyText,
+                Escapes::Quotes | Escapes::Nothing => DumpKind::Delimited,
+            })
+        })
+        .or_else(|| psql::is_tab_rows(head).then_some(DumpKind::PsqlUnaligned))
 }
 
-/// Reads the rule under a table's header, `--------+-----`: the lengths of its runs of dashes. With
-/// a border on both sides (`+---+---+`) the outer marks are left out.
-pub(crate) fn rule(line: &[u8]) -> Option<Vec<usize>> {
-    let inner = match line {
-        [b'+', inner @ .., b'+'] => inner,
-        _ => line,
-    };
-    if inner.len() < 3
-        || !inner.starts_with(b"--")
-        || !inner.iter().all(|b| matches!(b, b'-' | b'+'))
-    {
-        return None;
+/// Says which form of a pasted table a line belongs to, if it is one that nothing but a table has.
+fn pasted(previous: &[u8], line: &[u8]) -> Option<DumpKind> {
+    if let Some(rule) = Rule::read(line) {
+        let bars = match rule.boxed {
+            true => memchr::memmem::find_iter(previous, "│").count(),
+            false => memchr::memchr_iter(b'|', previous).count(),
+        };
+        let columns = rule.runs.len();
+        let fits = match rule.border {
+            Border::Full => bars == columns + 1 || (rule.boxed && columns > 1),
+            Border::Inner => columns > 1 && bars == columns - 1,
+            // Blanks prove nothing: the footer will.
+            Border::None => false,
+        };
+        if fits {
+            return Some(DumpKind::PsqlAligned);
+        }
     }
-    let runs: Vec<usize> = inner.split(|&b| b == b'+').map(<[u8]>::len).collect();
-    (runs.len() <= COLUMNS && runs.iter().all(|&run| run >= 2)).then_some(runs)
+    if glued_rule(line).is_some() {
+        return Some(DumpKind::PsqlGlued);
+    }
+    if let Some(head) = psql::record_head(line) {
+        // Without a border it looks like a list, but for the blanks psql fills the line with.
+        if head.border != Border::None || line.ends_with(b" ") {
+            return Some(DumpKind::PsqlExpanded);
+        }
+    }
+    None
+}
+
+/// Says which table a footer (line `nth`) closes, if its header or rule is found above it.
+fn footed(head: &[u8], nth: usize, rows: u64) -> Option<DumpKind> {
+    let lines: Vec<&[u8]> = head
+        .split(|&b| b == b'\n')
+        .take(nth)
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+        .collect();
+    let nearest = nth.checked_sub(usize::try_from(rows).ok()?)?;
+    let reach = nearest.saturating_sub(200);
+    let above = lines.get(reach..nearest)?;
+    if above.iter().any(|line| Rule::read(line).is_some()) {
+        return Some(DumpKind::PsqlAligned);
+    }
+    let header = above.iter().rev().find_map(|line| psql::separator(line))?;
+    let cells = rows == 0 || memchr::memmem::find(lines.last()?, header).is_some();
+    cells.then_some(DumpKind::PsqlUnaligned)
+}
+
+/// Whether a line begins with a time, as lines of logs do.
+fn is_stamped(line: &[u8]) -> bool {
+    let text = line.trim_ascii_start();
+    let text = text.strip_prefix(b"[").unwrap_or(text);
+    let date = text.get(..10).is_some_and(|date| {
+        date.iter().enumerate().all(|(at, b)| match at {
+            4 | 7 => matches!(b, b'-' | b'/'),
+            _ => b.is_ascii_digit(),
+        })
+    });
+    let clock = text.get(..8).is_some_and(|clock| {
+        clock.iter().enumerate().all(|(at, b)| match at {
+            2 | 5 => *b == b':',
+            _ => b.is_ascii_digit(),
+        })
+    });
+    date || clock
+}
+
+fn is_markdown(previous: &[u8], line: &[u8]) -> bool {
+    psql::markdown_rule(line).is_some_and(|columns| {
+        let bars = memchr::memchr_iter(b'|', previous).count();
+        bars == columns + 1 || (columns > 1 && bars == columns - 1)
+    })
 }
 
 /// Finds a rule of several columns inside a line, blanks around it and a `|` before: a table that was
@@ -108,8 +180,8 @@ pub(crate) fn glued_rule(line: &[u8]) -> Option<std::ops::Range<usize>> {
         bars += memchr::memchr_iter(b'|', &line[counted..start.max(counted)]).count();
         counted = start.max(counted);
         if alone
-            && let Some(runs) = rule(&line[start..end])
-            && bars >= runs.len() - 1
+            && let Some(rule) = Rule::read(&line[start..end])
+            && bars >= rule.runs.len() - 1
             && end < line.len()
         {
             return Some(start..end);
@@ -145,10 +217,33 @@ mod tests {
             sniff(b"PGDMP\x01\x0e\x00\x04\x08\x01"),
             Some(DumpKind::PgDumpCustom)
         );
+        for (text, kind) in [
+            ("-[ RECORD 1 ]-\na | 1\n", DumpKind::PsqlExpanded),
+            (
+                "┌───┬───┐\n│ a │ b │\n├───┼───┤\n│ 1 │ 2 │\n└───┴───┘\n",
+                DumpKind::PsqlAligned,
+            ),
+            ("a|b\n1|2\n(1 row)\n", DumpKind::PsqlUnaligned),
+            ("a;b\n1;2\n(1 row)\n", DumpKind::PsqlUnaligned),
+            (
+                "# Draft\n\n| batch | commit |\n|---|---|\n| 1 | 2 |\n",
+                DumpKind::Markup,
+            ),
+            ("x\n<table border=\"1\">\n", DumpKind::Markup),
+            ("id,b\n1,2\n", DumpKind::Delimited),
+            ("1\t\\N\n", DumpKind::CopyText),
+            ("7670\tt\t41073\n", DumpKind::PsqlUnaligned),
+        ] {
+            assert_eq!(sniff(text.as_bytes()), Some(kind), "{text}");
+        }
         for other in [
+            &b"| a | b |\n|---|---|\n2020-08-14 17:31:02 INFO x\n"[..],
+            b"[17:31:02] INFO x\n<table border=\"1\">\n<tr><th>a</th></tr></table>\n",
+            b"2020-08-14T17:31:02Z INFO x\na|b\n1|2\n(1 row)\n2020-08-14T17:31:03Z INFO y\n",
+            b"2020-08-14T17:31:02Z\tINFO\tx\n",
+            b"* Record 1\n* Record 2\n",
             &b"[2020-08-14 17:31:02]  WARN roughtime: x offset=4h\n"[..],
             b"COPY that, we are on it\n",
-            b"a | b\n---|---\n1 | 2\n",
             b"",
         ] {
             assert_eq!(sniff(other), None);

@@ -1,56 +1,28 @@
-//! Aligned tables: a header, a rule of dashes, rows, a footer.
+//! Aligned tables: a header, a rule of dashes, rows, a footer; all borders and line styles, wrapped or
+//! not.
 //!
 //! Intact tables are cut at the rule's columns, so that a `|` inside a cell does no harm and cells of
-//! several lines (a `+` in the margin) are put together. Where blanks were lost on the way (a web
-//! page, a chat), cells are cut at `|`, as long as that is unambiguous.
+//! several lines (a mark in the margin) are put together. Where blanks were lost on the way (a web
+//! page, a chat), cells are cut at bars, as long as that is unambiguous.
 
-use super::width::{cut, text_width};
+use super::frame::{Behind, Border, Piece, Rule, is_line_feed, is_wrap, last_char};
+use super::width::{Chars, text_width};
 use super::{Document, Paste, PastedRow, query};
 use crate::facts::Trouble;
-use crate::sniff::rule;
 use crate::value::is_numeric;
 
-/// A row whose cells go on in the next line.
+/// How a cell goes on in the next line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum More {
+    LineFeed,
+    Wrapped,
+}
+
+/// A row that goes on in the next line.
 struct Open {
     cells: Vec<Option<Vec<u8>>>,
-    /// Which cells go on, and whether behind a line feed.
-    goes_on: Vec<Option<bool>>,
+    more: Vec<Option<More>>,
     start: usize,
-}
-
-/// A table's shape.
-struct Shape {
-    runs: Vec<usize>,
-    /// Blanks in front of every line.
-    indent: usize,
-    /// With `|` at both ends.
-    bordered: bool,
-}
-
-impl Shape {
-    /// Takes indent and outer borders off a line.
-    fn inner<'l>(&self, line: &'l [u8]) -> &'l [u8] {
-        let blanks = line
-            .iter()
-            .take(self.indent)
-            .take_while(|b| **b == b' ')
-            .count();
-        let line = &line[blanks..];
-        if !self.bordered {
-            return line;
-        }
-        let line = line.trim_ascii_end();
-        let line = line.strip_prefix(b"|").unwrap_or(line);
-        line.strip_suffix(b"|").unwrap_or(line)
-    }
-
-    fn pipes(&self) -> usize {
-        self.runs.len() - 1
-    }
-}
-
-fn pipes(line: &[u8]) -> usize {
-    memchr::memchr_iter(b'|', line).count()
 }
 
 /// Reads `(9 rows)` in any language: the number.
@@ -74,28 +46,23 @@ impl Document<'_> {
         if index + 1 >= self.lines() {
             return None;
         }
-        let line = self.line(index);
-        let upper = line.trim_ascii().starts_with(b"+-");
-        let (header, rule_at) = if upper {
-            (index + 1, index + 2)
-        } else {
-            (index, index + 1)
+        let upper = Rule::read(self.line(index)).filter(|rule| rule.border == Border::Full);
+        let (header, rule_at) = match upper {
+            Some(_) => (index + 1, index + 2),
+            None => (index, index + 1),
         };
         if rule_at >= self.lines() {
             return None;
         }
-        let rule_line = self.line(rule_at);
-        let runs = rule(rule_line.trim_ascii())?;
-        let bordered = rule_line.trim_ascii().starts_with(b"+");
-        if bordered != upper || (upper && line.trim_ascii() != rule_line.trim_ascii()) {
+        let rule = Rule::read(self.line(rule_at))?;
+        let framed = match &upper {
+            Some(upper) => *upper == rule,
+            None => rule.border != Border::Full,
+        };
+        if !framed {
             return None;
         }
-        let shape = Shape {
-            runs,
-            indent: rule_line.len() - rule_line.trim_ascii_start().len(),
-            bordered,
-        };
-        let columns = self.header(header, rule_at, &shape)?;
+        let columns = self.header(header, rule_at, &rule)?;
         let query = self.query_before(self.starts[index]);
         self.framing(self.starts[index], self.starts[rule_at + 1]);
         let mut paste = Paste {
@@ -104,143 +71,149 @@ impl Document<'_> {
             line: header as u64 + 1,
             ..Paste::default()
         };
-        let next = self.body(rule_at + 1, &shape, &mut paste);
+        let next = self.body(rule_at + 1, &rule, &mut paste);
         self.loose_from = self.starts[next];
         self.pastes.push(paste);
         Some(next)
     }
 
     /// Reads the column names, if this is a header.
-    fn header(&self, header: usize, rule_at: usize, shape: &Shape) -> Option<Vec<String>> {
-        let line = shape.inner(self.line(header));
-        let cells: Vec<&[u8]> = if pipes(line) == shape.pipes() {
-            line.split(|&b| b == b'|').collect()
+    fn header(&self, header: usize, rule_at: usize, rule: &Rule) -> Option<Vec<String>> {
+        let line = rule.inner(self.line(header));
+        let split = rule.split(line);
+        let cells: Vec<&[u8]> = if split.len() == rule.runs.len() {
+            split
         } else {
-            cut(line, &shape.runs)?
+            let pieces = rule.cut(line)?;
+            pieces.iter().map(|piece| piece.text).collect()
         };
         let names: Vec<String> = cells
             .iter()
             .map(|cell| String::from_utf8_lossy(cell.trim_ascii()).into_owned())
             .collect();
-        let fits = names.iter().zip(&shape.runs).all(|(name, run)| {
-            !name.is_empty() && text_width(name.as_bytes()) <= run.saturating_sub(2).max(1)
+        let margins = if rule.border == Border::None { 0 } else { 2 };
+        let fits = names.iter().zip(&rule.runs).all(|(name, run)| {
+            !name.is_empty() && text_width(name.as_bytes()) <= run.saturating_sub(margins).max(1)
         });
         if !fits {
             return None;
         }
-        // One column: a heading underlined in a text looks the same. Ask for a footer or a query.
-        if names.len() == 1 && !shape.bordered {
-            let mut end = rule_at + 1;
-            while end < self.lines()
-                && footer(self.line(end)).is_none()
-                && rule(self.line(end).trim_ascii()).is_none()
-                && !self.line(end).is_empty()
-                && query::prompt(self.line(end)).is_none()
-            {
-                end += 1;
-            }
-            let rows = (end - rule_at - 1) as u64;
-            let footed = end < self.lines() && footer(self.line(end)).is_some_and(|n| n <= rows);
-            let asked = header > 0
-                && self.line(header - 1).trim_ascii_end().ends_with(b";")
-                && query::last(self.line(header - 1)).is_some();
-            if !footed && !asked {
-                return None;
-            }
+        // A heading underlined in a text looks like one column, a list in columns like a table
+        // without borders: ask for a footer or a query.
+        let alone = names.len() == 1 && rule.border != Border::Full;
+        if (alone || rule.border == Border::None)
+            && !self.is_footed(rule_at + 1)
+            && !self.is_asked(header)
+        {
+            return None;
         }
         Some(unique(names))
     }
 
+    /// Whether the lines from `from` on end in a footer that counts no more rows than there are lines.
+    fn is_footed(&self, from: usize) -> bool {
+        let mut end = from;
+        while end < self.lines()
+            && footer(self.line(end)).is_none()
+            && Rule::read(self.line(end)).is_none()
+            && !self.line(end).is_empty()
+            && query::prompt(self.line(end)).is_none()
+        {
+            end += 1;
+        }
+        let rows = (end - from) as u64;
+        end < self.lines() && footer(self.line(end)).is_some_and(|count| count <= rows)
+    }
+
+    /// Whether a query ends right in front of a line.
+    pub(super) fn is_asked(&self, header: usize) -> bool {
+        header > 0
+            && self.line(header - 1).trim_ascii_end().ends_with(b";")
+            && query::last(self.line(header - 1)).is_some()
+    }
+
     /// Reads rows and footer from line `from` on; returns the line behind.
-    fn body(&mut self, from: usize, shape: &Shape, paste: &mut Paste) -> usize {
+    pub(super) fn body(&mut self, from: usize, rule: &Rule, paste: &mut Paste) -> usize {
         let mut open: Option<Open> = None;
+        let mut left = vec![false; rule.runs.len()];
         let mut index = from;
         while index < self.lines() {
             let (start, end) = (self.starts[index], self.starts[index + 1]);
             let raw = self.line(index);
-            let line = shape.inner(raw);
+            let line = rule.inner(raw);
+            let pieces = rule.cut(line);
             if open.is_none() {
-                if let Some(count) = footer(raw) {
-                    let found = paste.rows.len() as u64 + paste.damaged;
-                    if count != found {
-                        let what = format!("the footer counts {count} rows, {found} are here");
-                        self.reject(start, start, Trouble::Damaged, &what);
-                    }
-                    self.framing(start, end);
+                if self.is_full() {
+                    break;
+                }
+                if self.footed(index, paste) {
                     index += 1;
                     break;
                 }
-                if shape.bordered && rule(raw.trim_ascii()).is_some() {
+                if rule.border == Border::Full
+                    && Rule::read(raw).is_some_and(|lower| lower.border == Border::Full)
+                {
                     self.framing(start, end);
                     index += 1;
                     continue;
                 }
-                let blank = line.trim_ascii().is_empty();
-                let null_row = shape.runs.len() == 1 && raw.len() > shape.indent;
-                if (blank && !null_row) || query::prompt(raw).is_some() {
-                    break;
+                if let Some(pieces) = &pieces
+                    && goes_on_old(pieces, rule)
+                    && self.go_on_old(index, pieces, paste)
+                {
+                    index += 1;
+                    continue;
                 }
-                if shape.pipes() > 0 && pipes(line) == 0 {
-                    break;
-                }
-                if shape.pipes() == 0 && !self.is_single(line, shape) {
+                if ends_table(raw, line, rule, pieces.is_some()) {
                     break;
                 }
             }
-            let intact = cut(line, &shape.runs);
-            let cells = match &intact {
-                Some(cells) => cells.clone(),
-                None if pipes(line) == shape.pipes() => line.split(|&b| b == b'|').collect(),
+            let intact = pieces.filter(|pieces| is_intact(pieces, rule));
+            let found = match &intact {
+                Some(pieces) => Some(cells(pieces, rule)),
                 None => {
-                    let start = open.take().map_or(start, |open| open.start);
-                    paste.damaged += 1;
-                    let what = "the line does not fit the table's columns";
-                    self.reject(start, end, Trouble::Damaged, what);
-                    index += 1;
-                    continue;
+                    let split = rule.split(line);
+                    (split.len() == rule.runs.len() && rule.border != Border::None)
+                        .then(|| split.into_iter().map(|cell| (bare(cell), None)).collect())
                 }
             };
-            let goes_on = match &intact {
-                Some(cells) => margins(cells, &shape.runs),
-                None => vec![None; cells.len()],
+            let Some(found) = found else {
+                let start = open.take().map_or(start, |open| open.start);
+                paste.damaged += 1;
+                let what = "the line does not fit the table's columns";
+                self.reject(start, end, Trouble::Damaged, what);
+                index += 1;
+                continue;
             };
-            let values = cells
-                .iter()
-                .zip(&goes_on)
-                .map(|(cell, margin)| value(cell, intact.is_some(), margin.is_some()));
-            let mut row = match open.take() {
+            let (values, more): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+            if open.is_none() {
+                see_left(&values, rule, &mut left);
+            }
+            let row = match open.take() {
                 None => Open {
-                    cells: values.collect(),
-                    goes_on: goes_on.clone(),
+                    cells: values,
+                    more,
                     start,
                 },
                 Some(mut row) => {
-                    for ((cell, before), more) in row.cells.iter_mut().zip(&row.goes_on).zip(values)
-                    {
-                        if let Some(line_feed) = before {
-                            let text = cell.get_or_insert_default();
-                            if *line_feed {
-                                text.push(b'\n');
-                            }
-                            text.extend_from_slice(&more.unwrap_or_default());
-                        }
-                    }
+                    row.go_on(values);
+                    row.more = more;
                     row
                 }
             };
-            row.goes_on = goes_on;
             index += 1;
-            if row.goes_on.iter().any(Option::is_some) && index < self.lines() {
+            if row.more.iter().any(Option::is_some) && index < self.lines() {
                 open = Some(row);
                 continue;
             }
             self.row(row.start, end);
-            paste.rows.push(PastedRow {
+            let held = PastedRow {
                 cells: row.cells,
                 byte: row.start as u64,
                 length: (end - row.start) as u64,
                 line: self.line_of(row.start),
-            });
+            };
+            self.hold(paste, held);
         }
         if let Some(open) = open {
             paste.damaged += 1;
@@ -248,51 +221,200 @@ impl Document<'_> {
             let what = "the text ends in the middle of a row";
             self.reject(open.start, end, Trouble::Truncated, what);
         }
+        for row in &mut paste.rows {
+            for (cell, left) in row.cells.iter_mut().zip(&left) {
+                if let Some(text) = cell
+                    && !left
+                {
+                    let blanks = text.len() - text.trim_ascii_start().len();
+                    text.drain(..blanks);
+                }
+            }
+        }
         index
     }
 
-    /// Whether a line can be a row of a table with one column.
-    fn is_single(&self, line: &[u8], shape: &Shape) -> bool {
-        text_width(line.trim_ascii_end()) <= shape.runs[0]
+    /// Takes a footer; `false` if the line is none.
+    pub(super) fn footed(&mut self, index: usize, paste: &Paste) -> bool {
+        let Some(count) = footer(self.line(index)) else {
+            return false;
+        };
+        self.counted(index, count, paste.rows.len() as u64 + paste.damaged);
+        true
+    }
+
+    /// Takes a line that counts the rows above it.
+    pub(super) fn counted(&mut self, index: usize, count: u64, found: u64) {
+        let (start, end) = (self.starts[index], self.starts[index + 1]);
+        if count != found {
+            let what = format!("the footer counts {count} rows, {found} are here");
+            self.reject(start, start, Trouble::Damaged, &what);
+        }
+        self.framing(start, end);
+    }
+
+    /// Adds a line of the old-ascii style to the row above it; `false` if there is none right above.
+    fn go_on_old(&mut self, index: usize, pieces: &[Piece<'_>], paste: &mut Paste) -> bool {
+        let (start, end) = (self.starts[index], self.starts[index + 1]);
+        let Some(row) = paste.rows.last_mut() else {
+            return false;
+        };
+        if row.byte + row.length != start as u64 {
+            return false;
+        }
+        for ((before, piece), cell) in pieces.iter().zip(&pieces[1..]).zip(&mut row.cells[1..]) {
+            let text = piece.text.strip_prefix(b" ").unwrap_or(piece.text);
+            let text = text.trim_ascii_end();
+            let cell = cell.get_or_insert_default();
+            match before.behind {
+                Behind::Colon => cell.push(b'\n'),
+                Behind::Semicolon => {}
+                _ => continue,
+            }
+            cell.extend_from_slice(text);
+        }
+        row.length += (end - start) as u64;
+        self.row(start, end);
+        true
     }
 }
 
-/// Says which cells of an intact line go on in the next one: `+` in the margin, behind a line feed;
-/// `.` where psql wrapped the text itself.
-fn margins(cells: &[&[u8]], runs: &[usize]) -> Vec<Option<bool>> {
-    cells
+/// Whether a line goes on with cells of the row above in the old-ascii style.
+fn goes_on_old(pieces: &[Piece<'_>], rule: &Rule) -> bool {
+    let old = |piece: &Piece<'_>| matches!(piece.behind, Behind::Colon | Behind::Semicolon);
+    // The first cell has no bar in front: what it says there can't be told from a new row.
+    rule.border != Border::None && pieces.iter().any(old) && pieces[0].text.trim_ascii().is_empty()
+}
+
+fn is_intact(pieces: &[Piece<'_>], rule: &Rule) -> bool {
+    let inner = &pieces[..pieces.len() - 1];
+    rule.border == Border::None || inner.iter().all(|piece| piece.behind == Behind::Bar)
+}
+
+/// Whether a line, where a row could begin, is behind the table.
+fn ends_table(raw: &[u8], line: &[u8], rule: &Rule, fits: bool) -> bool {
+    if query::prompt(raw).is_some() {
+        return true;
+    }
+    let blank = line.trim_ascii().is_empty();
+    match (rule.border, rule.runs.len()) {
+        // A row of nulls is all blanks, but as wide as the columns in front of the last.
+        (Border::None, _) => {
+            let least: usize = rule.runs.iter().rev().skip(1).map(|run| run + 1).sum();
+            !fits || (blank && raw.len() < (rule.indent + least).max(1))
+        }
+        (_, 1) => {
+            (blank && raw.len() <= rule.indent) || text_width(line.trim_ascii_end()) > rule.runs[0]
+        }
+        _ => blank || !rule.has_bar(line),
+    }
+}
+
+/// Notes which columns are aligned to the left: there, blanks in front are a text's own. In a column
+/// aligned to the right nothing that is narrower than the column begins at its left edge.
+fn see_left(values: &[Option<Vec<u8>>], rule: &Rule, left: &mut [bool]) {
+    let margins = if rule.border == Border::None { 0 } else { 2 };
+    for ((value, run), left) in values.iter().zip(&rule.runs).zip(left) {
+        if let Some(text) = value
+            && !*left
+        {
+            *left = text.first() != Some(&b' ') && text_width(text) + margins < *run;
+        }
+    }
+}
+
+/// Takes the values out of an intact line, and says which of them go on in the next.
+fn cells(pieces: &[Piece<'_>], rule: &Rule) -> Vec<(Option<Vec<u8>>, Option<More>)> {
+    pieces
         .iter()
-        .zip(runs)
-        .map(|(cell, run)| match cell.last() {
-            Some(b'+') if text_width(cell) == *run => Some(true),
-            Some(b'.') if text_width(cell) == *run => Some(false),
-            _ => None,
+        .zip(&rule.runs)
+        .map(|(piece, run)| {
+            let (text, more) = match rule.border {
+                Border::None => {
+                    let more = match piece.behind {
+                        Behind::LineFeed => Some(More::LineFeed),
+                        Behind::Wrap => Some(More::Wrapped),
+                        _ => None,
+                    };
+                    (piece.text, more)
+                }
+                _ => margins(piece.text, *run),
+            };
+            (value(text, more), more)
         })
         .collect()
 }
 
-/// Takes the value out of a cell; an empty cell is null.
-fn value(cell: &[u8], intact: bool, marked: bool) -> Option<Vec<u8>> {
-    let cell = match cell {
-        [inner @ .., _] if marked => inner,
-        _ => cell,
-    };
-    let trimmed = cell.trim_ascii();
+/// Takes the margins off: `+` in the right one says that the cell goes on behind a line feed, `.` that
+/// psql wrapped it here; `.` in the left one that it was wrapped before.
+fn margins(cell: &[u8], run: usize) -> (&[u8], Option<More>) {
+    let (mut text, mut more) = (cell, None);
+    if let Some(mark) = last_char(cell)
+        && (is_line_feed(mark) || is_wrap(mark))
+        && text_width(cell) == run
+    {
+        text = &cell[..cell.len() - mark.len_utf8()];
+        more = Some(match is_line_feed(mark) {
+            true => More::LineFeed,
+            false => More::Wrapped,
+        });
+    }
+    let first = Chars::new(text).next().and_then(|(c, _)| c);
+    let left = first.filter(|c| *c == ' ' || is_wrap(*c));
+    (&text[left.map_or(0, char::len_utf8)..], more)
+}
+
+/// A value between its margins; an empty cell is nothing.
+fn value(text: &[u8], more: Option<More>) -> Option<Vec<u8>> {
+    let trimmed = text.trim_ascii();
+    if more == Some(More::Wrapped) {
+        // What was cut out of a longer text may end in a blank of its own.
+        return Some(text.to_vec());
+    }
     if trimmed.is_empty() {
         // An empty line inside of a longer text is no null.
-        return marked.then(Vec::new);
+        return more.map(|_| Vec::new());
     }
-    let kept = if intact && !is_numeric(trimmed) {
-        // Text is aligned to the left, behind one blank: more blanks are its own.
-        let inner = cell
-            .strip_prefix(b" ")
-            .or_else(|| cell.strip_prefix(b"."))
-            .unwrap_or(cell);
-        inner.trim_ascii_end()
-    } else {
-        trimmed
-    };
-    Some(kept.to_vec())
+    Some(text.trim_ascii_end().to_vec())
+}
+
+/// A cell of a line whose blanks were lost.
+fn bare(cell: &[u8]) -> Option<Vec<u8>> {
+    let text = cell.trim_ascii();
+    (!text.is_empty()).then(|| text.to_vec())
+}
+
+impl Open {
+    /// Adds the next line's cells to those that go on.
+    fn go_on(&mut self, values: Vec<Option<Vec<u8>>>) {
+        for ((cell, more), value) in self.cells.iter_mut().zip(&self.more).zip(values) {
+            if let Some(more) = more {
+                add(cell.get_or_insert_default(), *more, value.as_deref());
+            }
+        }
+    }
+}
+
+/// Puts the next line of a cell behind what is there.
+pub(super) fn add(cell: &mut Vec<u8>, more: More, next: Option<&[u8]>) {
+    let next = next.unwrap_or_default();
+    match more {
+        More::LineFeed => cell.push(b'\n'),
+        More::Wrapped => {
+            let front = cell.rsplit(|&b| b == b'\n').next().unwrap_or_default();
+            let wide = Chars::new(next).next().is_some_and(|(_, width)| width == 2);
+            if is_numeric(front.trim_ascii()) && next.trim_ascii().iter().all(u8::is_ascii_digit) {
+                // The end of a long number, aligned to the right.
+                cell.extend_from_slice(next.trim_ascii());
+                return;
+            }
+            if wide && cell.ends_with(b" ") {
+                // There was no room for a wide character.
+                cell.pop();
+            }
+        }
+    }
+    cell.extend_from_slice(next);
 }
 
 /// Makes names unique: the second `a` becomes `a#2`.

@@ -8,7 +8,8 @@ use super::aligned::{footer, unique};
 use super::width::text_width;
 use super::{Document, Paste, PastedRow, query};
 use crate::facts::Trouble;
-use crate::sniff::{glued_rule, rule};
+use crate::psql::Rule;
+use crate::sniff::glued_rule;
 use crate::timestamp;
 use crate::value::{integer, is_numeric};
 
@@ -51,7 +52,7 @@ impl Document<'_> {
         let mut from = start;
         let mut found = false;
         while let Some(rule_at) = self.glued_in(from, end) {
-            let runs = rule(&self.text[rule_at.0..rule_at.1])?;
+            let runs = Rule::read(&self.text[rule_at.0..rule_at.1])?.runs;
             let Some((header, columns)) = self.glued_header(from, rule_at.0, runs.len()) else {
                 from = rule_at.1;
                 continue;
@@ -126,7 +127,7 @@ impl Document<'_> {
         for row in rows {
             let (start, stop) = (row[0].0, row[row.len() - 1].1);
             self.row(start, stop);
-            paste.rows.push(PastedRow {
+            let held = PastedRow {
                 cells: row
                     .iter()
                     .map(|&(a, b)| (a < b).then(|| self.text[a..b].to_vec()))
@@ -134,7 +135,8 @@ impl Document<'_> {
                 byte: start as u64,
                 length: (stop - start) as u64,
                 line: self.line_of(start),
-            });
+            };
+            self.hold(paste, held);
         }
         if let Some((count, behind)) = footed {
             let found = paste.rows.len() as u64;

@@ -74,6 +74,7 @@ fn name(paste: Paste, unnamed: &mut usize) -> Named {
         damaged,
         query,
         line,
+        null: _,
     } = paste;
     let by_columns = known::table_of(&columns);
     let query = query.filter(|query| match (&query.items, &query.table) {

@@ -5,18 +5,29 @@
 //! but its query says (`WHERE id = 41073`) is a column too.
 
 mod aligned;
+mod expanded;
+mod frame;
 mod glued;
-mod known;
+pub(crate) mod known;
+mod markup;
 mod merge;
 mod query;
+mod session;
+mod unaligned;
 mod width;
 
 use std::io::BufRead;
 
+pub(crate) use aligned::{footer, unique};
+pub(crate) use expanded::head as record_head;
+pub(crate) use frame::{Border, Rule};
+pub(crate) use markup::{begins as markup_begins, markdown_rule};
 pub(crate) use query::prompt;
+pub(crate) use unaligned::{is_tab_rows, separator};
 
 use crate::facts::{DumpError, DumpFacts, DumpKind, Located, RowSink, Trouble, Want};
 use crate::input::Input;
+use crate::null;
 use crate::sniff::{HEAD, glued_rule, sniff};
 
 /// Longest text that is read.
@@ -33,7 +44,7 @@ pub(crate) fn read_or_scan(
         .head(HEAD)
         .map_err(|source| DumpError::Read { byte: 0, source })?;
     match sniff(head) {
-        Some(kind @ (DumpKind::PsqlAligned | DumpKind::PsqlGlued)) => {
+        Some(kind) if kind.is_held() => {
             let all = Want::all(scan.naming.clone());
             read_with(input, kind, &all, true, sink)
         }
@@ -68,7 +79,9 @@ fn read_with(
     let mut document = Document::new(&whole[..held]);
     document.scan();
     facts.database = document.database.take();
-    let tables = merge::merge(std::mem::take(&mut document.pastes), &want.naming);
+    let mut pastes = std::mem::take(&mut document.pastes);
+    null::settle(&mut pastes);
+    let tables = merge::merge(pastes, &want.naming);
     let mut rejects = document.tile(&mut facts);
     facts
         .tables
@@ -119,6 +132,8 @@ pub(crate) struct Paste {
     pub(crate) query: Option<query::Query>,
     /// Line of the header.
     pub(crate) line: u64,
+    /// How null is written here, where the session says so.
+    pub(crate) null: Option<Vec<u8>>,
 }
 
 /// A row; `None` is an empty cell.
@@ -148,10 +163,22 @@ pub(crate) struct Document<'t> {
     /// What stands behind the last table: the next one's query is looked for here.
     pub(crate) loose_from: usize,
     database: Option<String>,
+    /// How null is written, as far as the session has said so.
+    null: Option<Vec<u8>>,
+    /// Bytes that may still be looked at in vain.
+    effort: usize,
+    /// Cells that may still be held.
+    room: usize,
 }
 
 /// How much text in front of a table may hold its query.
 const QUERY_REACH: usize = 64 << 10;
+
+/// How often the length of a text may be looked at in vain.
+const EFFORT: usize = 64;
+
+/// Most cells of pasted tables that are held. Short cells cost many times their text.
+const CELLS: usize = 2_000_000;
 
 impl<'t> Document<'t> {
     fn new(text: &'t [u8]) -> Document<'t> {
@@ -167,7 +194,29 @@ impl<'t> Document<'t> {
             pastes: Vec::new(),
             loose_from: 0,
             database: None,
+            null: None,
+            effort: EFFORT * text.len().max(4096),
+            room: CELLS,
         }
+    }
+
+    /// Holds a row.
+    pub(crate) fn hold(&mut self, paste: &mut Paste, row: PastedRow) {
+        self.room = self.room.saturating_sub(row.cells.len().max(1));
+        paste.rows.push(row);
+    }
+
+    /// Whether no more rows are taken.
+    pub(crate) fn is_full(&self) -> bool {
+        self.room == 0
+    }
+
+    /// Takes so many bytes off what may be looked at in vain; `false` if that is used up. Begins of
+    /// tables whose ends are far away could otherwise cost the whole text each.
+    pub(crate) fn may_look(&mut self, bytes: usize) -> bool {
+        let left = self.effort.checked_sub(bytes);
+        self.effort = left.unwrap_or(0);
+        left.is_some()
     }
 
     pub(crate) fn lines(&self) -> usize {
@@ -182,9 +231,13 @@ impl<'t> Document<'t> {
     }
 
     fn scan(&mut self) {
+        if self.tab_rows() {
+            return;
+        }
         let mut index = 0;
-        while index < self.lines() {
+        while index < self.lines() && !self.is_full() {
             let line = self.line(index);
+            let pasted = self.pastes.len();
             if let Some((database, length)) = query::prompt(line) {
                 if self.database.is_none() {
                     self.database = Some(String::from_utf8_lossy(database).into_owned());
@@ -193,11 +246,31 @@ impl<'t> Document<'t> {
                 self.framing(start, start + length);
             }
             let next = self
-                .unsupported(index)
+                .said(index)
+                .or_else(|| self.expanded(index))
+                .or_else(|| self.expanded_tuples(index))
                 .or_else(|| self.aligned(index))
+                .or_else(|| self.markup(index))
+                .or_else(|| self.unaligned(index))
+                .or_else(|| self.tuples(index))
                 .or_else(|| glued_rule(line).and_then(|_| self.glued(index)));
+            // What psql calls null changes in the course of a session.
+            let null = self.null.clone();
+            for paste in &mut self.pastes[pasted..] {
+                paste.null.clone_from(&null);
+            }
             index = next.unwrap_or(index + 1);
         }
+        if self.is_full() && self.loose_from < self.text.len() {
+            self.overflow(self.loose_from, self.text.len());
+        }
+    }
+
+    /// Rejects what there is no room for.
+    pub(crate) fn overflow(&mut self, start: usize, end: usize) {
+        let what = "pasted tables are read up to 2 million cells: \
+                    export such a table with \\copy as CSV";
+        self.reject(start, end, Trouble::Truncated, what);
     }
 
     pub(crate) fn row(&mut self, start: usize, end: usize) {
@@ -219,37 +292,6 @@ impl<'t> Document<'t> {
         let query = query::last(&self.text[from..header])?;
         self.framing(from + query.start, from + query.end);
         Some(query)
-    }
-
-    /// Forms of psql output that are not read: `\x` and unicode borders.
-    fn unsupported(&mut self, index: usize) -> Option<usize> {
-        let expanded = |line: &[u8]| line.trim_ascii().starts_with(b"-[ RECORD ");
-        let unicode = |line: &[u8]| {
-            memchr::memmem::find(line, "─┼─".as_bytes()).is_some()
-                || memchr::memmem::find(line, "┌─".as_bytes()).is_some()
-        };
-        let what = if expanded(self.line(index)) {
-            "a table in psql's expanded form, which this version does not read"
-        } else if unicode(self.line(index)) {
-            "a table with unicode borders, which this version does not read"
-        } else {
-            return None;
-        };
-        let mut end = index + 1;
-        while end < self.lines()
-            && !self.line(end).trim_ascii().is_empty()
-            && query::prompt(self.line(end)).is_none()
-        {
-            end += 1;
-        }
-        self.reject(
-            self.starts[index],
-            self.starts[end],
-            Trouble::Unsupported,
-            what,
-        );
-        self.loose_from = self.starts[end];
-        Some(end)
     }
 
     /// Gives every byte its place: rows, framing, rejects; what no one claimed is text around tables.

@@ -50,57 +50,36 @@ pub(crate) fn width(c: char) -> usize {
     }
 }
 
-/// Cuts a line at columns: `runs` wide pieces with one column between them. `None` if a column
-/// between is not a `|`. The last piece is the rest.
-pub(crate) fn cut<'l>(line: &'l [u8], runs: &[usize]) -> Option<Vec<&'l [u8]>> {
-    let mut pieces = Vec::with_capacity(runs.len());
-    let mut chars = Chars { rest: line };
-    for (nth, run) in runs.iter().enumerate() {
-        let start = chars.rest;
-        if nth + 1 == runs.len() {
-            // Editors cut blanks at the end of lines, but nothing is wider than the rule.
-            if text_width(start.trim_ascii_end()) > *run {
-                return None;
-            }
-            pieces.push(start);
-            break;
-        }
-        let mut column = 0;
-        while column < *run {
-            column += chars.next()?;
-        }
-        // Characters without width belong to what they follow.
-        while chars.clone().next() == Some(0) {
-            chars.next();
-        }
-        if column != *run || chars.rest.first() != Some(&b'|') {
-            return None;
-        }
-        pieces.push(&start[..start.len() - chars.rest.len()]);
-        chars.rest = &chars.rest[1..];
-    }
-    Some(pieces)
-}
-
 /// Returns the width of a text.
 pub(crate) fn text_width(text: &[u8]) -> usize {
-    Chars { rest: text }.sum()
+    Chars { rest: text }.map(|(_, width)| width).sum()
 }
 
-/// Widths of the characters of a text that may be no UTF-8.
+/// Characters of a text that may be no UTF-8 (then a byte is one, and unknown), with their widths.
 #[derive(Clone)]
-struct Chars<'l> {
+pub(crate) struct Chars<'l> {
     rest: &'l [u8],
 }
 
-impl Iterator for Chars<'_> {
-    type Item = usize;
+impl<'l> Chars<'l> {
+    pub(crate) fn new(text: &'l [u8]) -> Chars<'l> {
+        Chars { rest: text }
+    }
 
-    fn next(&mut self) -> Option<usize> {
+    /// What is behind the last character.
+    pub(crate) fn rest(&self) -> &'l [u8] {
+        self.rest
+    }
+}
+
+impl Iterator for Chars<'_> {
+    type Item = (Option<char>, usize);
+
+    fn next(&mut self) -> Option<(Option<char>, usize)> {
         let first = *self.rest.first()?;
         if first < 0x80 {
             self.rest = &self.rest[1..];
-            return Some(1);
+            return Some((Some(char::from(first)), 1));
         }
         let length = match first {
             0xc0..=0xdf => 2,
@@ -108,11 +87,11 @@ impl Iterator for Chars<'_> {
             _ => 4,
         }
         .min(self.rest.len());
-        let (length, width) = match std::str::from_utf8(&self.rest[..length]) {
-            Ok(text) => (length, text.chars().next().map_or(1, width)),
-            Err(_) => (1, 1),
+        let (length, c) = match std::str::from_utf8(&self.rest[..length]) {
+            Ok(text) => (length, text.chars().next()),
+            Err(_) => (1, None),
         };
         self.rest = &self.rest[length..];
-        Some(width)
+        Some((c, c.map_or(1, width)))
     }
 }

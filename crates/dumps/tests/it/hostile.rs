@@ -300,6 +300,19 @@ fn texts_that_look_like_the_begin_of_very_many_tables() {
         "COPY t FROM stdin;\n",
         "/*",
         "|",
+        "<table><tr><th>a",
+        "<table>\n",
+        "|====\n",
+        "\\begin{tabular}\n",
+        "(1 row)\n",
+        "a|b\n(9 rows)\n",
+        "-[ RECORD 1 ]\n",
+        "-[ RECORD 1 ]\na | 1\n",
+        "* Record 1 \nx\n",
+        "||||||||||||\n",
+        "a b\n-- --\n",
+        "| a |\n|---|\n",
+        "select a, b from t;\n",
     ] {
         let text = format!(
             "number | x --------+--- 1 | 2\n{}",
@@ -312,4 +325,31 @@ fn texts_that_look_like_the_begin_of_very_many_tables() {
         );
         read_all(text.as_bytes());
     }
+}
+
+#[test]
+fn quotes_that_are_never_closed() {
+    for part in ["\"", "1,\"x\n", "\",\"", ",", "1,\"\"\"\n"] {
+        let text = format!(
+            "id,b\n{}{}",
+            "1,x\n".repeat(300),
+            part.repeat((2 << 20) / part.len())
+        );
+        let (facts, _) = read_all(text.as_bytes());
+        assert_eq!(facts.kind, dumps::DumpKind::Delimited);
+        assert!(facts.tables[0].rows >= 300);
+    }
+}
+
+#[test]
+fn pasted_tables_without_end_are_bounded() {
+    let text = format!(
+        "postgres=# select a,b from t;\n a | b \n---+---\n{}",
+        " 1 | 2\n".repeat(1_100_000)
+    );
+    let (facts, _) = read_all(text.as_bytes());
+    assert_eq!(facts.status, DumpStatus::Truncated);
+    assert_eq!(facts.tables[0].rows, 1_000_000);
+    let cut = &facts.rejects[0];
+    assert_eq!((cut.line, cut.length), (1_000_004, 700_000));
 }

@@ -4,7 +4,9 @@
 mod archives;
 mod common;
 mod corpus;
+mod delimited;
 mod documents;
+mod formats;
 mod hostile;
 mod postgres;
 mod psql;

@@ -305,6 +305,14 @@ fn every_cell_is_what_postgres_says() {
         },
         |sql| cluster.run("postgres", sql),
     );
+    crate::formats::check_all(
+        |options, sql| {
+            let mut command = cluster.command("psql");
+            command.args(["-X", "-d", "postgres"]).args(options);
+            done(command.args(["-c", sql]).output())
+        },
+        |sql| cluster.run("postgres", sql),
+    );
 }
 
 #[track_caller]

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use crate::common::{Kept, naming, read_all, read_want};
 
 /// Pieces that dumps and pastes are made of, and what breaks them.
-const PIECES: [&str; 65] = [
+const PIECES: [&str; 97] = [
     "COPY public.t (a, b) FROM stdin;\n",
     "COPY t FROM stdin;\n",
     "COPY u (c) FROM stdin;\n",
@@ -74,6 +74,38 @@ const PIECES: [&str; 65] = [
     "-+-",
     "----",
     "\u{0}",
+    "a,b\n1,x\n",
+    "a;b\n1;\"x\n",
+    "id,eth_tx_id,tx_hash\n",
+    "\"x\"\"y\",",
+    "7,NULL\n",
+    "1\t\\N\n",
+    "-[ RECORD 2 ]---+---\n",
+    "* Record 1 \n",
+    "+-[ RECORD 1 ]-+\n",
+    "a | 1\n",
+    "b | two   +\n",
+    "  | more\n",
+    "  : more\n",
+    "a  1\n",
+    "a|b\n",
+    "1|x\n",
+    "│ 1 │ x │\n",
+    "├───┼───┤\n",
+    "└─┴─┘\n",
+    "-- --\n",
+    "a  b \n",
+    "<table border=\"1\">\n",
+    "<tr><th>a</th><td>1<br />\n",
+    "</td></tr>",
+    "</table>\n<p>(1 row)<br />\n</p>\n",
+    "[options=\"header\"]\n|====\n^l|a ^l|b\n",
+    "|1 |x\n|====\n",
+    "2+^|Record 1\n<l|a >l|1\n",
+    "\\begin{tabular}{l | l}\n\\textit{a} & \\textit{b} \\\\\n\\hline\n1 & x \\\\\n",
+    "\\end{tabular}\n",
+    "| a | b |\n|---|:-:|\n| 1 | x |\n",
+    "\\pset null '-'\nNull display is \"-\".\n",
     "COPY _sqlx_migrations (version, success) FROM stdin;\n20230817101508\tt\n",
 ];
 
