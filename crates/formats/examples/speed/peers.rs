@@ -7,10 +7,7 @@ use std::process::{Command, Stdio};
 /// Name, and the arguments before the log's path.
 type Peer = (&'static str, &'static [&'static str]);
 
-const LNAV: Peer = (
-    "lnav",
-    &["-n", "-q", "-c", ";SELECT count(*) FROM all_logs"],
-);
+const LNAV: Peer = ("lnav", &["-n", "-c", ";SELECT count(*) FROM all_logs"]);
 
 fn peers(name: &str) -> &'static [Peer] {
     if name.contains("json") && !name.contains('/') {
@@ -65,12 +62,15 @@ pub(crate) fn run(name: &str, log: &[u8], ours: f64) {
         return;
     }
     for (program, arguments) in peers(name) {
-        match cpu_of(program, arguments, &path) {
+        match measure(program, arguments, &path) {
             None => println!("    {program} is not installed"),
-            Some(seconds) => {
+            // A peer that understands nothing is fast.
+            Some((_, Some(0))) => println!("    {program} finds no record in it"),
+            Some((seconds, found)) => {
                 let theirs = (log.len() * copies) as f64 / 1e6 / seconds.max(0.01);
+                let found = found.map_or(String::new(), |count| format!(", {count} records"));
                 println!(
-                    "    {program}: {theirs:.0} MB per processor second, we are {:.1} times as fast",
+                    "    {program}: {theirs:.0} MB per processor second{found}; we are {:.1} times as fast",
                     ours / theirs
                 );
             }
@@ -79,15 +79,26 @@ pub(crate) fn run(name: &str, log: &[u8], ours: f64) {
     let _ = std::fs::remove_file(path);
 }
 
-fn cpu_of(program: &str, arguments: &[&str], path: &Path) -> Option<f64> {
+/// Processor seconds, and how many records it says there are: the number its output ends with, if it was asked
+/// to count.
+fn measure(program: &str, arguments: &[&str], path: &Path) -> Option<(f64, Option<u64>)> {
+    let counts = arguments.iter().any(|word| word.contains("count"));
     let before = children_s();
-    Command::new(program)
+    let output = Command::new(program)
         .args(arguments)
         .arg(path)
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdout(if counts {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        })
         .stderr(Stdio::null())
-        .status()
+        .output()
         .ok()?;
-    Some(children_s() - before)
+    let seconds = children_s() - before;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let last = text.split_whitespace().next_back();
+    let found = counts.then(|| last.and_then(|word| word.parse().ok()).unwrap_or(0));
+    Some((seconds, found))
 }

@@ -276,9 +276,9 @@ pub(crate) fn framing(text: &[u8]) -> Option<&'static str> {
             if text.len() > 160 || !text.last()?.is_ascii_digit() {
                 return None;
             }
-            let at = memchr::memmem::find(text, b" exited with code ")?;
             let name = orchestrator::name_end(text, 0);
-            (name == at && name > 0).then_some("compose status line")
+            let said = text[name..].starts_with(b" exited with code ");
+            (said && name > 0).then_some("compose status line")
         }
         _ => None,
     }

@@ -6,7 +6,7 @@
 
 use super::keys::Keys;
 use super::scan::{Scan, State};
-use crate::scan::{KEY_MAX, is_key_byte, key_before, trim_end};
+use crate::scan::{KEY_MAX, is_key_byte, key_before, near, near2, trim_end};
 use memchr::{memchr, memchr2};
 
 /// The end of the key at `at`, if a `=` follows it.
@@ -41,7 +41,7 @@ fn value(line: &[u8], at: usize, quotes_left: &mut bool) -> Value {
     if line.get(at) == Some(&b'"') && *quotes_left {
         let mut end = at + 1;
         let mut escaped = false;
-        while let Some(offset) = memchr2(b'"', b'\\', line.get(end..).unwrap_or_default()) {
+        while let Some(offset) = near2(b'"', b'\\', line.get(end..).unwrap_or_default()) {
             end += offset;
             if line[end] == b'\\' {
                 escaped = true;
@@ -62,7 +62,7 @@ fn value(line: &[u8], at: usize, quotes_left: &mut bool) -> Value {
         *quotes_left = end < line.len();
     }
     let mut search = at;
-    while let Some(offset) = memchr(b'=', &line[search..]) {
+    while let Some(offset) = near(b'=', &line[search..]) {
         let equals = search + offset;
         search = equals + 1;
         if let Some(start) = key_before(line, at, equals)
