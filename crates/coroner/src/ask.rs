@@ -89,6 +89,7 @@ pub fn trace(
             let options = question.options(dumped_at_us);
             let mut answer = analysis::trace::trace(&tables, key, &options).map_err(trace_error)?;
             analysis::trace::cite(&mut answer, evidence.case())?;
+            evidence.mention(&mut answer)?;
             (answer, evidence.partial())
         }
     };
@@ -136,13 +137,7 @@ impl Evidence {
             window: window.is_given().then(|| window.bounds()),
             limit,
         };
-        index::search(&self.case, text, filter).map_err(|error| match error {
-            index::SearchError::Case(error) => error.into(),
-            error @ index::SearchError::Syntax(_) => Error::wrap(ErrorKind::Request, error)
-                .with_hint(
-                    "write words, \"a phrase\", word*, level:warn+, node:NAME, field:value, -not",
-                ),
-        })
+        index::search(&self.case, text, filter).map_err(crate::mentions::search_error)
     }
 
     /// Runs the detectors: what is wrong, worst first, and what cannot be said.

@@ -29,6 +29,7 @@ mod gaps;
 mod grep;
 mod info;
 mod jobs;
+mod mentions;
 mod milestones;
 mod nodes;
 mod partial;

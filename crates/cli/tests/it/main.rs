@@ -11,6 +11,7 @@ mod copies;
 mod dump_forms;
 mod gaps;
 mod grammar;
+mod hashes;
 mod hostile;
 mod jobs;
 mod killed;
