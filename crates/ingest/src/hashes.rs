@@ -146,12 +146,12 @@ fn stale(tx: &Transaction<'_>, committed: &Case) -> Vec<Source> {
         .collect()
 }
 
-/// Files the hashes of sources that an older program read, from what the case holds of them. Returns whether
-/// there were any.
+/// Files the hashes of sources that an older program read, from what the case holds of them. Returns their
+/// paths.
 ///
 /// # Errors
 /// If the case cannot be read or written.
-pub(crate) fn renew(tx: &mut Transaction<'_>, committed: &Case) -> Result<bool, CaseError> {
+pub(crate) fn renew(tx: &mut Transaction<'_>, committed: &Case) -> Result<Vec<String>, CaseError> {
     let stale = stale(tx, committed);
     for source in &stale {
         tx.replace_rows(&TableId::Hashes, &source.digest);
@@ -172,7 +172,7 @@ pub(crate) fn renew(tx: &mut Transaction<'_>, committed: &Case) -> Result<bool, 
             source.hashes = HASH_RULES;
         }
     }
-    Ok(!stale.is_empty())
+    Ok(stale.into_iter().map(|source| source.path).collect())
 }
 
 /// Files the hashes of a log that is in the case.

@@ -314,6 +314,18 @@ impl<'w, 'o> Run<'w, 'o> {
         changed
     }
 
+    /// Files the hashes of what a program without the hash table read; returns whether there was any.
+    fn file_hashes(&mut self) -> Result<bool, IngestError> {
+        if self.options.dry_run {
+            return Ok(false);
+        }
+        let filed = hashes::renew(&mut self.tx, &self.committed)?;
+        for path in &filed {
+            self.custody("file hashes", Path::new(""), path);
+        }
+        Ok(!filed.is_empty())
+    }
+
     /// Reads again what another version of the parser read; returns whether there was any.
     fn reread(&mut self, progress: &mut dyn Progress) -> Result<bool, IngestError> {
         let mut catalogues = std::mem::take(&mut self.catalogues);
@@ -353,8 +365,7 @@ impl<'w, 'o> Run<'w, 'o> {
     ) -> Result<IngestReport, IngestError> {
         let changed = self.reread(progress)? || changed;
         let changed = self.note_skipped() || changed;
-        let changed =
-            (!self.options.dry_run && hashes::renew(&mut self.tx, &self.committed)?) || changed;
+        let changed = self.file_hashes()? || changed;
         let unsettled = changed || resolve::needs_resolving(self.tx.manifest());
         if unsettled && !self.options.dry_run {
             let settled = copies::settle(&mut self.tx)?;
