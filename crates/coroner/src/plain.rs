@@ -115,7 +115,11 @@ impl Dump {
         let Some(place) = self.source.locate(table, key)? else {
             return Ok(None);
         };
-        let raw = bytes_of(&self.path, place.byte, place.length)?;
+        let raw = match place.length {
+            // A row of a binary file has no text of its own.
+            0 => self.source.cells_text(table, key)?.unwrap_or_default(),
+            length => bytes_of(&self.path, place.byte, length)?,
+        };
         Ok(Some((place, raw)))
     }
 }

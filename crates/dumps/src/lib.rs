@@ -10,6 +10,7 @@
 
 mod archive;
 mod block;
+mod cells_text;
 mod copy;
 mod delimited;
 mod documents;

@@ -123,7 +123,19 @@ pub fn stem(file: &str) -> &str {
     while let Some((front, ending)) = stem.rsplit_once('.') {
         let known = matches!(
             ending,
-            "log" | "txt" | "gz" | "zst" | "json" | "jsonl" | "out" | "err" | "sql"
+            "log"
+                | "txt"
+                | "gz"
+                | "zst"
+                | "json"
+                | "jsonl"
+                | "out"
+                | "err"
+                | "sql"
+                | "csv"
+                | "yml"
+                | "yaml"
+                | "sqlite"
         );
         if front.is_empty() || !(known || ending.bytes().all(|b| b.is_ascii_digit())) {
             break;

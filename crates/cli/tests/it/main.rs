@@ -8,6 +8,7 @@
 mod archives;
 mod bad_input;
 mod copies;
+mod documents;
 mod dump_forms;
 mod gaps;
 mod grammar;

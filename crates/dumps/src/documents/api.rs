@@ -104,7 +104,7 @@ pub(crate) fn walk(input: &mut Input<'_>, out: &mut Reading<'_>) -> Result<(), D
     while let Some(byte) = stream.peek()? {
         match byte {
             b'[' => {
-                depth += 1;
+                depth = depth.saturating_add(1);
                 stream.take(1);
             }
             b']' if depth > 0 => {
@@ -170,7 +170,7 @@ fn object(
     if let Some(answer) = answer_of(&members) {
         return match cells(answer, &members, beside) {
             Ok(cells) => out.row(&answer.shape, &cells, place),
-            Err(what) => out.broken(&answer.shape, place, what),
+            Err(what) => out.broken(&answer.shape, place, lines_of(text), what),
         };
     }
     let inner = envelope(&members).filter(|_| level < ENVELOPES);
@@ -235,6 +235,11 @@ fn elements(
     Ok(())
 }
 
+/// How many lines a text touches that has no line feed at its end.
+pub(crate) fn lines_of(text: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', text).count() as u64 + 1
+}
+
 fn refuse(
     text: &[u8],
     place: Place,
@@ -242,8 +247,7 @@ fn refuse(
     what: String,
     out: &mut Reading<'_>,
 ) -> Result<(), DumpError> {
-    let lines = memchr::memchr_iter(b'\n', text).count() as u64 + 1;
-    out.reject(located(trouble, place, place.length, lines, what))
+    out.reject(located(trouble, place, place.length, lines_of(text), what))
 }
 
 /// What an envelope says beside its content: the call's id in JSON-RPC (it may be all that tells which

@@ -2,12 +2,13 @@
 //! what types their values have, the second builds typed batches of what is wanted.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use model::{Batch, Column, ColumnType, RowFilter, TableInfo};
 
 use super::cell::{Cell, Hint, Seen, push};
+use super::layout::Layout;
 use super::shapes::Shape;
 use crate::block::wanted_columns;
 use crate::facts::{
@@ -26,68 +27,6 @@ pub(crate) const TABLES: usize = 1000;
 
 /// A value under its name.
 pub(crate) type Named<'a> = (Cow<'a, str>, Cell<'a>);
-
-/// Which column a row's value belongs to.
-#[derive(Debug, Default)]
-struct Layout {
-    names: Vec<String>,
-    index: HashMap<String, usize>,
-    /// The row in which each column was last filled.
-    filled: Vec<u64>,
-    row: u64,
-    /// Rows have their values mostly in one order.
-    next: usize,
-}
-
-impl Layout {
-    fn of(names: impl Iterator<Item = String>) -> Layout {
-        let mut layout = Layout::default();
-        for name in names {
-            layout.add(&name);
-        }
-        layout
-    }
-
-    fn begin(&mut self) {
-        self.row += 1;
-        self.next = 0;
-    }
-
-    fn add(&mut self, name: &str) -> usize {
-        let at = self.names.len();
-        self.names.push(name.to_owned());
-        self.index.insert(name.to_owned(), at);
-        self.filled.push(0);
-        at
-    }
-
-    fn find(&self, name: &str) -> Option<usize> {
-        match self.names.get(self.next) {
-            Some(expected) if expected == name => Some(self.next),
-            _ => self.index.get(name).copied(),
-        }
-    }
-
-    /// Returns the column of a name that this row has not used yet: a name that comes twice in one
-    /// row is `name#2` the second time. `None` if there is no such column and none may be added.
-    fn column(&mut self, name: &str, most: usize) -> Option<usize> {
-        let mut at = self.find(name);
-        let mut count = 1;
-        while at.is_some_and(|at| self.filled[at] == self.row) {
-            count += 1;
-            at = self.find(&format!("{name}#{count}"));
-        }
-        let at = match at {
-            Some(at) => at,
-            None if self.names.len() >= most => return None,
-            None if count == 1 => self.add(name),
-            None => self.add(&format!("{name}#{count}")),
-        };
-        self.filled[at] = self.row;
-        self.next = at + 1;
-        Some(at)
-    }
-}
 
 /// Whether the values of a key are all different.
 #[derive(Debug, Default)]
@@ -448,7 +387,7 @@ impl<'s> Reading<'s> {
     ) -> Result<(), DumpError> {
         let Some(at) = self.table(shape) else {
             let what = "a table more than are read".to_owned();
-            return self.broken(shape, place, what);
+            return self.broken(shape, place, 1, what);
         };
         let table = &mut self.tables[at];
         table.rows += 1;
@@ -458,7 +397,7 @@ impl<'s> Reading<'s> {
         };
         if let Err(what) = taken {
             table.rows -= 1;
-            return self.broken(shape, place, what);
+            return self.broken(shape, place, 1, what);
         }
         match &mut table.block {
             Some(block) => {
@@ -483,11 +422,12 @@ impl<'s> Reading<'s> {
         Ok(())
     }
 
-    /// Takes a row that is broken.
+    /// Takes a row that is broken, over so many lines.
     pub(crate) fn broken(
         &mut self,
         shape: &Shape<'_>,
         place: Place,
+        lines: u64,
         what: String,
     ) -> Result<(), DumpError> {
         if let Some(at) = self.table(shape) {
@@ -500,7 +440,7 @@ impl<'s> Reading<'s> {
             byte: place.byte,
             length: place.length,
             line: place.line,
-            lines: 1,
+            lines,
             what,
         })
     }

@@ -99,7 +99,7 @@ pub(crate) fn walk(input: &mut Input<'_>, out: &mut Reading<'_>) -> Result<(), D
                 };
                 match parts.and_then(|()| cells(names, fields)) {
                     Ok(cells) => out.row(&shape, &cells, place)?,
-                    Err(what) => out.broken(&shape, place, what)?,
+                    Err(what) => out.broken(&shape, place, lines, what)?,
                 }
             }
         }

@@ -9,6 +9,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::api::lines_of;
 use super::cell::{Cell, Hint};
 use super::collect::{Named, Reading};
 use super::json::{self, Fault, Members};
@@ -232,8 +233,7 @@ impl Walk<'_, '_, '_, '_> {
     fn refuse(&mut self, length: usize, trouble: Trouble, what: String) -> Result<(), Stop> {
         let place = self.stream.place(length);
         let text = &self.stream.window()[..length];
-        let lines = memchr::memchr_iter(b'\n', text).count() as u64 + 1;
-        let located: Located = located(trouble, place, place.length, lines, what);
+        let located: Located = located(trouble, place, place.length, lines_of(text), what);
         self.stream.take(length);
         Ok(self.out.reject(located)?)
     }
@@ -253,7 +253,7 @@ impl Walk<'_, '_, '_, '_> {
                 }
                 self.out.row(&METADATA, &cells, place)?;
             }
-            Err(what) => self.out.broken(&METADATA, place, what)?,
+            Err(what) => self.out.broken(&METADATA, place, lines_of(text), what)?,
         }
         self.stream.take(length);
         Ok(())
@@ -319,7 +319,7 @@ impl Walk<'_, '_, '_, '_> {
             _ => {
                 let what = "a validator without pubkey ends here".to_owned();
                 let place = self.stream.place(0);
-                self.out.broken(&VALIDATORS, place, what)?;
+                self.out.broken(&VALIDATORS, place, 1, what)?;
             }
         }
         Ok(())
@@ -339,9 +339,10 @@ impl Walk<'_, '_, '_, '_> {
                 named("pubkey", pubkey.map_or(Cell::Null, text)),
                 named("genesis_validators_root", root.map_or(Cell::Null, text)),
             ];
-            match cells_of(&self.stream.window()[..length], &beside) {
+            let message = &self.stream.window()[..length];
+            match cells_of(message, &beside) {
                 Ok(cells) => self.out.row(shape, &cells, place)?,
-                Err(what) => self.out.broken(shape, place, what)?,
+                Err(what) => self.out.broken(shape, place, lines_of(message), what)?,
             }
             self.stream.take(length);
         }

@@ -12,6 +12,7 @@ mod collect;
 mod etherscan;
 mod interchange;
 mod json;
+mod layout;
 mod shapes;
 mod sqlite;
 mod stream;
@@ -133,7 +134,16 @@ fn read_file(
     }
     let mut second = Reading::second(known, want, sink)?;
     sqlite::walk(file.path(), bytes, cut.as_ref(), &mut second)?;
-    second.finish(bytes, 0)
+    let mut facts = second.finish(bytes, 0)?;
+    // Tables that nobody wants are not read again.
+    for (table, known) in facts.tables.iter_mut().zip(&known.tables) {
+        if table.rows == 0 {
+            table.rows = known.rows;
+            table.damaged_rows = known.damaged_rows;
+            table.blocks.clone_from(&known.blocks);
+        }
+    }
+    Ok(facts)
 }
 
 /// Copies all that is left of the input.

@@ -2,7 +2,7 @@
 //! mean. Columns keep the API's own names.
 //!
 //! Sources: zkSync Era's JSON-RPC (`zks_…`), its block explorer's API, the Beacon API, Lighthouse's
-//! additions to it.
+//! additions to it (`validator_inclusion`), Prysm's `v1alpha1/validators/participation`.
 
 use super::cell::Hint;
 use super::json::Member;
@@ -163,8 +163,14 @@ const CHECKPOINTS: [(&str, Hint); 8] = [
     ("finalized", Hint::Bool),
 ];
 
+const GENESIS: [(&str, Hint); 3] = [
+    ("genesis_time", Hint::Quantity),
+    ("genesis_validators_root", Hint::Bytes),
+    ("genesis_fork_version", Hint::Bytes),
+];
+
 /// All answers that are known, the more particular first.
-pub(crate) static ANSWERS: [Answer; 12] = [
+pub(crate) static ANSWERS: [Answer; 14] = [
     Answer {
         shape: Shape {
             key: &["number"],
@@ -312,6 +318,28 @@ pub(crate) static ANSWERS: [Answer; 12] = [
         ],
         without: &[],
         nested: &["previous_justified", "current_justified", "finalized"],
+    },
+    Answer {
+        shape: Shape {
+            hints: &GENESIS,
+            ..Shape::named("genesis")
+        },
+        signs: &[
+            ("genesis_time", Is::Any),
+            ("genesis_validators_root", Is::Text),
+            ("genesis_fork_version", Is::Text),
+        ],
+        without: &[],
+        nested: &[],
+    },
+    Answer {
+        shape: Shape {
+            key: &["epoch"],
+            ..Shape::named("prysm_participation")
+        },
+        signs: &[("epoch", Is::Any), ("participation", Is::Object)],
+        without: &[],
+        nested: &["participation"],
     },
     Answer {
         shape: Shape::named("validator_inclusion_global"),

@@ -212,6 +212,45 @@ fn checkpoints_and_inclusion() {
         ),
         ["642688000000000 1000000000"]
     );
+    let text = r#"{"epoch":"200750","finalized":false,"participation":{"globalParticipationRate":0.663,"votedEther":"12","eligibleEther":"18","currentEpochActiveGwei":"18008000000000000"}}"#;
+    let (facts, kept) = read_every_way(text.as_bytes());
+    assert_eq!(facts.tables[0].info.primary_key, ["epoch"]);
+    assert_eq!(
+        rows(
+            &kept,
+            "prysm_participation",
+            &[
+                "epoch",
+                "participation_globalParticipationRate",
+                "participation_currentEpochActiveGwei"
+            ]
+        ),
+        ["200750 0.663 18008000000000000"]
+    );
+    let text = r#"{"data":{"genesis_time":"1606824023","genesis_validators_root":"0x4b363db94e286120d76eb905340fdd4e54bfe9f06bf33ff6cf5ad27f511bfe95","genesis_fork_version":"0x00000000"}}"#;
+    let (_, kept) = read_every_way(text.as_bytes());
+    assert_eq!(
+        rows(&kept, "genesis", &["genesis_time", "genesis_fork_version"]),
+        ["1606824023 0x00000000"]
+    );
+}
+
+#[test]
+fn a_broken_answer_is_located_with_all_its_lines() {
+    let text = details(1).replace(
+        r#""status":"verified""#,
+        "\"status\":\n  verified,\n \"more\":\"x\"",
+    );
+    let (facts, kept) = read_all(format!("\n{text}\n{}", details(2)).as_bytes());
+    let found: Vec<_> = kept
+        .rejects
+        .iter()
+        .map(|r| (r.line, r.lines, r.table.as_deref(), &*r.what))
+        .collect();
+    let what = "status: `verified` is no JSON value";
+    assert_eq!(found, [(2, 3, Some("zks_getL1BatchDetails"), what)]);
+    let table = &facts.tables[0];
+    assert_eq!((table.rows, table.damaged_rows), (2, 1));
 }
 
 #[test]

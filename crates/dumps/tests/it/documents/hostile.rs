@@ -1,5 +1,6 @@
 //! Whatever the bytes of a document: no panic, and every byte is a row's, framing or rejected.
 
+use dumps::DumpKind;
 use proptest::prelude::*;
 
 use crate::common::{read_all, read_want};
@@ -90,4 +91,42 @@ fn a_row_of_too_many_columns_is_rejected() {
     assert_eq!(kept.count("zks_getL1BatchDetails"), 1);
     assert_eq!(facts.tables[0].damaged_rows, 2);
     assert!(facts.tables[0].info.columns.len() <= 1664);
+}
+
+#[test]
+fn no_log_of_the_corpus_is_taken_for_a_document() {
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/corpus");
+    let Ok(folders) = std::fs::read_dir(corpus) else {
+        eprintln!("SKIPPED: no corpus at {corpus}");
+        return;
+    };
+    let mut looked_at = 0;
+    for folder in folders {
+        let folder = folder.unwrap().path();
+        let logs = match folder.file_name().and_then(|name| name.to_str()) {
+            Some("incidents") | None => continue,
+            Some("zksync") => folder.join("logs"),
+            Some(_) => folder,
+        };
+        for file in std::fs::read_dir(logs).unwrap() {
+            let path = file.unwrap().path();
+            let Ok(bytes) = std::fs::read(&path) else {
+                continue;
+            };
+            let found = dumps::sniff(&bytes[..bytes.len().min(64 << 10)]);
+            let document = matches!(
+                found,
+                Some(
+                    DumpKind::Sqlite
+                        | DumpKind::Interchange
+                        | DumpKind::SlashingYaml
+                        | DumpKind::ApiAnswers
+                        | DumpKind::EtherscanCsv
+                )
+            );
+            assert!(!document, "{} is {found:?}", path.display());
+            looked_at += 1;
+        }
+    }
+    assert!(looked_at > 300, "{looked_at}");
 }

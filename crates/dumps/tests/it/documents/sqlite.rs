@@ -3,12 +3,12 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use dumps::{DumpFacts, DumpKind, DumpSource, DumpStatus, Want, read_dump};
+use dumps::{DumpFacts, DumpKind, DumpSource, DumpStatus, Want, WantTable, read_dump};
 use model::{ColumnType, RowFilter, TableSource as _};
 use rusqlite::Connection;
 
 use super::{lines, read_every_way, rows};
-use crate::common::{Kept, naming};
+use crate::common::{Kept, naming, read_want};
 
 const KEY: &str = "0xa03cbcdd4fc531f41aa3fb35d8b1323ae54a08028a792d16f4437545bcfc79580e54e2372458f6ecbe0e3f3480be2d56";
 
@@ -92,10 +92,42 @@ fn lighthouses_slashing_protection() {
         ["id"]
     );
 
+    let want = Want {
+        tables: Some(vec![WantTable {
+            schema: None,
+            table: "validators".to_owned(),
+            columns: Some(vec!["id".to_owned()]),
+            filter: RowFilter::I64In("id".into(), vec![2]),
+        }]),
+        ..Want::all(naming())
+    };
+    let (one, kept) = read_want(&bytes, &want);
+    assert_eq!(one.tables, facts.tables, "counts are of the whole file");
+    assert_eq!(kept.rows.len(), 1);
+    assert_eq!(lines(kept.only("validators"), &["id", "#"]), ["2 2"]);
+
     let source = DumpSource::from_bytes(bytes, naming()).unwrap();
     let filter = RowFilter::I64In("slot".into(), vec![81955, 81990]);
     let found = source.read("signed_blocks", &["slot"], &filter).unwrap();
     assert_eq!(lines(&found, &["slot", "#"]), ["81955 4", "81990 39"]);
+    // A row has no text in a binary file: its cells are shown.
+    for (table, key, expected) in [
+        (
+            "main.signed_attestations",
+            "2,3008",
+            r#"{"validator_id": 2, "source_epoch": 2290, "target_epoch": 3008, "signing_root": "0x01"}"#,
+        ),
+        (
+            "signed_attestations",
+            "@3",
+            r#"{"validator_id": null, "source_epoch": 0, "target_epoch": 0, "signing_root": "0x"}"#,
+        ),
+    ] {
+        assert_eq!(source.locate(table, key).unwrap().unwrap().length, 0);
+        let text = source.cells_text(table, key).unwrap().unwrap();
+        assert_eq!(String::from_utf8(text).unwrap().trim_end(), expected);
+    }
+    assert_eq!(source.cells_text("signed_blocks", "1,5").unwrap(), None);
 }
 
 #[test]
