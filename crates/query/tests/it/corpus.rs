@@ -82,6 +82,35 @@ pub(crate) fn trace_agrees(postgres: &Postgres, golden: &Golden) {
     }
 }
 
+/// The jobs of September 2023 that never came back, as PostgreSQL finds them in the whole database.
+pub(crate) fn stuck_jobs_agree(postgres: &Postgres, golden: &Golden) {
+    if !Path::new(DUMPS).exists() {
+        return;
+    }
+    let queries = Queries::builtin().unwrap();
+    let query = queries.get("rollup/stuck_prover_jobs").unwrap();
+    let table = copied(postgres, "z2023", &golden.tables[0]);
+    let folder = tempfile::tempdir().unwrap();
+    let engine = fixture::engine(&[table], folder.path());
+    let before = (
+        "started_before".to_owned(),
+        "2023-09-08T12:28:17".to_owned(),
+    );
+    let params = query.bind(&[before]).unwrap();
+    let ours = oracle::rows_of(&engine.sql(&query.sql, &params).unwrap());
+    assert_eq!(ours, postgres.ask("z2023", query, &params));
+    let batches: Vec<&str> = ours
+        .iter()
+        .map(|row| row.split(" | ").next().unwrap())
+        .collect();
+    assert_eq!(batches, ["1139", "1140", "1141", "1142", "1143"]);
+    assert!(
+        ours.iter()
+            .all(|row| row.ends_with(" | attempts used up | 4")),
+        "{ours:?}"
+    );
+}
+
 /// Each table has as many rows as PostgreSQL counts, and each row a reference of its own.
 fn every_row_can_be_shown(source: &dumps::DumpSource, postgres: &Postgres, dump: &str) {
     let tables = source.tables();

@@ -90,6 +90,8 @@ fn database_queries_mean_the_same_to_postgres() {
     let queries = Queries::builtin().unwrap();
     let trace = golden(queries.get("rollup/l2_to_l1_trace").unwrap());
     crate::corpus::trace_agrees(&postgres, &trace);
+    let jobs = golden(queries.get("rollup/stuck_prover_jobs").unwrap());
+    crate::corpus::stuck_jobs_agree(&postgres, &jobs);
 }
 
 /// Design §6: what the engines do not all understand alike has no place under `queries/`.
