@@ -93,6 +93,7 @@ mod pattern;
 mod printed;
 mod samples;
 mod scan;
+mod words;
 mod wrapper;
 
 pub use catalogue::{Catalogue, Format};

@@ -211,6 +211,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_header_is_tried_with_every_separator() {
+        let separator = |header: &[u8]| Csv::recognise(header).map(|csv| csv.separator);
+        assert_eq!(separator(b"@timestamp,message\n"), Some(b','));
+        // The comma makes columns as well, only not the ones that are needed.
+        assert_eq!(separator(b"a,b;@timestamp;message\n"), Some(b';'));
+        assert_eq!(separator(b"a,b;c\t@timestamp\tmessage\n"), Some(b'\t'));
+        assert_eq!(separator(b"a,b;c\td\n"), None);
+    }
+
+    #[test]
     fn cells_are_told_apart() {
         let row = br#"a,"b ""c""","",d,"#;
         let found: Vec<String> = cells(row, b',')

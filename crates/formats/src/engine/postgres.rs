@@ -433,3 +433,21 @@ pub(crate) fn csv_body<'a>(
     }
     (message, component)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zone_is_no_level() {
+        for (line, is_ours) in [
+            ("2023-09-18 03:50:19.059 UTC [1] LOG:  ready", true),
+            ("2023-09-18 03:50:19 WARST [1] LOG:  ready", true),
+            ("2023-09-18 03:50:19.059 +03 [1] ERROR:  no", true),
+            ("2023-09-18 03:50:19.059 INFO  - LOG:  text", false),
+            ("2023-09-18 03:50:19.059 WARN [x] ERROR:  text", false),
+        ] {
+            assert_eq!(dated(line.as_bytes()).is_some(), is_ours, "{line}");
+        }
+    }
+}

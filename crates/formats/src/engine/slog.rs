@@ -508,6 +508,24 @@ mod tests {
     }
 
     #[test]
+    fn two_blanks_are_found_wherever_they_are() {
+        for before in 0..40 {
+            for after in 0..20 {
+                let mut text = vec![b'x'; before];
+                text.extend_from_slice(b"  ");
+                text.extend(std::iter::repeat_n(b' ', after % 3));
+                text.extend(std::iter::repeat_n(b'!', after));
+                assert_eq!(two_blanks(&text, 0), Some(before));
+                text[before] = b' ' | 0x80;
+                text.truncate(before + 2);
+                assert_eq!(two_blanks(&text, 0), None);
+            }
+        }
+        let apart: Vec<u8> = b"a ".repeat(30);
+        assert_eq!(two_blanks(&apart, 0), None);
+    }
+
+    #[test]
     fn the_message_ends_at_the_column_or_at_a_comma() {
         let padded = |message: &str, width: usize| format!("{message:<width$}");
         check(

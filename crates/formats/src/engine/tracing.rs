@@ -262,3 +262,32 @@ fn unit_length(rest: &[u8]) -> usize {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_target_ends_where_a_scope_does() {
+        for (line, end) in [
+            ("a::b: text", Some(4)),
+            ("a::b:", Some(4)),
+            ("a: b: c", Some(1)),
+            ("a:: b", Some(2)),
+            ("text without: one", None),
+            ("a::b:c d", None),
+            ("a::b{x=1}: text", None),
+            ("Abc: text", None),
+            ("1a: text", None),
+            (": text", None),
+            ("", None),
+        ] {
+            let found = plain_target(line.as_bytes(), 0);
+            assert_eq!(found, end, "{line}");
+            if found.is_some() {
+                assert_eq!(found, scope_end(line.as_bytes(), 0), "{line}");
+                assert!(is_path(&line.as_bytes()[..end.unwrap()]));
+            }
+        }
+    }
+}
