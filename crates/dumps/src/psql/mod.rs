@@ -200,6 +200,11 @@ impl<'t> Document<'t> {
         }
     }
 
+    /// Whether nothing more is looked at in vain.
+    pub(crate) fn is_worn(&self) -> bool {
+        self.effort == 0
+    }
+
     /// Holds a row.
     pub(crate) fn hold(&mut self, paste: &mut Paste, row: PastedRow) {
         self.room = self.room.saturating_sub(row.cells.len().max(1));

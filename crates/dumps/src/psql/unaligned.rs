@@ -16,6 +16,9 @@ use crate::sniff::COLUMNS;
 /// How many lines more than rows are looked at, above a footer, for the header.
 const EXTRA_LINES: usize = 1000;
 
+/// What looking at a line costs, beside its bytes.
+const LINE_COST: usize = 64;
+
 /// A header cut at the separator that all its names have between them.
 fn header(line: &[u8]) -> Option<(Vec<&[u8]>, &[u8])> {
     let is_part =
@@ -63,10 +66,16 @@ impl Document<'_> {
     /// Reads the table whose footer stands at `index`; returns the line behind it.
     pub(crate) fn unaligned(&mut self, index: usize) -> Option<usize> {
         let rows = usize::try_from(footer(self.line(index))?).ok()?;
+        if self.is_worn() {
+            return None;
+        }
         let top = self.line_of(self.loose_from).saturating_sub(1) as usize;
         let nearest = index.checked_sub(rows + 1)?;
         let farthest = top.max(nearest.saturating_sub(EXTRA_LINES));
         let (at, found) = (farthest..=nearest).rev().find_map(|at| {
+            if self.is_worn() || !self.may_look(LINE_COST + self.line(at).len()) {
+                return None;
+            }
             // One name alone is any word of a text, unless exactly the rows stand below it.
             let names = header(self.line(at))?.0.len();
             let length = self.starts[index] - self.starts[at];
