@@ -9,6 +9,7 @@
 
 mod golden;
 pub mod medalla;
+mod postgres_server;
 mod program;
 pub mod prysm;
 mod rng;
@@ -16,6 +17,7 @@ mod sample;
 pub mod zksync;
 
 pub use golden::{check_golden, workspace_root};
+pub use postgres_server::PostgresServer;
 pub use program::{Output, Program};
 pub use rng::Rng;
 pub use sample::{Sample, SampleFile, gunzip, gzip};

@@ -1,0 +1,230 @@
+//! A private PostgreSQL for tests: the second engine that says what is true.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// A server in a temporary folder, reached by its socket there; stopped when dropped.
+#[derive(Debug)]
+pub struct PostgresServer {
+    bin: PathBuf,
+    folder: tempfile::TempDir,
+    as_postgres: bool,
+    password: Option<String>,
+}
+
+impl PostgresServer {
+    /// Starts one that trusts everybody; `None`, with a word on stderr, where PostgreSQL is not installed.
+    ///
+    /// # Panics
+    /// If an installed PostgreSQL does not start.
+    pub fn start() -> Option<PostgresServer> {
+        PostgresServer::start_with(None)
+    }
+
+    /// Starts one whose superuser `postgres` has a password, asked for at every connection.
+    ///
+    /// # Panics
+    /// If an installed PostgreSQL does not start.
+    pub fn start_with_password(password: &str) -> Option<PostgresServer> {
+        PostgresServer::start_with(Some(password.to_owned()))
+    }
+
+    fn start_with(password: Option<String>) -> Option<PostgresServer> {
+        let Some(bin) = installed() else {
+            // Tests have no other way to say that they did nothing.
+            #[expect(clippy::print_stderr, reason = "a test that is skipped says so aloud")]
+            {
+                eprintln!("SKIPPED: no PostgreSQL here (apt install postgresql)");
+            }
+            return None;
+        };
+        // PostgreSQL refuses to run as root.
+        let id = Command::new("id").arg("-u").output();
+        let as_postgres = id.is_ok_and(|output| output.stdout == b"0\n");
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let server = PostgresServer {
+            bin,
+            folder,
+            as_postgres,
+            password,
+        };
+        if as_postgres {
+            run(Command::new("chown")
+                .arg("postgres")
+                .arg(server.socket_folder()));
+        }
+        let data = server.path("data");
+        let mut init = server.command("initdb");
+        init.args([
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+            "-N",
+            "-U",
+            "postgres",
+            "-D",
+            &data,
+        ]);
+        match &server.password {
+            None => {
+                init.args(["-A", "trust"]);
+            }
+            Some(password) => {
+                let file = server.path("password");
+                std::fs::write(&file, password).expect("a file for the password");
+                init.args(["-A", "scram-sha-256", "--pwfile", &file]);
+            }
+        }
+        run(&mut init);
+        let options = format!(
+            "-c listen_addresses= -c fsync=off -c timezone=UTC -k {}",
+            server.path("")
+        );
+        let started = server
+            .command("pg_ctl")
+            .args([
+                "-w",
+                "-D",
+                &data,
+                "-l",
+                "/dev/null",
+                "-o",
+                &options,
+                "start",
+            ])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        assert!(
+            started.is_ok_and(|status| status.success()),
+            "PostgreSQL does not start"
+        );
+        Some(server)
+    }
+
+    /// Returns the folder of its socket.
+    pub fn socket_folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    /// Returns a command of PostgreSQL's own that reaches the server.
+    pub fn command(&self, program: &str) -> Command {
+        let path = self.bin.join(program);
+        let mut command = if self.as_postgres {
+            let mut command = Command::new("runuser");
+            command.args(["-u", "postgres", "--"]).arg(path);
+            command
+        } else {
+            Command::new(path)
+        };
+        command
+            .current_dir("/")
+            .env("LC_ALL", "C.UTF-8")
+            .env("PGHOST", self.folder.path())
+            .env("PGUSER", "postgres")
+            .env("PGTZ", "UTC")
+            .env("PGCLIENTENCODING", "UTF8")
+            .stdin(Stdio::null());
+        if let Some(password) = &self.password {
+            command.env("PGPASSWORD", password);
+        }
+        command
+    }
+
+    /// Runs SQL and returns the rows: fields between tabs, NULL as `NULL`.
+    ///
+    /// # Panics
+    /// If it fails.
+    #[track_caller]
+    pub fn sql(&self, database: &str, sql: &str) -> String {
+        let mut psql = self.command("psql");
+        psql.args([
+            "-X",
+            "-q",
+            "-A",
+            "-t",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-P",
+            "null=NULL",
+            "-F",
+            "\t",
+        ]);
+        text(run(psql.args(["-d", database, "-c", sql])))
+    }
+
+    /// Runs a file of SQL.
+    ///
+    /// # Panics
+    /// If it fails.
+    #[track_caller]
+    pub fn restore(&self, database: &str, dump: &[u8]) {
+        let file = self.path("restore.sql");
+        std::fs::write(&file, dump).expect("a file to restore from");
+        let mut psql = self.command("psql");
+        run(psql.args([
+            "-X",
+            "-q",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-d",
+            database,
+            "-f",
+            &file,
+        ]));
+    }
+
+    /// Returns what `pg_dump` writes.
+    ///
+    /// # Panics
+    /// If it fails.
+    #[track_caller]
+    pub fn dump(&self, arguments: &[&str]) -> Vec<u8> {
+        run(self.command("pg_dump").args(arguments)).stdout
+    }
+}
+
+impl Drop for PostgresServer {
+    fn drop(&mut self) {
+        let data = self.path("data");
+        let _ = self
+            .command("pg_ctl")
+            .args(["-D", &data, "-m", "immediate", "stop"])
+            .output();
+        // The files belong to another user: a plain removal may not reach them.
+        let _ = Command::new("rm")
+            .arg("-rf")
+            .arg(self.folder.path())
+            .output();
+    }
+}
+
+/// Returns the newest installed PostgreSQL.
+fn installed() -> Option<PathBuf> {
+    let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .ok()?
+        .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
+        .filter(|bin| bin.join("initdb").exists())
+        .collect();
+    versions.sort();
+    versions.pop()
+}
+
+#[track_caller]
+fn run(command: &mut Command) -> Output {
+    let output = command.output().expect("a program that starts");
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
+
+fn text(output: Output) -> String {
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
