@@ -18,6 +18,7 @@ mod facts;
 mod infer;
 mod input;
 mod insert;
+mod live;
 mod null;
 mod plain;
 mod psql;
@@ -35,6 +36,10 @@ use std::io::BufRead;
 pub use facts::{
     Block, BlockForm, DumpError, DumpFacts, DumpKind, DumpStatus, Located, Naming, RowSink,
     SinkError, TableFacts, Trouble, Want, WantTable,
+};
+pub use live::{
+    LiveError, LiveFacts, LiveLogin, LiveOptions, LiveProblem, LiveTarget, Secret, read_live,
+    redacted,
 };
 pub use sniff::sniff;
 pub use source::{DumpSource, Opener, RowPlace};

@@ -8,6 +8,7 @@ mod delimited;
 mod documents;
 mod formats;
 mod hostile;
+mod live;
 mod postgres;
 mod psql;
 mod random;

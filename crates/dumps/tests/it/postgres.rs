@@ -10,9 +10,9 @@ use model::{Batch, ColumnType, RowFilter, TableSource as _};
 use crate::common::{naming, read_all, read_want};
 
 /// A private server, reachable by its socket only; stopped when dropped.
-struct Cluster {
+pub(crate) struct Cluster {
     bin: PathBuf,
-    folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 /// A command that does not run as root: PostgreSQL refuses that.
@@ -42,7 +42,7 @@ fn done(output: std::io::Result<Output>) -> Vec<u8> {
 }
 
 impl Cluster {
-    fn start() -> Option<Cluster> {
+    pub(crate) fn start() -> Option<Cluster> {
         let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
             .ok()?
             .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
@@ -96,7 +96,7 @@ impl Cluster {
         command
     }
 
-    fn run(&self, database: &str, sql: &str) -> String {
+    pub(crate) fn run(&self, database: &str, sql: &str) -> String {
         let output = self
             .command("psql")
             .args([
@@ -138,7 +138,7 @@ impl Drop for Cluster {
     }
 }
 
-const SETUP: &str = r#"
+pub(crate) const SETUP: &str = r#"
 SELECT setseed(0.42);
 CREATE FUNCTION nasty(n int) RETURNS text LANGUAGE sql VOLATILE AS $f$
   SELECT CASE WHEN n % 17 = 0 THEN NULL WHEN n % 23 = 0 THEN '' WHEN n % 29 = 0 THEN '\N' WHEN n % 31 = 0 THEN '\.'
@@ -211,7 +211,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// Compares every cell; counts them.
 #[track_caller]
-fn compare(cluster: &Cluster, output: &str, table: &TableFacts, batch: &Batch) -> usize {
+pub(crate) fn compare(cluster: &Cluster, output: &str, table: &TableFacts, batch: &Batch) -> usize {
     let name = format!(
         "{}.{}",
         quoted(&table.info.schema),
