@@ -4,6 +4,7 @@
 //! This crate must never parse evidence, print, or speak SQL.
 
 pub mod clock;
+pub mod diff;
 pub mod frames;
 pub mod jobs;
 mod rows;

@@ -265,6 +265,37 @@ fn table_id(snapshot: &Snapshot, table: &SnapshotTable) -> TableId {
     }
 }
 
+impl CaseTables {
+    /// Hands rows on as they are read, each batch with its ordinals.
+    fn scan_table(
+        &self,
+        id: &TableId,
+        columns: &[&str],
+        take: &mut dyn FnMut(Batch) -> Result<(), CaseError>,
+    ) -> Result<(), CaseError> {
+        let mut wanted: Vec<&str> = columns.to_vec();
+        wanted.push(ORDINAL);
+        let mut next = 1;
+        for (file, path) in self.case.open_files(id)? {
+            let reader = SegmentReader::of(file, &path)?;
+            for batch in reader.read(Some(&wanted), &reader.all())? {
+                let batch = batch?;
+                let rows = batch.num_rows() as i64;
+                let mut batch = to_batch(batch, reader.columns(), &path)?;
+                // Where no row was broken, ordinals are not stored.
+                if batch.column(ORDINAL).is_none() {
+                    batch
+                        .columns
+                        .push(ordinal_column((next..next + rows).collect()));
+                }
+                next += rows;
+                take(batch)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 fn ordinal_column(ordinals: Vec<i64>) -> Column {
     Column {
         name: ORDINAL.to_owned(),
@@ -327,6 +358,34 @@ impl TableSource for CaseTables {
         digits: &str,
     ) -> Result<Option<Vec<String>>, TableError> {
         self.hashes_of(table, column, digits)
+    }
+
+    fn scan(
+        &self,
+        table: &str,
+        columns: &[&str],
+        take: &mut dyn FnMut(Batch) -> Result<(), TableError>,
+    ) -> Result<(), TableError> {
+        let (snapshot, found) = self.find(table)?;
+        let id = TableId::Table {
+            snapshot: snapshot.name.clone(),
+            schema: found.schema.clone(),
+            table: found.name.clone(),
+        };
+        let mut refused = None;
+        let scanned = self.scan_table(&id, columns, &mut |batch| {
+            take(batch).map_err(|error| {
+                refused = Some(error);
+                CaseError::stopped(std::io::Error::other("the caller wants no more"))
+            })
+        });
+        match (refused, scanned) {
+            (Some(error), _) => Err(error),
+            (None, scanned) => scanned.map_err(|error| TableError::Read {
+                table: table.to_owned(),
+                source: Box::new(error),
+            }),
+        }
     }
 
     fn damage(&self) -> Vec<String> {

@@ -20,7 +20,7 @@ use std::path::PathBuf;
         coroner report logs/ -o incident.md   the draft of the postmortem\n  \
         coroner timeline logs/ --level warn   every warning in time order\n  \
         coroner VERB --help                   an example for each verb\n\n\
-        Later versions: batches, diff, templates, contrast, finality, slashings, check, findings,\n\
+        Later versions: batches, templates, contrast, finality, slashings, check, findings,\n\
         note, export, replay.\n\n\
         Exit codes: 0 found, 1 nothing found, 2 wrong request or nothing readable, 3 partial evidence,\n\
         4 the evidence cannot tell, 5 verification failed, 70 a bug of ours."
@@ -183,6 +183,8 @@ pub(crate) enum Verb {
     Nodes(verbs::nodes::Args),
     /// Database tables
     Tables(verbs::tables::Args),
+    /// Two dumps of one database: what is new, gone, changed
+    Diff(verbs::diff::Args),
     /// Correct node, zone or year of a source
     Amend(verbs::amend::Args),
     /// Take a source out of a case
@@ -205,8 +207,6 @@ pub(crate) enum Verb {
     Man(verbs::man::Args),
     #[command(hide = true)]
     Batches(verbs::later::Args),
-    #[command(hide = true)]
-    Diff(verbs::later::Args),
     #[command(hide = true)]
     Templates(verbs::later::Args),
     #[command(hide = true)]

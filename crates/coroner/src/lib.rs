@@ -22,6 +22,7 @@
 mod ask;
 mod cache;
 mod collect;
+mod diff;
 mod draft;
 mod error;
 mod evidence;
@@ -43,6 +44,7 @@ mod window;
 
 pub use ::ingest::{Amendment, Custody, IngestOptions, IngestReport, ParseReport, Progress, Quiet};
 pub use analysis::clock::{ClockReport, Interval as ClockInterval};
+pub use analysis::diff::{DiffEvent, DiffOptions, RowDiff, TableDiff};
 pub use analysis::frames::{FrameError, frame};
 pub use ask::{
     TraceQuestion, Traced, amend, check_definitions, forget, ingest, node_rules, parse,
@@ -51,6 +53,7 @@ pub use ask::{
 pub use cache::{Cache, CacheEntry};
 pub use case::{NodeRule, SourceKind};
 pub use collect::{CollectCommand, CollectTargets, Collector, collect_commands, shell_quoted};
+pub use diff::{DiffSnapshot, Diffed};
 pub use draft::DraftOptions;
 pub use error::{Error, ErrorKind};
 pub use evidence::{Evidence, OpenOptions, STDIN};

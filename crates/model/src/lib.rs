@@ -30,4 +30,4 @@ pub use record::{
 pub use reference::{RefError, Reference, SourceId};
 pub use stamp::{Stamp, StampDate, StampZone};
 pub use table::{RowFilter, TableError, TableInfo, TableSource};
-pub use text::{escape_control, write_json_string};
+pub use text::{escape_control, glob, write_json_string};

@@ -124,6 +124,20 @@ pub trait TableSource {
         Ok(None)
     }
 
+    /// Hands the named columns of all rows to `take`, batch by batch in the table's order, each batch with its `#`.
+    /// Sources that can do so hold one batch at a time.
+    ///
+    /// # Errors
+    /// As [`TableSource::read`], and what `take` returns.
+    fn scan(
+        &self,
+        table: &str,
+        columns: &[&str],
+        take: &mut dyn FnMut(Batch) -> Result<(), TableError>,
+    ) -> Result<(), TableError> {
+        take(self.read(table, columns, &RowFilter::All)?)
+    }
+
     /// Returns what could not be read, located, so that answers can say they rest on damaged tables.
     fn damage(&self) -> Vec<String> {
         Vec::new()

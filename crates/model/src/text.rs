@@ -94,9 +94,58 @@ pub fn escape_control(bytes: &[u8]) -> String {
     out
 }
 
+/// Whether a pattern says a name: `*` stands for any signs, `?` for one.
+///
+/// ```
+/// assert!(model::glob("eth_txs*", "eth_txs_history"));
+/// assert!(!model::glob("eth_txs?", "eth_txs"));
+/// ```
+pub fn glob(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), name.chars().collect());
+    let (mut at, mut in_name) = (0, 0);
+    // The last star, and what it stands for up to: going back further never helps.
+    let mut star: Option<(usize, usize)> = None;
+    while in_name < name.len() {
+        if pattern.get(at) == Some(&'*') {
+            star = Some((at, in_name));
+            at += 1;
+        } else if pattern
+            .get(at)
+            .is_some_and(|sign| *sign == '?' || *sign == name[in_name])
+        {
+            at += 1;
+            in_name += 1;
+        } else if let Some((place, taken)) = star {
+            star = Some((place, taken + 1));
+            at = place + 1;
+            in_name = taken + 1;
+        } else {
+            return false;
+        }
+    }
+    pattern[at..].iter().all(|sign| *sign == '*')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn patterns_say_names() {
+        for (pattern, name, says) in [
+            ("eth_txs", "eth_txs", true),
+            ("eth_txs", "eth_txs_history", false),
+            ("*", "", true),
+            ("*_jobs*", "prover_jobs_fri", true),
+            ("a*b*c", "aXbXbc", true),
+            ("a*b*c", "aXbXb", false),
+            ("?\u{e9}", "x\u{e9}", true),
+            ("", "a", false),
+        ] {
+            assert_eq!(glob(pattern, name), says, "{pattern} {name}");
+        }
+    }
 
     #[test]
     fn json_strings_are_what_serde_reads_back() {

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 mod clock;
+mod diff;
 mod frames;
 mod jobs;
 mod trace;

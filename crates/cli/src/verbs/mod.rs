@@ -5,6 +5,7 @@ pub(crate) mod cache;
 pub(crate) mod clock;
 pub(crate) mod collect;
 pub(crate) mod completions;
+pub(crate) mod diff;
 pub(crate) mod forget;
 pub(crate) mod formats;
 pub(crate) mod info;

@@ -163,3 +163,83 @@ fn the_zone_of_a_database_is_solved_from_its_rows() {
         (&"+08:00".into(), &"given".into())
     );
 }
+
+/// A dump of L1 batches: number and whether it is sealed.
+fn batches(rows: &[(i64, char)]) -> String {
+    let rows: String = rows
+        .iter()
+        .map(|(number, sealed)| format!("{number}\t{sealed}\n"))
+        .collect();
+    format!(
+        "--\n-- PostgreSQL database dump\n--\n\nCREATE TABLE public.l1_batches (\n    number bigint NOT NULL,\n    is_sealed boolean NOT NULL\n);\n\n\
+         COPY public.l1_batches (number, is_sealed) FROM stdin;\n{rows}\\.\n\nALTER TABLE ONLY public.l1_batches\n    ADD CONSTRAINT p PRIMARY KEY (number);\n\n\
+         --\n-- PostgreSQL database dump complete\n--\n\n"
+    )
+}
+
+#[test]
+fn two_dumps_of_a_database_are_compared() {
+    let desk = Desk::new();
+    desk.write(
+        "d/monday.sql",
+        batches(&[(1, 't'), (2, 't'), (3, 't'), (4, 'f')]),
+    )
+    .write("d/tuesday.sql", batches(&[(1, 't'), (2, 'f')]))
+    .write("d/same.sql", batches(&[(2, 'f'), (1, 't')]));
+    let diff = |before: &str, after: &str, code| {
+        let found = desk.json(&["diff", "d", before, after, "--format", "json"], code);
+        crate::schemas::valid("diff", &found);
+        found
+    };
+    let found = diff("monday", "tuesday", 0);
+    let table = &found["tables"][0];
+    assert_eq!(table["name"], "l1_batches");
+    assert_eq!(
+        (&table["gone"], &table["changed"], &table["new"]),
+        (&2.into(), &1.into(), &0.into())
+    );
+    assert_eq!(found["events"][0]["kind"], "revert");
+    assert_eq!(
+        (&found["events"][0]["first"], &found["events"][0]["last"]),
+        (&3.into(), &4.into())
+    );
+    // What a row refers to can be shown.
+    let reference = table["rows"][0]["ref_before"].as_str().unwrap();
+    let shown = desk.run(&["show", "d", reference]);
+    assert!(shown.code == 0 && shown.stdout.contains("3"), "{shown:?}");
+    // Rows in another order are the same rows.
+    let same = diff("tuesday", "same", 1);
+    assert_eq!(same["tables"][0]["changed"], 0);
+    assert!(same["looked_at"].is_object());
+    // A source stands for its snapshot; a name that is none is refused.
+    desk.run(&["ingest", "x.case", "d"]);
+    let by_source = desk.run(&["diff", "x.case", "monday.sql", "tuesday.sql"]);
+    assert_eq!(by_source.code, 0, "{by_source:?}");
+    desk.fails(
+        &["diff", "d", "monday", "sunday"],
+        2,
+        "snapshots are monday, same, tuesday",
+    );
+    desk.fails(&["diff", "d", "monday", "monday"], 2, "are one snapshot");
+    // Nothing in common: the evidence cannot tell.
+    desk.write("d/users.sql", "CREATE TABLE public.users (\n    id bigint\n);\nCOPY public.users (id) FROM stdin;\n1\n\\.\n");
+    let apart = diff("monday", "users", 4);
+    assert_eq!(
+        apart["tables_only_before"],
+        serde_json::json!(["l1_batches"])
+    );
+    // A damaged row makes the answer partial.
+    desk.write(
+        "d/damaged.sql",
+        batches(&[(1, 't'), (2, 'f')]).replace("2\tf\n", "2\n"),
+    );
+    let damaged = diff("tuesday", "damaged", 3);
+    assert!(damaged["partial"].is_array());
+    // People see it too.
+    let table = desk.run(&["diff", "d", "monday", "tuesday", "--format", "table"]);
+    assert!(table.stdout.contains("revert: batches 3 to 4"), "{table:?}");
+    assert!(
+        table.stdout.contains("is_sealed true -> false"),
+        "{table:?}"
+    );
+}

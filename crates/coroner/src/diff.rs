@@ -1,0 +1,160 @@
+//! `diff`: two snapshots of one database, row by row.
+
+use crate::{Error, Evidence, Partial};
+use analysis::diff::{Diff, DiffOptions};
+use case::Snapshot;
+use model::time::format_utc;
+use serde::Serialize;
+
+/// What differs between two snapshots.
+#[derive(Clone, Debug, Serialize)]
+pub struct Diffed {
+    /// The first.
+    pub from: DiffSnapshot,
+    /// The second.
+    pub to: DiffSnapshot,
+    /// The differences.
+    #[serde(flatten)]
+    pub diff: Diff,
+    /// What could not be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub partial: Vec<Partial>,
+}
+
+/// One side of a comparison.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DiffSnapshot {
+    /// Name.
+    pub name: String,
+    /// Digest of the source.
+    pub source: String,
+    /// Which form of dump.
+    pub kind: String,
+    /// The database's name, if the dump says it.
+    pub database: Option<String>,
+    /// Newest applied migration.
+    pub schema_version: Option<String>,
+    /// The instant it shows.
+    pub as_of: Option<String>,
+}
+
+impl Evidence {
+    /// Compares two snapshots, named as `info` names them, or by their sources.
+    ///
+    /// ```no_run
+    /// use coroner::{DiffOptions, Evidence, OpenOptions};
+    /// let evidence = Evidence::open("rollup.case", &OpenOptions::default())?;
+    /// let diffed = evidence.diff("monday", "tuesday", &DiffOptions::default())?;
+    /// for event in &diffed.diff.events {
+    ///     println!("{}", event.text);
+    /// }
+    /// # Ok::<(), coroner::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If there is no such snapshot, or tables cannot be read.
+    pub fn diff(&self, from: &str, to: &str, options: &DiffOptions) -> Result<Diffed, Error> {
+        let (first, second) = (self.snapshot_named(from)?, self.snapshot_named(to)?);
+        if first.name == second.name {
+            return Err(
+                Error::request(format!("`{from}` and `{to}` are one snapshot"))
+                    .with_hint("name two: `coroner info CASE` lists them"),
+            );
+        }
+        let before = self.case().table_source(Some(&first.name));
+        let after = self.case().table_source(Some(&second.name));
+        let mut diff = analysis::diff::diff(&before, &after, options)
+            .map_err(|error| Error::wrap(crate::ErrorKind::Unreadable, error))?;
+        remark(first, second, &mut diff);
+        let concerns = |snapshot: &Snapshot, part: &Partial| {
+            let source = self.manifest().source(&snapshot.source);
+            part.source == snapshot.name || source.is_some_and(|source| source.path == part.source)
+        };
+        let mut partial = self.partial();
+        partial.retain(|part| concerns(first, part) || concerns(second, part));
+        Ok(Diffed {
+            from: side(first),
+            to: side(second),
+            diff,
+            partial,
+        })
+    }
+
+    /// Finds a snapshot by its name, or by its source where that holds one.
+    fn snapshot_named(&self, named: &str) -> Result<&Snapshot, Error> {
+        let snapshots = &self.manifest().snapshots;
+        if let Some(found) = snapshots.iter().find(|snapshot| snapshot.name == named) {
+            return Ok(found);
+        }
+        if let Ok(source) = self.source(named) {
+            let mut of_source = snapshots
+                .iter()
+                .filter(|snapshot| snapshot.source == source.digest);
+            if let (Some(only), None) = (of_source.next(), of_source.next()) {
+                return Ok(only);
+            }
+        }
+        let known: Vec<&str> = snapshots
+            .iter()
+            .map(|snapshot| snapshot.name.as_str())
+            .collect();
+        Err(
+            Error::request(format!("there is no snapshot `{named}`")).with_hint(
+                match known.as_slice() {
+                    [] => "the evidence holds no database dump".to_owned(),
+                    known => format!("snapshots are {}", known.join(", ")),
+                },
+            ),
+        )
+    }
+}
+
+/// Adds what makes the comparison weaker than it looks.
+fn remark(first: &Snapshot, second: &Snapshot, diff: &mut Diff) {
+    if let (Some(earlier), Some(later)) = (first.as_of_us, second.as_of_us)
+        && earlier > later
+    {
+        diff.notes.push(format!(
+            "{} is the newer one: what it has and {} lacks is counted as gone",
+            first.name, second.name
+        ));
+    }
+    let sums = diff.tables.iter().fold((0, 0), |(new, gone), table| {
+        (new + table.new, gone + table.gone)
+    });
+    if sums.0 == 0 && sums.1 > 0 && (first.as_of_us.is_none() || second.as_of_us.is_none()) {
+        diff.notes.push(format!(
+            "{} has nothing that {} lacks: it may be the older one, and then nothing is gone",
+            second.name, first.name
+        ));
+    }
+    for (what, one, other) in [
+        ("databases", &first.database, &second.database),
+        (
+            "schema versions",
+            &first.schema_version,
+            &second.schema_version,
+        ),
+    ] {
+        if let (Some(one), Some(other)) = (one, other)
+            && one != other
+        {
+            diff.notes.push(format!("{what} differ: {one} and {other}"));
+        }
+    }
+    if diff.tables.is_empty() {
+        diff.notes
+            .push("the two have no table in common: nothing was compared".to_owned());
+    }
+}
+
+fn side(snapshot: &Snapshot) -> DiffSnapshot {
+    DiffSnapshot {
+        name: snapshot.name.clone(),
+        source: snapshot.source.clone(),
+        kind: snapshot.kind.clone(),
+        database: snapshot.database.clone(),
+        schema_version: snapshot.schema_version.clone(),
+        as_of: snapshot.as_of_us.map(format_utc),
+    }
+}
