@@ -6,7 +6,7 @@ use super::{ColumnChange, DiffError, RowDiff, TableDiff, ValueDiff};
 use model::{Batch, TableError};
 use serde_json::Value;
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Differing rows of each kind that are looked into; more are only counted.
 const LOOKED_INTO: usize = 10_000;
@@ -141,12 +141,23 @@ fn remark(pair: &Pair<'_>, table: &mut TableDiff) {
     }
 }
 
+/// A row with what it is compared by.
+struct Digested<'b> {
+    batch: &'b Batch,
+    /// Where the compared columns stand in the batch.
+    places: &'b [Option<usize>],
+    row: usize,
+    key: RowDigest,
+    whole: RowDigest,
+    ordinal: i64,
+}
+
 /// Hands each row of one side to `take`, with its digests over the key and over all columns.
 fn digests(
     pair: &Pair<'_>,
     side: &Side<'_>,
     names: &[&str],
-    take: &mut dyn FnMut(&Batch, &[Option<usize>], usize, RowDigest, RowDigest, i64),
+    take: &mut dyn FnMut(&Digested<'_>),
 ) -> Result<u64, TableError> {
     let as_text: Vec<bool> = pair.columns.iter().map(|both| both.as_text).collect();
     let key_text: Vec<bool> = pair.key.iter().map(|at| as_text[*at]).collect();
@@ -162,9 +173,14 @@ fn digests(
             let ordinal = ordinals
                 .and_then(|column| column.i64(row))
                 .unwrap_or(count as i64);
-            let key = of_key.digest(&batch, &key, row);
-            let whole = of_row.digest(&batch, &places, row);
-            take(&batch, &places, row, key, whole, ordinal);
+            take(&Digested {
+                batch: &batch,
+                places: &places,
+                row,
+                key: of_key.digest(&batch, &key, row),
+                whole: of_row.digest(&batch, &places, row),
+                ordinal,
+            });
         }
         Ok(())
     })?;
@@ -176,9 +192,9 @@ fn by_key(pair: &Pair<'_>, found: &mut Compared) -> Result<Differing, TableError
         [only] => Some(*only),
         _ => None,
     };
-    let widen = |span: &mut Option<(i64, i64)>, batch: &Batch, places: &[Option<usize>], row| {
-        let place = number.and_then(|at| places[at]);
-        if let Some(value) = place.and_then(|at| batch.columns[at].i64(row)) {
+    let widen = |span: &mut Option<(i64, i64)>, row: &Digested<'_>| {
+        let place = number.and_then(|at| row.places[at]);
+        if let Some(value) = place.and_then(|at| row.batch.columns[at].i64(row.row)) {
             let (least, most) = span.unwrap_or((value, value));
             *span = Some((least.min(value), most.max(value)));
         }
@@ -187,52 +203,37 @@ fn by_key(pair: &Pair<'_>, found: &mut Compared) -> Result<Differing, TableError
     let mut repeated = [0u64; 2];
     let mut span = None;
     let names = pair.names_before();
-    found.table.rows_before = digests(
-        pair,
-        &pair.before,
-        &names,
-        &mut |batch, places, row, key, whole, ordinal| {
-            widen(&mut span, batch, places, row);
-            match known.entry(key) {
-                std::collections::hash_map::Entry::Occupied(_) => repeated[0] += 1,
-                std::collections::hash_map::Entry::Vacant(free) => {
-                    free.insert(Known {
-                        row: whole,
-                        ordinal,
-                        seen: false,
-                    });
-                }
+    found.table.rows_before = digests(pair, &pair.before, &names, &mut |row| {
+        widen(&mut span, row);
+        match known.entry(row.key) {
+            std::collections::hash_map::Entry::Occupied(_) => repeated[0] += 1,
+            std::collections::hash_map::Entry::Vacant(free) => {
+                free.insert(Known {
+                    row: row.whole,
+                    ordinal: row.ordinal,
+                    seen: false,
+                });
             }
-        },
-    )?;
+        }
+    })?;
     found.span_before = span.take();
     let mut differing = Differing::default();
-    let mut new: HashMap<RowDigest, i64> = HashMap::new();
+    let mut new: HashSet<RowDigest> = HashSet::new();
     let names = pair.names_after();
-    found.table.rows_after = digests(
-        pair,
-        &pair.after,
-        &names,
-        &mut |batch, places, row, key, whole, ordinal| {
-            widen(&mut span, batch, places, row);
-            match known.get_mut(&key) {
-                Some(first) if first.seen => repeated[1] += 1,
-                Some(first) => {
-                    first.seen = true;
-                    if first.row != whole {
-                        differing.changed.push((first.ordinal, ordinal));
-                    }
+    found.table.rows_after = digests(pair, &pair.after, &names, &mut |row| {
+        widen(&mut span, row);
+        match known.get_mut(&row.key) {
+            Some(first) if first.seen => repeated[1] += 1,
+            Some(first) => {
+                first.seen = true;
+                if first.row != row.whole {
+                    differing.changed.push((first.ordinal, row.ordinal));
                 }
-                None => match new.insert(key, ordinal) {
-                    Some(earlier) => {
-                        new.insert(key, earlier);
-                        repeated[1] += 1;
-                    }
-                    None => differing.new.push(ordinal),
-                },
             }
-        },
-    )?;
+            None if new.insert(row.key) => differing.new.push(row.ordinal),
+            None => repeated[1] += 1,
+        }
+    })?;
     found.span_after = span;
     differing.gone = known
         .into_values()
@@ -255,25 +256,15 @@ fn by_key(pair: &Pair<'_>, found: &mut Compared) -> Result<Differing, TableError
 fn whole_rows(pair: &Pair<'_>, found: &mut Compared) -> Result<Differing, TableError> {
     let mut bag: HashMap<RowDigest, (i64, i64)> = HashMap::new();
     let names = pair.names_before();
-    found.table.rows_before = digests(
-        pair,
-        &pair.before,
-        &names,
-        &mut |_, _, _, _, whole, ordinal| {
-            bag.entry(whole).or_insert((0, ordinal)).0 += 1;
-        },
-    )?;
+    found.table.rows_before = digests(pair, &pair.before, &names, &mut |row| {
+        bag.entry(row.whole).or_insert((0, row.ordinal)).0 += 1;
+    })?;
     let mut after: HashMap<RowDigest, i64> = HashMap::new();
     let names = pair.names_after();
-    found.table.rows_after = digests(
-        pair,
-        &pair.after,
-        &names,
-        &mut |_, _, _, _, whole, ordinal| {
-            bag.entry(whole).or_insert((0, 0)).0 -= 1;
-            after.entry(whole).or_insert(ordinal);
-        },
-    )?;
+    found.table.rows_after = digests(pair, &pair.after, &names, &mut |row| {
+        bag.entry(row.whole).or_insert((0, 0)).0 -= 1;
+        after.entry(row.whole).or_insert(row.ordinal);
+    })?;
     let mut differing = Differing::default();
     for (whole, (count, ordinal)) in bag {
         match count.cmp(&0) {
