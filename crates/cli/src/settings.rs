@@ -1,7 +1,7 @@
 //! What a run was told: options everywhere and the environment, converted once. No clap in here.
 
 use crate::args::{FormatArg, Globals, ProgressWhen, When};
-use coroner::{Error, OpenOptions, TimeSpec, Zone};
+use coroner::{Error, LiveLogin, OpenOptions, Secret, TimeSpec, Zone};
 use report::Format;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -16,7 +16,11 @@ pub(crate) struct Environment {
     pub(crate) stderr_terminal: bool,
     pub(crate) width: usize,
     pub(crate) user: String,
+    /// Without the passwords of databases.
     pub(crate) command_line: String,
+    /// Who asks a database, where its URL does not say it.
+    login: LiveLogin,
+    password_file: Option<PathBuf>,
 }
 
 impl Environment {
@@ -28,6 +32,7 @@ impl Environment {
                 .map(PathBuf::from)
         };
         let text = |name: &str| std::env::var(name).unwrap_or_default();
+        let given = |name: &str| Some(text(name)).filter(|value| !value.is_empty());
         let cache_home = path("XDG_CACHE_HOME")
             .filter(|path| path.is_absolute())
             .or_else(|| path("HOME").map(|home| home.join(".cache")));
@@ -45,8 +50,37 @@ impl Environment {
                 .into_iter()
                 .find(|name| !name.is_empty())
                 .unwrap_or_else(|| "unknown".into()),
-            command_line: words.join(" "),
+            command_line: words
+                .iter()
+                .map(|word| coroner::redacted(word))
+                .collect::<Vec<_>>()
+                .join(" "),
+            login: LiveLogin {
+                password: given("PGPASSWORD").map(Secret::new),
+                password_file: None,
+                user: given("PGUSER").or_else(|| given("USER")),
+                host: given("PGHOST"),
+            },
+            password_file: path("PGPASSFILE")
+                .or_else(|| path("HOME").map(|home| home.join(".pgpass"))),
         }
+    }
+}
+
+impl Environment {
+    /// Returns who asks a database. The password file is read only now, and only if nobody else may: PostgreSQL's
+    /// own programs ignore others, too.
+    pub(crate) fn login(&self) -> LiveLogin {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mut login = self.login.clone();
+        let private = |path: &PathBuf| {
+            let data = std::fs::metadata(path).ok();
+            data.is_some_and(|data| data.is_file() && data.permissions().mode() & 0o077 == 0)
+        };
+        if let Some(path) = self.password_file.as_ref().filter(|path| private(path)) {
+            login.password_file = std::fs::read_to_string(path).ok().map(Secret::new);
+        }
+        login
     }
 }
 

@@ -213,6 +213,13 @@ pub(crate) fn exists(path: &Path) -> Result<(), Error> {
     if path == Path::new(STDIN) {
         return Ok(());
     }
+    if let Some(url) = path.to_str().filter(|text| dumps::LiveTarget::is_url(text)) {
+        return Err(Error::request(format!(
+            "{} is a live database: it is read into a case, nothing of it stays in a cache",
+            dumps::redacted(url)
+        ))
+        .with_hint("coroner ingest CASE URL, then ask the case"));
+    }
     match std::fs::metadata(path) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Error::request(format!(

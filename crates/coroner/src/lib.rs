@@ -30,6 +30,7 @@ mod gaps;
 mod grep;
 mod info;
 mod jobs;
+mod kept;
 mod mentions;
 mod milestones;
 mod nodes;
@@ -42,6 +43,7 @@ mod tables;
 mod timeline;
 mod window;
 
+pub use ::dumps::{LiveLogin, LiveOptions, LiveTarget, Secret, redacted};
 pub use ::ingest::{Amendment, Custody, IngestOptions, IngestReport, ParseReport, Progress, Quiet};
 pub use analysis::clock::{ClockReport, Interval as ClockInterval};
 pub use analysis::diff::{DiffEvent, DiffOptions, RowDiff, TableDiff};

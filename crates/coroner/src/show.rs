@@ -104,8 +104,11 @@ impl Evidence {
                 Ok(shown(source, reference, *byte, None, raw))
             }
             Reference::Row { table, key, .. } => {
-                let dump = self.dump_of(source)?;
-                let (place, raw) = dump.row(table, key)?.ok_or_else(|| {
+                let found = match source.evidence.is_empty() {
+                    true => self.dump_of(source)?.row(table, key)?,
+                    false => crate::kept::row(&self.case, source, table, key)?,
+                };
+                let (place, raw) = found.ok_or_else(|| {
                     Error::request(format!("{} has no row {table}#{key}", source.path))
                 })?;
                 Ok(shown(source, reference, place.byte, Some(place.line), raw))

@@ -221,6 +221,7 @@ impl From<ingest::IngestError> for Error {
         match error {
             E::Case(error) => error.into(),
             E::Stopped => Error::wrap(ErrorKind::Unreadable, E::Stopped),
+            E::Live(dumps::LiveError::Write(_)) => Error::wrap(ErrorKind::Unreadable, error),
             E::Read { .. } | E::Spool(_) | E::Dump { .. } | E::Emit(_) => {
                 Error::wrap(ErrorKind::Unreadable, error)
             }

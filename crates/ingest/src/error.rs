@@ -80,6 +80,9 @@ pub enum IngestError {
         #[source]
         source: Box<dumps::DumpError>,
     },
+    /// A live database's URL is wrong, or none of its tables is meant.
+    #[error(transparent)]
+    Live(#[from] dumps::LiveError),
     /// The receiver of parsed entries refused.
     #[error("cannot write the parsed entries")]
     Emit(#[source] io::Error),

@@ -1,6 +1,7 @@
 //! What the caller decides about an ingest, and how it hears of progress.
 
 use crate::IngestError;
+use dumps::{LiveLogin, LiveOptions};
 use formats::Catalogue;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -31,6 +32,10 @@ pub struct IngestOptions {
     pub formats_overlay: Vec<(String, String)>,
     /// Whether a log on standard input is committed every few seconds while it flows.
     pub live: bool,
+    /// Who asks a live database, where its URL does not say it.
+    pub login: LiveLogin,
+    /// What is read of a live database.
+    pub database: LiveOptions,
     /// Set, it ends such a stream: what came is committed.
     pub stop: Option<Arc<AtomicBool>>,
     /// Who runs this and how, for the custody log.

@@ -1,6 +1,7 @@
 //! `ingest`: everything that lies under some paths into a case. What becomes of one source is in
-//! [`source`].
+//! [`source`], what becomes of a live database in [`database`].
 
+mod database;
 mod source;
 
 use crate::archive::Archive;
@@ -12,6 +13,7 @@ use crate::reread::{self, Catalogues};
 use crate::text::{HEAD_BYTES, refused};
 use crate::{IngestError, IngestOptions, Progress, copies, hashes, live, resolve};
 use case::{CaseWriter, CustodyEntry, SourceKind, Transaction};
+use dumps::LiveTarget;
 use evidence::{Found, Limits, SourceReader, Stream, Streams};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -43,9 +45,22 @@ pub fn ingest(
         return Ok(report);
     }
     let mut run = Run::new(writer, options)?;
-    let found = evidence::walk(paths);
+    let url = |path: &PathBuf| {
+        path.to_str()
+            .filter(|text| LiveTarget::is_url(text))
+            .map(str::to_owned)
+    };
+    let files: Vec<PathBuf> = paths
+        .iter()
+        .filter(|path| url(path).is_none())
+        .cloned()
+        .collect();
+    let found = evidence::walk(&files);
     run.name_nodes(&found);
     let mut tx_needed = false;
+    for url in paths.iter().filter_map(url) {
+        tx_needed |= run.database(&url, progress)?;
+    }
     for (index, item) in found.into_iter().enumerate() {
         if progress.stop() {
             return Err(IngestError::Stopped);

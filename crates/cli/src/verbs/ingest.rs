@@ -4,7 +4,10 @@ use super::{info, shared};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::ui::Ui;
-use coroner::{Error, ErrorKind, Evidence, IngestOptions, IngestReport, Progress};
+use coroner::{
+    Error, ErrorKind, Evidence, IngestOptions, IngestReport, LiveLogin, LiveOptions, LiveTarget,
+    Progress,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 use report::{Block, Document};
 use serde_json::json;
@@ -17,11 +20,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[command(after_help = "Examples:\n  \
     coroner ingest medalla.case logs/ dump.sql.gz\n  \
     coroner ingest medalla.case old/beacon.log --node prysm-3 --zone America/New_York --year 2020\n  \
+    PGPASSWORD=… coroner ingest rollup.case postgres://reader@db/zksync --table 'eth_txs*' --table '*batches'\n  \
     journalctl -u beacon | coroner ingest medalla.case -")]
 pub(crate) struct Args {
     /// Case folder; made if it is not there
     case: String,
-    /// Logs, dumps, folders of them, or - for standard input
+    /// Logs, dumps, folders of them, a live database (postgres://user@host/db), or - for standard input
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     #[command(flatten)]
@@ -47,6 +51,17 @@ pub(crate) struct Args {
     /// Copy dumps into the case, instead of a reference and a hash
     #[arg(long)]
     keep_dumps: bool,
+    /// Of a live database only tables of this name; * and ? stand for anything [repeatable]
+    #[arg(long = "table", value_name = "PATTERN")]
+    tables: Vec<String>,
+    /// Seconds that a live database may take for one table; 0 for any time [default: 600]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 600,
+        hide_default_value = true
+    )]
+    statement_timeout: u64,
 }
 
 /// How logs are read: for `ingest` and `parse`.
@@ -113,6 +128,11 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
         as_name: args.as_name.clone(),
         dry_run: args.dry_run,
         keep_dumps: args.keep_dumps,
+        login: login(args, ui),
+        database: LiveOptions {
+            tables: args.tables.clone(),
+            statement_timeout_s: args.statement_timeout,
+        },
         custody: Some(shared::custody(ui)),
         live: true,
         stop: stop.clone(),
@@ -123,6 +143,15 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
     bar.finish();
     let report = report?;
     tell(&report, args, ui)
+}
+
+/// Who asks a database: nothing is looked up where none is named.
+fn login(args: &Args, ui: &Ui) -> LiveLogin {
+    let mut paths = args.paths.iter().filter_map(|path| path.to_str());
+    match paths.any(LiveTarget::is_url) {
+        true => ui.settings.environment.login(),
+        false => LiveLogin::default(),
+    }
 }
 
 fn tell(report: &IngestReport, args: &Args, ui: &Ui) -> Result<Exit, CliError> {

@@ -17,6 +17,7 @@ mod hostile;
 mod jobs;
 mod killed;
 mod live;
+mod live_database;
 mod nodes;
 mod readme;
 mod rollup;

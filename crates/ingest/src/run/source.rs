@@ -282,7 +282,7 @@ impl Run<'_, '_> {
         Ok(Some(outcome.digest))
     }
 
-    fn setting(&self, node: String) -> Result<SourceSetting, IngestError> {
+    pub(super) fn setting(&self, node: String) -> Result<SourceSetting, IngestError> {
         let mut setting = SourceSetting {
             node,
             node_given: self.options.node.is_some(),
@@ -338,7 +338,7 @@ fn database_of(head: &[u8]) -> Option<String> {
     (!name.is_empty()).then(|| name.to_owned())
 }
 
-fn unique_snapshot(manifest: &case::Manifest, wanted: &str) -> String {
+pub(super) fn unique_snapshot(manifest: &case::Manifest, wanted: &str) -> String {
     let clean: String = wanted
         .chars()
         .map(|c| {
