@@ -101,15 +101,27 @@ fn file(text: &[u8], mut start: usize, kind: TextKind, f: &mut dyn FnMut(u64)) {
         }
     }
     let rest = &text[start..];
-    let most = &rest[..rest.len().min(WORD_DIGITS + 1)];
-    let length = most.iter().take_while(|b| b.is_ascii_hexdigit()).count();
-    let run = &rest[..length];
+    let beginning = length_of_run(&rest[..rest.len().min(KEY_DIGITS)]);
+    let run = &rest[..beginning];
+    if beginning == KEY_DIGITS {
+        // Only of zeros more has to be known than the first digits.
+        let run = match run.iter().all(|digit| *digit == b'0') {
+            true => &rest[..length_of_run(&rest[..rest.len().min(WORD_DIGITS + 1)])],
+            false => run,
+        };
+        return key_of_run(run).into_iter().for_each(f);
+    }
     let letters = run.iter().filter(|b| b.is_ascii_alphabetic()).count();
-    let is_short_hash =
-        length >= SHORTEST && (is_marked || begins_word && letters > 0 && letters < length);
-    if length >= KEY_DIGITS || is_short_hash {
+    let is_hash = is_marked || begins_word && letters > 0 && letters < beginning;
+    if beginning >= SHORTEST && is_hash {
         key_of_run(run).into_iter().for_each(f);
     }
+}
+
+/// Returns how many hex digits a text begins with.
+fn length_of_run(text: &[u8]) -> usize {
+    let end = text.iter().position(|byte| !byte.is_ascii_hexdigit());
+    end.unwrap_or(text.len())
 }
 
 /// Whether an odd number of backslashes stands before a byte.
@@ -126,10 +138,9 @@ fn key_of_run(run: &[u8]) -> Option<u64> {
         false => run,
     };
     let digits = &run[..run.len().min(KEY_DIGITS)];
-    let key = digits.iter().fold(0, |key, digit| {
-        let value = (*digit as char).to_digit(16).unwrap_or(0);
-        key << 4 | u64::from(value)
-    });
+    // Letters have bit 6 and count on from 10, of either case.
+    let value = |digit: u8| u64::from((digit & 0x0f) + 9 * (digit >> 6));
+    let key = digits.iter().fold(0, |key, digit| key << 4 | value(*digit));
     (key != 0).then(|| key << (4 * (KEY_DIGITS - digits.len())))
 }
 
