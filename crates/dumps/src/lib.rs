@@ -22,6 +22,7 @@ mod live;
 mod null;
 mod plain;
 mod psql;
+mod reject;
 mod rows;
 mod schema;
 mod sniff;

@@ -5,11 +5,12 @@ use std::io::{self, BufRead, BufReader};
 use model::RowFilter;
 
 use super::ahead::{Giver, pair};
+use super::contents::{Contents, contents};
 use super::custom::{Chunks, End};
 use super::tar::{self, BLOCK, Body, Header};
 use super::toc::{Compression, Data, Fault, Fields, Numbers};
 use super::unpack::{Failure, Lenient, unpack};
-use super::{BLOCK_DATA, Contents, contents, is_table, rows, table_of};
+use super::{BLOCK_DATA, is_table, rows, table_of};
 use crate::facts::{DumpError, DumpFacts, DumpKind, Naming, SinkError, TableFacts, Trouble, Want};
 use crate::input::Input;
 use crate::plain::Reader;

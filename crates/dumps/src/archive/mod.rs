@@ -8,6 +8,7 @@
 
 mod ahead;
 mod catalog;
+mod contents;
 mod custom;
 mod tar;
 mod toc;
@@ -20,12 +21,14 @@ use crate::facts::{
     Block, BlockForm, DumpError, DumpFacts, DumpKind, RowSink, TableFacts, Trouble, Want,
 };
 use crate::input::Input;
-use crate::plain::{Origin, Reader};
+use crate::plain::Reader;
+use crate::reject::Origin;
 use crate::schema::FullName;
 use crate::sql::{self, Statement};
+use contents::{Contents, contents, next_header};
 use custom::{Chunks, End};
 use tar::{BLOCK, Body, Header, Member};
-use toc::{Compression, Data, Entry, Fault, Fields, Head};
+use toc::{Compression, Data, Entry, Fault, Fields};
 use unpack::{Failure, Lenient, unpack};
 
 pub(crate) use catalog::Catalog;
@@ -117,111 +120,6 @@ fn skip_rest(input: &mut Input<'_>) -> Result<u64, DumpError> {
             return Ok(input.byte() - from);
         }
     }
-}
-
-/// What an archive holds.
-pub(crate) struct Contents {
-    head: Head,
-    /// Entries with data.
-    data: Vec<Entry>,
-}
-
-impl Contents {
-    fn by_id(&self, id: i64) -> Option<usize> {
-        self.data.iter().position(|entry| entry.id == id)
-    }
-
-    /// Finds the entry of a file, and how the file is compressed.
-    fn by_file(&self, name: &str) -> Option<(usize, Compression)> {
-        let endings = [
-            (".gz", Compression::Gzip),
-            (".lz4", Compression::Lz4),
-            (".zst", Compression::Zstd),
-            ("", Compression::None),
-        ];
-        endings.iter().find_map(|(ending, compression)| {
-            let name = name.strip_suffix(ending)?;
-            let found = self
-                .data
-                .iter()
-                .position(|entry| matches!(&entry.data, Data::File(file) if file == name))?;
-            Some((found, *compression))
-        })
-    }
-
-    /// Where the block behind this offset begins, as far as the table of contents knows.
-    fn next_block(&self, byte: u64) -> Option<u64> {
-        self.data
-            .iter()
-            .filter_map(|entry| match entry.data {
-                Data::Block(at) => at,
-                _ => None,
-            })
-            .filter(|&at| at > byte)
-            .min()
-    }
-}
-
-/// Kinds of entries whose SQL says something about tables.
-const DEFINING: [&str; 8] = [
-    "TABLE",
-    "FOREIGN TABLE",
-    "CONSTRAINT",
-    "DOMAIN",
-    "DATABASE",
-    "ENCODING",
-    "STDSTRINGS",
-    "SEARCHPATH",
-];
-
-/// Reads head and table of contents; the reader learns what they say.
-fn contents(
-    input: &mut Input<'_>,
-    kind: DumpKind,
-    reader: &mut Reader<'_, '_>,
-) -> Result<Contents, Fault> {
-    let mut end = None;
-    if kind != DumpKind::PgDumpCustom {
-        let Some(Header::Member(member)) = next_header(input)? else {
-            return Err(Fault::Cut);
-        };
-        input.consume_lines(BLOCK, 0);
-        end = Some(input.byte() + member.bytes.next_multiple_of(BLOCK as u64));
-    }
-    let head = toc::head(input)?;
-    reader.facts.database.clone_from(&head.database);
-    reader.facts.server_version.clone_from(&head.server_version);
-    reader.facts.dumped_by.clone_from(&head.dumped_by);
-    let mut data = Vec::new();
-    toc::entries(input, &head, |mut entry| {
-        if DEFINING.contains(&entry.kind.as_str()) {
-            reader.define(&entry.schema, &entry.definition);
-        }
-        if entry.data != Data::None {
-            entry.definition = Vec::new();
-            data.push(entry);
-        }
-    })?;
-    if let Some(end) = end {
-        let rest = end.checked_sub(input.byte());
-        let rest =
-            rest.ok_or_else(|| Fault::Broken("toc.dat is longer than its header says".to_owned()))?;
-        Body::new(input, rest).finish()?;
-    }
-    Ok(Contents { head, data })
-}
-
-/// Fills the window with a header of a tar and reads it; `None` at the end of the stream.
-fn next_header(input: &mut Input<'_>) -> Result<Option<Header>, DumpError> {
-    while input.window().len() < BLOCK {
-        if !input.more()? {
-            return Ok(match input.window().is_empty() {
-                true => None,
-                false => Some(Header::Broken),
-            });
-        }
-    }
-    Ok(Some(tar::header(input.window())))
 }
 
 /// An archive while it is being read.
@@ -502,7 +400,9 @@ impl<'a> Archive<'a> {
             let name = Some(entry.name.clone());
             let what = match &entry.data {
                 Data::File(file) => {
-                    format!("the table's rows are missing: they are in `{file}`, which is not here")
+                    format!(
+                        "the table's rows are missing: they are in `{file}`, which is not here: name the folder that holds it beside toc.dat"
+                    )
                 }
                 _ => "the table's rows are missing: the archive ends before them".to_owned(),
             };

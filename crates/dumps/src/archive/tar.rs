@@ -8,6 +8,9 @@ use crate::input::Input;
 /// Headers and data are filled up to so many bytes.
 pub(super) const BLOCK: usize = 512;
 
+/// A member of more bytes than this is nobody's; sums of such sizes do not overflow.
+const LARGEST: u64 = 1 << 60;
+
 /// A member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Member {
@@ -41,7 +44,7 @@ pub(super) fn header(block: &[u8]) -> Header {
     let (Some(wanted), Some(bytes)) = (number(&block[148..156]), number(&block[124..136])) else {
         return Header::Broken;
     };
-    if wanted != sum {
+    if wanted != sum || bytes > LARGEST {
         return Header::Broken;
     }
     let name = &block[..100];
