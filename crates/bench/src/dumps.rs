@@ -217,16 +217,24 @@ pub(crate) fn run(words: impl Iterator<Item = String>) -> Result<()> {
 fn traced(python: &Python, options: &Options, dump: &Path, hash: &str) -> Result<Measured> {
     let cache = options.folder.join("cache");
     let _ = fs::remove_dir_all(&cache);
-    let command = [
+    let mut command = vec![
         "env".to_owned(),
         format!("XDG_CACHE_HOME={}", cache.display()),
-        options.coroner.display().to_string(),
-        "trace".to_owned(),
-        dump.display().to_string(),
-        format!("0x{hash}"),
-        "--format".to_owned(),
-        "json".to_owned(),
     ];
+    match options.coroner.exists() {
+        true => command.extend([options.coroner.display().to_string(), "trace".to_owned()]),
+        // The program is not built: the library's part of it.
+        false => command.push(
+            std::env::current_exe()?
+                .with_file_name("trace_child")
+                .display()
+                .to_string(),
+        ),
+    }
+    command.extend([dump.display().to_string(), format!("0x{hash}")]);
+    if options.coroner.exists() {
+        command.extend(["--format".to_owned(), "json".to_owned()]);
+    }
     let command: Vec<&str> = command.iter().map(String::as_str).collect();
     let measured = python.measure(&command)?;
     let answer: Value = serde_json::from_str(&measured.stdout)

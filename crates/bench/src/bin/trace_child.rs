@@ -1,0 +1,79 @@
+//! What a trace reads of a dump, where the program is not built: hashes the file, opens it, follows one
+//! hash through the tables to the confirmed transactions.
+
+use anyhow::{Context, Result};
+use dumps::{DumpSource, Naming, Opener};
+use model::{Batch, RowFilter, TableSource as _};
+use std::io::{BufReader, Write as _};
+use std::path::PathBuf;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> Result<()> {
+    let mut words = std::env::args().skip(1);
+    let path = PathBuf::from(words.next().context("usage: trace_child DUMP HASH")?);
+    let hash = words.next().context("usage: trace_child DUMP HASH")?;
+    let (_, digest) = evidence::hash_file(&path)?;
+    let naming = Naming {
+        snapshot: "dump".to_owned(),
+        source: digest.short(),
+    };
+    let open = move |byte| {
+        let reader = evidence::open_at(&path, byte).map_err(std::io::Error::other)?;
+        Ok(Box::new(BufReader::with_capacity(1 << 18, reader)) as _)
+    };
+    let source = DumpSource::open(Opener::At(Box::new(open)), naming)?;
+    let digits = hash.trim_start_matches("0x");
+    let bytes = (0..digits.len() / 2)
+        .map(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16))
+        .collect::<Result<Vec<u8>, _>>()?;
+    let log = source.read(
+        "l2_to_l1_logs",
+        &["miniblock_number"],
+        &RowFilter::BytesIn("tx_hash".to_owned(), vec![bytes]),
+    )?;
+    let by = |table: &str, column: &str, values: Vec<i64>, wanted: &[&str]| {
+        source.read(table, wanted, &RowFilter::I64In(column.to_owned(), values))
+    };
+    let numbers = |batch: &Batch, column: &str| -> Vec<i64> {
+        let column = batch.column(column);
+        (0..batch.rows())
+            .filter_map(|row| column?.i64(row))
+            .collect()
+    };
+    let blocks = numbers(&log, "miniblock_number");
+    let block = by("miniblocks", "number", blocks, &["l1_batch_number"])?;
+    let stages = ["eth_commit_tx_id", "eth_prove_tx_id", "eth_execute_tx_id"];
+    let batch = by(
+        "l1_batches",
+        "number",
+        numbers(&block, "l1_batch_number"),
+        &stages,
+    )?;
+    let mut ids: Vec<i64> = stages
+        .iter()
+        .flat_map(|stage| numbers(&batch, stage))
+        .collect();
+    ids.sort_unstable();
+    let sent = by(
+        "eth_txs",
+        "id",
+        ids.clone(),
+        &["id", "confirmed_eth_tx_history_id"],
+    )?;
+    let attempts = by(
+        "eth_txs_history",
+        "eth_tx_id",
+        ids,
+        &["tx_hash", "confirmed_at"],
+    )?;
+    let confirmed = numbers(&attempts, "confirmed_at").len();
+    let fate = match (sent.rows(), confirmed) {
+        (3, 3) => "execute_confirmed",
+        _ => "unknown",
+    };
+    let answer = serde_json::json!({ "fate": fate });
+    writeln!(std::io::stdout(), "{answer}")?;
+    Ok(())
+}
