@@ -3,6 +3,7 @@
 //!
 //! This crate must never parse evidence, print, or speak SQL.
 
+pub mod batches;
 pub mod clock;
 pub mod diff;
 pub mod frames;

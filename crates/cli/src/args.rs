@@ -20,7 +20,7 @@ use std::path::PathBuf;
         coroner report logs/ -o incident.md   the draft of the postmortem\n  \
         coroner timeline logs/ --level warn   every warning in time order\n  \
         coroner VERB --help                   an example for each verb\n\n\
-        Later versions: batches, templates, contrast, finality, slashings, check, findings,\n\
+        Later versions: templates, contrast, finality, slashings, check, findings,\n\
         note, export, replay.\n\n\
         Exit codes: 0 found, 1 nothing found, 2 wrong request or nothing readable, 3 partial evidence,\n\
         4 the evidence cannot tell, 5 verification failed, 70 a bug of ours."
@@ -165,6 +165,8 @@ pub(crate) enum Verb {
     Clock(verbs::clock::Args),
     /// A hash's way from L2 to L1
     Trace(verbs::trace::Args),
+    /// Every batch of a rollup: milestones, waits, pauses, resends, where it stands
+    Batches(verbs::batches::Args),
     /// Prover and witness jobs, stuck and why
     Jobs(verbs::jobs::Args),
     /// The same evidence under another rule or other limits
@@ -205,8 +207,6 @@ pub(crate) enum Verb {
     Completions(verbs::completions::Args),
     /// The manual page
     Man(verbs::man::Args),
-    #[command(hide = true)]
-    Batches(verbs::later::Args),
     #[command(hide = true)]
     Templates(verbs::later::Args),
     #[command(hide = true)]

@@ -72,19 +72,7 @@ pub fn trace(
         }
         None => {
             let evidence = Evidence::open(path, options)?;
-            let manifest = evidence.manifest();
-            if let Some(name) = snapshot
-                && manifest.snapshot(name).is_none()
-            {
-                let known: Vec<&str> = manifest.snapshots.iter().map(|s| s.name.as_str()).collect();
-                return Err(Error::request(format!("there is no snapshot `{name}`"))
-                    .with_hint(format!("snapshots are {}", known.join(", "))));
-            }
-            let dumped_at_us = match (snapshot, manifest.snapshots.as_slice()) {
-                (Some(name), _) => manifest.snapshot(name).and_then(|s| s.as_of_us),
-                (None, [only]) => only.as_of_us,
-                _ => None,
-            };
+            let dumped_at_us = snapshot_time(&evidence, snapshot)?;
             let tables = evidence.case().table_source(snapshot);
             let options = question.options(dumped_at_us);
             let mut answer = analysis::trace::trace(&tables, key, &options).map_err(trace_error)?;
@@ -99,7 +87,30 @@ pub fn trace(
     })
 }
 
-fn trace_error(error: TraceError) -> Error {
+/// When the chosen snapshot, or the only one, was taken.
+///
+/// # Errors
+/// If there is no snapshot of that name.
+pub(crate) fn snapshot_time(
+    evidence: &Evidence,
+    snapshot: Option<&str>,
+) -> Result<Option<i64>, Error> {
+    let manifest = evidence.manifest();
+    match (snapshot, manifest.snapshots.as_slice()) {
+        (Some(name), all) => match manifest.snapshot(name) {
+            Some(found) => Ok(found.as_of_us),
+            None => {
+                let known: Vec<&str> = all.iter().map(|s| s.name.as_str()).collect();
+                Err(Error::request(format!("there is no snapshot `{name}`"))
+                    .with_hint(format!("snapshots are {}", known.join(", "))))
+            }
+        },
+        (None, [only]) => Ok(only.as_of_us),
+        _ => Ok(None),
+    }
+}
+
+pub(crate) fn trace_error(error: TraceError) -> Error {
     match error {
         TraceError::Table(error) => error.into(),
         TraceError::AmbiguousPrefix { .. } => {

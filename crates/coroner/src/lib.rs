@@ -20,6 +20,7 @@
 //! ```
 
 mod ask;
+mod batches;
 mod cache;
 mod collect;
 mod diff;
@@ -45,6 +46,7 @@ mod window;
 
 pub use ::dumps::{LiveLogin, LiveOptions, LiveTarget, Secret, redacted};
 pub use ::ingest::{Amendment, Custody, IngestOptions, IngestReport, ParseReport, Progress, Quiet};
+pub use analysis::batches::{BatchLine, BatchesReport, StepLine};
 pub use analysis::clock::{ClockReport, Interval as ClockInterval};
 pub use analysis::diff::{DiffEvent, DiffOptions, RowDiff, TableDiff};
 pub use analysis::frames::{FrameError, frame};
@@ -52,6 +54,7 @@ pub use ask::{
     TraceQuestion, Traced, amend, check_definitions, forget, ingest, node_rules, parse,
     read_definitions, set_nodes, trace,
 };
+pub use batches::{BatchesFound, BatchesQuestion, batches};
 pub use cache::{Cache, CacheEntry};
 pub use case::{NodeRule, SourceKind};
 pub use collect::{CollectCommand, CollectTargets, Collector, collect_commands, shell_quoted};

@@ -2,7 +2,7 @@
 
 use super::TraceError;
 use super::links::Batches;
-use super::rows::{DbTime, Tables};
+use super::rows::{DbTime, Rows, Tables};
 use model::RowFilter;
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ pub(crate) struct History {
     by_tx: BTreeMap<i64, Tx>,
     /// Whether the rows say how final a receipt is (May 2025 on). Code before that noted receipts only
     /// once their block was final.
-    pub(super) has_finality: bool,
+    pub(crate) has_finality: bool,
 }
 
 impl History {
@@ -42,27 +42,30 @@ impl History {
             &["eth_tx_id", "created_at", "updated_at", "confirmed_at"],
             &RowFilter::All,
         )?;
-        Ok(rows.map(|rows| {
-            let mut by_tx: BTreeMap<i64, Tx> = BTreeMap::new();
-            for row in 0..rows.len() {
-                let Some(id) = rows.int(row, "eth_tx_id") else {
-                    continue;
-                };
-                let tx = by_tx.entry(id).or_default();
-                tx.attempts += 1;
-                let signed = rows.time(row, "created_at");
-                tx.first_signed = earliest(tx.first_signed, signed);
-                tx.last_signed = latest(tx.last_signed, signed);
-                if let Some(noticed) = rows.time(row, "confirmed_at") {
-                    tx.noticed = Some(noticed);
-                    tx.mined_signed = signed;
-                }
+        Ok(rows.map(|rows| History::of_rows(&rows, has_finality)))
+    }
+
+    /// Sums up rows of `eth_txs_history`.
+    pub(crate) fn of_rows(rows: &Rows, has_finality: bool) -> History {
+        let mut by_tx: BTreeMap<i64, Tx> = BTreeMap::new();
+        for row in 0..rows.len() {
+            let Some(id) = rows.int(row, "eth_tx_id") else {
+                continue;
+            };
+            let tx = by_tx.entry(id).or_default();
+            tx.attempts += 1;
+            let signed = rows.time(row, "created_at");
+            tx.first_signed = earliest(tx.first_signed, signed);
+            tx.last_signed = latest(tx.last_signed, signed);
+            if let Some(noticed) = rows.time(row, "confirmed_at") {
+                tx.noticed = Some(noticed);
+                tx.mined_signed = signed;
             }
-            History {
-                by_tx,
-                has_finality,
-            }
-        }))
+        }
+        History {
+            by_tx,
+            has_finality,
+        }
     }
 
     pub(crate) fn tx(&self, id: i64) -> Option<&Tx> {
@@ -73,7 +76,7 @@ impl History {
         self.tx(id).is_some_and(|tx| tx.noticed.is_some())
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = &Tx> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Tx> {
         self.by_tx.values()
     }
 

@@ -25,7 +25,7 @@ const MAINNET_STANDSTILLS: [(i64, i64); 2] = [
 ];
 
 /// What is known of mainnet's finality between two times.
-fn standstill(from: DbTime, to: DbTime) -> String {
+pub(crate) fn standstill(from: DbTime, to: DbTime) -> String {
     if !from.utc || !to.utc {
         return String::new();
     }

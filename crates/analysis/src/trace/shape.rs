@@ -257,13 +257,13 @@ pub struct Step {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<Line>,
     #[serde(skip)]
-    pub(super) confirmed: Option<super::rows::DbTime>,
+    pub(crate) confirmed: Option<super::rows::DbTime>,
     /// An L1 reorg took the confirmation back: the attempt waits again.
     #[serde(skip)]
-    pub(super) is_taken_back: bool,
+    pub(crate) is_taken_back: bool,
     /// An external node's copy.
     #[serde(skip)]
-    pub(super) is_copied: bool,
+    pub(crate) is_copied: bool,
 }
 
 /// A log line that speaks of a step.

@@ -150,14 +150,28 @@ impl EthTxs {
             .txs
             .as_ref()
             .is_some_and(|txs| txs.has("confirmed_eth_tx_history_id"));
-        let (state, mined) = self.state(
-            &step,
-            row.is_some(),
+        let state = state(&Facts {
+            here: row.is_some(),
+            txs_whole: self.txs_whole,
+            has_failed: step.has_failed == Some(true),
+            has_link: step.confirmed_eth_tx_history_id.is_some(),
+            linked_here: linked.is_some(),
+            is_noticed: noticed.is_some(),
+            noticed_has_id: noticed.is_some_and(|attempt| attempt.id.is_some()),
             has_link_column,
-            &attempts,
-            linked,
-            noticed,
-        );
+            has_gas_used: step.gas_used.is_some(),
+            history_whole: self.history_whole,
+            history_confirms: self.history_confirms,
+            has_attempts: !attempts.is_empty(),
+            is_sent: attempts.iter().any(is_sent),
+        });
+        // The attempt that was mined, unless the link names another whose row is gone.
+        let unlinked =
+            |attempt: &&Attempt| step.confirmed_eth_tx_history_id.is_none() || attempt.id.is_none();
+        let mined = match state {
+            Some("confirmed" | "confirmed_unlinked") => linked.or(noticed.filter(unlinked)),
+            _ => None,
+        };
         if state.is_none() {
             tables.warn(format!(
                 "{stage}: the batch names eth_tx {id}, but the evidence does not hold the rows that would say how far it got"
@@ -236,63 +250,83 @@ impl EthTxs {
         step.state = state.map(str::to_owned);
         step
     }
+}
 
-    /// Returns the state and the attempt that was mined.
-    fn state<'a>(
-        &self,
-        step: &Step,
-        here: bool,
-        has_link_column: bool,
-        attempts: &'a [Attempt],
-        linked: Option<&'a Attempt>,
-        noticed: Option<&'a Attempt>,
-    ) -> (Option<&'static str>, Option<&'a Attempt>) {
-        if !here {
-            return match noticed {
-                Some(attempt) => (Some("confirmed"), Some(attempt)),
-                None if self.txs_whole => (Some("eth_tx_missing"), None),
-                None => (None, None),
-            };
-        }
-        if step.has_failed == Some(true) {
-            return (Some("failed"), None);
-        }
-        if let Some(attempt) = linked {
-            return (Some("confirmed"), Some(attempt));
-        }
-        if step.confirmed_eth_tx_history_id.is_some() {
-            // The link is there, its row is not: the database cannot hold that (foreign key), a part
-            // of it can.
-            return match noticed {
-                Some(attempt) if attempt.id.is_none() => (Some("confirmed"), Some(attempt)),
-                _ if self.history_whole => (Some("confirmed_history_missing"), None),
-                _ => (Some("confirmed"), None),
-            };
-        }
-        if let Some(attempt) = noticed {
-            let state = if has_link_column {
-                "confirmed_unlinked"
-            } else {
-                "confirmed"
-            };
-            return (Some(state), Some(attempt));
-        }
-        // gas_used comes from the receipt alone.
-        if step.gas_used.is_some() {
-            return (Some("confirmed_history_missing"), None);
-        }
-        if !self.history_whole || !self.history_confirms {
-            return (None, None);
-        }
-        if attempts.is_empty() {
-            return (Some("saved"), None);
-        }
-        let sent = attempts.iter().any(|attempt| {
-            attempt.sent_successfully != Some(false)
-                && (attempt.sent_at_block.is_some() || attempt.sent_at.is_some())
-        });
-        (Some(if sent { "sent" } else { "signed_unsent" }), None)
+/// What the rows say of one L1 transaction, as far as its state goes.
+pub(crate) struct Facts {
+    /// Its row in `eth_txs` is here.
+    pub(crate) here: bool,
+    /// `eth_txs` can be expected to be whole.
+    pub(crate) txs_whole: bool,
+    pub(crate) has_failed: bool,
+    /// It links to a history row.
+    pub(crate) has_link: bool,
+    /// That history row is here.
+    pub(crate) linked_here: bool,
+    /// An attempt has `confirmed_at`.
+    pub(crate) is_noticed: bool,
+    /// The attempt that has it bears an id that a link could name.
+    pub(crate) noticed_has_id: bool,
+    pub(crate) has_link_column: bool,
+    pub(crate) has_gas_used: bool,
+    /// The history can be expected to be whole.
+    pub(crate) history_whole: bool,
+    /// The history has the column `confirmed_at`.
+    pub(crate) history_confirms: bool,
+    pub(crate) has_attempts: bool,
+    pub(crate) is_sent: bool,
+}
+
+/// The state of an L1 transaction, in the contract's words; `None` if the evidence does not say.
+pub(crate) fn state(facts: &Facts) -> Option<&'static str> {
+    if !facts.here {
+        return match facts.is_noticed {
+            true => Some("confirmed"),
+            false if facts.txs_whole => Some("eth_tx_missing"),
+            false => None,
+        };
     }
+    if facts.has_failed {
+        return Some("failed");
+    }
+    if facts.linked_here {
+        return Some("confirmed");
+    }
+    if facts.has_link {
+        // The link is there, its row is not: the database cannot hold that (foreign key), a part of it
+        // can.
+        let without_id = facts.is_noticed && !facts.noticed_has_id;
+        return Some(if facts.history_whole && !without_id {
+            "confirmed_history_missing"
+        } else {
+            "confirmed"
+        });
+    }
+    if facts.is_noticed {
+        return Some(if facts.has_link_column {
+            "confirmed_unlinked"
+        } else {
+            "confirmed"
+        });
+    }
+    // gas_used comes from the receipt alone.
+    if facts.has_gas_used {
+        return Some("confirmed_history_missing");
+    }
+    if !facts.history_whole || !facts.history_confirms {
+        return None;
+    }
+    Some(match (facts.has_attempts, facts.is_sent) {
+        (false, _) => "saved",
+        (true, true) => "sent",
+        (true, false) => "signed_unsent",
+    })
+}
+
+/// Whether an attempt is known to have been handed to L1.
+fn is_sent(attempt: &Attempt) -> bool {
+    attempt.sent_successfully != Some(false)
+        && (attempt.sent_at_block.is_some() || attempt.sent_at.is_some())
 }
 
 fn attempt(rows: &Rows, row: usize) -> Attempt {

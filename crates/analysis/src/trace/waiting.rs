@@ -206,16 +206,17 @@ pub(crate) fn seconds(us: i64) -> f64 {
     us as f64 / MICROS_PER_SECOND as f64
 }
 
-/// Nearest-rank percentiles.
+/// Nearest-rank percentile of sorted values.
+pub(crate) fn percentile(sorted: &[f64], percent: usize) -> Option<f64> {
+    let at = (sorted.len() * percent).div_ceil(100).max(1) - 1;
+    sorted.get(at).copied()
+}
+
 pub(crate) fn norm(mut seconds: Vec<f64>) -> Norm {
     seconds.sort_by(f64::total_cmp);
-    let rank = |percent: usize| {
-        let at = (seconds.len() * percent).div_ceil(100).max(1) - 1;
-        seconds.get(at).copied()
-    };
     Norm {
-        p50_s: rank(50),
-        p99_s: rank(99),
+        p50_s: percentile(&seconds, 50),
+        p99_s: percentile(&seconds, 99),
         n: seconds.len(),
     }
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
+mod batches;
 mod clock;
 mod diff;
 mod frames;

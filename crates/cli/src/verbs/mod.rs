@@ -1,6 +1,7 @@
 //! One module per verb: what it takes, and `run`.
 
 pub(crate) mod amend;
+pub(crate) mod batches;
 pub(crate) mod cache;
 pub(crate) mod clock;
 pub(crate) mod collect;

@@ -3,7 +3,7 @@
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::ui::Ui;
-use coroner::{Custody, Evidence, LookedAt, Partial};
+use coroner::{Custody, Evidence, LookedAt, Partial, TimeContext, TimeSpec};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,6 +13,26 @@ pub(crate) fn open(ui: &Ui, case: &str) -> Result<Evidence, CliError> {
     let evidence = Evidence::open(case, &ui.settings.open_options())?;
     ui.partial(&evidence.partial());
     Ok(evidence)
+}
+
+/// Reads `--as-of`, and says what came out.
+pub(crate) fn as_of(ui: &Ui, text: Option<&str>) -> Result<Option<i64>, CliError> {
+    let Some(text) = text else { return Ok(None) };
+    let context = TimeContext {
+        zone: ui.settings.zone,
+        ..TimeContext::default()
+    };
+    let us = text.parse::<TimeSpec>()?.resolve(&context)?;
+    ui.note(&format!("as of: {}", model::time::format_utc_short(us)));
+    Ok(Some(us))
+}
+
+/// Reads `--execution-delay`, in seconds.
+pub(crate) fn delay_s(text: Option<&str>) -> Result<Option<f64>, CliError> {
+    match text {
+        Some(text) => Ok(Some(coroner::duration_us(text)? as f64 / 1e6)),
+        None => Ok(None),
+    }
 }
 
 /// Turns a value into a JSON object.

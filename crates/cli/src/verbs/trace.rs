@@ -4,7 +4,7 @@ use super::shared;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::ui::Ui;
-use coroner::{TimeContext, TimeSpec, TraceQuestion};
+use coroner::TraceQuestion;
 use report::{Block, Document};
 use serde_json::Value;
 
@@ -29,22 +29,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
     ui.no_window("trace");
-    let as_of_us = match &args.as_of {
-        Some(text) => {
-            let context = TimeContext {
-                zone: ui.settings.zone,
-                ..TimeContext::default()
-            };
-            let us = text.parse::<TimeSpec>()?.resolve(&context)?;
-            ui.note(&format!("as of: {}", model::time::format_utc_short(us)));
-            Some(us)
-        }
-        None => None,
-    };
-    let execution_delay_s = match &args.execution_delay {
-        Some(text) => Some(coroner::duration_us(text)? as f64 / 1e6),
-        None => None,
-    };
+    let as_of_us = shared::as_of(ui, args.as_of.as_deref())?;
+    let execution_delay_s = shared::delay_s(args.execution_delay.as_deref())?;
     let question = TraceQuestion {
         key: &args.key,
         snapshot: ui.settings.snapshot.as_deref(),

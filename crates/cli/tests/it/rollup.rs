@@ -1,4 +1,4 @@
-//! `trace` with logs beside the dump: each step cites the lines that speak of it, and what line and table
+//! `batches` against the named queries; `trace` with logs beside the dump: each step cites the lines that speak of it, and what line and table
 //! say differently is reported.
 
 use crate::run::{Desk, HASH, repository};
@@ -133,4 +133,81 @@ fn an_execution_delay_is_typed_as_a_length_of_time() {
         2,
         "`soon` is not a length of time",
     );
+}
+
+/// The verb and the portable SQL, which PostgreSQL and DuckDB also answer alike, say the same.
+#[test]
+fn batches_say_what_the_named_queries_say() {
+    let desk = desk();
+    let dump = "e/zksync_local.sql.gz";
+    let batches = desk.json(&["batches", dump, "--format", "json"], 0);
+    let rows = |name: &str| {
+        let args = ["query", dump, name, "--format", "jsonl"];
+        desk.run(&args).lines()
+    };
+    let list = batches["batches"].as_array().unwrap();
+    let steps = rows("rollup/batches");
+    assert!(list.len() > 150, "{}", list.len());
+    assert_eq!(steps.len(), 3 * list.len());
+    let utc = |time: &Value| {
+        time.as_str()
+            .map(|time| time.trim_end_matches('Z').to_owned())
+    };
+    for (step, batch) in steps.iter().zip(list.iter().flat_map(|batch| [batch; 3])) {
+        let ours = |key: &str| &batch[format!("{}_{key}", step["stage"].as_str().unwrap())];
+        assert_eq!(step["l1_batch_number"], batch["number"]);
+        for key in ["eth_tx_id", "l1_tx_hash"] {
+            assert_eq!(step[key], *ours(key), "{step}");
+        }
+        for (sql, verb) in [
+            ("saved_at", "saved_at"),
+            ("noticed_at", "noticed_at"),
+            ("first_sent_at", "sent_at"),
+        ] {
+            assert_eq!(utc(&step[sql]), utc(ours(verb)), "{step}");
+        }
+    }
+    let resends = batches["resends"].as_array().unwrap();
+    // The verb tells of those that a batch links to.
+    let linked = |row: &Value| {
+        steps
+            .iter()
+            .any(|step| step["eth_tx_id"] == row["eth_tx_id"])
+    };
+    let mut expected = rows("rollup/resent_l1_transactions");
+    expected.retain(linked);
+    assert!(!resends.is_empty());
+    assert_eq!(resends.len(), expected.len());
+    for (ours, theirs) in resends.iter().zip(&expected) {
+        for key in [
+            "eth_tx_id",
+            "attempts",
+            "mined_attempt",
+            "first_base_fee_per_gas_wei",
+            "last_base_fee_per_gas_wei",
+        ] {
+            assert_eq!(ours[key], theirs[key], "{theirs}");
+        }
+        for key in ["first_signed_at", "last_signed_at", "noticed_at"] {
+            assert_eq!(utc(&ours[key]), utc(&theirs[key]), "{theirs}");
+        }
+    }
+    // The first screen says where each step stands.
+    let text = desk.run(&["batches", dump, "--format", "table"]).stdout;
+    for stand in batches["stands"].as_array().unwrap() {
+        let line = format!(
+            "{:<8} up to {}, noticed",
+            stand["step"].as_str().unwrap(),
+            stand["highest"]
+        );
+        assert!(text.contains(&line), "{line} in {text}");
+    }
+    let csv = desk.run(&["batches", dump, "--format", "csv"]).stdout;
+    assert!(csv.starts_with("number,is_sealed,"), "{csv}");
+    assert_eq!(csv.lines().count(), list.len() + 1);
+    // The same from a case.
+    desk.json(&["ingest", "x.case", dump, "--format", "json"], 0);
+    let from_case = desk.json(&["batches", "x.case", "--format", "json"], 0);
+    assert_eq!(from_case["batches"], batches["batches"]);
+    assert_eq!(from_case["stands"], batches["stands"]);
 }

@@ -55,6 +55,7 @@ fn list(verb: &str) -> bool {
             | "show"
             | "sql"
             | "query"
+            | "batches"
             | "queries"
             | "formats"
             | "cache"
@@ -70,7 +71,7 @@ fn schemas_are_schemas() {
         assert!(jsonschema::meta::is_valid(&schema), "{:?}", item.path());
         count += 1;
     }
-    assert_eq!(count, 25);
+    assert_eq!(count, 26);
 }
 
 #[test]
@@ -145,6 +146,9 @@ fn answers_on_the_samples() {
     let dump = dump.to_str().unwrap();
     check(&desk, &["trace", dump, HASH], &[0]);
     check(&desk, &["trace", dump, "batch:7716"], &[0, 1]);
+    check(&desk, &["batches", dump], &[0]);
+    check(&desk, &["batches", dump, "--from", "2023-09-18"], &[0]);
+    check(&desk, &["batches", dump, "--to", "2020-01-01"], &[1]);
     check(&desk, &["tables", dump], &[0]);
 }
 

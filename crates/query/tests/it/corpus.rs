@@ -111,6 +111,39 @@ pub(crate) fn stuck_jobs_agree(postgres: &Postgres, golden: &Golden) {
     );
 }
 
+/// The same for a query over all of a rollup's batches; the databases are those that [`trace_agrees`] made.
+pub(crate) fn batches_agree(postgres: &Postgres, name: &str, golden: &Golden, least_rows: usize) {
+    let dumps = Path::new(DUMPS);
+    if !dumps.exists() {
+        eprintln!("SKIPPED: no corpus at {DUMPS}");
+        return;
+    }
+    let queries = Queries::builtin().unwrap();
+    let query = queries.get(name).unwrap();
+    let params = query.bind(&[]).unwrap();
+    for dump in ["z2023", "znew"] {
+        let theirs = postgres.ask(dump, query, &params);
+        assert!(theirs.len() > least_rows, "{dump} {name}: {}", theirs.len());
+        let tables: Vec<Table> = golden
+            .tables
+            .iter()
+            .map(|table| copied(postgres, dump, table))
+            .collect();
+        let folder = tempfile::tempdir().unwrap();
+        let engine = fixture::engine(&tables, folder.path());
+        let ours = oracle::rows_of(&engine.sql(&query.sql, &params).unwrap());
+        assert_eq!(ours, theirs, "{dump} {name}");
+        let ask = oracle::Ask {
+            sql: query.sql.clone(),
+            params: params.clone(),
+        };
+        if let Some(duckdb) = oracle::duckdb(&fixture::duckdb_setup(&tables, folder.path()), &[ask])
+        {
+            assert_eq!(duckdb[0], theirs, "{dump} {name}");
+        }
+    }
+}
+
 /// Each table has as many rows as PostgreSQL counts, and each row a reference of its own.
 fn every_row_can_be_shown(source: &dumps::DumpSource, postgres: &Postgres, dump: &str) {
     let tables = source.tables();

@@ -92,6 +92,13 @@ fn database_queries_mean_the_same_to_postgres() {
     crate::corpus::trace_agrees(&postgres, &trace);
     let jobs = golden(queries.get("rollup/stuck_prover_jobs").unwrap());
     crate::corpus::stuck_jobs_agree(&postgres, &jobs);
+    for (name, least_rows) in [
+        ("rollup/batches", 900),
+        ("rollup/resent_l1_transactions", 10),
+    ] {
+        let golden = golden(queries.get(name).unwrap());
+        crate::corpus::batches_agree(&postgres, name, &golden, least_rows);
+    }
 }
 
 /// Design §6: what the engines do not all understand alike has no place under `queries/`.

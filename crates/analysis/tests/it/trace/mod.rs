@@ -5,4 +5,4 @@ mod fates;
 pub(crate) mod memory;
 mod rules;
 mod sample;
-mod waits;
+pub(crate) mod waits;

@@ -13,21 +13,21 @@ fn at(time: &str) -> TraceOptions {
 
 /// Batches 1 to 20, each a minute after the other, their steps confirmed 120, 240 and 360 seconds after
 /// they were sealed; `eth_txs` and its history as the caller says.
-struct Chain {
+pub(crate) struct Chain {
     batches: Vec<String>,
-    txs: Vec<String>,
-    history: Vec<String>,
+    pub(crate) txs: Vec<String>,
+    pub(crate) history: Vec<String>,
 }
 
 /// 2023-05-12 12:00:00.
-const START_S: i64 = 1_683_892_800;
+pub(crate) const START_S: i64 = 1_683_892_800;
 
 fn civil(second: i64) -> String {
     model::time::format_civil((START_S + second) * 1_000_000).replace('T', "_")
 }
 
 impl Chain {
-    fn settled() -> Chain {
+    pub(crate) fn settled() -> Chain {
         let mut chain = Chain {
             batches: Vec::new(),
             txs: Vec::new(),
@@ -49,7 +49,7 @@ impl Chain {
         chain
     }
 
-    fn batch(&mut self, number: i64, sealed: i64, links: [Option<i64>; 3]) {
+    pub(crate) fn batch(&mut self, number: i64, sealed: i64, links: [Option<i64>; 3]) {
         let link = |id: Option<i64>| id.map_or("-".to_owned(), |id| id.to_string());
         self.batches.push(format!(
             "{number} {} t {} {} {} {}",
@@ -61,7 +61,7 @@ impl Chain {
         ));
     }
 
-    fn tx(&mut self, id: i64, nonce: i64, has_failed: bool, linked: bool) {
+    pub(crate) fn tx(&mut self, id: i64, nonce: i64, has_failed: bool, linked: bool) {
         let link = if linked {
             id.to_string()
         } else {
@@ -73,10 +73,13 @@ impl Chain {
     }
 
     /// The attempt's id is its transaction's (or above 1000, if there are several).
-    fn attempt(&mut self, id: i64, signed: i64, noticed: Option<i64>) {
+    pub(crate) fn attempt(&mut self, id: i64, signed: i64, noticed: Option<i64>) {
         let count = self.history.len() as i64;
-        let of = format!(" {id} ");
-        let again = self.history.iter().any(|row| row.contains(&of));
+        let of = id.to_string();
+        let again = self
+            .history
+            .iter()
+            .any(|row| row.split(' ').nth(1) == Some(of.as_str()));
         let own = if again { 1000 + count } else { id };
         self.history.push(format!(
             "{own} {id} 0x{own:064x} {} 17 {}",
@@ -85,7 +88,7 @@ impl Chain {
         ));
     }
 
-    fn memory(&self) -> Memory {
+    pub(crate) fn memory(&self) -> Memory {
         fn rows(rows: &[String]) -> Vec<&str> {
             rows.iter().map(String::as_str).collect()
         }
@@ -108,7 +111,7 @@ impl Chain {
     }
 }
 
-fn second(second: i64) -> String {
+pub(crate) fn second(second: i64) -> String {
     model::time::format_utc((START_S + second) * 1_000_000)
 }
 

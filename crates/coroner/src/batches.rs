@@ -1,0 +1,97 @@
+//! `batches`: the life of every batch of a rollup.
+
+use crate::ask::{snapshot_time, trace_error};
+use crate::{
+    Error, Evidence, OpenOptions, Partial, PlainDumps, TimeContext, TimeSpec, Window, Zone,
+};
+use analysis::batches::{BatchesOptions, BatchesReport};
+use analysis::trace::TraceOptions;
+use std::path::Path;
+
+/// What is asked of the batches.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BatchesQuestion<'a> {
+    /// Which snapshot of a database.
+    pub snapshot: Option<&'a str>,
+    /// The time to judge waiting by, in microseconds UTC.
+    pub as_of_us: Option<i64>,
+    /// The delay that L1 demands between commit and execution, in seconds.
+    pub execution_delay_s: Option<f64>,
+    /// Only batches that began from then on.
+    pub from: Option<TimeSpec>,
+    /// Only batches that began before.
+    pub to: Option<TimeSpec>,
+    /// The zone of times typed without one.
+    pub zone: Option<Zone>,
+    /// List at most so many batches, the newest.
+    pub limit: Option<usize>,
+}
+
+/// The batches, and what could not be read.
+#[derive(Clone, Debug)]
+pub struct BatchesFound {
+    /// The answer in the contract's shape.
+    pub report: BatchesReport,
+    /// The window as resolved.
+    pub window: Window,
+    /// What could not be read.
+    pub partial: Vec<Partial>,
+}
+
+/// Tells the life of every batch: sealed, committed, proven, executed, with its waits. Plain dumps are
+/// asked as they lie; anything else goes through a case.
+///
+/// ```no_run
+/// let question = coroner::BatchesQuestion::default();
+/// let found = coroner::batches("dump.sql.gz", &question, &coroner::OpenOptions::default())?;
+/// for stand in &found.report.stands {
+///     println!("{}: {:?}, next {:?}", stand.step, stand.highest, stand.next);
+/// }
+/// # Ok::<(), coroner::Error>(())
+/// ```
+///
+/// # Errors
+/// If the evidence cannot be opened, or has none of the tables.
+pub fn batches(
+    path: impl AsRef<Path>,
+    question: &BatchesQuestion<'_>,
+    options: &OpenOptions,
+) -> Result<BatchesFound, Error> {
+    let path = path.as_ref();
+    let answer = |tables: &dyn model::TableSource, dumped_at_us: Option<i64>| {
+        let context = TimeContext {
+            zone: question.zone.unwrap_or(Zone::UTC),
+            newest_us: question.as_of_us.or(dumped_at_us),
+            ..TimeContext::default()
+        };
+        let window = Window::resolve(question.from, question.to, &context)?;
+        let options = BatchesOptions {
+            trace: TraceOptions {
+                as_of_us: question.as_of_us,
+                dumped_at_us,
+                execution_delay_s: question.execution_delay_s,
+            },
+            window: window.is_given().then(|| window.bounds()),
+            limit: question.limit,
+        };
+        let report = analysis::batches::batches(tables, &options).map_err(trace_error)?;
+        Ok::<_, Error>((report, window))
+    };
+    if let Some(dumps) = PlainDumps::open(path, options, question.snapshot)? {
+        let (report, window) = answer(&dumps, dumps.dumped_at_us())?;
+        return Ok(BatchesFound {
+            report,
+            window,
+            partial: dumps.partial(),
+        });
+    }
+    let evidence = Evidence::open(path, options)?;
+    let dumped_at_us = snapshot_time(&evidence, question.snapshot)?;
+    let tables = evidence.case().table_source(question.snapshot);
+    let (report, window) = answer(&tables, dumped_at_us)?;
+    Ok(BatchesFound {
+        report,
+        window,
+        partial: evidence.partial(),
+    })
+}
