@@ -1,5 +1,6 @@
 //! `info`: what a case holds.
 
+use crate::zones::DatabaseZone;
 use crate::{Error, Evidence, Partial};
 use case::{Manifest, Source, SourceKind};
 use model::time::{format_offset, format_utc};
@@ -270,7 +271,7 @@ pub struct InfoSchema {
 pub struct InfoSnapshotZone {
     /// `+00:00`; null if nobody knows, or it changed.
     pub value: Option<String>,
-    /// `rows`, `given`, or `none`.
+    /// `rows`, `logs`, `given`, or `none`.
     pub basis: String,
     /// What was compared.
     pub by: Option<String>,
@@ -372,7 +373,11 @@ impl Evidence {
                 })
                 .collect(),
             skipped: manifest.skipped.clone(),
-            snapshots: manifest.snapshots.iter().map(info_snapshot).collect(),
+            snapshots: manifest
+                .snapshots
+                .iter()
+                .map(|snapshot| info_snapshot(snapshot, self.database_zone(snapshot)))
+                .collect(),
             totals: totals(manifest),
             gaps: Vec::new(),
             parser: formats::Catalogue::builtin().parser_version().to_owned(),
@@ -585,7 +590,7 @@ fn zones(source: &Source) -> (InfoZone, Vec<InfoZone>) {
     (main, if differ { all } else { Vec::new() })
 }
 
-fn info_snapshot(snapshot: &case::Snapshot) -> InfoSnapshot {
+fn info_snapshot(snapshot: &case::Snapshot, zone: DatabaseZone) -> InfoSnapshot {
     InfoSnapshot {
         name: snapshot.name.clone(),
         source: snapshot.source.clone(),
@@ -594,7 +599,7 @@ fn info_snapshot(snapshot: &case::Snapshot) -> InfoSnapshot {
         schema_version: snapshot.schema_version.clone(),
         schemas: crate::snapshots::schemas(snapshot),
         as_of: snapshot.as_of_us.map(format_utc),
-        zone: crate::snapshots::zone(snapshot),
+        zone: crate::snapshots::zone(zone),
         tables: snapshot
             .tables
             .iter()

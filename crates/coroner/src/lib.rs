@@ -43,6 +43,7 @@ mod sql;
 mod tables;
 mod timeline;
 mod window;
+mod zones;
 
 pub use ::dumps::{LiveLogin, LiveOptions, LiveTarget, Secret, redacted};
 pub use ::ingest::{Amendment, Custody, IngestOptions, IngestReport, ParseReport, Progress, Quiet};

@@ -1,7 +1,7 @@
 //! Milestones: rows of database tables that say when something happened, as rows of a timeline.
 
+use crate::zones::DatabaseZone;
 use crate::{Error, Evidence, Window};
-use case::Snapshot;
 use model::time::{MICROS_PER_SECOND, format_civil, format_utc};
 use model::{Batch, ColumnType, RowFilter, TableInfo, TableSource};
 use serde_json::{Map, Value, json};
@@ -75,9 +75,10 @@ impl Evidence {
         let mut found = Vec::new();
         for snapshot in &self.manifest().snapshots {
             let tables = self.case().table_source(Some(&snapshot.name));
+            let from = (snapshot.name.as_str(), &self.database_zone(snapshot));
             for info in tables.tables() {
                 for mark in MARKS.iter().filter(|mark| mark.table == info.name) {
-                    take(&tables, &info, snapshot, mark, window, &mut found)?;
+                    take(&tables, &info, from, mark, window, &mut found)?;
                 }
             }
         }
@@ -99,7 +100,7 @@ fn reference(row: &Map<String, Value>) -> &str {
 fn take(
     tables: &dyn TableSource,
     info: &TableInfo,
-    snapshot: &Snapshot,
+    (snapshot, zone): (&str, &DatabaseZone),
     mark: &Mark,
     window: &Window,
     found: &mut Vec<Milestone>,
@@ -130,7 +131,7 @@ fn take(
         };
         let (ts, order_us, basis) = match time_type {
             ColumnType::TimestampUtc => (Some(value), value, "written"),
-            ColumnType::TimestampCivil => match snapshot.zone_seconds {
+            ColumnType::TimestampCivil => match zone.at(value) {
                 Some(zone) => {
                     let us = value.saturating_sub(i64::from(zone) * MICROS_PER_SECOND);
                     (Some(us), us, "written")
@@ -160,7 +161,7 @@ fn take(
             "process": null,
             "client": null,
             "level": null,
-            "component": snapshot.name,
+            "component": snapshot,
             "kind": mark.kind,
             "message": text(mark.text, &batch, row),
             "fields": fields,

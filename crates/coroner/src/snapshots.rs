@@ -1,6 +1,7 @@
 //! What is known of a snapshot beside its rows: whose schema it is, and its clock's zone.
 
 use crate::info::date_of;
+use crate::zones::DatabaseZone;
 use crate::{InfoSchema, InfoSnapshotZone, InfoZoneChange};
 use case::Snapshot;
 use chain::rollup::{SchemaTable, read_schema};
@@ -54,10 +55,10 @@ pub(crate) fn schemas(snapshot: &Snapshot) -> Vec<InfoSchema> {
 }
 
 /// Says in which zone a snapshot's clock wrote, and how that became known.
-pub(crate) fn zone(snapshot: &Snapshot) -> InfoSnapshotZone {
-    let found = &snapshot.zone;
+pub(crate) fn zone(zone: DatabaseZone) -> InfoSnapshotZone {
+    let (seconds, found) = zone.told();
     InfoSnapshotZone {
-        value: snapshot.zone_seconds.map(format_offset),
+        value: seconds.map(format_offset),
         basis: match found.basis.as_str() {
             "" => "none".to_owned(),
             basis => basis.to_owned(),

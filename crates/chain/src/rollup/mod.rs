@@ -6,6 +6,8 @@
 
 mod schema;
 mod zone;
+mod zone_pairs;
 
 pub use schema::{SchemaReading, SchemaTable, read_schema};
 pub use zone::{ZoneReading, ZoneWitnesses};
+pub use zone_pairs::ZonePairs;

@@ -164,6 +164,76 @@ fn the_zone_of_a_database_is_solved_from_its_rows() {
     );
 }
 
+/// A dump of L1 transactions: id and the civil second in which its row was written.
+fn eth_txs(rows: impl Iterator<Item = (i64, i64)>) -> String {
+    let rows: String = rows
+        .map(|(id, written_s)| {
+            let written = model::time::format_civil(written_s * 1_000_000 + 2_000);
+            format!("{id}\t{}\n", written.replace('T', " "))
+        })
+        .collect();
+    format!(
+        "CREATE TABLE public.eth_txs (\n    id integer NOT NULL,\n    created_at timestamp without time zone NOT NULL\n);\n\n\
+         COPY public.eth_txs (id, created_at) FROM stdin;\n{rows}\\.\n\n"
+    )
+}
+
+#[test]
+fn the_zone_of_a_database_is_solved_from_log_lines() {
+    let desk = Desk::new();
+    let saved_s = |n: i64| 1_695_008_663 + n * 600;
+    let log = |shift_s: i64| -> String {
+        (0..6)
+            .map(|n| {
+                format!(
+                    "{}Z  INFO zksync_core::eth_sender::eth_tx_aggregator: eth_tx with ID {} for op commit was saved for \
+                     L1 batches L1BatchNumber({n})..=L1BatchNumber({n})\n",
+                    model::time::format_civil((saved_s(n) + shift_s) * 1_000_000),
+                    41_073 + n
+                )
+            })
+            .collect()
+    };
+    // Six rows beside lines, and one of half a year later.
+    let shanghai = || {
+        let rows = (0..6).map(|n| (41_073 + n, saved_s(n) + 28_800));
+        eth_txs(rows.chain([(50_000, saved_s(0) + 28_800 + 180 * 86_400)]))
+    };
+    let disagree = eth_txs((0..6).map(|n| (41_073 + n, saved_s(n) + 28_800 + n * 60)));
+    let two_zones = eth_txs((0..6).map(|n| (41_073 + n, saved_s(n) + 3_600 * (1 + n % 2))));
+    desk.write("e/server.log", log(0))
+        .write("e/shanghai.sql", shanghai())
+        .write("alone/shanghai.sql", shanghai())
+        .write("disagree/server.log", log(0))
+        .write("disagree/late.sql", disagree)
+        .write("servers/one.log", log(0))
+        .write("servers/other.log", log(7_200))
+        .write("servers/shanghai.sql", shanghai())
+        .write("two/server.log", log(0))
+        .write("two/zones.sql", two_zones);
+    let zone = snapshot(&desk, "e")["zone"].clone();
+    assert_eq!(zone["value"], "+08:00", "{zone}");
+    assert_eq!(zone["basis"], "logs");
+    assert_eq!((&zone["witnesses"], &zone["rows"]), (&6.into(), &6.into()));
+    // The timeline puts the rows beside the lines; of a day without lines it says nothing.
+    let timeline = desk.run(&["timeline", "e", "--format", "jsonl"]);
+    let times: Vec<Value> = timeline
+        .lines()
+        .into_iter()
+        .filter(|row| row["component"] == "shanghai")
+        .map(|row| row["ts"].clone())
+        .collect();
+    assert_eq!(times.len(), 7, "{timeline:?}");
+    assert_eq!(times[0], "2023-09-18T03:44:23.002000Z");
+    assert_eq!(times[6], Value::Null);
+    // Without a log, where pairs disagree, or beside two servers that count alike, nobody knows.
+    for evidence in ["alone", "disagree", "servers", "two"] {
+        let zone = snapshot(&desk, evidence)["zone"].clone();
+        let told = (&zone["value"], &zone["basis"]);
+        assert_eq!(told, (&Value::Null, &"none".into()), "{evidence}");
+    }
+}
+
 /// A dump of L1 batches: number and whether it is sealed.
 fn batches(rows: &[(i64, char)]) -> String {
     let rows: String = rows
