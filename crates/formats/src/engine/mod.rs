@@ -26,7 +26,7 @@ use model::{Field, Stamp};
 
 /// Changes whenever an engine, the framing or the wrappers change what a record holds: part of the
 /// parser version.
-pub(crate) const ENGINE_VERSION: u32 = 2;
+pub(crate) const ENGINE_VERSION: u32 = 3;
 
 /// An engine that a definition can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
