@@ -36,7 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "bench",
         &[
-            "coroner", "ingest", "case", "formats", "evidence", "testkit", "model",
+            "coroner", "ingest", "case", "dumps", "formats", "evidence", "testkit", "model",
         ],
     ),
 ];
@@ -48,6 +48,8 @@ const ENGINES: &[(&str, &str)] = &[
     ("polars", "analysis"),
     ("datafusion", "query"),
     ("tantivy", "index"),
+    ("rusqlite", "dumps"),
+    ("postgres", "dumps"),
     ("clap", "cli"),
 ];
 
