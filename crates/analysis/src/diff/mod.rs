@@ -3,7 +3,7 @@
 //! Rows are matched by primary key and compared by digests, so that memory holds some fifty bytes per row of the
 //! first snapshot and nothing of the second; only rows that differ are read again. What a set of differences
 //! means in zkSync Era's databases (a revert, failed transactions cleared, confirmations taken back)
-//! is named in [`events`].
+//! is named in `events`.
 
 mod cells;
 mod compare;

@@ -16,7 +16,7 @@ pub use runs::{KeyRange, TextKind, key_of_bytes, keys_in_text};
 
 use model::{Batch, Column, ColumnData, ColumnType};
 
-/// Which rules of [`runs`] filed a source's hashes: what [`crate::Source::hashes`] says of a whole source.
+/// Which rules of `runs` filed a source's hashes: what [`crate::Source::hashes`] says of a whole source.
 pub const HASH_RULES: u32 = 1;
 
 /// Rows of the hash table on their way.
