@@ -13,7 +13,7 @@ pub use shape::{BatchLine, BatchesReport, Fees, Gap, Missing, Resend, Stand, Ste
 use crate::trace::links::{Batches, STAGES};
 use crate::trace::rows::{DbTime, Tables};
 use crate::trace::waiting::{self, Judge};
-use crate::trace::zone::{as_of, creation_lags, solve_zone, to_utc};
+use crate::trace::zone::{as_of, creations, solve_zone, to_utc};
 use crate::trace::{LookedAt, TraceError, TraceOptions};
 use model::time::MICROS_PER_SECOND;
 use model::{RowFilter, TableSource};
@@ -33,12 +33,12 @@ pub struct BatchesOptions {
 /// The waits that are measured: how long a batch stayed open, then each step on L1, then all of them.
 pub(crate) const WAITS: [&str; 5] = ["seal", "commit", "prove", "execute", "whole"];
 
-/// How long after their block's time rows of miniblocks were created. A row of a batch may be written only when
+/// When rows of miniblocks were created, and their block's time. A row of a batch may be written only when
 /// the batch is full: then it tells no zone.
-fn miniblock_lags(tables: &mut Tables<'_>) -> Result<Vec<i64>, TraceError> {
+fn miniblock_creations(tables: &mut Tables<'_>) -> Result<Vec<(i64, i64)>, TraceError> {
     let columns = ["timestamp", "created_at"];
     let rows = tables.read("miniblocks", &columns, &RowFilter::All)?;
-    Ok(rows.as_ref().map_or_else(Vec::new, creation_lags))
+    Ok(rows.as_ref().map_or_else(Vec::new, creations))
 }
 
 /// Reads the batches of a rollup's database.
@@ -52,8 +52,8 @@ pub fn batches(
     let mut tables = Tables::new(source)?;
     let all = Batches::read(&mut tables)?;
     let sends = Sends::read(&mut tables)?;
-    let zone = match solve_zone(all.creation_lags()) {
-        None => solve_zone(miniblock_lags(&mut tables)?),
+    let zone = match solve_zone(&all.creations()) {
+        None => solve_zone(&miniblock_creations(&mut tables)?),
         zone => zone,
     };
     let as_of = as_of(&tables, zone.as_ref(), &options.trace);

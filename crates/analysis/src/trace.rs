@@ -32,7 +32,7 @@ pub use shape::{
     LogRow, LookedAt, Norm, Path, Step, Trace, TransactionRow, Waiting, Zone,
 };
 
-pub(crate) use zone::{creation_lags, solve_zone, to_utc};
+pub(crate) use zone::{creations, solve_zone, to_utc};
 
 use model::{TableError, TableSource};
 

@@ -162,6 +162,20 @@ impl<'r> Input<'r> {
         }
     }
 
+    /// Moves bytes of the window into `buffer`, at most `left` of them, which it counts down; line feeds in them are
+    /// not counted.
+    pub(crate) fn take(&mut self, buffer: &mut [u8], left: &mut u64) -> usize {
+        let window = self.window();
+        let used = buffer
+            .len()
+            .min(window.len())
+            .min(usize::try_from(*left).unwrap_or(usize::MAX));
+        buffer[..used].copy_from_slice(&window[..used]);
+        self.consume_lines(used, 0);
+        *left -= used as u64;
+        used
+    }
+
     /// Gives up the first `n` bytes and returns how many line feeds they hold.
     pub(crate) fn consume(&mut self, n: usize) -> u64 {
         let lines = memchr::memchr_iter(b'\n', &self.window()[..n]).count() as u64;

@@ -4,7 +4,7 @@
 use super::table::{COLUMNS, MARKS, Part, SPECS, Spec, System};
 use super::{JobsError, JobsOptions};
 use crate::rows::{DbTime, Rows, i64_in};
-use crate::trace::{AsOf, Zone, creation_lags, solve_zone, to_utc};
+use crate::trace::{AsOf, Zone, creations, solve_zone, to_utc};
 use chain::requeue::{Rule, SchemaAge, Status};
 use model::time::{format_offset, format_utc};
 use model::{RowFilter, TableError, TableInfo, TableSource};
@@ -128,7 +128,7 @@ impl Loaded {
             .transpose()?;
         let zone = batches
             .as_ref()
-            .and_then(|rows| solve_zone(creation_lags(rows)))
+            .and_then(|rows| solve_zone(&creations(rows)))
             .or_else(|| options.zone_seconds.map(known_zone));
         let mut newest: Option<DbTime> = batches.as_ref().and_then(newest_of);
         let mut tables = Vec::new();

@@ -3,7 +3,7 @@
 use super::TraceError;
 use super::rows::{DbTime, Rows, Tables};
 use super::shape::BatchRange;
-use super::zone::creation_lags;
+use super::zone::creations;
 use model::RowFilter;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -114,9 +114,9 @@ impl Batches {
         numbers
     }
 
-    /// Differences between row creation and block time, in microseconds.
-    pub(crate) fn creation_lags(&self) -> Vec<i64> {
-        self.rows.as_ref().map_or_else(Vec::new, creation_lags)
+    /// When rows were created, and the time of their block.
+    pub(crate) fn creations(&self) -> Vec<(i64, i64)> {
+        self.rows.as_ref().map_or_else(Vec::new, creations)
     }
 
     /// The last precommit of a batch, where the chain has them.

@@ -7,7 +7,7 @@ use super::rows::{Rows, Tables, i64_in};
 use super::shape::{BatchRange, BatchRow, LookedAt, Path, Step, Trace, Zone};
 use super::step::EthTxs;
 use super::waiting::{Judge, Subject};
-use super::zone::{as_of, creation_lags, solve_zone};
+use super::zone::{as_of, creations, solve_zone};
 use super::{TraceError, TraceOptions, notice, pruned};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,13 +45,13 @@ pub(super) fn walk(
             &i64_in("number", located.miniblocks.iter().copied()),
         )?
     };
-    let mut lags = batches.creation_lags();
+    let mut created = batches.creations();
     if let Some(rows) = &miniblocks {
-        lags.extend(creation_lags(rows));
+        created.extend(creations(rows));
     }
     let numbers: BTreeSet<i64> = located.batches.union(&linked).copied().collect();
-    let inside = miniblocks_inside(tables, &numbers, &mut lags)?;
-    let zone = solve_zone(lags);
+    let inside = miniblocks_inside(tables, &numbers, &mut created)?;
+    let zone = solve_zone(&created);
 
     // First the stretch to the batch, so that all L1 transactions are read at once.
     let mut path: Vec<Path> = Vec::new();
@@ -129,7 +129,7 @@ pub(super) fn walk(
 fn miniblocks_inside(
     tables: &mut Tables<'_>,
     batches: &BTreeSet<i64>,
-    lags: &mut Vec<i64>,
+    created: &mut Vec<(i64, i64)>,
 ) -> Result<BTreeMap<i64, BatchRange>, TraceError> {
     let mut inside: BTreeMap<i64, BatchRange> = BTreeMap::new();
     if batches.is_empty() || !tables.has_column("miniblocks", "l1_batch_number") {
@@ -141,7 +141,7 @@ fn miniblocks_inside(
         &i64_in("l1_batch_number", batches.iter().copied()),
     )?;
     let Some(rows) = rows else { return Ok(inside) };
-    lags.extend(creation_lags(&rows));
+    created.extend(creations(&rows));
     for row in 0..rows.len() {
         let batch = rows.int(row, "l1_batch_number");
         if let (Some(batch), Some(number)) = (batch, rows.int(row, "number")) {

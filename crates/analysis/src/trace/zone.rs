@@ -3,42 +3,36 @@
 use super::TraceOptions;
 use super::rows::{DbTime, Rows, Tables};
 use super::shape::{AsOf, Zone};
+use chain::rollup::ZoneWitnesses;
 use model::time::{MICROS_PER_SECOND, format_offset, format_utc};
 
-pub(crate) fn creation_lags(rows: &Rows) -> Vec<i64> {
+/// When rows were created, as the database's clock said, and the time of their block, in microseconds.
+pub(crate) fn creations(rows: &Rows) -> Vec<(i64, i64)> {
     (0..rows.len())
         .filter_map(|row| {
             let created = rows.time(row, "created_at").filter(|time| !time.utc)?;
-            Some(created.us - rows.int(row, "timestamp")? * MICROS_PER_SECOND)
+            let block_us = rows.int(row, "timestamp")?.checked_mul(MICROS_PER_SECOND)?;
+            Some((created.us, block_us))
         })
         .collect()
 }
 
-/// A row is created seconds after the time of its block; the least such difference, rounded to a
-/// quarter of an hour, is the zone of the database's clock. A node that copied its rows later has no
-/// such floor, so a zone other than UTC needs many witnesses.
-pub(crate) fn solve_zone(mut lags: Vec<i64>) -> Option<Zone> {
-    const QUARTER: i64 = 900 * MICROS_PER_SECOND;
-    const EARLY: i64 = -30 * MICROS_PER_SECOND;
-    const LATE: i64 = 120 * MICROS_PER_SECOND;
-    lags.sort_unstable();
-    let least = *lags.first()?;
-    let zone = (least as f64 / QUARTER as f64).round() as i64 * QUARTER;
-    let close = lags
-        .iter()
-        .filter(|lag| (EARLY..=LATE).contains(&(**lag - zone)))
-        .count();
-    let enough = if zone == 0 {
-        close >= 1
-    } else {
-        close >= 20 && close * 2 > lags.len()
-    };
-    let hours_18 = 18 * 3600 * MICROS_PER_SECOND;
-    (enough && zone.abs() <= hours_18).then(|| Zone {
-        value: format_offset((zone / MICROS_PER_SECOND) as i32),
-        basis: format!("created_at against the block's unix time, {close} rows"),
-        residual_s: (least - zone) as f64 / MICROS_PER_SECOND as f64,
-        seconds: zone / MICROS_PER_SECOND,
+/// The zone of the database's clock, as `chain::rollup` solves it for snapshots, too.
+pub(crate) fn solve_zone(creations: &[(i64, i64)]) -> Option<Zone> {
+    let mut witnesses = ZoneWitnesses::default();
+    for (created_us, block_us) in creations {
+        witnesses.row(*created_us, *block_us);
+    }
+    let reading = witnesses.solve();
+    let seconds = reading.seconds?;
+    Some(Zone {
+        value: format_offset(seconds),
+        basis: format!(
+            "created_at against the block's unix time, {} rows",
+            reading.witnesses
+        ),
+        residual_s: reading.residual_s?,
+        seconds: i64::from(seconds),
     })
 }
 
@@ -86,18 +80,25 @@ mod tests {
 
     const S: i64 = MICROS_PER_SECOND;
 
+    /// Of rows that were created so long after their block.
+    fn solved(lags: Vec<i64>) -> Option<Zone> {
+        let block_us = 1_694_167_200 * S;
+        let creations: Vec<_> = lags.iter().map(|lag| (block_us + lag, block_us)).collect();
+        solve_zone(&creations)
+    }
+
     #[test]
     fn a_zone_needs_a_floor() {
-        assert_eq!(solve_zone(vec![]), None);
+        assert_eq!(solved(vec![]), None);
         assert_eq!(
-            solve_zone(vec![S, 40 * S]).map(|z| z.value),
+            solved(vec![S, 40 * S]).map(|z| z.value),
             Some("+00:00".into())
         );
         // A node that caught up three hours later is no witness of a zone.
-        assert_eq!(solve_zone(vec![3 * 3600 * S + S]), None);
+        assert_eq!(solved(vec![3 * 3600 * S + S]), None);
         let berlin = (0..30).map(|n| 2 * 3600 * S + n * S).collect();
-        assert_eq!(solve_zone(berlin).map(|z| z.value), Some("+02:00".into()));
+        assert_eq!(solved(berlin).map(|z| z.value), Some("+02:00".into()));
         let catching_up = (0..300).map(|n| 3 * 3600 * S + n * 60 * S).collect();
-        assert_eq!(solve_zone(catching_up), None);
+        assert_eq!(solved(catching_up), None);
     }
 }

@@ -92,14 +92,6 @@ impl Read for Chunks<'_, '_> {
         if !self.advance().map_err(io::Error::other)? {
             return Ok(0);
         }
-        let window = self.input.window();
-        let used = buffer
-            .len()
-            .min(window.len())
-            .min(usize::try_from(self.left).unwrap_or(usize::MAX));
-        buffer[..used].copy_from_slice(&window[..used]);
-        self.input.consume_lines(used, 0);
-        self.left -= used as u64;
-        Ok(used)
+        Ok(self.input.take(buffer, &mut self.left))
     }
 }
