@@ -1,7 +1,7 @@
 //! Segments of one source, cut and sorted in bounded memory while its rows come in line order.
 //!
 //! A segment ends after 1 Mi rows, or where a row comes that belongs before rows already written: the
-//! window that sorts holds 48 Ki rows. Where cuts fall depends on the rows alone, and what lies
+//! window that sorts holds 32 Ki rows. Where cuts fall depends on the rows alone, and what lies
 //! before a cut does not depend on what follows: a grown source rewrites only its last segment.
 //! Segments of the hash table are shorter and sorted as a whole.
 
@@ -19,9 +19,9 @@ use std::sync::Arc;
 
 /// Rows that are held back to be sorted: lines of several threads are out of order by a few, and a dozen
 /// tables are written at once.
-const WINDOW_ROWS: usize = 48 * 1024;
+const WINDOW_ROWS: usize = 32 * 1024;
 /// Rows written when the window is full.
-const WRITE_ROWS: usize = 3 * PAGE_ROWS;
+const WRITE_ROWS: usize = 2 * PAGE_ROWS;
 
 /// Rows of the window.
 struct Rows {
@@ -31,13 +31,20 @@ struct Rows {
 }
 
 impl Rows {
+    /// Returns the rows before `at` and those from there on, where there are any.
+    fn split(self, at: usize) -> (Option<Rows>, Option<Rows>) {
+        let rows = self.units.len();
+        match at {
+            0 => (None, Some(self)),
+            _ if at == rows => (Some(self), None),
+            _ => (Some(self.slice(0, at)), Some(self.slice(at, rows))),
+        }
+    }
+
     fn slice(&self, start: usize, end: usize) -> Rows {
         Rows {
             batch: self.batch.slice(start, end - start),
-            keys: Keys {
-                times: self.keys.times[start..end].to_vec(),
-                lines: self.keys.lines[start..end].to_vec(),
-            },
+            keys: self.keys.slice(start, end - start),
             units: self.units[start..end].to_vec(),
         }
     }
@@ -100,14 +107,13 @@ impl Builder {
         if !self.table.is_timed() {
             return self.push_in_order(batch);
         }
-        let rows = Rows {
+        let mut left = Some(Rows {
             keys: Keys::of(&batch),
             units: row_units(&batch),
             batch,
-        };
-        let mut start = 0;
-        while start < rows.units.len() {
-            let mut end = start;
+        });
+        while let Some(rows) = left.take().filter(|rows| !rows.units.is_empty()) {
+            let mut end = 0;
             let mut late = false;
             while end < rows.units.len()
                 && self.window_units < self.window_rows
@@ -126,10 +132,9 @@ impl Builder {
                 self.segment_units += u64::from(rows.units[end]);
                 end += 1;
             }
-            if end > start {
-                self.window.push_back(rows.slice(start, end));
-                start = end;
-            }
+            let (taken, rest) = rows.split(end);
+            self.window.extend(taken);
+            left = rest;
             if late || self.segment_units >= self.segment_rows {
                 self.end_segment()?;
             } else if self.window_units >= self.window_rows {
@@ -172,52 +177,77 @@ impl Builder {
 
     /// Writes the first rows of the window in order.
     fn write_window(&mut self, units: usize) -> Result<(), CaseError> {
-        if !self.window_sorted {
-            self.sort_window()?;
-        }
         let mut written = 0;
+        if !self.window_sorted {
+            self.sort_window(units, &mut written)?;
+        }
         while written < units {
             let Some(rows) = self.window.pop_front() else {
                 break;
             };
-            let mut take = 0;
-            while take < rows.units.len() && written < units {
-                written += rows.units[take] as usize;
-                take += 1;
-            }
-            self.written = Some(rows.keys.get(take - 1));
-            self.open()?.push(&rows.batch, 0, &rows.units[..take])?;
-            if take < rows.units.len() {
-                self.window.push_front(rows.slice(take, rows.units.len()));
-            }
+            self.write_rows(rows, units, &mut written)?;
         }
         self.window_units -= written;
         Ok(())
     }
 
-    fn sort_window(&mut self) -> Result<(), CaseError> {
+    /// Writes rows until enough are written; what is left of them goes back to the window's front.
+    fn write_rows(
+        &mut self,
+        rows: Rows,
+        units: usize,
+        written: &mut usize,
+    ) -> Result<(), CaseError> {
+        let mut take = 0;
+        while take < rows.units.len() && *written < units {
+            *written += rows.units[take] as usize;
+            take += 1;
+        }
+        self.written = Some(rows.keys.get(take - 1));
+        self.open()?.push(&rows.batch, 0, &rows.units[..take])?;
+        if let (_, Some(rest)) = rows.split(take) {
+            self.window.push_front(rest);
+        }
+        Ok(())
+    }
+
+    /// Sorts the window. Rows that are to be written are, a page at a time: a whole window of hashes is
+    /// never in memory twice.
+    fn sort_window(&mut self, units: usize, written: &mut usize) -> Result<(), CaseError> {
         let window = std::mem::take(&mut self.window);
-        let mut order = Vec::with_capacity(self.window_units);
-        for (index, rows) in window.iter().enumerate() {
-            order.extend((0..rows.units.len()).map(|row| (rows.keys.get(row), index, row)));
+        let mut order: Vec<((i64, i64), u32, u32)> = Vec::with_capacity(self.window_units);
+        for (index, rows) in (0..).zip(&window) {
+            order.extend(
+                (0..)
+                    .zip(0..rows.units.len())
+                    .map(|(row, at)| (rows.keys.get(at), index, row)),
+            );
         }
         // Batch and row follow the key: rows with equal keys keep their order.
         order.sort_unstable();
         let batches: Vec<&RecordBatch> = window.iter().map(|rows| &rows.batch).collect();
         for page in order.chunks(PAGE_ROWS) {
-            let rows: Vec<(usize, usize)> =
-                page.iter().map(|(_, batch, row)| (*batch, *row)).collect();
+            let rows: Vec<(usize, usize)> = page
+                .iter()
+                .map(|(_, batch, row)| (*batch as usize, *row as usize))
+                .collect();
             let batch = interleave_record_batch(&batches, &rows)
                 .map_err(|error| segment_error(std::path::Path::new("spool"), error))?;
             let keys = Keys {
                 times: page.iter().map(|(key, ..)| key.0).collect(),
                 lines: page.iter().map(|(key, ..)| key.1).collect(),
             };
-            let units = page
-                .iter()
-                .map(|(_, batch, row)| window[*batch].units[*row])
-                .collect();
-            self.window.push_back(Rows { batch, keys, units });
+            let page_units = rows.iter().map(|(batch, row)| window[*batch].units[*row]);
+            let rows = Rows {
+                batch,
+                keys,
+                units: page_units.collect(),
+            };
+            if *written < units {
+                self.write_rows(rows, units, written)?;
+            } else {
+                self.window.push_back(rows);
+            }
         }
         self.window_sorted = true;
         self.newest = order.last().map(|(key, ..)| *key);

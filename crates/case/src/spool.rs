@@ -7,6 +7,7 @@ use crate::disk::{Disk, DiskFile};
 use crate::error::{AtPath, segment_error};
 use crate::segment::time_column;
 use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::buffer::ScalarBuffer;
 use arrow::compute::take_record_batch;
 use arrow::datatypes::Int64Type;
 use arrow::ipc::reader::StreamDecoder;
@@ -170,9 +171,9 @@ impl Work {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Keys {
     /// `ts_order_us`, or `i64::MIN` where null.
-    pub(crate) times: Vec<i64>,
+    pub(crate) times: ScalarBuffer<i64>,
     /// `line`.
-    pub(crate) lines: Vec<i64>,
+    pub(crate) lines: ScalarBuffer<i64>,
 }
 
 impl Keys {
@@ -180,15 +181,23 @@ impl Keys {
     pub(crate) fn of(batch: &RecordBatch) -> Keys {
         let rows = batch.num_rows();
         let times = match time_column(batch) {
-            Some(column) if column.null_count() == 0 => column.values().to_vec(),
+            Some(column) if column.null_count() == 0 => column.values().clone(),
             Some(column) => column.iter().map(|time| time.unwrap_or(i64::MIN)).collect(),
-            None => vec![i64::MIN; rows],
+            None => vec![i64::MIN; rows].into(),
         };
         let lines = batch
             .column_by_name("line")
             .and_then(|column| column.as_primitive_opt::<Int64Type>())
-            .map_or_else(|| vec![0; rows], |column| column.values().to_vec());
+            .map_or_else(|| vec![0; rows].into(), |column| column.values().clone());
         Keys { times, lines }
+    }
+
+    /// Returns the keys of some of the rows, without copying them.
+    pub(crate) fn slice(&self, start: usize, rows: usize) -> Keys {
+        Keys {
+            times: self.times.slice(start, rows),
+            lines: self.lines.slice(start, rows),
+        }
     }
 
     /// Returns the key of a row.

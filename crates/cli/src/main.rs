@@ -5,6 +5,7 @@
 mod args;
 mod error;
 mod exit;
+mod memory;
 mod settings;
 mod ui;
 mod verbs;
@@ -18,12 +19,8 @@ use std::io::Write;
 use std::process::ExitCode;
 use ui::Ui;
 
-/// Blocks of columns are built on one thread and freed on another: the system's allocator takes a seventh more
-/// time for an ingest, and more memory.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
+    memory::keep_freed_pages();
     std::panic::set_hook(Box::new(|info| {
         let what = info.payload_as_str().unwrap_or("unknown");
         let place = info.location().map(ToString::to_string).unwrap_or_default();

@@ -10,7 +10,7 @@ use crate::networks::network_named;
 use crate::pipeline::DOCUMENT_BYTES;
 use crate::report::Problem;
 use crate::rotate;
-use crate::rows::BlockRows;
+use crate::rows::{BlockRows, Extent};
 use crate::setting::SourceSetting;
 use crate::solve::{self, Pieces};
 use crate::text::{Places, Text, refused};
@@ -393,7 +393,7 @@ impl One<'_> {
         let mut chains = vec![before.unwrap_or_else(new)];
         self.blocks(reader, &mut |piece, parser| {
             if let Piece::Block { bytes, at } = piece {
-                let mut rows = BlockRows::new(bytes.len());
+                let mut rows = BlockRows::new(Extent::of_bytes(bytes.len()));
                 let Ok(()) = parser.parse(&bytes, at, &mut rows);
                 rows.finish();
                 let follows = |chain: &Chain| chain.assembler.goes_on_with(&rows);

@@ -1,7 +1,7 @@
 //! One source through the stages: read and hash, cut into blocks, parse on several threads, hand over
 //! in order. Memory is bounded by the number of blocks under way, whatever the size of the source.
 
-use crate::rows::BlockRows;
+use crate::rows::{BlockRows, Extent};
 use evidence::{Blocks, Piece};
 use formats::{Catalogue, Document};
 use model::{Position, Span};
@@ -93,9 +93,9 @@ pub(crate) fn run<R: Read + Send, E: Send>(
     times: &mut StageTimes,
 ) -> Result<R, Stop<E>> {
     let workers = threads.max(1);
-    let (job_sender, job_receiver) = sync_channel::<Job>(workers);
+    let (job_sender, job_receiver) = sync_channel::<Job>(1);
     let job_receiver = Arc::new(Mutex::new(job_receiver));
-    let (done_sender, done_receiver) = sync_channel::<(usize, Parsed)>(workers);
+    let (done_sender, done_receiver) = sync_channel::<(usize, Parsed)>(1);
     let (spare_sender, spare_receiver) = channel::<Vec<u8>>();
     std::thread::scope(|scope| {
         let reading = {
@@ -246,18 +246,21 @@ fn parse(
 ) -> u64 {
     let from = thread_cpu_ns();
     let mut parser = catalogue.parser();
+    let mut like = None;
     loop {
         let job = jobs.lock().expect("no parser panics while it waits").recv();
         let Ok(job) = job else { break };
         let Job {
             index, bytes, at, ..
         } = job;
-        let mut rows = Box::new(BlockRows::new(bytes.len()));
+        let expected = like.unwrap_or_else(|| Extent::of_bytes(bytes.len()));
+        let mut rows = Box::new(BlockRows::new(expected));
         let Ok(()) = match &job.document {
             Some(document) => parser.parse_document(document, &bytes, at, job.last, rows.as_mut()),
             None => parser.parse_block(&bytes, at, rows.as_mut()),
         };
         rows.finish();
+        like = Some(rows.extent());
         rows.hashes = crate::hashes::of_block(&rows, &bytes, at);
         let _ = spare.send(bytes);
         if done.send((index, Parsed::Rows(rows))).is_err() {

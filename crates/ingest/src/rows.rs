@@ -63,6 +63,24 @@ pub(crate) struct BlockRows {
     pub(crate) wrappers: Vec<&'static str>,
 }
 
+/// How much a block holds. Neighbours hold about the same, so columns that are made as large as those
+/// of the block before neither grow nor hold room for nothing until they are written.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Extent {
+    records: usize,
+    field_bytes: usize,
+}
+
+impl Extent {
+    /// Of a block of so many bytes, of a source of which nothing is known.
+    pub(crate) fn of_bytes(bytes: usize) -> Extent {
+        Extent {
+            records: bytes / 192,
+            field_bytes: bytes / 2,
+        }
+    }
+}
+
 /// Observations of one kind.
 pub(crate) struct ObsRows {
     /// The record each came from, as row of the block.
@@ -73,13 +91,12 @@ pub(crate) struct ObsRows {
 }
 
 impl BlockRows {
-    /// Begins; `bytes` is the size of the block.
-    pub(crate) fn new(bytes: usize) -> BlockRows {
-        // Lines of a log are longer than this, as a rule; memory that is not used is never touched.
-        let lines = bytes / 96;
+    /// Begins; `like` is how much a block of this source is expected to hold.
+    pub(crate) fn new(like: Extent) -> BlockRows {
+        let lines = like.records + like.records / 8;
         let mut fields = Column::new("fields", ColumnType::Json);
         if let ColumnData::Str(values) = &mut fields.data {
-            values.data.reserve(bytes);
+            values.data.reserve(like.field_bytes + like.field_bytes / 8);
             values.offsets.reserve(lines);
         }
         BlockRows {
@@ -115,6 +132,18 @@ impl BlockRows {
             framing_lines: 0,
             before_last: (0, 0),
             wrappers: Vec::new(),
+        }
+    }
+
+    /// Returns how much it holds.
+    pub(crate) fn extent(&self) -> Extent {
+        let field_bytes = match &self.fields.data {
+            ColumnData::Str(values) => values.data.len(),
+            _ => 0,
+        };
+        Extent {
+            records: self.records,
+            field_bytes,
         }
     }
 

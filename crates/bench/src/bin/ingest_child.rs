@@ -10,10 +10,11 @@ use std::{
 };
 
 /// As in `coroner`.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+#[path = "../../../cli/src/memory.rs"]
+mod memory;
 
 fn main() -> Result<()> {
+    memory::keep_freed_pages();
     let mut words = std::env::args_os().skip(1).map(PathBuf::from);
     let case = words
         .next()

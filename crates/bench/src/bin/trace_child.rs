@@ -7,10 +7,12 @@ use model::{Batch, RowFilter, TableSource as _};
 use std::io::{BufReader, Write as _};
 use std::path::PathBuf;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+/// As in `coroner`.
+#[path = "../../../cli/src/memory.rs"]
+mod memory;
 
 fn main() -> Result<()> {
+    memory::keep_freed_pages();
     let mut words = std::env::args().skip(1);
     let path = PathBuf::from(words.next().context("usage: trace_child DUMP HASH")?);
     let hash = words.next().context("usage: trace_child DUMP HASH")?;

@@ -119,6 +119,7 @@ impl ColumnEncoder {
         if let Some(bounds) = &before.bounds
             && before.numbers == scratch.numbers
             && before.levels == scratch.page
+            && before.is_compressed == self.sink.is_compressed()
         {
             let (buf, bytes) = (before.compressed.clone(), before.uncompressed_bytes);
             return self.sink.put(levels, ENCODING, bounds, buf, bytes);
@@ -128,6 +129,7 @@ impl ColumnEncoder {
         delta::encode(&scratch.numbers, &mut scratch.page);
         let bounds = Bounds::of_numbers(&scratch.numbers);
         scratch.before.compressed = self.sink.page(levels, ENCODING, &bounds, scratch)?;
+        scratch.before.is_compressed = self.sink.is_compressed();
         scratch.before.uncompressed_bytes = scratch.page.len();
         scratch.before.bounds = Some(bounds);
         std::mem::swap(&mut scratch.before.numbers, &mut scratch.numbers);

@@ -19,6 +19,7 @@ use model::ColumnType;
 use page::Bounds;
 use parquet::errors::Result;
 use parquet::file::writer::SerializedFileWriter;
+use std::cell::RefCell;
 use std::io::{self, Write};
 use zstd::bulk::Compressor;
 
@@ -45,6 +46,12 @@ pub(crate) struct Piece<'a> {
     pub(crate) rows: usize,
 }
 
+thread_local! {
+    /// A source's rows go to a dozen files, written in turn by one thread: buffers and the compressor's
+    /// tables, a MiB or two, are the thread's.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
 /// Buffers that all columns use in turn.
 #[derive(Default)]
 pub(crate) struct Scratch {
@@ -57,6 +64,17 @@ pub(crate) struct Scratch {
     before: NumberPage,
 }
 
+impl Scratch {
+    /// Gives back the memory of an uncommonly long page.
+    fn shrink(&mut self) {
+        for buffer in [&mut self.page, &mut self.compressed] {
+            if buffer.capacity() > KEPT_BYTES {
+                *buffer = Vec::new();
+            }
+        }
+    }
+}
+
 /// A page of numbers that was written.
 #[derive(Default)]
 struct NumberPage {
@@ -64,11 +82,16 @@ struct NumberPage {
     numbers: Vec<i64>,
     bounds: Option<Bounds>,
     uncompressed_bytes: usize,
+    /// What was written, and whether that is compressed.
     compressed: bytes::Bytes,
+    is_compressed: bool,
 }
 
 /// As in the evidence store: half the time of level 1 for a third more room.
 const ZSTD_LEVEL: i32 = -3;
+
+/// Buffers of pages are kept for the next page up to this size.
+const KEPT_BYTES: usize = 4 << 20;
 
 fn new_compressor() -> io::Result<Compressor<'static>> {
     Compressor::new(ZSTD_LEVEL)
@@ -78,7 +101,6 @@ fn new_compressor() -> io::Result<Compressor<'static>> {
 pub(crate) struct RowGroup {
     plans: Vec<ColumnPlan>,
     columns: Vec<ColumnEncoder>,
-    scratch: Scratch,
 }
 
 impl RowGroup {
@@ -86,7 +108,6 @@ impl RowGroup {
         RowGroup {
             plans,
             columns: Vec::new(),
-            scratch: Scratch::default(),
         }
     }
 
@@ -106,11 +127,14 @@ impl RowGroup {
                 .collect();
         }
         let mut index = 0;
-        for (column, plan) in self.columns.iter_mut().zip(&self.plans) {
-            column.page(pieces, index, &mut self.scratch)?;
-            index += usize::from(plan.constant.is_none());
-        }
-        Ok(())
+        SCRATCH.with_borrow_mut(|scratch| {
+            for (column, plan) in self.columns.iter_mut().zip(&self.plans) {
+                column.page(pieces, index, scratch)?;
+                index += usize::from(plan.constant.is_none());
+            }
+            scratch.shrink();
+            Ok(())
+        })
     }
 
     /// Ends the row group, if there is one.
@@ -123,7 +147,7 @@ impl RowGroup {
         }
         let mut group = file.next_row_group()?;
         for column in self.columns.drain(..) {
-            let (bytes, close) = column.finish(&mut self.scratch)?;
+            let (bytes, close) = SCRATCH.with_borrow_mut(|scratch| column.finish(scratch))?;
             group.append_column(&bytes, close)?;
         }
         group.close()?;

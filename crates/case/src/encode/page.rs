@@ -188,6 +188,11 @@ impl PageSink {
         }
     }
 
+    /// Whether its pages are compressed.
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.compressed
+    }
+
     /// Writes `scratch.page`, levels and values; returns what it was compressed to.
     pub(crate) fn page(
         &mut self,
