@@ -5,6 +5,8 @@
 
 use crate::input::{RawInput, Step};
 use flate2::{Crc, Decompress, FlushDecompress, Status};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 
 pub(crate) const MAGIC: &[u8] = b"\x1f\x8b";
 
@@ -26,6 +28,14 @@ pub(crate) struct Gzip {
     crc: Crc,
     length: u32,
     state: State,
+}
+
+/// Returns what the last four bytes of a gzip file say: the length of its last member, modulo 2³².
+pub(crate) fn told_length(file: &mut File, length: u64) -> io::Result<u64> {
+    let mut word = [0; 4];
+    file.seek(SeekFrom::Start(length.saturating_sub(4)))?;
+    file.read_exact(&mut word)?;
+    Ok(u64::from(u32::from_le_bytes(word)))
 }
 
 impl Gzip {

@@ -4,6 +4,7 @@ use crate::bzip::{self, Bzip2};
 use crate::gzip::{self, Gzip};
 use crate::input::{Input, RawInput, Step};
 use crate::limits::Meter;
+use crate::lz4::{self, Lz4};
 use crate::reader::{Container, ContainerKind, Status};
 use crate::xz::{self, Xz};
 use crate::zst::{self, Zstd};
@@ -24,6 +25,7 @@ enum Decoder {
     Zstd(Box<Zstd>),
     Bzip2(Box<Bzip2>),
     Xz(Box<Xz>),
+    Lz4(Box<Lz4>),
 }
 
 impl Decoder {
@@ -37,6 +39,8 @@ impl Decoder {
             (Decoder::Bzip2(Box::new(Bzip2::new())), ContainerKind::Bzip2)
         } else if head.starts_with(xz::MAGIC) {
             (Decoder::Xz(Box::new(Xz::new()?)), ContainerKind::Xz)
+        } else if lz4::is_frame(head) {
+            (Decoder::Lz4(Box::new(Lz4::new())), ContainerKind::Lz4)
         } else {
             return Ok(None);
         }))
@@ -68,6 +72,8 @@ pub(crate) struct Peeled {
     pub(crate) raw: RawInput,
     /// What was peeled off, the outermost first.
     pub(crate) kinds: Vec<ContainerKind>,
+    /// How many bytes are left when it is peeled off, if there is but one layer and it says so.
+    pub(crate) told: Option<u64>,
     /// Whether there is more to peel than may be.
     pub(crate) too_deep: bool,
 }
@@ -76,15 +82,22 @@ pub(crate) struct Peeled {
 pub(crate) fn peel(input: Box<dyn Input>, depth: usize, meter: &Arc<Meter>) -> io::Result<Peeled> {
     let mut raw = RawInput::new(input)?;
     let mut kinds = Vec::new();
+    let mut told = None;
     while let Some((decoder, kind)) = Decoder::sniff(raw.window())? {
         if depth + kinds.len() >= meter.limits.depth {
             return Ok(Peeled {
                 raw,
                 kinds,
+                told: None,
                 too_deep: true,
             });
         }
         kinds.push(kind);
+        told = match kind {
+            ContainerKind::Zstd if kinds.len() == 1 => zst::told_length(raw.window()),
+            ContainerKind::Lz4 if kinds.len() == 1 => lz4::told_length(raw.window()),
+            _ => None,
+        };
         raw.hash();
         let layer = Layer {
             raw,
@@ -101,6 +114,7 @@ pub(crate) fn peel(input: Box<dyn Input>, depth: usize, meter: &Arc<Meter>) -> i
     Ok(Peeled {
         raw,
         kinds,
+        told,
         too_deep: false,
     })
 }
@@ -121,6 +135,7 @@ impl Input for Layer {
                 Decoder::Zstd(zstd) => zstd.step(&mut self.raw, out),
                 Decoder::Bzip2(bzip2) => bzip2.step(&mut self.raw, out),
                 Decoder::Xz(xz) => xz.step(&mut self.raw, out),
+                Decoder::Lz4(lz4) => lz4.step(&mut self.raw, out),
             };
             match step {
                 Step::Bytes(bytes) => {

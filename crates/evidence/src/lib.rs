@@ -1,7 +1,7 @@
 //! Bytes: walking, decoding, archives, encodings, hashing, offsets.
 //!
 //! This crate turns the paths a person names into decoded byte streams, the *sources*: it walks
-//! folders, opens files, takes off gzip, zstd, bzip2 and xz and opens tar and zip archives by their
+//! folders, opens files, takes off gzip, zstd, bzip2, xz and lz4 and opens tar and zip archives by their
 //! magic bytes, nested as they come ([`Streams`]), hashes what passes, and cuts a stream into blocks
 //! whose borders depend on the content alone ([`Blocks`]). Everything streams in bounded memory; what
 //! hostile evidence may cost is in [`Limits`].
@@ -17,7 +17,9 @@ mod gzip;
 mod input;
 mod layer;
 mod limits;
+mod lz4;
 mod reader;
+mod sparse;
 mod streams;
 mod tar;
 mod unzip;

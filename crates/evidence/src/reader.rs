@@ -2,6 +2,7 @@
 
 use crate::whole::{Folder, is_whole_folder};
 use crate::{
+    gzip,
     input::{FileInput, Input, RawInput},
     layer::{Peeled, peel, told},
     limits::{Limits, Meter},
@@ -59,6 +60,8 @@ pub enum ContainerKind {
     Bzip2,
     /// xz.
     Xz,
+    /// lz4.
+    Lz4,
     /// A tar archive.
     Tar,
     /// A zip archive.
@@ -73,6 +76,7 @@ impl ContainerKind {
             ContainerKind::Zstd => "zstd",
             ContainerKind::Bzip2 => "bzip2",
             ContainerKind::Xz => "xz",
+            ContainerKind::Lz4 => "lz4",
             ContainerKind::Tar => "tar",
             ContainerKind::Zip => "zip",
         }
@@ -150,6 +154,8 @@ pub struct SourceReader {
     /// What it is packed in, the outermost first.
     kinds: Vec<ContainerKind>,
     expected: Option<u64>,
+    /// What the packing says of its length.
+    told: Option<u64>,
     too_deep: bool,
     hasher: Sha256,
     bytes: u64,
@@ -179,7 +185,9 @@ impl SourceReader {
         let (input, length) = open_input(path, &meter)?;
         let peeled = peel(input, 0, &meter).map_err(failed)?;
         let name = model::escape_control(path.as_os_str().as_encoded_bytes());
-        Ok(SourceReader::over(peeled, &[], length, name))
+        let mut reader = SourceReader::over(peeled, &[], length, name);
+        reader.look_at_end(path);
+        Ok(reader)
     }
 
     /// Reads from anything.
@@ -207,6 +215,7 @@ impl SourceReader {
         let Peeled {
             raw,
             kinds,
+            told,
             too_deep,
         } = peeled;
         let plain = kinds.is_empty();
@@ -216,6 +225,7 @@ impl SourceReader {
             raw: if kinds.is_empty() { raw } else { raw.ahead() },
             kinds,
             expected: length.filter(|_| plain),
+            told,
             too_deep,
             hasher: Sha256::new(),
             bytes: 0,
@@ -243,6 +253,21 @@ impl SourceReader {
     /// Returns how many bytes it has, if nothing has to be unpacked to know it.
     pub fn expected_bytes(&self) -> Option<u64> {
         self.expected
+    }
+
+    /// Returns how many bytes it will have, as far as can be seen without unpacking it. What a packing says of
+    /// its content may be wrong: nothing but speed may depend on it.
+    pub fn likely_bytes(&self) -> Option<u64> {
+        self.expected.or(self.told)
+    }
+
+    /// Looks at the end of a file that is packed once: gzip says there how much it holds.
+    pub(crate) fn look_at_end(&mut self, path: &Path) {
+        if self.kinds[..] == [ContainerKind::Gzip] && path.as_os_str() != STDIN {
+            self.told = open_file(path)
+                .ok()
+                .and_then(|(mut file, length)| gzip::told_length(&mut file, length).ok());
+        }
     }
 
     /// Whether there are more layers of compression than are taken off (limit of depth).

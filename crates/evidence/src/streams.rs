@@ -112,6 +112,9 @@ impl Streams {
         let peeled = peel(input, 0, &streams.meter).map_err(failed)?;
         let name = streams.name.clone();
         streams.single = streams.enter(peeled, &[], length, name).map_err(failed)?;
+        if let Some(reader) = &mut streams.single {
+            reader.look_at_end(path);
+        }
         Ok(streams)
     }
 
@@ -235,7 +238,7 @@ impl Streams {
                 raw.hash();
             }
             kinds.push(ContainerKind::Tar);
-            Archive::Tar(Box::new(Tar::new(raw)))
+            Archive::Tar(Box::new(Tar::new(raw, Arc::clone(&self.meter))))
         } else {
             let direct =
                 self.levels.is_empty() && kinds.is_empty() && self.path != Path::new(STDIN);

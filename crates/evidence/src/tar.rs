@@ -7,7 +7,9 @@
 
 use crate::input::{Input, RawInput};
 use crate::layer::LayerFacts;
+use crate::limits::Meter;
 use crate::reader::Digest256;
+use crate::sparse::{self, Map, Sparse};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -91,6 +93,7 @@ pub(crate) struct Tar {
     /// What pax and GNU headers said of the next member, and of all that follow.
     said: Said,
     global: Said,
+    meter: Arc<Meter>,
 }
 
 #[derive(Clone, Default)]
@@ -98,7 +101,22 @@ struct Said {
     name: Option<Vec<u8>>,
     link: Option<Vec<u8>>,
     bytes: Option<u64>,
-    sparse: bool,
+    sparse: Option<SaidSparse>,
+}
+
+/// What pax headers say of a sparse member.
+#[derive(Clone, Default)]
+struct SaidSparse {
+    /// The member's name; the header's own is made up.
+    name: Option<Vec<u8>>,
+    /// Bytes of the file with its holes.
+    bytes: Option<u64>,
+    /// Where the stretches lie; `None` where it stands before the data.
+    map: Option<Map>,
+    /// The offset of a stretch whose length comes next (format 0.0).
+    offset: Option<u64>,
+    /// Whether something said of the map could not be.
+    broken: bool,
 }
 
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
@@ -106,7 +124,7 @@ fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
 }
 
 impl Tar {
-    pub(crate) fn new(raw: RawInput) -> Tar {
+    pub(crate) fn new(raw: RawInput, meter: Arc<Meter>) -> Tar {
         Tar {
             shared: Arc::new(Mutex::new(Shared {
                 raw,
@@ -120,6 +138,7 @@ impl Tar {
             ended: false,
             said: Said::default(),
             global: Said::default(),
+            meter,
         }
     }
 
@@ -196,7 +215,8 @@ impl Tar {
             return None;
         }
         let said = std::mem::take(&mut self.said);
-        let name = said.name.or_else(|| self.global.name.clone());
+        let sparse = said.sparse.as_ref().and_then(|sparse| sparse.name.clone());
+        let name = sparse.or(said.name).or_else(|| self.global.name.clone());
         let name = name.unwrap_or_else(|| written_name(block));
         let link = said
             .link
@@ -223,23 +243,23 @@ impl Tar {
                 state.leave_member();
                 None
             }
-            b'S' | b'M' => {
+            b'M' => {
                 state.enter_member(bytes);
-                let what = "is a sparse file or a part of a volume, which is not read: \
+                let what = "is the part of a file that began on another volume, which is not read: \
                             unpack the archive with tar and name the folder";
                 Some(Entry::Skipped {
                     name,
                     what: what.to_owned(),
                 })
             }
-            _ if said.sparse => {
-                state.enter_member(bytes);
-                let what = "is a sparse file, which is not read: \
-                            unpack the archive with tar and name the folder";
-                Some(Entry::Skipped {
-                    name,
-                    what: what.to_owned(),
-                })
+            b'S' => {
+                let (map, real) = old_sparse(&mut state.raw, block);
+                self.sparse(state, name, bytes, map.map(Some), real)
+            }
+            _ if said.sparse.is_some() => {
+                let said = said.sparse.unwrap_or_default();
+                let map = (!said.broken).then_some(said.map);
+                self.sparse(state, name, bytes, map, said.bytes.unwrap_or(bytes))
             }
             _ if name.ends_with(b"/") => {
                 state.enter_member(bytes);
@@ -258,6 +278,36 @@ impl Tar {
                 })
             }
         }
+    }
+
+    /// Opens a sparse member of which `stored` bytes lie in the archive and `bytes` come out. `map` is `None`
+    /// where it is broken, `Some(None)` where it stands before the data.
+    fn sparse(
+        &self,
+        state: &mut Shared,
+        name: Vec<u8>,
+        stored: u64,
+        map: Option<Option<Map>>,
+        bytes: u64,
+    ) -> Option<Entry> {
+        state.enter_member(stored);
+        let Some(map) = map else {
+            let what = "is a sparse file whose map is broken: it was not read";
+            return Some(Entry::Skipped {
+                name,
+                what: what.to_owned(),
+            });
+        };
+        let member = Member {
+            shared: Arc::clone(&self.shared),
+            member: state.member,
+        };
+        let meter = Arc::clone(&self.meter);
+        Some(Entry::File {
+            name,
+            bytes,
+            input: Box::new(Sparse::new(Box::new(member), map, bytes, meter)),
+        })
     }
 
     /// Ends the reading; returns length and hash of the archive's own bytes, if they were asked for,
@@ -381,6 +431,40 @@ fn until_nul(field: &[u8]) -> &[u8] {
     &field[..end]
 }
 
+/// Reads the map of GNU tar's old sparse header (`None` if it is broken), and the length of the file. It goes
+/// on in blocks of its own behind the header.
+fn old_sparse(raw: &mut RawInput, block: &[u8]) -> (Option<Map>, u64) {
+    const ENTRY: usize = 24;
+    let real = octal(&block[483..495]).unwrap_or(0);
+    let mut map = Some(Map::default());
+    let mut take = |entries: &[u8]| {
+        for entry in entries.chunks_exact(ENTRY) {
+            if entry[0] == 0 {
+                break;
+            }
+            let stretch = octal(&entry[..12]).zip(octal(&entry[12..]));
+            let fits = match (&mut map, stretch) {
+                (Some(map), Some((offset, bytes))) => map.push(offset, bytes),
+                _ => false,
+            };
+            if !fits {
+                map = None;
+            }
+        }
+    };
+    take(&block[386..482]);
+    let mut more = block[482] != 0;
+    while more {
+        let mut next = [0; BLOCK];
+        if read_full(raw, &mut next) < BLOCK {
+            break;
+        }
+        take(&next[..504]);
+        more = next[504] != 0;
+    }
+    (map, real)
+}
+
 /// A name as the header itself has it.
 fn written_name(block: &[u8]) -> Vec<u8> {
     let name = until_nul(&block[..100]);
@@ -417,15 +501,33 @@ fn pax(mut body: &[u8], said: &mut Said) {
                 b"size" => {
                     said.bytes = std::str::from_utf8(value).ok().and_then(|n| n.parse().ok());
                 }
-                _ if key.starts_with(b"GNU.sparse.") => {
-                    said.sparse = true;
-                    if key == b"GNU.sparse.name" {
-                        said.name = Some(value.to_vec());
+                _ => {
+                    if let Some(key) = key.strip_prefix(b"GNU.sparse.") {
+                        pax_sparse(key, value, said.sparse.get_or_insert_default());
                     }
                 }
-                _ => {}
             }
         }
         body = rest;
+    }
+}
+
+/// Takes one pax record of a sparse member; its key without what they all begin with.
+fn pax_sparse(key: &[u8], value: &[u8], said: &mut SaidSparse) {
+    let value_of = sparse::number;
+    match key {
+        b"name" => said.name = Some(value.to_vec()),
+        b"size" | b"realsize" => said.bytes = value_of(value),
+        b"map" => {
+            said.map = Map::read(value);
+            said.broken |= said.map.is_none();
+        }
+        b"offset" => said.offset = value_of(value),
+        b"numbytes" => {
+            let stretch = said.offset.take().zip(value_of(value));
+            let map = said.map.get_or_insert_default();
+            said.broken |= !stretch.is_some_and(|(offset, bytes)| map.push(offset, bytes));
+        }
+        _ => {}
     }
 }

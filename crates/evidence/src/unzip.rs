@@ -6,6 +6,7 @@ use crate::layer::LayerFacts;
 use crate::limits::Meter;
 use crate::xz::Xz;
 use crate::zst::Zstd;
+use deflate64::InflaterManaged;
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 use std::io;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 pub(crate) enum Method {
     Stored,
     Deflate,
+    Deflate64,
     Bzip2,
     Zstd,
     Xz,
@@ -26,6 +28,7 @@ impl Method {
         Some(match number {
             0 => Method::Stored,
             8 => Method::Deflate,
+            9 => Method::Deflate64,
             12 => Method::Bzip2,
             93 => Method::Zstd,
             95 => Method::Xz,
@@ -43,6 +46,7 @@ pub(crate) struct Expected {
 enum Decoder {
     Stored,
     Deflate(Box<Decompress>),
+    Deflate64(Box<InflaterManaged>),
     Bzip2(Box<Bzip2>),
     Zstd(Box<Zstd>),
     Xz(Box<Xz>),
@@ -71,6 +75,7 @@ impl Unzip {
             decoder: match method {
                 Method::Stored => Decoder::Stored,
                 Method::Deflate => Decoder::Deflate(Box::new(Decompress::new(false))),
+                Method::Deflate64 => Decoder::Deflate64(Box::new(InflaterManaged::new())),
                 Method::Bzip2 => Decoder::Bzip2(Box::new(Bzip2::new())),
                 Method::Zstd => Decoder::Zstd(Box::new(Zstd::new()?)),
                 Method::Xz => Decoder::Xz(Box::new(Xz::new()?)),
@@ -90,6 +95,7 @@ impl Unzip {
                 bytes => Step::Bytes(bytes),
             },
             Decoder::Deflate(inflate) => deflate(inflate, &mut self.raw, out),
+            Decoder::Deflate64(inflate) => deflate64(inflate, &mut self.raw, out),
             Decoder::Bzip2(bzip2) => bzip2.step(&mut self.raw, out),
             Decoder::Zstd(zstd) => zstd.step(&mut self.raw, out),
             Decoder::Xz(xz) => xz.step(&mut self.raw, out),
@@ -119,6 +125,31 @@ fn deflate(inflate: &mut Decompress, raw: &mut RawInput, out: &mut [u8]) -> Step
                     raw.offset()
                 ));
             }
+        }
+    }
+}
+
+fn deflate64(inflate: &mut InflaterManaged, raw: &mut RawInput, out: &mut [u8]) -> Step {
+    loop {
+        let input = raw.fill();
+        let at_end = input.is_empty();
+        let result = inflate.inflate(input, out);
+        raw.consume(result.bytes_consumed);
+        if result.bytes_written > 0 {
+            return Step::Bytes(result.bytes_written);
+        }
+        let stuck = result.bytes_consumed == 0 && !at_end && !inflate.finished();
+        if inflate.errored() || result.data_error || stuck {
+            return Step::Damaged(format!(
+                "its data is damaged near byte {} of what the archive holds of it",
+                raw.offset()
+            ));
+        }
+        if inflate.finished() {
+            return Step::End;
+        }
+        if at_end {
+            return Step::Truncated("its data ends early".to_owned());
         }
     }
 }

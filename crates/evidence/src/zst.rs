@@ -24,6 +24,11 @@ pub(crate) fn is_frame(head: &[u8]) -> bool {
     head.starts_with(b"\x28\xb5\x2f\xfd") || matches!(head, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
 
+/// Returns how much the frame that begins here holds, if it says so.
+pub(crate) fn told_length(head: &[u8]) -> Option<u64> {
+    zstd::zstd_safe::get_frame_content_size(head).unwrap_or_default()
+}
+
 impl Zstd {
     pub(crate) fn new() -> io::Result<Zstd> {
         let mut decoder = Decoder::new()?;

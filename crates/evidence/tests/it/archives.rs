@@ -46,30 +46,30 @@ fn sha(bytes: &[u8]) -> String {
         .collect()
 }
 
-struct Shelf(TempDir);
+pub(crate) struct Shelf(TempDir);
 
 /// What came out of a file: sources with their text and problems, troubles.
 #[derive(Debug, Default)]
-struct Seen {
-    sources: Vec<(String, Vec<u8>)>,
-    problems: Vec<(String, u64, String)>,
-    troubles: Vec<(String, String)>,
+pub(crate) struct Seen {
+    pub(crate) sources: Vec<(String, Vec<u8>)>,
+    pub(crate) problems: Vec<(String, u64, String)>,
+    pub(crate) troubles: Vec<(String, String)>,
     archive: Option<ArchiveFacts>,
 }
 
 impl Seen {
-    fn names(&self) -> Vec<&str> {
+    pub(crate) fn names(&self) -> Vec<&str> {
         self.sources.iter().map(|(name, _)| name.as_str()).collect()
     }
 
     #[track_caller]
-    fn sound(self) -> Seen {
+    pub(crate) fn sound(self) -> Seen {
         assert_eq!((&self.problems, &self.troubles), (&vec![], &vec![]));
         self
     }
 
     #[track_caller]
-    fn trouble(&self, name: &str, what: &str) {
+    pub(crate) fn trouble(&self, name: &str, what: &str) {
         assert!(
             self.troubles
                 .iter()
@@ -81,22 +81,22 @@ impl Seen {
 }
 
 impl Shelf {
-    fn new() -> Shelf {
+    pub(crate) fn new() -> Shelf {
         Shelf(TempDir::new().unwrap())
     }
 
-    fn put(&self, name: &str, bytes: &[u8]) -> PathBuf {
+    pub(crate) fn put(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.0.path().join(name);
         std::fs::write(&path, bytes).unwrap();
         path
     }
 
-    fn see(&self, name: &str, bytes: &[u8]) -> Seen {
+    pub(crate) fn see(&self, name: &str, bytes: &[u8]) -> Seen {
         self.see_with(name, bytes, Limits::default())
     }
 
     /// Reads everything; names are cut to the file's own.
-    fn see_with(&self, name: &str, bytes: &[u8], limits: Limits) -> Seen {
+    pub(crate) fn see_with(&self, name: &str, bytes: &[u8], limits: Limits) -> Seen {
         let path = self.put(name, bytes);
         let folder = format!("{}/", self.0.path().display());
         let short = |name: &str| name.replace(&folder, "");

@@ -3,6 +3,9 @@
 
 mod archives;
 mod blocks;
+mod lz4;
+mod packed;
 mod reader;
+mod sparse;
 mod utf16;
 mod walk;

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use std::io::{self, Cursor, Read, Write};
 
 /// Text that compresses to many blocks, with a little noise.
-fn text(bytes: usize) -> Vec<u8> {
+pub(crate) fn text(bytes: usize) -> Vec<u8> {
     let mut seed = 0x9e37_79b9_7f4a_7c15u64;
     let mut out = Vec::new();
     while out.len() < bytes {
@@ -47,7 +47,7 @@ fn sha(bytes: &[u8]) -> String {
         .collect()
 }
 
-fn read(bytes: &[u8]) -> (Vec<u8>, SourceFacts) {
+pub(crate) fn read(bytes: &[u8]) -> (Vec<u8>, SourceFacts) {
     let mut reader = SourceReader::from_reader(Box::new(Cursor::new(bytes.to_vec())), "x").unwrap();
     let mut out = Vec::new();
     reader.read_to_end(&mut out).unwrap();
@@ -55,7 +55,7 @@ fn read(bytes: &[u8]) -> (Vec<u8>, SourceFacts) {
 }
 
 #[track_caller]
-fn check_whole(packed: &[u8], plain: &[u8], kind: ContainerKind) {
+pub(crate) fn check_whole(packed: &[u8], plain: &[u8], kind: ContainerKind) {
     let (out, facts) = read(packed);
     assert!(out == plain);
     assert_eq!(facts.status, Status::Complete, "{:?}", facts.problems);
@@ -124,7 +124,7 @@ fn zstd_of_many_frames_is_one_stream() {
 
 /// Cut or damaged anywhere, what comes out is a prefix, and the end is told.
 #[track_caller]
-fn check_broken(packed: &[u8], plain: &[u8], least: usize, status: Status) {
+pub(crate) fn check_broken(packed: &[u8], plain: &[u8], least: usize, status: Status) {
     let (out, facts) = read(packed);
     assert!(plain.starts_with(&out), "not a prefix: {} bytes", out.len());
     assert!(out.len() >= least, "only {} of {least} bytes", out.len());
@@ -421,4 +421,32 @@ proptest! {
             prop_assert_eq!(out, plain);
         }
     }
+}
+
+#[test]
+fn what_a_packing_says_of_its_length_is_a_hint() {
+    let plain = text(100_000);
+    let folder = tempfile::TempDir::new().unwrap();
+    let likely = |packed: &[u8]| {
+        let path = folder.path().join("x");
+        std::fs::write(&path, packed).unwrap();
+        let reader = SourceReader::open(&path).unwrap();
+        (reader.expected_bytes(), reader.likely_bytes())
+    };
+    let length = Some(plain.len() as u64);
+    assert_eq!(likely(&plain), (length, length));
+    assert_eq!(likely(&gzip(&plain)), (None, length));
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.set_pledged_src_size(length).unwrap();
+    encoder.include_contentsize(true).unwrap();
+    encoder.write_all(&plain).unwrap();
+    assert_eq!(likely(&encoder.finish().unwrap()), (None, length));
+    assert_eq!(likely(&xz(&plain)), (None, None));
+    // A lie changes nothing of what is read.
+    let mut packed = gzip(&plain);
+    let end = packed.len();
+    packed[end - 1] = 0x40;
+    let (out, facts) = read(&packed);
+    assert!(out == plain);
+    assert_eq!(facts.status, Status::Damaged);
 }
