@@ -75,6 +75,12 @@ impl Content {
                  slashing-protection-history export` writes what is needed as JSON)",
             );
         }
+        if is_otel_protobuf(head) {
+            return Content::Binary(
+                "OpenTelemetry's records as protobuf with lengths (let the collector's file exporter write \
+                 `format: json`, or read the file back with its receiver and export it so)",
+            );
+        }
         if head.get(257..262) == Some(b"ustar".as_slice()) {
             return Content::Binary("a tar archive");
         }
@@ -96,6 +102,25 @@ impl Content {
         }
         Content::Text
     }
+}
+
+/// A length of four bytes, and within it a protobuf message whose first field, of number 1, has a length of its
+/// own that fits: what the collector's file exporter writes as `format: proto`.
+fn is_otel_protobuf(head: &[u8]) -> bool {
+    let Some((length, [0x0a, message @ ..])) = head.split_first_chunk::<4>() else {
+        return false;
+    };
+    let length = u64::from(u32::from_be_bytes(*length));
+    let (mut field, mut bytes) = (0, 0);
+    for byte in message.iter().take(5) {
+        field |= u64::from(byte & 0x7f) << (7 * bytes);
+        bytes += 1;
+        if byte & 0x80 == 0 {
+            // Four letters would be a length of half a gigabyte and more.
+            return length < 1 << 28 && field > 0 && field + bytes < length;
+        }
+    }
+    false
 }
 
 #[cfg(test)]

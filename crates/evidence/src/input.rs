@@ -50,7 +50,8 @@ impl Input for FileInput {
     }
 }
 
-struct Nothing;
+/// An input of no bytes.
+pub(crate) struct Nothing;
 
 impl Input for Nothing {
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {

@@ -35,6 +35,9 @@ impl Decoder {
             (Decoder::Gzip(Box::new(Gzip::new())), ContainerKind::Gzip)
         } else if zst::is_frame(head) {
             (Decoder::Zstd(Box::new(Zstd::new()?)), ContainerKind::Zstd)
+        } else if zst::is_prefixed(head) {
+            let zstd = Zstd::new_prefixed()?;
+            (Decoder::Zstd(Box::new(zstd)), ContainerKind::Zstd)
         } else if is_bzip2(head) {
             (Decoder::Bzip2(Box::new(Bzip2::new())), ContainerKind::Bzip2)
         } else if head.starts_with(xz::MAGIC) {

@@ -1,7 +1,7 @@
 //! Bytes: walking, decoding, archives, encodings, hashing, offsets.
 //!
 //! This crate turns the paths a person names into decoded byte streams, the *sources*: it walks
-//! folders, opens files, takes off gzip, zstd, bzip2, xz and lz4 and opens tar and zip archives by their
+//! folders, opens files, takes off gzip, zstd, bzip2, xz and lz4 and opens tar, zip and 7z archives by their
 //! magic bytes, nested as they come ([`Streams`]), hashes what passes, and cuts a stream into blocks
 //! whose borders depend on the content alone ([`Blocks`]). Everything streams in bounded memory; what
 //! hostile evidence may cost is in [`Limits`].
@@ -19,6 +19,8 @@ mod layer;
 mod limits;
 mod lz4;
 mod reader;
+mod seven;
+mod seven_list;
 mod sparse;
 mod streams;
 mod tar;

@@ -19,7 +19,7 @@ pub struct Limits {
     pub depth: usize,
     /// How many members a file may have, those of archives in it included.
     pub members: u64,
-    /// How many bytes of an archive that needs its end first (a zip inside of something, or on
+    /// How many bytes of an archive that needs its end first (a zip or 7z inside of something, or on
     /// standard input) are put into a temporary file.
     pub spool_bytes: u64,
 }

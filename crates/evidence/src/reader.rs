@@ -66,6 +66,8 @@ pub enum ContainerKind {
     Tar,
     /// A zip archive.
     Zip,
+    /// A 7z archive.
+    SevenZip,
 }
 
 impl ContainerKind {
@@ -79,6 +81,7 @@ impl ContainerKind {
             ContainerKind::Lz4 => "lz4",
             ContainerKind::Tar => "tar",
             ContainerKind::Zip => "zip",
+            ContainerKind::SevenZip => "7z",
         }
     }
 }

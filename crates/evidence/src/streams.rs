@@ -2,7 +2,7 @@
 //!
 //! Every member is a source of its own, named by its way in: `pods.tar.gz!a/beacon.log`. Members come
 //! in the order of the archive and are read as they pass; nothing is written anywhere by their names.
-//! Only a zip archive that lies inside of something, or comes by standard input, is put into a
+//! Only a zip or 7z archive that lies inside of something, or comes by standard input, is put into a
 //! temporary file first, since its directory stands at its end.
 
 use crate::input::RawInput;
@@ -11,6 +11,7 @@ use crate::limits::{Limits, Meter};
 use crate::reader::{
     Container, ContainerKind, Digest256, SourceReader, digest, open_file, open_input,
 };
+use crate::seven::{self, Seven};
 use crate::tar::{self, Entry, Tar};
 use crate::walk::{EvidenceError, STDIN};
 use crate::whole::{is_whole_folder, is_whole_tar};
@@ -81,6 +82,8 @@ enum Archive {
     Tar(Box<Tar>),
     /// With what is known of the file it was put into, if it was.
     Zip(Zip, Closed),
+    /// The same.
+    Seven(Box<Seven>, Closed),
 }
 
 /// Length and hash of an input, if they were asked for, and the layers around it.
@@ -140,6 +143,7 @@ impl Streams {
             let entry = match &mut level.archive {
                 Archive::Tar(tar) => tar.next(),
                 Archive::Zip(zip, _) => zip.next(),
+                Archive::Seven(seven, _) => seven.next(),
             };
             let Some(entry) = entry else {
                 self.leave();
@@ -220,10 +224,11 @@ impl Streams {
     ) -> io::Result<Option<SourceReader>> {
         let head = peeled.raw.window();
         let is_tar = tar::is_tar(head) && !is_whole_tar(head);
+        let is_seven = seven::is_seven(head);
         let is_zip = zip::is_zip(head);
         let depth: usize = self.levels.iter().map(|level| level.kinds.len()).sum();
         let layers = depth + peeled.kinds.len();
-        let archive = is_tar || is_zip;
+        let archive = is_tar || is_zip || is_seven;
         if peeled.too_deep || (archive && layers >= self.meter.limits.depth) {
             self.waiting.push_back((name, self.meter.too_deep()));
             return Ok(None);
@@ -242,13 +247,16 @@ impl Streams {
         } else {
             let direct =
                 self.levels.is_empty() && kinds.is_empty() && self.path != Path::new(STDIN);
-            kinds.push(ContainerKind::Zip);
-            let meter = Arc::clone(&self.meter);
-            if direct {
+            let kind = match is_seven {
+                true => ContainerKind::SevenZip,
+                false => ContainerKind::Zip,
+            };
+            kinds.push(kind);
+            let (file, length, closed) = if direct {
                 drop(raw);
-                meter.start_again();
+                self.meter.start_again();
                 let (file, length) = open_file(&self.path).map_err(io::Error::other)?;
-                Archive::Zip(Zip::open(file, length, meter), (0, None, Vec::new()))
+                (file, length, (0, None, Vec::new()))
             } else {
                 if self.levels.is_empty() && kinds.len() == 1 {
                     raw.hash();
@@ -258,13 +266,19 @@ impl Streams {
                     self.waiting.push_back((
                         name.clone(),
                         format!(
-                            "is a zip archive inside of something and longer than {} bytes \
+                            "is a {} archive inside of something and longer than {} bytes \
                              (limit of the temporary file): unpack it and name the folder",
+                            kind.as_str(),
                             self.meter.limits.spool_bytes
                         ),
                     ));
                 }
-                Archive::Zip(Zip::open(file, length, meter), closed)
+                (file, length, closed)
+            };
+            let meter = Arc::clone(&self.meter);
+            match is_seven {
+                true => Archive::Seven(Box::new(Seven::open(file, length, meter)), closed),
+                false => Archive::Zip(Zip::open(file, length, meter), closed),
             }
         };
         self.levels.push(Level {
@@ -282,7 +296,7 @@ impl Streams {
         };
         let (bytes, sha256, layers) = match level.archive {
             Archive::Tar(tar) => tar.close(),
-            Archive::Zip(_, closed) => closed,
+            Archive::Zip(_, closed) | Archive::Seven(_, closed) => closed,
         };
         for layer in &layers {
             for (_, what) in &layer.problems {

@@ -1,4 +1,5 @@
-//! The data of one member of a zip archive: decoded, and compared with the checksum of the directory.
+//! The data of one member of a zip archive, or of a block of 7z: decoded, and compared with the checksum
+//! that the directory has of it.
 
 use crate::bzip::Bzip2;
 use crate::input::{Input, RawInput, Step};
@@ -12,7 +13,6 @@ use std::io;
 use std::sync::Arc;
 
 /// How a member is packed.
-#[derive(Clone, Copy)]
 pub(crate) enum Method {
     Stored,
     Deflate,
@@ -20,6 +20,10 @@ pub(crate) enum Method {
     Bzip2,
     Zstd,
     Xz,
+    /// LZMA without a container, with its properties: members of 7z.
+    Lzma(Vec<u8>),
+    /// LZMA2, the same.
+    Lzma2(Vec<u8>),
 }
 
 impl Method {
@@ -79,6 +83,8 @@ impl Unzip {
                 Method::Bzip2 => Decoder::Bzip2(Box::new(Bzip2::new())),
                 Method::Zstd => Decoder::Zstd(Box::new(Zstd::new()?)),
                 Method::Xz => Decoder::Xz(Box::new(Xz::new()?)),
+                Method::Lzma(properties) => Decoder::Xz(Box::new(Xz::lzma(&properties)?)),
+                Method::Lzma2(properties) => Decoder::Xz(Box::new(Xz::lzma2(&properties)?)),
             },
             expected,
             crc: Crc::new(),

@@ -1,7 +1,7 @@
 //! xz: any number of streams with padding between them.
 
 use crate::input::{RawInput, Step};
-use liblzma::stream::{Action, CONCATENATED, Error, Status, Stream};
+use liblzma::stream::{Action, CONCATENATED, Error, Filters, Status, Stream};
 use std::io;
 
 pub(crate) const MAGIC: &[u8] = b"\xfd7zXZ\x00";
@@ -11,6 +11,8 @@ const MEMORY_BYTES: u64 = 256 << 20;
 
 pub(crate) struct Xz {
     decoder: Stream,
+    /// What the data is called in messages.
+    name: &'static str,
     ended: bool,
 }
 
@@ -19,6 +21,34 @@ impl Xz {
         Ok(Xz {
             decoder: Stream::new_stream_decoder(MEMORY_BYTES, CONCATENATED)
                 .map_err(io::Error::other)?,
+            name: "xz",
+            ended: false,
+        })
+    }
+
+    /// Decodes LZMA data without a container, of the properties that one keeps elsewhere. Whoever calls has
+    /// looked at the dictionary's size in them.
+    pub(crate) fn lzma(properties: &[u8]) -> io::Result<Xz> {
+        let mut filters = Filters::new();
+        filters
+            .lzma1_properties(properties)
+            .map_err(io::Error::other)?;
+        Xz::raw(&filters)
+    }
+
+    /// As [`Xz::lzma`], of LZMA2.
+    pub(crate) fn lzma2(properties: &[u8]) -> io::Result<Xz> {
+        let mut filters = Filters::new();
+        filters
+            .lzma2_properties(properties)
+            .map_err(io::Error::other)?;
+        Xz::raw(&filters)
+    }
+
+    fn raw(filters: &Filters) -> io::Result<Xz> {
+        Ok(Xz {
+            decoder: Stream::new_raw_decoder(filters).map_err(io::Error::other)?,
+            name: "LZMA",
             ended: false,
         })
     }
@@ -42,7 +72,8 @@ impl Xz {
                 Ok(_) if bytes == 0 && at_end => {
                     self.ended = true;
                     return Step::Truncated(format!(
-                        "xz data ends early, at container byte {place}"
+                        "{} data ends early, at container byte {place}",
+                        self.name
                     ));
                 }
                 Ok(_) => {}
@@ -59,7 +90,8 @@ impl Xz {
                 Err(_) => {
                     self.ended = true;
                     return Step::Damaged(format!(
-                        "xz data is damaged near container byte {place}"
+                        "{} data is damaged near container byte {place}",
+                        self.name
                     ));
                 }
             }

@@ -351,31 +351,36 @@ impl Zip {
         }
     }
 
-    /// Reads bytes of the file; fewer at its end, or where it cannot be read.
+    /// As [`bytes_at`].
     fn bytes(&self, at: u64, bytes: usize) -> Vec<u8> {
-        let mut out = vec![0; bytes];
-        let mut filled = 0;
-        while filled < bytes {
-            match self.file.read_at(&mut out[filled..], at + filled as u64) {
-                Ok(0) => break,
-                Ok(got) => filled += got,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => break,
-            }
-        }
-        out.truncate(filled);
-        out
+        bytes_at(&self.file, at, bytes)
     }
 }
 
+/// Reads bytes of a file; fewer at its end, or where it cannot be read.
+pub(crate) fn bytes_at(file: &File, at: u64, bytes: usize) -> Vec<u8> {
+    let mut out = vec![0; bytes];
+    let mut filled = 0;
+    while filled < bytes {
+        match file.read_at(&mut out[filled..], at + filled as u64) {
+            Ok(0) => break,
+            Ok(got) => filled += got,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => break,
+        }
+    }
+    out.truncate(filled);
+    out
+}
+
 /// The packed bytes of one member.
-struct Window {
-    file: Arc<File>,
-    at: u64,
-    end: u64,
+pub(crate) struct Window {
+    pub(crate) file: Arc<File>,
+    pub(crate) at: u64,
+    pub(crate) end: u64,
     /// Whether the archive ends before the member does.
-    cut: bool,
-    meter: Arc<Meter>,
+    pub(crate) cut: bool,
+    pub(crate) meter: Arc<Meter>,
 }
 
 impl Input for Window {
@@ -408,7 +413,7 @@ impl Input for Window {
 }
 
 /// Names what no text can be read from, by the mode that Unix keeps.
-fn special(mode: u32) -> Option<&'static str> {
+pub(crate) fn special(mode: u32) -> Option<&'static str> {
     match mode & 0o170_000 {
         0o120_000 => Some("a symbolic link"),
         0o020_000 => Some("a character device"),

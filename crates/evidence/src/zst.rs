@@ -1,4 +1,5 @@
-//! zstd, RFC 8878: any number of frames and skippable frames.
+//! zstd, RFC 8878: any number of frames and skippable frames; and the form that OpenTelemetry's collector
+//! writes its files in, where the length of each frame stands before it (four bytes, the highest first).
 //!
 //! The decoder is fed exactly what it asks for, so that one call decodes at most one block: a call
 //! that fails reports nothing of what it had decoded before.
@@ -16,12 +17,27 @@ const FRAME_START: usize = 5;
 pub(crate) struct Zstd {
     decoder: Decoder<'static>,
     wanted: usize,
+    /// Whether lengths stand between the frames.
+    prefixed: bool,
+    /// Bytes of such a length that are still to be passed over.
+    prefix: u8,
     ended: bool,
 }
+
+/// Bytes of the length before a frame.
+const PREFIX: u8 = 4;
 
 /// Whether these bytes begin a frame or a skippable frame.
 pub(crate) fn is_frame(head: &[u8]) -> bool {
     head.starts_with(b"\x28\xb5\x2f\xfd") || matches!(head, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
+}
+
+/// Whether these bytes begin a frame with its length before it: that of a frame, and no magic of anything else.
+pub(crate) fn is_prefixed(head: &[u8]) -> bool {
+    let Some((length, frame)) = head.split_first_chunk::<4>() else {
+        return false;
+    };
+    frame.starts_with(b"\x28\xb5\x2f\xfd") && (9..1 << 30).contains(&u32::from_be_bytes(*length))
 }
 
 /// Returns how much the frame that begins here holds, if it says so.
@@ -36,7 +52,18 @@ impl Zstd {
         Ok(Zstd {
             decoder,
             wanted: FRAME_START,
+            prefixed: false,
+            prefix: 0,
             ended: false,
+        })
+    }
+
+    /// Frames with lengths before them.
+    pub(crate) fn new_prefixed() -> io::Result<Zstd> {
+        Ok(Zstd {
+            prefixed: true,
+            prefix: PREFIX,
+            ..Zstd::new()?
         })
     }
 
@@ -45,6 +72,10 @@ impl Zstd {
             return Step::End;
         }
         loop {
+            if self.prefix > 0 && raw.byte().is_some() {
+                self.prefix -= 1;
+                continue;
+            }
             let input = raw.fill();
             let at_end = input.is_empty();
             if self.wanted == 0 {
@@ -54,6 +85,7 @@ impl Zstd {
                     return Step::End;
                 }
                 self.wanted = FRAME_START;
+                self.prefix = if self.prefixed { PREFIX } else { 0 };
                 if let Err(error) = self.decoder.reinit() {
                     self.ended = true;
                     return Step::Damaged(format!("zstd cannot start the next frame: {error}"));

@@ -54,7 +54,7 @@ pub(crate) struct Seen {
     pub(crate) sources: Vec<(String, Vec<u8>)>,
     pub(crate) problems: Vec<(String, u64, String)>,
     pub(crate) troubles: Vec<(String, String)>,
-    archive: Option<ArchiveFacts>,
+    pub(crate) archive: Option<ArchiveFacts>,
 }
 
 impl Seen {

@@ -6,6 +6,7 @@ mod blocks;
 mod lz4;
 mod packed;
 mod reader;
+mod seven;
 mod sparse;
 mod utf16;
 mod walk;

@@ -450,3 +450,40 @@ fn what_a_packing_says_of_its_length_is_a_hint() {
     assert!(out == plain);
     assert_eq!(facts.status, Status::Damaged);
 }
+
+/// The collector's file exporter with `compression: zstd`.
+#[test]
+fn zstd_frames_with_lengths_before_them_are_one_stream() {
+    let plain = text(600_000);
+    let framed = |parts: &[&[u8]]| -> Vec<u8> {
+        let frames = parts.iter().map(|part| zstd(part));
+        frames
+            .flat_map(|frame| [&(frame.len() as u32).to_be_bytes()[..], &frame].concat())
+            .collect()
+    };
+    let (a, rest) = plain.split_at(200_000);
+    let (b, c) = rest.split_at(1);
+    let packed = framed(&[a, b, b"", c]);
+    check_whole(&packed, &plain, ContainerKind::Zstd);
+    let cut = packed.len() - 3;
+    check_broken(&packed[..cut], &plain, 300_000, Status::Truncated);
+    // Cut inside a length.
+    let (out, facts) = read(&[&framed(&[a])[..], b"\0\0"].concat());
+    assert_eq!((out.len(), facts.status), (a.len(), Status::Truncated));
+}
+
+#[test]
+fn opentelemetry_as_protobuf_is_named() {
+    // One resource's logs of 300 bytes.
+    let message = [&b"\x0a\xac\x02"[..], &[0x12; 300]].concat();
+    let file = [&(message.len() as u32).to_be_bytes()[..], &message].concat();
+    let evidence::Content::Binary(what) = evidence::Content::sniff(&file) else {
+        panic!("taken for a text");
+    };
+    assert!(what.contains("format: json"), "{what}");
+    for text in [&b"log:\nline\n"[..], b"\0\0\0\0\n"] {
+        let seen = evidence::Content::sniff(text);
+        let otel = matches!(seen, evidence::Content::Binary(what) if what.contains("Telemetry"));
+        assert!(!otel, "{text:?}");
+    }
+}
