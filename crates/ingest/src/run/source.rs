@@ -132,7 +132,7 @@ impl Run<'_, '_> {
             threads: threads(self.options),
             setting: self.setting(node)?,
             keep_evidence: true,
-            raw_bytes: reader.expected_bytes(),
+            raw_bytes: reader.likely_bytes(),
         };
         // Another parser's rows are not continued but replaced.
         let known = before.as_ref().filter(|source| source.parser == parser);
