@@ -10,6 +10,9 @@ pub(crate) const COLUMNS: usize = 1664;
 /// How much of a file is looked at.
 pub(crate) const HEAD: usize = 64 << 10;
 
+/// In how many places a table without any frame is looked for.
+const TRIES: usize = 16;
+
 /// Begins of lines that a plain `pg_dump` has and hardly anything else.
 const PLAIN: [&[u8]; 8] = [
     b"-- PostgreSQL database dump",
@@ -33,6 +36,9 @@ pub fn sniff(head: &[u8]) -> Option<DumpKind> {
         return Some(document);
     }
     // First of all: a cell of CSV may hold any line at all.
+    if psql::pairs_begin(head) {
+        return Some(DumpKind::PsqlExpanded);
+    }
     if delimited::csv(head).is_some() {
         return Some(DumpKind::Delimited);
     }
@@ -41,6 +47,8 @@ pub fn sniff(head: &[u8]) -> Option<DumpKind> {
     // A sign that a log may have in passing, and how many lines may begin with a time all the same.
     let mut weak: Option<(DumpKind, u64)> = None;
     let mut stamped = 0;
+    let (mut at, mut tries) = (0, 0);
+    let zeros = memchr::memchr(0, head).is_some();
     for (nth, line) in head.split(|&b| b == b'\n').enumerate() {
         if line.starts_with(b"COPY ") {
             if memchr::memmem::find(line, b" FROM stdin").is_some() {
@@ -55,6 +63,8 @@ pub fn sniff(head: &[u8]) -> Option<DumpKind> {
         if weak.is_none() {
             weak = match psql::footer(line) {
                 Some(rows) => footed(head, nth, rows).map(|kind| (kind, rows)),
+                // What stands between NULs is a cell.
+                None if zeros && asked.is_some() => None,
                 None if psql::markup_begins(line) => Some((DumpKind::Markup, 0)),
                 None if is_markdown(previous, line) => Some((DumpKind::Markup, 0)),
                 None => None,
@@ -68,6 +78,15 @@ pub fn sniff(head: &[u8]) -> Option<DumpKind> {
         {
             asked = Some(DumpKind::PsqlAligned);
         }
+        let begins = nth == 0 || previous.trim_ascii().is_empty() || previous.ends_with(b";");
+        if weak.is_none() && begins && tries < TRIES && !line.trim_ascii().is_empty() {
+            tries += 1;
+            weak = psql::bare_begins(&head[at..]).map(|expanded| match expanded {
+                true => (DumpKind::PsqlExpanded, 0),
+                false => (DumpKind::PsqlUnaligned, 0),
+            });
+        }
+        at += line.len() + 1;
         stamped += u64::from(is_stamped(line));
         previous = line;
     }

@@ -7,7 +7,7 @@
 
 mod cells;
 mod dialect;
-mod record;
+pub(crate) mod record;
 
 use model::{ColumnType, RowFilter, TableInfo};
 

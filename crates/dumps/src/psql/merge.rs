@@ -75,6 +75,7 @@ fn name(paste: Paste, unnamed: &mut usize) -> Named {
         query,
         line,
         null: _,
+        mut notes,
     } = paste;
     let by_columns = known::table_of(&columns);
     let query = query.filter(|query| match (&query.items, &query.table) {
@@ -91,7 +92,6 @@ fn name(paste: Paste, unnamed: &mut usize) -> Named {
         },
         (None, None) => true,
     });
-    let mut notes = Vec::new();
     let mut schema = "public".to_owned();
     let table = match &query {
         Some(query) => query.table.as_ref().map(|table| {

@@ -5,23 +5,29 @@
 //! but its query says (`WHERE id = 41073`) is a column too.
 
 mod aligned;
+mod bare;
 mod expanded;
 mod frame;
 mod glued;
 pub(crate) mod known;
 mod markup;
 mod merge;
+mod pairs;
 mod query;
+mod records;
 mod session;
 mod unaligned;
+mod vertical;
 mod width;
 
 use std::io::BufRead;
 
 pub(crate) use aligned::{footer, unique};
+pub(crate) use bare::begins as bare_begins;
 pub(crate) use expanded::head as record_head;
 pub(crate) use frame::{Border, Rule};
 pub(crate) use markup::{begins as markup_begins, markdown_rule};
+pub(crate) use pairs::begins as pairs_begin;
 pub(crate) use query::prompt;
 pub(crate) use unaligned::{is_tab_rows, separator};
 
@@ -134,6 +140,8 @@ pub(crate) struct Paste {
     pub(crate) line: u64,
     /// How null is written here, where the session says so.
     pub(crate) null: Option<Vec<u8>>,
+    /// What a reader should know.
+    pub(crate) notes: Vec<String>,
 }
 
 /// A row; `None` is an empty cell.
@@ -167,6 +175,10 @@ pub(crate) struct Document<'t> {
     null: Option<Vec<u8>>,
     /// Bytes that may still be looked at in vain.
     effort: usize,
+    /// The same, of tables without any frame.
+    bare_effort: usize,
+    /// Whether there is a NUL anywhere.
+    zeros: bool,
     /// Cells that may still be held.
     room: usize,
 }
@@ -176,6 +188,9 @@ const QUERY_REACH: usize = 64 << 10;
 
 /// How often the length of a text may be looked at in vain.
 const EFFORT: usize = 64;
+
+/// The same, of tables without any frame, which begin like any line.
+const BARE_EFFORT: usize = 8;
 
 /// Most cells of pasted tables that are held. Short cells cost many times their text.
 const CELLS: usize = 2_000_000;
@@ -196,6 +211,8 @@ impl<'t> Document<'t> {
             database: None,
             null: None,
             effort: EFFORT * text.len().max(4096),
+            bare_effort: BARE_EFFORT * text.len().max(1 << 18),
+            zeros: memchr::memchr(0, text).is_some(),
             room: CELLS,
         }
     }
@@ -256,6 +273,7 @@ impl<'t> Document<'t> {
                 .or_else(|| self.expanded_tuples(index))
                 .or_else(|| self.aligned(index))
                 .or_else(|| self.markup(index))
+                .or_else(|| self.bare(index))
                 .or_else(|| self.unaligned(index))
                 .or_else(|| self.tuples(index))
                 .or_else(|| glued_rule(line).and_then(|_| self.glued(index)));

@@ -26,7 +26,7 @@ const SAID: [&str; 14] = [
 const SAID_LIMIT: usize = 160;
 
 /// Whether psql says this of its settings, or how long a query took: `Time: 1.234 ms`.
-fn is_said(text: &[u8]) -> bool {
+pub(super) fn is_said(text: &[u8]) -> bool {
     let begins = || SAID.iter().any(|begin| text.starts_with(begin.as_bytes()));
     let took = || {
         text.strip_prefix(b"Time: ").is_some_and(|time| {

@@ -10,6 +10,7 @@ use model::ColumnType;
 use super::aligned::{footer, unique};
 use super::{Document, Paste, PastedRow, query};
 use crate::delimited::is_name;
+use crate::facts::Trouble;
 use crate::infer::Inference;
 use crate::sniff::COLUMNS;
 
@@ -20,7 +21,7 @@ const EXTRA_LINES: usize = 1000;
 const LINE_COST: usize = 64;
 
 /// A header cut at the separator that all its names have between them.
-fn header(line: &[u8]) -> Option<(Vec<&[u8]>, &[u8])> {
+pub(super) fn header(line: &[u8]) -> Option<(Vec<&[u8]>, &[u8])> {
     let is_part =
         |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'?' | b'$') || *b >= 0x80;
     let first = line.iter().position(|b| !is_part(b));
@@ -42,7 +43,7 @@ pub(crate) fn separator(line: &[u8]) -> Option<&[u8]> {
         .map(|(_, separator)| separator)
 }
 
-fn cut<'l>(line: &'l [u8], separator: &[u8]) -> Vec<&'l [u8]> {
+pub(super) fn cut<'l>(line: &'l [u8], separator: &[u8]) -> Vec<&'l [u8]> {
     let mut pieces = Vec::new();
     let mut from = 0;
     if !separator.is_empty() {
@@ -55,7 +56,7 @@ fn cut<'l>(line: &'l [u8], separator: &[u8]) -> Vec<&'l [u8]> {
     pieces
 }
 
-fn count(line: &[u8], separator: &[u8]) -> usize {
+pub(super) fn count(line: &[u8], separator: &[u8]) -> usize {
     match separator {
         b"" => 0,
         _ => memchr::memmem::find_iter(line, separator).count(),
@@ -70,9 +71,11 @@ impl Document<'_> {
             return None;
         }
         let top = self.line_of(self.loose_from).saturating_sub(1) as usize;
-        let nearest = index.checked_sub(rows + 1)?;
+        let Some(nearest) = index.checked_sub(rows + 1) else {
+            return self.footer_alone(index);
+        };
         let farthest = top.max(nearest.saturating_sub(EXTRA_LINES));
-        let (at, found) = (farthest..=nearest).rev().find_map(|at| {
+        let found = (farthest..=nearest).rev().find_map(|at| {
             if self.is_worn() || !self.may_look(LINE_COST + self.line(at).len()) {
                 return None;
             }
@@ -81,7 +84,10 @@ impl Document<'_> {
             let length = self.starts[index] - self.starts[at];
             let worth = (names > 1 || at == nearest) && self.may_look(length);
             worth.then(|| Some((at, self.groups(at, index, rows)?)))?
-        })?;
+        });
+        let Some((at, found)) = found else {
+            return self.footer_alone(index);
+        };
         let query = self.query_before(self.starts[at]);
         self.framing(self.starts[at], self.starts[at + 1]);
         let (names, separator) = header(self.line(at))?;
@@ -108,6 +114,15 @@ impl Document<'_> {
         self.loose_from = self.starts[index + 1];
         self.pastes.push(paste);
         Some(index + 1)
+    }
+
+    /// Rejects a footer whose table can't be found above it: rows are lost here.
+    fn footer_alone(&mut self, index: usize) -> Option<usize> {
+        let what = "psql's count of rows, and no table above it that can be told: \
+                    print it with the usual separators, or with \\pset format csv";
+        let (start, end) = (self.starts[index], self.starts[index + 1]);
+        self.reject(start, end, Trouble::Unsupported, what);
+        None
     }
 
     fn bare_row(&mut self, from: usize, end: usize, separator: &[u8], paste: &mut Paste) {

@@ -3,6 +3,7 @@
 use dumps::{DumpKind, DumpStatus};
 
 use crate::common::{Kept, cell, corpus, read_all};
+use crate::postgres::{Cluster, SETUP};
 
 /// A format: psql's options, the form it is recognised as, and how the text column must be cleaned for
 /// it to come back: what a format does not escape can't be told from its own marks.
@@ -12,6 +13,8 @@ struct Format {
     clean: Clean,
     /// Whether `(null)` is set as the null symbol: then null and the empty text differ.
     null: bool,
+    /// Pasted below its query, else a file of its own.
+    pasted: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,12 +41,21 @@ fn format(options: &'static [&'static str], kind: DumpKind, clean: Clean, null: 
         kind,
         clean,
         null,
+        pasted: kind != DumpKind::Delimited,
+    }
+}
+
+/// The same, as psql writes it into a file, without a query in front.
+fn file(options: &'static [&'static str], kind: DumpKind, clean: Clean, null: bool) -> Format {
+    Format {
+        pasted: false,
+        ..format(options, kind, clean, null)
     }
 }
 
 fn formats() -> Vec<Format> {
     use Clean::{Bars, Blanks, Lines, Nothing, Wide};
-    use DumpKind::{Delimited, Markup, PsqlAligned, PsqlExpanded};
+    use DumpKind::{Delimited, Markup, PsqlAligned, PsqlExpanded, PsqlUnaligned};
     vec![
         format(&[], PsqlAligned, Blanks, true),
         format(&[], PsqlAligned, Blanks, false),
@@ -143,6 +155,34 @@ fn formats() -> Vec<Format> {
         format(&["-A", "-F", "\t"], PsqlAligned, Bars, true),
         format(&["-A", "-t"], PsqlAligned, Lines, true),
         format(&["-t"], PsqlAligned, Lines, false),
+        format(&["-x", "-A"], PsqlExpanded, Bars, true),
+        format(&["-x", "-A"], PsqlExpanded, Bars, false),
+        file(&["-x", "-A"], PsqlExpanded, Bars, true),
+        file(&["-x", "-A", "-t"], PsqlExpanded, Bars, true),
+        file(&["-x", "-A", "-F", ";"], PsqlExpanded, Bars, true),
+        format(&["-x", "-A", "-F", "::"], PsqlAligned, Blanks, true),
+        format(&["-A", "-z"], PsqlAligned, Blanks, true),
+        format(&["-A", "-0"], PsqlUnaligned, Bars, true),
+        file(&["-A", "-0"], PsqlUnaligned, Bars, false),
+        format(&["-A", "-z", "-0"], PsqlUnaligned, Nothing, true),
+        file(&["-A", "-z", "-0"], PsqlUnaligned, Nothing, false),
+        format(&["-A", "-z", "-0", "-t"], PsqlAligned, Nothing, true),
+        format(&["-x", "-A", "-z"], PsqlExpanded, Nothing, true),
+        file(&["-x", "-A", "-z"], PsqlExpanded, Nothing, false),
+        format(&["-x", "-A", "-0"], PsqlExpanded, Nothing, true),
+        file(&["-x", "-A", "-0"], PsqlExpanded, Nothing, true),
+        file(&["-x", "-A", "-z", "-0"], PsqlExpanded, Nothing, true),
+        format(&["-x", "-A", "-z", "-0"], PsqlExpanded, Nothing, false),
+        format(&["-A", "-R", ";"], PsqlAligned, Bars, true),
+        format(&["-A", "-R", "\n\n", "-F", "~"], PsqlAligned, Lines, true),
+        file(&["-x", "--csv"], PsqlExpanded, Nothing, false),
+        file(
+            &["-x", "--csv", "-P", "csv_fieldsep=;"],
+            PsqlExpanded,
+            Nothing,
+            true,
+        ),
+        format(&["-x", "--csv"], PsqlAligned, Nothing, false),
         format(&["--csv"], Delimited, Nothing, false),
         format(
             &["-P", "format=csv", "-P", "csv_fieldsep=;"],
@@ -160,12 +200,25 @@ fn formats() -> Vec<Format> {
     ]
 }
 
+#[test]
+fn every_format_is_what_postgres_says() {
+    let Some(cluster) = Cluster::start() else {
+        eprintln!("SKIPPED: no PostgreSQL under /usr/lib/postgresql: psql is not compared with it");
+        return;
+    };
+    cluster.run("postgres", SETUP);
+    check_all(
+        |options, sql| cluster.psql(options, sql),
+        |sql| cluster.run("postgres", sql),
+    );
+}
+
 /// Runs psql with options, and asks PostgreSQL for the truth.
-pub(crate) fn check_all(print: impl Fn(&[&str], &str) -> Vec<u8>, truth: impl Fn(&str) -> String) {
+fn check_all(print: impl Fn(&[&str], &str) -> Vec<u8>, truth: impl Fn(&str) -> String) {
     let mut failed = Vec::new();
     for format in formats() {
         let mut clean = match format.clean {
-            Clean::Nothing => "t".to_owned(),
+            Clean::Nothing => "(t || '')".to_owned(),
             _ => r"regexp_replace(t, '[\x01-\x09\x0b-\x1f]', '', 'g')".to_owned(),
         };
         if matches!(format.clean, Clean::Bars | Clean::Lines) {
@@ -186,9 +239,9 @@ pub(crate) fn check_all(print: impl Fn(&[&str], &str) -> Vec<u8>, truth: impl Fn
         if format.null {
             options.extend(["-P", "null=(null)"]);
         }
-        // CSV is a file of its own; anything else is pasted below its query.
+        // CSV is a file of its own; anything else is pasted below its query, or is what psql wrote into a file.
         let mut text = Vec::new();
-        if format.kind != DumpKind::Delimited {
+        if format.pasted {
             text.extend_from_slice(format!("postgres=# {select};\n").as_bytes());
         }
         text.extend_from_slice(&match format.options {
@@ -204,7 +257,7 @@ pub(crate) fn check_all(print: impl Fn(&[&str], &str) -> Vec<u8>, truth: impl Fn
         // All formats are tried, so that one run says all that is wrong.
         let whole = || check(&format, &text, &expected);
         if std::panic::catch_unwind(std::panic::AssertUnwindSafe(whole)).is_err() {
-            failed.push(format.options);
+            failed.push((format.options, format.pasted));
         }
     }
     assert!(failed.is_empty(), "{failed:?}");
@@ -233,6 +286,12 @@ fn check(format: &Format, text: &[u8], expected: &str) {
         .collect();
     let batch = kept.only(table);
     assert_eq!(batch.rows(), expected.len(), "{options:?}");
+    let names: Vec<&str> = batch.columns.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(
+        names,
+        ["id", "t", "b", "ts", "bo", "n2", "u", "#"],
+        "{options:?}"
+    );
     for (row, expected) in expected.iter().enumerate() {
         let at = format!("{options:?} row {row}");
         assert_eq!(cell(batch.column("id").unwrap(), row), expected[0], "{at}");
@@ -449,6 +508,88 @@ fn what_is_not_read_is_named() {
                 .any(|reject| reject.what.contains(format))
         );
     }
+}
+
+#[test]
+fn bare_rows_that_can_not_be_told_apart_are_damaged() {
+    let read = |text: &str| {
+        let (facts, kept) = read_all(text.as_bytes());
+        let rows: Vec<String> = kept
+            .rows
+            .iter()
+            .flat_map(|(_, batch)| {
+                (0..batch.rows()).map(|row| {
+                    let cells: Vec<String> = batch.columns.iter().map(|c| cell(c, row)).collect();
+                    cells.join("|")
+                })
+            })
+            .collect();
+        (
+            facts.kind,
+            rows,
+            facts.tables.iter().map(|t| t.damaged_rows).sum::<u64>(),
+        )
+    };
+    use DumpKind::PsqlExpanded;
+    // A cell that holds a name of the table in front of it, and one that holds a whole begin of a row.
+    let (kind, rows, damaged) = read("id|1\nt|x\nid|7\nu|a\n\nid|2\nt|y\nu|b\n\nid|3\nt|z\nu|c\n");
+    assert_eq!((kind, damaged), (PsqlExpanded, 1));
+    assert_eq!(rows, ["2|y|b|1", "3|z|c|2"]);
+    let (_, rows, damaged) = read("id|1\nt|x\nu|a\n\nid|2\nt|y\nu|b\n\nid|9\n\nid|3\nt|z\nu|c\n");
+    assert_eq!(
+        (rows, damaged),
+        (["1|x|a|1", "3|z|c|2"].map(str::to_owned).to_vec(), 2)
+    );
+    // The file is cut in the middle of a row.
+    let (_, rows, damaged) = read("id|1\nt|x\nu|3\n\nid|2\nt|y\nu|4\n\nid|3\nt|");
+    assert_eq!((rows.len(), damaged), (2, 1));
+    // Two queries' rows in one file, and prose behind them.
+    let (_, rows, damaged) = read("a|1\nb|2\n\na|3\nb|4\nc|5\nd|6\n\nc|7\nd|8\n\nprose\n");
+    assert_eq!(
+        (rows, damaged),
+        (
+            ["1|2|1", "3|4|2", "5|6|1", "7|8|2"]
+                .map(str::to_owned)
+                .to_vec(),
+            0
+        )
+    );
+    // Expanded CSV that is cut.
+    let (kind, rows, damaged) = read("a,1\nb,2\na,3\nb,4\na,5\n");
+    assert_eq!((kind, rows.len(), damaged), (PsqlExpanded, 2, 1));
+    // A row with a cell too many, between NULs.
+    let (_, rows, damaged) = read("a|b\x001|2\x003|4|5\x006|7\x00(3 rows)\x00");
+    assert_eq!(
+        (rows, damaged),
+        (vec!["1|2|1".to_owned(), "6|7|2".to_owned()], 1)
+    );
+}
+
+#[test]
+fn separators_that_can_not_be_known_are_named() {
+    for text in [
+        "db=# select id, t from jobs;\nid and t;1 and a;b;(1 row)\n",
+        "db=# select id, t from jobs;\nid;;;t\n1;;;x\n2;y\n(2 rows)\n",
+    ] {
+        let (facts, kept) = read_all(text.as_bytes());
+        assert_eq!(facts.status, DumpStatus::Damaged, "{text}");
+        assert!(kept.rows.is_empty(), "{text}");
+        let named = |reject: &dumps::Located| reject.what.contains("\\pset format csv");
+        assert!(kept.rejects.iter().any(named), "{:?}", kept.rejects);
+    }
+}
+
+#[test]
+fn line_ends_of_another_system_do_not_change_cells() {
+    let text = "id|1\nt|x\ny\n\nid|2\nt|z\n".replace('\n', "\r\n");
+    let (facts, kept) = read_all(text.as_bytes());
+    assert_eq!(facts.reject_count, 0, "{:?}", facts.rejects);
+    let (_, batch) = &kept.rows[0];
+    let column = batch.column("t").unwrap();
+    assert_eq!(
+        (cell(column, 0), cell(column, 1)),
+        ("x\ny".into(), "z".into())
+    );
 }
 
 #[test]

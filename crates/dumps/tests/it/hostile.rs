@@ -313,6 +313,12 @@ fn texts_that_look_like_the_begin_of_very_many_tables() {
         "a b\n-- --\n",
         "| a |\n|---|\n",
         "select a, b from t;\n",
+        "select a from t;\na|1\n",
+        "number|1\nhash|x\n\n",
+        "a\0b\0",
+        "a\0\n",
+        "a|b\0",
+        "\na,\"",
     ] {
         let text = format!(
             "number | x --------+--- 1 | 2\n{}",

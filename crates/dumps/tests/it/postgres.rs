@@ -116,6 +116,13 @@ impl Cluster {
         String::from_utf8(done(output)).unwrap()
     }
 
+    /// What psql prints of a query, with these options.
+    pub(crate) fn psql(&self, options: &[&str], sql: &str) -> Vec<u8> {
+        let mut command = self.command("psql");
+        command.args(["-X", "-d", "postgres"]).args(options);
+        done(command.args(["-c", sql]).output())
+    }
+
     fn dump(&self, arguments: &[&str]) -> Vec<u8> {
         done(self.command("pg_dump").args(arguments).output())
     }
@@ -302,14 +309,6 @@ fn every_cell_is_what_postgres_says() {
                     .args(["-X", "-d", "postgres", "-c", sql])
                     .output(),
             )
-        },
-        |sql| cluster.run("postgres", sql),
-    );
-    crate::formats::check_all(
-        |options, sql| {
-            let mut command = cluster.command("psql");
-            command.args(["-X", "-d", "postgres"]).args(options);
-            done(command.args(["-c", sql]).output())
         },
         |sql| cluster.run("postgres", sql),
     );
