@@ -33,6 +33,7 @@
 //! when the source is adopted the placeholder is overwritten in place, in the column's dictionary
 //! pages and in the statistics of the footer, counted, and read back.
 
+mod answer_file;
 mod builder;
 mod columns;
 mod commit;
@@ -61,6 +62,7 @@ mod transaction;
 mod verify;
 mod writer;
 
+pub use answer_file::AnswerFile;
 pub use custody::{CustodyEntry, FileMark};
 pub use duplicates::{CopyRun, Duplicates};
 pub use error::CaseError;

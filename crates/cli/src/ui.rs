@@ -3,6 +3,7 @@
 use crate::error::CliError;
 use crate::settings::Settings;
 use coroner::{Error, ErrorKind, Evidence, Partial, Window};
+use model::{Answer, AnswerSink};
 use report::{Document, Format, ListSpec, ListWriter, Mark, Style};
 use serde_json::{Map, Value};
 use std::io::{self, BufWriter, Write};
@@ -53,7 +54,10 @@ impl Ui {
     /// Writes an answer that is one object in a given form.
     pub(crate) fn document_as(&self, document: &Document, format: Format) -> Result<(), CliError> {
         let mut text = Vec::new();
-        report::write_document(document, format, &self.style(), &mut text)?;
+        match document.row_table() {
+            Some(answer) if format == Format::Parquet => self.parquet(&answer, &mut text)?,
+            _ => report::write_document(document, format, &self.style(), &mut text)?,
+        }
         self.bytes(text, format)
     }
 
@@ -81,12 +85,16 @@ impl Ui {
     pub(crate) fn answer(
         &self,
         verb: &'static str,
-        answer: &model::Answer,
+        answer: &Answer,
         tail: &Map<String, Value>,
     ) -> Result<(), CliError> {
         let format = self.format(Answers::List);
         let mut text = Vec::new();
-        report::write_answer(verb, answer, format, &self.style(), tail, &mut text)?;
+        if format == Format::Parquet {
+            self.parquet(answer, &mut text)?;
+        } else {
+            report::write_answer(verb, answer, format, &self.style(), tail, &mut text)?;
+        }
         self.bytes(text, format)
     }
 
@@ -103,7 +111,7 @@ impl Ui {
         let Some(path) = &self.settings.output else {
             let out: Box<dyn Write + Send> =
                 Box::new(BufWriter::with_capacity(1 << 16, io::stdout()));
-            let mut list = ListWriter::new(spec, format, self.style(), out)?;
+            let mut list = self.list_writer(spec, format, out)?;
             let tail = fill(&mut list)?;
             let rows = list.rows();
             list.finish(&tail)?;
@@ -118,7 +126,7 @@ impl Ui {
             .reopen()
             .map_err(|error| CliError::file("write", path, error))?;
         let out: Box<dyn Write + Send> = Box::new(BufWriter::with_capacity(1 << 16, file));
-        let mut list = ListWriter::new(spec, format, self.style(), out)?;
+        let mut list = self.list_writer(spec, format, out)?;
         let tail = fill(&mut list)?;
         let rows = list.rows();
         drop(list.finish(&tail)?);
@@ -131,6 +139,42 @@ impl Ui {
         persist(temp, path)?;
         self.note(&format!("wrote {}", path.display()));
         Ok(rows)
+    }
+
+    fn list_writer(
+        &self,
+        spec: ListSpec,
+        format: Format,
+        out: Box<dyn Write + Send>,
+    ) -> Result<ListWriter<Box<dyn Write + Send>>, CliError> {
+        if format != Format::Parquet {
+            return Ok(ListWriter::new(spec, format, self.style(), out)?);
+        }
+        self.refuse_terminal()?;
+        let file = coroner::AnswerFile::new(&Answer::new(spec.columns), out)?;
+        Ok(ListWriter::into_sink(
+            spec,
+            Box::new(file),
+            Box::new(io::sink()),
+        ))
+    }
+
+    /// Writes a table of answers as a Parquet file.
+    fn parquet(&self, answer: &Answer, out: &mut Vec<u8>) -> Result<(), CliError> {
+        self.refuse_terminal()?;
+        let mut file = coroner::AnswerFile::new(answer, out)?;
+        file.put(answer)?;
+        Ok(file.end()?)
+    }
+
+    /// Refuses to write bytes that are no text to a terminal.
+    fn refuse_terminal(&self) -> Result<(), CliError> {
+        if self.settings.environment.stdout_terminal && self.settings.output.is_none() {
+            return Err(Error::request("Parquet is no text for a terminal")
+                .with_hint("name a file with -o FILE.parquet")
+                .into());
+        }
+        Ok(())
     }
 
     fn file(&self, path: &Path, content: &[u8]) -> Result<(), CliError> {

@@ -57,7 +57,7 @@ pub use ask::{
 };
 pub use batches::{BatchesFound, BatchesQuestion, batches};
 pub use cache::{Cache, CacheEntry};
-pub use case::{NodeRule, SourceKind};
+pub use case::{AnswerFile, NodeRule, SourceKind};
 pub use collect::{CollectCommand, CollectTargets, Collector, collect_commands, shell_quoted};
 pub use diff::{DiffSnapshot, Diffed};
 pub use draft::DraftOptions;

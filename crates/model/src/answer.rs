@@ -1,6 +1,7 @@
 //! The answer table: what every verb hands to `report` for eyes and machines.
 
 use serde_json::Value;
+use std::io;
 
 /// One cell of an answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +58,39 @@ impl Answer {
             rows: Vec::new(),
         }
     }
+}
+
+impl Answer {
+    /// Returns the names of the columns, each once: JSON objects and Parquet files need distinct ones.
+    /// A repeated column is `name#2`, as repeated fields are.
+    pub fn distinct_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for column in &self.columns {
+            let mut name = column.name.clone();
+            let mut number = 1;
+            while names.contains(&name) {
+                number += 1;
+                name = format!("{}#{number}", column.name);
+            }
+            names.push(name);
+        }
+        names
+    }
+}
+
+/// Takes the rows of an answer in stretches, each with the same columns.
+pub trait AnswerSink: Send {
+    /// Takes rows.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    fn put(&mut self, rows: &Answer) -> io::Result<()>;
+
+    /// Ends the answer.
+    ///
+    /// # Errors
+    /// If the rest cannot be written.
+    fn end(&mut self) -> io::Result<()>;
 }
 
 impl Cell {

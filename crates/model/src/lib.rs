@@ -16,7 +16,7 @@ mod table;
 mod text;
 pub mod time;
 
-pub use answer::{Answer, AnswerColumn, Cell};
+pub use answer::{Answer, AnswerColumn, AnswerSink, Cell};
 pub use batch::{Batch, Bitmap, Column, ColumnData, ColumnType, StrColumn};
 pub use encoding::Encoding;
 pub use level::Level;

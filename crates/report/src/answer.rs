@@ -37,7 +37,7 @@ pub fn write_answer(
             out.write_all(b"\n")?;
         }
         Format::Jsonl => {
-            let names = unique_names(answer);
+            let names = answer.distinct_names();
             for row in &answer.rows {
                 let object: Map<String, Value> = names
                     .iter()
@@ -71,21 +71,6 @@ fn columns_json(answer: &Answer) -> Value {
         .iter()
         .map(|column| json!({"name": column.name, "type": column.type_name}))
         .collect()
-}
-
-/// JSON objects need distinct keys: a repeated column becomes `name#2`, as repeated fields do.
-fn unique_names(answer: &Answer) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for column in &answer.columns {
-        let mut name = column.name.clone();
-        let mut number = 1;
-        while names.contains(&name) {
-            number += 1;
-            name = format!("{}#{number}", column.name);
-        }
-        names.push(name);
-    }
-    names
 }
 
 #[cfg(test)]

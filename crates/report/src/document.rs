@@ -60,8 +60,9 @@ impl Document {
         self.body.get(self.rows?)?.as_array()
     }
 
-    /// The rows as a table: one column per key, in order of first appearance.
-    fn row_table(&self) -> Option<Answer> {
+    /// The rows as a table: one column per key, in order of first appearance. `None` if the answer is no
+    /// list.
+    pub fn row_table(&self) -> Option<Answer> {
         let rows = self.row_values()?;
         let mut columns: Vec<String> = Vec::new();
         for key in rows.iter().filter_map(Value::as_object).flat_map(Map::keys) {
@@ -74,7 +75,7 @@ impl Document {
                 .iter()
                 .map(|name| AnswerColumn {
                     name: name.clone(),
-                    type_name: "json".into(),
+                    type_name: type_of(rows.iter().filter_map(|row| row.get(name))).to_owned(),
                 })
                 .collect(),
             rows: Vec::new(),
@@ -88,6 +89,28 @@ impl Document {
         }
         Some(answer)
     }
+}
+
+/// Returns the type that all values of a column have.
+fn type_of<'v>(values: impl Iterator<Item = &'v Value>) -> &'static str {
+    let mut common = None;
+    for value in values {
+        let this = match value {
+            Value::Null => continue,
+            Value::Bool(_) => "bool",
+            Value::Number(number) if number.is_i64() => "i64",
+            Value::Number(_) => "f64",
+            Value::String(_) => "text",
+            _ => "json",
+        };
+        common = match (common, this) {
+            (None, _) => Some(this),
+            (Some("i64" | "f64"), "i64" | "f64") if common != Some(this) => Some("f64"),
+            (Some(before), _) if before == this => common,
+            _ => Some("json"),
+        };
+    }
+    common.unwrap_or("json")
 }
 
 /// Writes a document in any of its forms.
@@ -137,7 +160,7 @@ pub fn write_document(
 pub(crate) fn no_form(verb: &'static str, format: Format) -> RenderError {
     let instead = match format {
         Format::Parquet => {
-            "use json, jsonl or csv; the tables inside a case folder are Parquet already"
+            "use json or jsonl; lists (timeline, search, parse, sql, query …) have a Parquet form"
         }
         _ => "use table, json, jsonl, md or chat",
     };

@@ -6,7 +6,7 @@ use crate::document::{markdown_head, markdown_row, no_form};
 use crate::escape::{width, wrap};
 use crate::format::Paint;
 use crate::{Format, RenderError, Style, table, write_json};
-use model::{Answer, Cell};
+use model::{Answer, AnswerSink, Cell};
 use serde_json::{Map, Value};
 use std::io::Write;
 
@@ -85,8 +85,10 @@ pub struct ListSpec {
     pub line: Option<RowLine>,
 }
 
+/// Rows that go to a sink together.
+const SINK_ROWS: usize = 8 * 1024;
+
 /// Writes a list in any of its forms.
-#[derive(Debug)]
 pub struct ListWriter<W: Write> {
     spec: ListSpec,
     format: Format,
@@ -95,13 +97,39 @@ pub struct ListWriter<W: Write> {
     rows: u64,
     table: Answer,
     chat: Chat,
+    /// Takes the rows of the Parquet form.
+    sink: Option<Box<dyn AnswerSink>>,
+}
+
+impl<W: Write> std::fmt::Debug for ListWriter<W> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ListWriter")
+            .field("spec", &self.spec)
+            .field("format", &self.format)
+            .field("rows", &self.rows)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<W: Write> ListWriter<W> {
+    /// Starts a list whose rows a sink takes: the Parquet form. Nothing is written to `out`.
+    pub fn into_sink(spec: ListSpec, sink: Box<dyn AnswerSink>, out: W) -> Self {
+        ListWriter {
+            table: Answer::new(spec.columns),
+            spec,
+            format: Format::Parquet,
+            style: Style::default(),
+            out,
+            rows: 0,
+            chat: Chat::default(),
+            sink: Some(sink),
+        }
+    }
+
     /// Starts a list.
     ///
     /// # Errors
-    /// If lists have no such form, or writing fails.
+    /// If the form needs a sink (see [`ListWriter::into_sink`]), or writing fails.
     pub fn new(spec: ListSpec, format: Format, style: Style, out: W) -> Result<Self, RenderError> {
         if format == Format::Parquet {
             return Err(no_form(spec.verb, format));
@@ -114,6 +142,7 @@ impl<W: Write> ListWriter<W> {
             out,
             rows: 0,
             chat: Chat::default(),
+            sink: None,
         };
         match format {
             Format::Json => write!(
@@ -184,8 +213,23 @@ impl<W: Write> ListWriter<W> {
                     self.table.rows.push(cells);
                 }
             },
-            Format::Parquet => {}
+            Format::Parquet => {
+                let cells = self.cells(&row);
+                self.table.rows.push(cells);
+                if self.table.rows.len() >= SINK_ROWS {
+                    self.put()?;
+                }
+            }
         }
+        Ok(())
+    }
+
+    /// Gives the sink what waits.
+    fn put(&mut self) -> Result<(), RenderError> {
+        if let Some(sink) = &mut self.sink {
+            sink.put(&self.table)?;
+        }
+        self.table.rows.clear();
         Ok(())
     }
 
@@ -216,6 +260,12 @@ impl<W: Write> ListWriter<W> {
                 }
                 let text = std::mem::take(&mut self.chat).finish();
                 self.out.write_all(text.as_bytes())?;
+            }
+            Format::Parquet => {
+                self.put()?;
+                if let Some(sink) = &mut self.sink {
+                    sink.end()?;
+                }
             }
             _ => {}
         }

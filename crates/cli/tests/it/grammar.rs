@@ -71,10 +71,45 @@ fn wrong_requests_exit_with_2_and_say_what_to_do() {
         "comes with a later version",
     );
     desk.fails(
-        &["timeline", "n1", "--format", "parquet"],
+        &["triage", "n1", "--format", "parquet"],
         2,
         "has no parquet form",
     );
+}
+
+#[test]
+fn lists_have_a_parquet_form() {
+    let desk = Desk::new();
+    desk.write("n1/beacon.log", BEACON);
+    for (name, verb) in [
+        ("timeline", &["timeline", "n1"][..]),
+        ("search", &["search", "n1", "roughtime"]),
+        ("parse", &["parse", "n1"]),
+        ("nodes", &["nodes", "n1"]),
+        (
+            "sql",
+            &["sql", "n1", "SELECT ts, message, line FROM records"],
+        ),
+    ] {
+        let file = format!("{name}.parquet");
+        let mut command = verb.to_vec();
+        command.extend(["--format", "parquet"]);
+        let mut piped = desk.command(&command);
+        let piped = piped.output().unwrap();
+        command.extend(["-o", &file]);
+        let said = desk.run(&command);
+        assert_eq!(
+            (said.code, said.stdout.as_str()),
+            (0, ""),
+            "{name}: {said:?}"
+        );
+        let bytes = std::fs::read(desk.path(&file)).unwrap();
+        assert!(
+            bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"),
+            "{name}"
+        );
+        assert_eq!(bytes, piped.stdout, "{name}");
+    }
 }
 
 #[test]
