@@ -50,6 +50,7 @@ pub fn batches(
     options: &BatchesOptions,
 ) -> Result<BatchesReport, TraceError> {
     let mut tables = Tables::new(source)?;
+    tables.announce(&["l1_batches", "eth_txs", "eth_txs_history"]);
     let all = Batches::read(&mut tables)?;
     let sends = Sends::read(&mut tables)?;
     let zone = match solve_zone(&all.creations()) {

@@ -531,6 +531,17 @@ impl TableSource for PlainDumps {
         self.with_table(table)?.source.read(table, columns, filter)
     }
 
+    fn announce(&self, tables: &[&str]) {
+        for dump in self.chosen() {
+            let is_here = |table: &&str| {
+                let with = self.with_table(table);
+                with.is_ok_and(|with| std::ptr::eq(with, dump))
+            };
+            let here: Vec<&str> = tables.iter().copied().filter(is_here).collect();
+            dump.source.announce(&here);
+        }
+    }
+
     fn damage(&self) -> Vec<String> {
         self.chosen()
             .flat_map(|dump| dump.source.damage())

@@ -15,6 +15,7 @@ use crate::facts::{
 };
 use crate::input::Input;
 use crate::rows::{Field, Place, RowBuilder};
+use crate::schema::FullName;
 use crate::streamed;
 use crate::value::Decoder;
 
@@ -50,7 +51,7 @@ pub struct RowPlace {
 /// A dump as a [`TableSource`]. Opening it scans the dump once for tables, keys and blocks of rows;
 /// reading a table then touches only its blocks.
 pub struct DumpSource {
-    opener: Opener,
+    opener: Arc<Opener>,
     naming: Naming,
     /// Of an archive that can be opened anywhere.
     catalog: Option<Catalog>,
@@ -88,7 +89,7 @@ impl DumpSource {
             Opener::FromStart(_) => None,
         };
         let mut source = DumpSource {
-            opener,
+            opener: Arc::new(opener),
             naming,
             catalog,
             scanned: OnceLock::new(),
@@ -109,7 +110,7 @@ impl DumpSource {
     /// Reads the dump for tables, keys, blocks and damage, and the rows of pasted tables.
     fn scan(&self) -> Result<(DumpFacts, Pasted), DumpError> {
         let opened = |source| DumpError::Read { byte: 0, source };
-        let mut reader = match &self.opener {
+        let mut reader = match &*self.opener {
             Opener::FromStart(open) => open().map_err(opened)?,
             Opener::At(open) => open(0).map_err(opened)?,
         };
@@ -303,7 +304,7 @@ impl DumpSource {
 
     /// Opens the dump at a block.
     fn open_block(&self, block: &Block) -> Fresh {
-        let open = match &self.opener {
+        let open = match &*self.opener {
             Opener::At(open) => return open(block.byte),
             Opener::FromStart(open) => open,
         };
@@ -348,7 +349,7 @@ impl DumpSource {
         columns: Vec<String>,
         filter: &RowFilter,
     ) -> Result<Batch, SinkError> {
-        let mut reader = match (&self.opener, &self.catalog) {
+        let mut reader = match (&*self.opener, &self.catalog) {
             (Opener::At(open), Some(catalog)) => {
                 let found = catalog.read(&**open, &self.naming, table, columns, filter)?;
                 return Ok(self.noted(found));
@@ -502,6 +503,18 @@ impl TableSource for DumpSource {
             table: facts.info.name.clone(),
             source,
         })
+    }
+
+    fn announce(&self, tables: &[&str]) {
+        let Some(catalog) = &self.catalog else {
+            return;
+        };
+        let found = tables.iter().filter_map(|name| self.resolve(name).ok());
+        let names: Vec<FullName> = found
+            .map(|index| &self.outline().tables[index].info)
+            .map(|info| (info.schema.clone(), info.name.clone()))
+            .collect();
+        catalog.announce(&self.opener, &names);
     }
 
     fn damage(&self) -> Vec<String> {

@@ -138,6 +138,10 @@ pub trait TableSource {
         take(self.read(table, columns, &RowFilter::All)?)
     }
 
+    /// Says which tables will be read next, in this order: a source to which that is work may begin with those behind
+    /// the first. No answer depends on it, and tables that are not here are passed over.
+    fn announce(&self, _tables: &[&str]) {}
+
     /// Returns what could not be read, located, so that answers can say they rest on damaged tables.
     fn damage(&self) -> Vec<String> {
         Vec::new()

@@ -27,6 +27,20 @@ const TRANSACTION_COLUMNS: [&str; 7] = [
     "initiator_address",
 ];
 
+/// What a trace reads, in its order: an L2 transaction's tables, then those of every way to L1. Attempts are read once
+/// for the way and once for the norms of this database.
+const FROM_L2: [&str; 7] = [
+    "l2_to_l1_logs",
+    "transactions",
+    "l1_batches",
+    "miniblocks",
+    "eth_txs",
+    "eth_txs_history",
+    "eth_txs_history",
+];
+/// Where the ways to L1 begin in it.
+const FROM_BATCH: usize = 2;
+
 /// What the key turned out to be.
 #[derive(Default)]
 pub(super) struct Located {
@@ -79,28 +93,35 @@ pub(super) fn locate(tables: &mut Tables<'_>, key: &Key) -> Result<Located, Trac
             key: format!("batch:{number}"),
             kind: "batch",
             batches: BTreeSet::from([*number]),
-            found: true,
-            ..Located::default()
+            ..from_batch(tables)
         }),
         Key::Miniblock(number) => Ok(Located {
             key: format!("miniblock:{number}"),
             kind: "miniblock",
             miniblocks: BTreeSet::from([*number]),
-            found: true,
-            ..Located::default()
+            ..from_batch(tables)
         }),
         Key::EthTx(id) => Ok(Located {
             key: format!("eth_tx:{id}"),
             kind: "eth_tx",
             eth_tx: Some(*id),
-            found: true,
-            ..Located::default()
+            ..from_batch(tables)
         }),
         Key::Address(address) => locate_address(tables, address),
     }
 }
 
+/// A key whose way is walked from the batches on.
+fn from_batch(tables: &Tables<'_>) -> Located {
+    tables.announce(&FROM_L2[FROM_BATCH..]);
+    Located {
+        found: true,
+        ..Located::default()
+    }
+}
+
 fn locate_hash(tables: &mut Tables<'_>, hash: &[u8; 32]) -> Result<Located, TraceError> {
+    tables.announce(&FROM_L2);
     let mut located = Located {
         key: hex(hash),
         kind: "l2_tx",
@@ -212,6 +233,7 @@ fn locate_address(tables: &mut Tables<'_>, address: &[u8; 20]) -> Result<Located
         found: true,
         ..Located::default()
     };
+    tables.announce(&FROM_L2);
     let mut padded = [0; 32];
     padded[12..].copy_from_slice(address);
     if let Some(rows) = tables.read("l2_to_l1_logs", &LOG_COLUMNS, &bytes_in("key", &[&padded]))? {

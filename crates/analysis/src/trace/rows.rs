@@ -92,6 +92,11 @@ impl<'a> Tables<'a> {
         }
     }
 
+    /// Says which tables will be read next, in this order.
+    pub(crate) fn announce(&self, tables: &[&str]) {
+        self.source.announce(tables);
+    }
+
     /// Reads rows; `None` (and a warning) if the table or the column to filter by is not here.
     pub(crate) fn read(
         &mut self,

@@ -30,6 +30,13 @@ fn main() -> Result<()> {
     let bytes = (0..digits.len() / 2)
         .map(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16))
         .collect::<Result<Vec<u8>, _>>()?;
+    source.announce(&[
+        "l2_to_l1_logs",
+        "miniblocks",
+        "l1_batches",
+        "eth_txs",
+        "eth_txs_history",
+    ]);
     let log = source.read(
         "l2_to_l1_logs",
         &["miniblock_number"],

@@ -1,50 +1,42 @@
 //! An archive that can be opened anywhere: only the wanted table is read and unpacked.
 
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufReader};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use model::RowFilter;
 
-use super::ahead::{Giver, pair};
+use super::ahead::{Ahead, Budget, pair};
 use super::contents::{Contents, contents};
 use super::custom::{Chunks, End};
-use super::tar::{self, BLOCK, Body, Header};
-use super::toc::{Compression, Data, Fault, Fields, Numbers};
-use super::unpack::{Failure, Lenient, unpack};
+use super::expected::{Expected, HELD};
+use super::place::{OpenAt, Packing, Place, give};
+use super::tar::{self, BLOCK, Header};
+use super::toc::{Compression, Data, Fault, Fields};
+use super::unpack::Failure;
 use super::{BLOCK_DATA, is_table, rows, table_of};
 use crate::facts::{DumpError, DumpFacts, DumpKind, Naming, SinkError, TableFacts, Trouble, Want};
 use crate::input::Input;
 use crate::plain::Reader;
 use crate::schema::{FullName, Schema};
+use crate::source::Opener;
 use crate::sql::{self, Statement};
 use crate::streamed::{Found, Gather, Nothing, want_of};
 
-/// Opens the archive at a byte.
-type OpenAt<'a> = &'a dyn Fn(u64) -> io::Result<Box<dyn BufRead + Send>>;
+/// Most unpacked bytes of a table that wait while it is read.
+const AHEAD: usize = 1 << 20;
 
-/// Where an entry's data lie.
-#[derive(Clone, Copy, Debug)]
-struct Spot {
-    start: u64,
-    packing: Packing,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Packing {
-    /// A block of a custom archive, with the number of its entry; nothing of it lies beyond the limit.
-    Block(i64, Option<u64>),
-    /// A member of a tar, of so many bytes.
-    Member(u64),
-}
-
-/// The places of all data, beside the entries: with their compression; `None` if they are missing.
-type Spots = Vec<Option<(Spot, Compression)>>;
+/// The places of all data, beside the entries; `None` if they are missing.
+type Places = Vec<Option<Place>>;
 
 /// A table of contents with the places of all data.
 pub(crate) struct Catalog {
     contents: Contents,
     kind: DumpKind,
     schema: Schema,
-    spots: Spots,
+    places: Places,
+    /// The tables of the entries, beside them; `None` for other data.
+    tables: Vec<Option<FullName>>,
+    expected: Mutex<Option<Expected>>,
     /// Tables with columns, types and keys; rows are not counted.
     pub(crate) outline: DumpFacts,
 }
@@ -69,8 +61,11 @@ impl Catalog {
             Err(_) => return Ok(None),
         };
         reader.check_encoding()?;
-        for entry in contents.data.iter().filter(|entry| is_table(entry)) {
+        let mut tables = vec![None; contents.data.len()];
+        let entries = contents.data.iter().zip(&mut tables);
+        for (entry, name) in entries.filter(|(entry, _)| is_table(entry)) {
             let table = table_of(&reader, entry);
+            *name = Some(table.clone());
             let columns = columns(&reader.schema, &table, &entry.copy);
             let index = reader.table_index(&table, &columns);
             let declared = |sql_type: &String| !sql_type.is_empty();
@@ -79,7 +74,7 @@ impl Catalog {
             }
         }
         reader.finish()?;
-        let Some(spots) = spots(&contents, kind, &mut input, open)? else {
+        let Some(places) = places(&contents, kind, &mut input, open)? else {
             return Ok(None);
         };
         let (schema, outline) = (reader.schema, reader.facts);
@@ -87,9 +82,37 @@ impl Catalog {
             contents,
             kind,
             schema,
-            spots,
+            places,
+            tables,
+            expected: Mutex::default(),
             outline,
         }))
+    }
+
+    /// Begins to unpack the tables that will be asked behind the first of these, in this order.
+    pub(crate) fn announce(&self, opener: &Arc<Opener>, tables: &[FullName]) {
+        let packed = |entry: &usize| {
+            let place = self.places[*entry]?;
+            (place.compression != Compression::None).then_some((*entry, place))
+        };
+        let entries: Vec<(usize, Place)> = tables
+            .iter()
+            .skip(1)
+            .flat_map(|table| self.entries(table))
+            .filter_map(|entry| packed(&entry))
+            .collect();
+        let mut expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
+        // The one before ends first: there is one thread and one budget.
+        drop(expected.take());
+        if !entries.is_empty() {
+            *expected = Some(Expected::start(opener, entries, HELD));
+        }
+    }
+
+    /// The entries that hold a table's rows.
+    fn entries(&self, table: &FullName) -> impl Iterator<Item = usize> {
+        let is_here = move |name: &Option<FullName>| name.as_ref() == Some(table);
+        (0..self.tables.len()).filter(move |&entry| is_here(&self.tables[entry]))
     }
 
     /// Reads the rows of `table` that pass.
@@ -106,37 +129,36 @@ impl Catalog {
         let mut reader = Reader::new(Input::empty(), &want, &mut sink, self.kind);
         reader.schema = self.schema.clone();
         let name: FullName = (table.info.schema.clone(), table.info.name.clone());
-        for (entry, spot) in self.contents.data.iter().zip(&self.spots) {
-            if !is_table(entry) || table_of(&reader, entry) != name {
-                continue;
-            }
+        for nth in self.entries(&name) {
+            let entry = &self.contents.data[nth];
             let table = Some(entry.name.clone());
-            let Some((spot, compression)) = *spot else {
+            let Some(place) = self.places[nth] else {
                 let what = "the table's rows are missing in the archive";
                 reader.reject(Trouble::Truncated, table, (0, 1), 0, 0, what)?;
                 reader.flush()?;
                 continue;
             };
-            let file = open(spot.start)?;
-            let numbers = self.contents.head.numbers;
             let failure = Failure::default();
-            let (giver, mut ahead) = pair(&failure);
+            let expected = self
+                .expected
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .as_mut()
+                .and_then(|expected| expected.take(nth));
             let end;
             (reader, end) = std::thread::scope(|scope| {
-                scope.spawn(move || give(file, spot, numbers, compression, giver));
-                let read = rows(
-                    reader,
-                    entry,
-                    &mut BufReader::new(&mut ahead),
-                    spot.start,
-                    &failure,
-                );
-                let end = ahead.end.take();
+                let given = expected.unwrap_or_else(|| {
+                    let (giver, given) = pair(&Budget::new(AHEAD));
+                    scope.spawn(move || give(open, place, &giver));
+                    given
+                });
                 // Gone before the thread is waited for: it may still want to give.
-                drop(ahead);
-                read.map(|reader| (reader, end))
+                let mut ahead = Ahead::new(given, &failure);
+                let unpacked = &mut BufReader::new(&mut ahead);
+                let read = rows(reader, entry, unpacked, place.start, &failure);
+                read.map(|reader| (reader, ahead.end.take()))
             })?;
-            let at = (spot.start, 1);
+            let at = (place.start, 1);
             match end {
                 Some(End::Cut) => {
                     let what = "the archive ends inside of the table's data";
@@ -171,26 +193,31 @@ fn columns(schema: &Schema, table: &FullName, copy: &[u8]) -> Vec<String> {
 }
 
 /// Finds the places of all data; the input stands behind the table of contents.
-fn spots(
+fn places(
     contents: &Contents,
     kind: DumpKind,
     input: &mut Input<'_>,
     open: OpenAt<'_>,
-) -> Result<Option<Spots>, DumpError> {
-    let mut spots: Spots = vec![None; contents.data.len()];
+) -> Result<Option<Places>, DumpError> {
+    let mut places: Places = vec![None; contents.data.len()];
     let tables = || contents.data.iter().filter(|entry| is_table(entry));
     if kind != DumpKind::PgDumpCustom {
-        return members(contents, input.byte(), open, &mut spots).map(|good| good.then_some(spots));
+        return members(contents, input.byte(), open, &mut places)
+            .map(|good| good.then_some(places));
     }
-    let compression = contents.head.compression;
+    let block = |start, id, limit| Place {
+        start,
+        packing: Packing::Block(id, limit),
+        compression: contents.head.compression,
+        numbers: contents.head.numbers,
+    };
     if tables().all(|entry| matches!(entry.data, Data::Block(Some(_)))) {
-        for (entry, spot) in contents.data.iter().zip(&mut spots) {
+        for (entry, place) in contents.data.iter().zip(&mut places) {
             if let Data::Block(Some(start)) = entry.data {
-                let packing = Packing::Block(entry.id, contents.next_block(start));
-                *spot = Some((Spot { start, packing }, compression));
+                *place = Some(block(start, entry.id, contents.next_block(start)));
             }
         }
-        return Ok(Some(spots));
+        return Ok(Some(places));
     }
     // Written to a pipe: the blocks are looked for, by their lengths alone.
     let numbers = contents.head.numbers;
@@ -201,15 +228,14 @@ fn spots(
         match head {
             Ok((BLOCK_DATA, id)) => {
                 if let Some(entry) = contents.by_id(id) {
-                    let packing = Packing::Block(id, None);
-                    spots[entry] = Some((Spot { start, packing }, compression));
+                    places[entry] = Some(block(start, id, None));
                 }
                 if Chunks::new(input, numbers, None).finish()? != End::Whole {
                     return Ok(None);
                 }
             }
             Err(Fault::Stopped(error)) => return Err(error),
-            Err(Fault::Cut) if input.byte() == start => return Ok(Some(spots)),
+            Err(Fault::Cut) if input.byte() == start => return Ok(Some(places)),
             // Large objects, or damage: all of it is read then.
             _ => return Ok(None),
         }
@@ -221,7 +247,7 @@ fn members(
     contents: &Contents,
     mut at: u64,
     open: OpenAt<'_>,
-    spots: &mut [Option<(Spot, Compression)>],
+    places: &mut [Option<Place>],
 ) -> Result<bool, DumpError> {
     loop {
         let mut block = Vec::new();
@@ -232,8 +258,12 @@ fn members(
             return Ok(block.iter().all(|&byte| byte == 0) && !block.is_empty());
         };
         if let Some((entry, compression)) = contents.by_file(&member.name) {
-            let packing = Packing::Member(member.bytes);
-            spots[entry] = Some((Spot { start: at, packing }, compression));
+            places[entry] = Some(Place {
+                start: at,
+                packing: Packing::Member(member.bytes),
+                compression,
+                numbers: contents.head.numbers,
+            });
         }
         let padded = member.bytes.checked_next_multiple_of(BLOCK as u64);
         let next = padded.and_then(|bytes| at.checked_add(BLOCK as u64)?.checked_add(bytes));
@@ -241,61 +271,5 @@ fn members(
             Some(next) => at = next,
             None => return Ok(false),
         }
-    }
-}
-
-/// Unpacks an entry's data, on the thread.
-fn give(
-    mut file: Box<dyn BufRead + Send>,
-    spot: Spot,
-    numbers: Numbers,
-    compression: Compression,
-    giver: Giver,
-) {
-    let mut input = Input::starting_at(&mut *file, spot.start, 1);
-    let end = match spot.packing {
-        Packing::Block(id, limit) => {
-            let mut fields = Fields {
-                input: &mut input,
-                numbers,
-            };
-            let head = fields.byte().and_then(|kind| Ok((kind, fields.int()?)));
-            match head {
-                Ok((BLOCK_DATA, found)) if found == id => {
-                    let mut chunks = Chunks::new(&mut input, numbers, limit);
-                    pump(&giver, &mut chunks, compression, false);
-                    chunks.finish()
-                }
-                Ok(_) | Err(Fault::Broken(_)) => Ok(End::Broken(
-                    "the table's data are not where the table of contents says".to_owned(),
-                )),
-                Err(Fault::Cut) => Ok(End::Cut),
-                Err(Fault::Stopped(error)) => Err(error),
-            }
-        }
-        Packing::Member(bytes) => Body::new(&mut input, BLOCK as u64).finish().and_then(|_| {
-            let mut body = Body::new(&mut input, bytes);
-            pump(&giver, &mut body, compression, true);
-            Ok(if body.finish()? { End::Whole } else { End::Cut })
-        }),
-    };
-    match end {
-        Ok(end) => giver.end(end),
-        Err(error) => giver.end(End::Broken(format!("{error}"))),
-    }
-}
-
-fn pump(giver: &Giver, packed: &mut dyn io::Read, compression: Compression, file: bool) {
-    let failure = Failure::default();
-    match unpack(packed, compression, file) {
-        Ok(unpacked) => {
-            giver.give(&mut Lenient::new(unpacked, &failure));
-        }
-        Err(error) => {
-            *failure.borrow_mut() = Some(format!("unpacking does not begin: {error}"));
-        }
-    }
-    if let Some(what) = failure.take() {
-        giver.failed(what);
     }
 }

@@ -10,9 +10,12 @@ mod ahead;
 mod catalog;
 mod contents;
 mod custom;
+mod expected;
+mod place;
 mod tar;
 mod toc;
 mod unpack;
+mod zlib;
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::rc::Rc;

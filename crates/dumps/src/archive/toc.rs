@@ -57,8 +57,8 @@ pub(crate) struct Head {
 /// How numbers and offsets are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Numbers {
-    int_bytes: usize,
-    offset_bytes: usize,
+    pub(super) int_bytes: usize,
+    pub(super) offset_bytes: usize,
 }
 
 /// Where an entry's data lie.

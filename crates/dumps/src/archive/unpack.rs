@@ -5,6 +5,7 @@ use std::io::{self, BufReader, Read};
 use std::rc::Rc;
 
 use super::toc::Compression;
+use super::zlib::Zlib;
 
 /// Largest window of zstd that is followed, 128 MiB: what `zstd --long` makes without a number.
 const ZSTD_WINDOW_LOG: u32 = 27;
@@ -22,7 +23,7 @@ pub(super) fn unpack<'r>(
     Ok(match compression {
         Compression::None => Box::new(packed),
         Compression::Gzip if file => Box::new(flate2::bufread::MultiGzDecoder::new(packed)),
-        Compression::Gzip => Box::new(flate2::bufread::ZlibDecoder::new(packed)),
+        Compression::Gzip => Box::new(Zlib::new(packed)),
         Compression::Lz4 => Box::new(lz4_flex::frame::FrameDecoder::new(packed)),
         Compression::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(packed)?;
