@@ -11,11 +11,12 @@ use std::{
 };
 
 pub(crate) const USAGE: &str = "\
-usage: bench dumps [--rows N] [--folder FOLDER] [--coroner PROGRAM]
+usage: bench dumps [--rows N] [--folder FOLDER] [--coroner PROGRAM] [--forms custom|all]
 
 Makes a database of N l2_to_l1_logs rows (1,000,000) in a private PostgreSQL in FOLDER
 (/tmp/coroner-bench-dumps), dumps it with pg_dump, and prints what a traced answer takes with coroner
-straight from the dump, and with pg_restore and psql.
+straight from the dump, and with pg_restore and psql. With --forms all also from a folder (-Fd), and from
+archives packed with lz4 and zstd where pg_dump is of version 16 or newer.
 ";
 
 const SETUP: &str = include_str!("../sql/rollup.sql");
@@ -33,6 +34,7 @@ struct Options {
     rows: u64,
     folder: PathBuf,
     coroner: PathBuf,
+    all_forms: bool,
 }
 
 impl Options {
@@ -41,6 +43,7 @@ impl Options {
             rows: 1_000_000,
             folder: PathBuf::from("/tmp/coroner-bench-dumps"),
             coroner: std::env::current_exe()?.with_file_name("coroner"),
+            all_forms: false,
         };
         while let Some(word) = words.next() {
             let value = words.next().context(USAGE)?;
@@ -48,6 +51,8 @@ impl Options {
                 "--rows" => options.rows = value.parse()?,
                 "--folder" => options.folder = PathBuf::from(value),
                 "--coroner" => options.coroner = PathBuf::from(value),
+                "--forms" if value == "all" => options.all_forms = true,
+                "--forms" if value == "custom" => options.all_forms = false,
                 _ => bail!("{USAGE}"),
             }
         }
@@ -165,12 +170,14 @@ pub(crate) fn run(words: impl Iterator<Item = String>) -> Result<()> {
     )?;
     let wanted = format!("sha256(int8send({}))", options.rows * 9 / 10);
     let hash = server.sql("rollup", &format!("SELECT encode({wanted}, 'hex')"))?;
-    let dump = |name: &str, form: &str| -> Result<PathBuf> {
+    let dump = |name: &str, form: &[&str]| -> Result<PathBuf> {
         let path = folder.join(name);
+        // pg_dump does not write into a folder that is there.
+        done(Command::new("rm").arg("-rf").arg(&path).output()?)?;
         let mut pg_dump = server.command("pg_dump");
         done(
             pg_dump
-                .arg(form)
+                .args(form)
                 .arg("-f")
                 .arg(&path)
                 .arg("rollup")
@@ -178,8 +185,8 @@ pub(crate) fn run(words: impl Iterator<Item = String>) -> Result<()> {
         )?;
         Ok(path)
     };
-    let custom = dump("rollup.dump", "-Fc")?;
-    let plain = dump("rollup.sql.dump", "-Fp")?;
+    let custom = dump("rollup.dump", &["-Fc"])?;
+    let plain = dump("rollup.sql.dump", &["-Fp"])?;
     let mut out = stdout().lock();
     let megabytes = |path: &Path| -> Result<f64> { Ok(fs::metadata(path)?.len() as f64 / 1e6) };
     let (custom_mb, plain_mb) = (megabytes(&custom)?, megabytes(&plain)?);
@@ -193,6 +200,25 @@ pub(crate) fn run(words: impl Iterator<Item = String>) -> Result<()> {
     print(&mut out, "coroner trace, custom dump", &ours, plain_mb)?;
     let from_plain = traced(&python, &options, &plain, &hash)?;
     print(&mut out, "coroner trace, plain dump", &from_plain, plain_mb)?;
+    let more: [(&str, &[&str]); 3] = [
+        ("folder", &["-Fd"]),
+        ("custom dump in lz4", &["-Fc", "--compress=lz4"]),
+        ("custom dump in zstd", &["-Fc", "--compress=zstd"]),
+    ];
+    for (what, form) in more.into_iter().filter(|_| options.all_forms) {
+        match dump("rollup.more", form) {
+            Ok(path) => {
+                let measured = traced(&python, &options, &path, &hash)?;
+                print(
+                    &mut out,
+                    &format!("coroner trace, {what}"),
+                    &measured,
+                    plain_mb,
+                )?;
+            }
+            Err(error) => writeln!(out, "no {what}: {}", error.to_string().trim())?,
+        }
+    }
 
     server.sql("postgres", "CREATE DATABASE restored")?;
     let started = std::time::Instant::now();
