@@ -18,6 +18,7 @@ mod input;
 mod layer;
 mod limits;
 mod lz4;
+mod parts;
 mod reader;
 mod seven;
 mod seven_list;

@@ -5,9 +5,10 @@
 //! Only a zip or 7z archive that lies inside of something, or comes by standard input, is put into a
 //! temporary file first, since its directory stands at its end.
 
-use crate::input::RawInput;
+use crate::input::{FileInput, RawInput};
 use crate::layer::{LayerFacts, Peeled, peel};
 use crate::limits::{Limits, Meter};
+use crate::parts::{Joined, Parts, may_belong};
 use crate::reader::{
     Container, ContainerKind, Digest256, SourceReader, digest, open_file, open_input,
 };
@@ -76,6 +77,9 @@ struct Level {
     name: String,
     /// Layers around its members.
     kinds: Vec<ContainerKind>,
+    /// Members that may be one database together.
+    parts: Parts,
+    ended: bool,
 }
 
 enum Archive {
@@ -141,11 +145,19 @@ impl Streams {
             }
             let level = self.levels.last_mut()?;
             let entry = match &mut level.archive {
+                _ if level.ended => None,
                 Archive::Tar(tar) => tar.next(),
                 Archive::Zip(zip, _) => zip.next(),
                 Archive::Seven(seven, _) => seven.next(),
             };
             let Some(entry) = entry else {
+                level.ended = true;
+                if let Some(joined) = level.parts.take() {
+                    if let Some(reader) = self.joined(joined) {
+                        return Some(Stream::Source(Box::new(reader)));
+                    }
+                    continue;
+                }
                 self.leave();
                 continue;
             };
@@ -162,9 +174,22 @@ impl Streams {
                     }
                 }
                 Entry::File { name, bytes, input } => {
-                    let Some(name) = self.member(&archive, &name) else {
+                    let label = name;
+                    let Some(name) = self.member(&archive, &label) else {
                         continue;
                     };
+                    if may_belong(&label)
+                        && let Some(level) = self.levels.last_mut()
+                    {
+                        let limit = self.meter.limits.spool_bytes;
+                        let put = level.parts.put(&label, name.clone(), input, limit);
+                        match put {
+                            Ok(None) => {}
+                            Ok(Some(what)) => self.waiting.push_back((name, what)),
+                            Err(error) => self.waiting.push_back((name, error.to_string())),
+                        }
+                        continue;
+                    }
                     let depth = self.levels.iter().map(|level| level.kinds.len()).sum();
                     let opened = peel(input, depth, &self.meter).and_then(|peeled| {
                         let around = self.levels.last().map(|level| level.kinds.clone());
@@ -179,6 +204,33 @@ impl Streams {
                 }
             }
         }
+    }
+
+    /// Makes a reader of members that were put aside.
+    fn joined(&mut self, joined: io::Result<Joined>) -> Option<SourceReader> {
+        let level = self.levels.last()?;
+        let (archive, kinds) = (level.name.clone(), level.kinds.clone());
+        let depth: usize = self.levels.iter().map(|level| level.kinds.len()).sum();
+        let (name, reader, length): (_, Box<dyn Read + Send>, _) = match joined {
+            Ok(Joined::Whole(folder, whole)) => {
+                let name = format!("{archive}{INSIDE}{}", model::escape_control(&folder));
+                let length = whole.length();
+                (name, Box::new(whole), length)
+            }
+            Ok(Joined::Member(name, reader, length)) => (name, reader, length),
+            Err(error) => {
+                self.waiting.push_back((archive, error.to_string()));
+                return None;
+            }
+        };
+        // Its bytes were counted when they came out of the archive.
+        let input = FileInput::new(reader, Meter::new(self.meter.limits.clone()));
+        let opened = peel(Box::new(input), depth, &self.meter)
+            .and_then(|peeled| self.enter(peeled, &kinds, Some(length), name.clone()));
+        opened.unwrap_or_else(|error| {
+            self.waiting.push_back((name, error.to_string()));
+            None
+        })
     }
 
     /// Returns what is known of an archive once all of it was read; `None` if the file is none.
@@ -285,6 +337,8 @@ impl Streams {
             archive,
             name,
             kinds,
+            parts: Parts::default(),
+            ended: false,
         });
         Ok(None)
     }

@@ -5,13 +5,21 @@
 //! folder was copied to, so its digest is that of its content.
 
 use crate::tar::BLOCK;
+use flate2::read::MultiGzDecoder;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The file that tells what the others hold, and how it begins.
-const CONTENTS: &str = "toc.dat";
+pub(crate) const CONTENTS: &str = "toc.dat";
+/// The same, where somebody has packed the folder file by file. The files of tables need no such care:
+/// `pg_dump` itself names them so.
+pub(crate) const PACKED_CONTENTS: &str = "toc.dat.gz";
+/// Longest table of contents that is unpacked here.
+const CONTENTS_LIMIT: u64 = 256 << 20;
 const MAGIC: &[u8] = b"PGDMP";
 /// Two empty blocks end a tar.
 const END: u64 = 2 * BLOCK as u64;
@@ -27,13 +35,21 @@ pub(crate) fn is_whole_tar(head: &[u8]) -> bool {
 
 /// Whether a folder is one source.
 pub(crate) fn is_whole_folder(path: &Path) -> bool {
-    let contents = path.join(CONTENTS);
+    [CONTENTS, PACKED_CONTENTS].iter().any(|name| {
+        let contents = path.join(name);
+        contents.is_file()
+            && File::open(contents).is_ok_and(|file| is_contents(file, *name == PACKED_CONTENTS))
+    })
+}
+
+/// Whether a file begins as a table of contents.
+pub(crate) fn is_contents(file: impl Read, packed: bool) -> bool {
     let mut head = [0; MAGIC.len()];
-    contents.is_file()
-        && File::open(contents)
-            .and_then(|mut file| file.read_exact(&mut head))
-            .is_ok()
-        && head == *MAGIC
+    let read = match packed {
+        true => MultiGzDecoder::new(file).read_exact(&mut head),
+        false => { file }.read_exact(&mut head),
+    };
+    read.is_ok() && head == *MAGIC
 }
 
 /// Whether a file of such a folder belongs to it: `toc.dat`, `3508.dat.gz`, `blobs.toc`, `blob_7.dat`.
@@ -50,10 +66,64 @@ pub(crate) fn belongs(name: &[u8]) -> bool {
                 .is_some_and(|digits| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)))
 }
 
+/// Where a file of such a folder lies.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    Path(PathBuf),
+    /// In a file that holds several, from this byte on.
+    Spooled(Arc<File>, u64),
+    Bytes(Arc<Vec<u8>>),
+}
+
+impl Place {
+    /// Opens it at a byte.
+    fn open(self, at: u64) -> io::Result<Opened> {
+        Ok(match self {
+            Place::Path(path) => {
+                let mut file = File::open(&path)?;
+                file.seek(SeekFrom::Start(at))?;
+                Opened::Path(file, path)
+            }
+            Place::Spooled(file, from) => Opened::Spooled(file, from + at),
+            Place::Bytes(bytes) => Opened::Bytes(bytes, at as usize),
+        })
+    }
+
+    /// Reads it from its begin, at most so many bytes.
+    pub(crate) fn reader(self, length: u64) -> io::Result<impl Read + Send> {
+        Ok(self.open(0)?.take(length))
+    }
+}
+
+/// A file that is being read.
+enum Opened {
+    Path(File, PathBuf),
+    Spooled(Arc<File>, u64),
+    Bytes(Arc<Vec<u8>>, usize),
+}
+
+impl Read for Opened {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Opened::Path(file, _) => file.read(out),
+            Opened::Spooled(file, at) => {
+                let read = file.read_at(out, *at)?;
+                *at += read as u64;
+                Ok(read)
+            }
+            Opened::Bytes(bytes, at) => {
+                let read = (&bytes[(*at).min(bytes.len())..]).read(out)?;
+                *at += read;
+                Ok(read)
+            }
+        }
+    }
+}
+
 /// A stretch of the tar.
 enum Stretch {
     Header(Box<[u8; BLOCK]>),
-    File(PathBuf),
+    File(Place),
     Zeros,
 }
 
@@ -62,27 +132,51 @@ pub(crate) struct Folder {
     /// Stretches with their lengths, those still to come last to first.
     ahead: Vec<(Stretch, u64)>,
     /// The file that is open, and what is left of it.
-    open: Option<(File, u64, PathBuf)>,
+    open: Option<(Opened, u64)>,
     length: u64,
 }
 
+/// A file of such a folder: its name, where it lies, its bytes.
+pub(crate) type Part = (Vec<u8>, Place, u64);
+
 impl Folder {
     pub(crate) fn open(path: &Path) -> io::Result<Folder> {
-        let mut files: Vec<(PathBuf, u64)> = Vec::new();
+        let mut files: Vec<Part> = Vec::new();
         for entry in path.read_dir()? {
             let entry = entry?;
             let meta = entry.path().metadata()?;
-            if meta.is_file() && belongs(entry.file_name().as_bytes()) {
-                files.push((entry.path(), meta.len()));
+            let name = entry.file_name();
+            if meta.is_file() && belongs(name.as_bytes()) {
+                let name = name.as_bytes().to_vec();
+                files.push((name, Place::Path(entry.path()), meta.len()));
             }
         }
-        files.sort();
-        files.sort_by_key(|(path, _)| !path.ends_with(CONTENTS));
+        Folder::of(files)
+    }
+
+    /// Makes one of files that lie anywhere.
+    pub(crate) fn of(mut files: Vec<Part>) -> io::Result<Folder> {
+        let has_contents = files.iter().any(|(name, ..)| name == CONTENTS.as_bytes());
+        if !has_contents {
+            for (name, place, length) in &mut files {
+                if name == PACKED_CONTENTS.as_bytes() {
+                    let packed = place.clone().reader(*length)?;
+                    let mut contents = Vec::new();
+                    MultiGzDecoder::new(packed)
+                        .take(CONTENTS_LIMIT)
+                        .read_to_end(&mut contents)?;
+                    *name = CONTENTS.into();
+                    *length = contents.len() as u64;
+                    *place = Place::Bytes(Arc::new(contents));
+                }
+            }
+        }
+        files.sort_by(|a, b| a.0.cmp(&b.0));
+        files.sort_by_key(|(name, ..)| name != CONTENTS.as_bytes());
         let mut ahead = Vec::new();
-        for (path, length) in files {
-            let name = path.file_name().unwrap_or_default().as_bytes().to_vec();
+        for (name, place, length) in files {
             ahead.push((Stretch::Header(header(&name, length)), BLOCK as u64));
-            ahead.push((Stretch::File(path), length));
+            ahead.push((Stretch::File(place), length));
             let padding = length.next_multiple_of(BLOCK as u64) - length;
             ahead.push((Stretch::Zeros, padding));
         }
@@ -112,10 +206,8 @@ impl Folder {
                 continue;
             }
             match stretch {
-                Stretch::File(path) => {
-                    let mut file = File::open(&path)?;
-                    file.seek(SeekFrom::Start(bytes))?;
-                    self.open = Some((file, length - bytes, path));
+                Stretch::File(place) => {
+                    self.open = Some((place.open(bytes)?, length - bytes));
                 }
                 Stretch::Zeros => self.ahead.push((Stretch::Zeros, length - bytes)),
                 // The rest of a header: its front is cut off.
@@ -138,7 +230,7 @@ impl Read for Folder {
             if out.is_empty() {
                 return Ok(0);
             }
-            if let Some((file, left, path)) = &mut self.open {
+            if let Some((file, left)) = &mut self.open {
                 if *left == 0 {
                     self.open = None;
                     continue;
@@ -146,7 +238,11 @@ impl Read for Folder {
                 let most = usize::try_from(*left).unwrap_or(usize::MAX).min(out.len());
                 let read = file.read(&mut out[..most])?;
                 if read == 0 {
-                    let what = format!("{} became shorter while it was read", path.display());
+                    let what = match file {
+                        Opened::Path(_, path) => path.display().to_string(),
+                        _ => "the temporary file".to_owned(),
+                    };
+                    let what = format!("{what} became shorter while it was read");
                     return Err(io::Error::other(what));
                 }
                 *left -= read as u64;
@@ -157,7 +253,7 @@ impl Read for Folder {
             };
             match stretch {
                 _ if length == 0 => {}
-                Stretch::File(path) => self.open = Some((File::open(&path)?, length, path)),
+                Stretch::File(place) => self.open = Some((place.open(0)?, length)),
                 Stretch::Zeros => {
                     let used = out.len().min(length as usize);
                     out[..used].fill(0);
@@ -225,6 +321,21 @@ mod tests {
         assert_eq!(tar.len() as u64, length);
         assert!(is_whole_tar(&tar) && crate::tar::is_tar(&tar));
         assert_eq!(length, (512 + 512) + (512 + 512) + (512 + 1024) + 1024);
+        // Packed file by file, it is the same tar.
+        let packed = tempfile::tempdir().unwrap();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut gzip, b"PGDMP and so on").unwrap();
+        std::fs::write(packed.path().join("toc.dat.gz"), gzip.finish().unwrap()).unwrap();
+        assert!(is_whole_folder(packed.path()));
+        for name in ["12.dat.gz", "9.dat"] {
+            std::fs::copy(folder.path().join(name), packed.path().join(name)).unwrap();
+        }
+        let mut again = Vec::new();
+        Folder::open(packed.path())
+            .unwrap()
+            .read_to_end(&mut again)
+            .unwrap();
+        assert!(again == tar);
         for name in ["12.dat.gz", "9.dat"] {
             assert!(memchr::memmem::find(&tar, name.as_bytes()).is_some());
         }

@@ -184,6 +184,88 @@ fn members_are_sources_whatever_lies_around_them() {
 }
 
 #[test]
+fn the_folder_of_a_database_is_one_source_in_any_archive() {
+    let contents = b"PGDMP and so on";
+    let rows = gzip(b"1\ta\n");
+    let more = vec![b'x'; 3000];
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in [
+        ("toc.dat", &contents[..]),
+        ("12.dat.gz", &rows),
+        ("9.dat", &more),
+    ] {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    let mut expected = Vec::new();
+    let mut reader = open_source(folder.path()).unwrap();
+    reader.read_to_end(&mut expected).unwrap();
+    let shelf = Shelf::new();
+    // The file that tells what the others hold comes last; a log lies among them, another folder has none.
+    let members: [(&str, &[u8]); 6] = [
+        ("case/dump/12.dat.gz", &rows),
+        ("case/beacon.log", b"line\n"),
+        ("case/dump/9.dat", &more),
+        ("other/7.dat.gz", &gzip(b"text\n")),
+        ("case/dump/README", b"read\n"),
+        ("case/dump/toc.dat", contents),
+    ];
+    for (name, bytes) in [
+        ("a.tar", tar(&members)),
+        ("a.tar.gz", gzip(&tar(&members))),
+        ("a.zip", zip(&members)),
+        ("b.tar", tar(&[("inner.zip", &zip(&members))])),
+    ] {
+        let seen = shelf.see(name, &bytes).sound();
+        let mut found: Vec<(&str, &[u8])> = seen
+            .sources
+            .iter()
+            .map(|(name, bytes)| (name.rsplit('!').next().unwrap(), bytes.as_slice()))
+            .collect();
+        found.sort();
+        let wanted: [(&str, &[u8]); 4] = [
+            ("case/beacon.log", b"line\n"),
+            ("case/dump", &expected),
+            ("case/dump/README", b"read\n"),
+            ("other/7.dat.gz", b"text\n"),
+        ];
+        assert!(found == wanted, "{name}: {:?}", seen.names());
+    }
+    // Packed file by file it is the same; the reader is found again by its name.
+    let packed = tar(&[
+        ("toc.dat.gz", &gzip(contents)),
+        ("12.dat.gz", &rows),
+        ("9.dat", &more),
+    ]);
+    let seen = shelf.see("c.tar", &packed).sound();
+    assert!(
+        seen.sources.len() == 1 && seen.sources[0].1 == expected,
+        "{:?}",
+        seen.names()
+    );
+    let path = shelf.put("c.tar", &packed);
+    let mut again = Vec::new();
+    let name = format!("{}!toc.dat", path.display());
+    open_source(name.as_ref())
+        .unwrap()
+        .read_to_end(&mut again)
+        .unwrap();
+    assert!(again == expected);
+    // What the temporary file has no room for is said.
+    let limits = Limits {
+        spool_bytes: 1000,
+        ..Limits::default()
+    };
+    let seen = shelf.see_with("a.tar", &tar(&members), limits);
+    assert!(
+        seen.troubles
+            .iter()
+            .any(|(_, what)| what.contains("unpack it")),
+        "{:?}",
+        seen.troubles
+    );
+}
+
+#[test]
 fn archives_lie_in_archives() {
     let shelf = Shelf::new();
     let inner = gzip(&tar(&[("x.log", A)]));
