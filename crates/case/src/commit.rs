@@ -2,7 +2,7 @@
 //! as it was before or after, whatever happens in between.
 
 use crate::builder::Builder;
-use crate::custody::{CUSTODY, FileMark, NOTES, links};
+use crate::custody::{CUSTODY, FileMark, NOTES, commit_name, links, read_or_empty};
 use crate::evidence::PartState;
 use crate::layout::bins;
 use crate::merge::{Feed, merge};
@@ -543,14 +543,17 @@ impl Transaction<'_> {
                 sha256: hex(&Sha256::digest(&before)),
             });
         }
-        if !self.custody.is_empty() {
-            self.writer
-                .append(CUSTODY, |before| links(before, &self.custody))?;
-        }
         let mut text = serde_json::to_vec_pretty(&manifest).map_err(|error| {
             CaseError::Inconsistent(format!("the manifest cannot be written: {error}"))
         })?;
         text.push(b'\n');
+        if !self.custody.is_empty() {
+            let replaces = commit_name(&read_or_empty(&root.join(MANIFEST))?);
+            let commit = commit_name(&text);
+            self.writer.append(CUSTODY, |before| {
+                links(before, &self.custody, &replaces, &commit)
+            })?;
+        }
         let temp = self.work.temp_path("manifest")?;
         let mut file = disk.create(&temp)?;
         file.put(&text)?;

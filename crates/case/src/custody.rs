@@ -2,10 +2,12 @@
 //!
 //! Each line of `custody.jsonl` carries the sha256 of the line before it, so that a line cannot be
 //! taken out unnoticed. It lies outside the deterministic part of a case and outside the seal. A line
-//! is written just before its commit becomes visible: after a crash it may speak of a commit that did
-//! not happen. `notes.jsonl` belongs to the case: the manifest holds its length and digest.
+//! is written just before its commit becomes visible, so that none can happen without one, and says by
+//! which manifest in place of which: the next writer sees whether a kill came in between, and then says
+//! so in a line of its own. `notes.jsonl` belongs to the case: the manifest holds its length and digest.
 
 use crate::error::AtPath;
+use crate::read::MANIFEST;
 use crate::segment::hex;
 use crate::{CaseError, CaseWriter};
 use sha2::{Digest, Sha256};
@@ -45,11 +47,17 @@ pub struct CustodyEntry {
 struct Link {
     /// Sha256 of the line before, without its line end; empty in the first.
     previous: String,
+    /// The first 12 hex digits of the sha256 of the manifest that the commit makes, and of the one that it
+    /// replaces; empty for a case's first, and in lines of older programs.
+    #[serde(default)]
+    commit: String,
+    #[serde(default)]
+    replaces: String,
     #[serde(flatten)]
     entry: CustodyEntry,
 }
 
-fn read_or_empty(path: &Path) -> Result<Vec<u8>, CaseError> {
+pub(crate) fn read_or_empty(path: &Path) -> Result<Vec<u8>, CaseError> {
     match std::fs::read(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         result => result.at("read", path),
@@ -60,16 +68,53 @@ fn line_hash(line: &[u8]) -> String {
     hex(&Sha256::digest(line))
 }
 
-/// Returns the lines that continue a custody file.
-pub(crate) fn links(custody: &[u8], entries: &[CustodyEntry]) -> Vec<u8> {
-    let mut previous = custody
+/// Returns how lines of custody name a manifest; nothing for none.
+pub(crate) fn commit_name(manifest: &[u8]) -> String {
+    let mut name = String::new();
+    if !manifest.is_empty() {
+        name = line_hash(manifest);
+        name.truncate(12);
+    }
+    name
+}
+
+fn last_line(custody: &[u8]) -> Option<&[u8]> {
+    custody
         .split(|byte| *byte == b'\n')
         .rfind(|line| !line.is_empty())
-        .map_or_else(String::new, line_hash);
+}
+
+/// Returns the line that says of the last one that its commit did not happen, if it did not: the manifest is
+/// still the one that was to be replaced.
+fn interrupted(custody: &[u8], manifest: &[u8]) -> Option<CustodyEntry> {
+    let link: Link = serde_json::from_slice(last_line(custody)?).ok()?;
+    let now = commit_name(manifest);
+    let undone = !link.commit.is_empty() && link.commit != now && link.replaces == now;
+    undone.then(|| CustodyEntry {
+        at: link.entry.at,
+        action: "interrupted".to_owned(),
+        detail: Some(format!(
+            "commit {} did not happen: the program ended before it; what the lines about it say was not done",
+            link.commit
+        )),
+        ..CustodyEntry::default()
+    })
+}
+
+/// Returns the lines that continue a custody file, for a commit from one manifest to another.
+pub(crate) fn links(
+    custody: &[u8],
+    entries: &[CustodyEntry],
+    replaces: &str,
+    commit: &str,
+) -> Vec<u8> {
+    let mut previous = last_line(custody).map_or_else(String::new, line_hash);
     let mut lines = Vec::new();
     for entry in entries {
         let link = Link {
             previous: previous.clone(),
+            commit: commit.to_owned(),
+            replaces: replaces.to_owned(),
             entry: entry.clone(),
         };
         let line = serde_json::to_vec(&link).expect("strings are JSON");
@@ -125,6 +170,10 @@ impl CaseWriter {
             .map_or(0, |end| end + 1);
         if whole < custody.len() {
             self.disk.truncate(&path, whole as u64)?;
+        }
+        let manifest = read_or_empty(&self.case.path.join(MANIFEST))?;
+        if let Some(entry) = interrupted(&custody[..whole], &manifest) {
+            self.append(CUSTODY, |before| links(before, &[entry], "", ""))?;
         }
         Ok(())
     }

@@ -128,7 +128,7 @@ fn every_change_fails(make: fn(u64) -> Faults, killed: bool) {
     copy(&start, &after);
     step(&mut CaseWriter::open_or_create(&after).unwrap(), 3).unwrap();
     let after = view(&after);
-    let (mut was_before, mut was_after) = (0, 0);
+    let (mut was_before, mut was_after, mut undone) = (0, 0, 0);
     for change in 0.. {
         let path = folder.path().join(format!("{change}.case"));
         copy(&start, &path);
@@ -176,15 +176,35 @@ fn every_change_fails(make: fn(u64) -> Faults, killed: bool) {
             assert!(segments(&path) <= segments(&start), "{change}");
         }
         // The next writer repairs and goes on.
-        let mut writer = CaseWriter::open_or_create(&path).unwrap();
+        let writer = CaseWriter::open_or_create(&path).unwrap();
         assert_eq!(strays(&path), Vec::<String>::new(), "{change}");
         assert!(view(&path) == seen, "{change}");
+        // Custody never speaks of what was not done without saying so, once.
+        drop(writer);
+        let mut writer = CaseWriter::open_or_create(&path).unwrap();
+        let custody = std::fs::read_to_string(path.join("custody.jsonl")).unwrap();
+        let said: Vec<bool> = custody
+            .lines()
+            .skip(2)
+            .map(|line| line.contains("\"interrupted\""))
+            .collect();
+        if seen == before {
+            assert!(
+                said.is_empty() || said == [false, true],
+                "{change}: {said:?}"
+            );
+            undone += said.len() / 2;
+        } else {
+            assert_eq!(said, [false], "{change}");
+        }
         if seen == before {
             step(&mut writer, 3).unwrap();
         }
         assert!(view(&path) == after, "{change}");
     }
     assert!(was_before > 20 && was_after > 0, "{was_before} {was_after}");
+    // A writer that lives on takes back what it wrote.
+    assert!(undone > 0 || !killed);
 }
 
 fn view_of(writer: &CaseWriter) -> Vec<i64> {
