@@ -4,12 +4,14 @@ use crate::claim::{Claim, Names, Tier};
 use crate::definition::{self, Definition, DefinitionError, Sample};
 use crate::document::Document;
 use crate::engine::json::{Dialect, Keys, Scan, Syntax};
-use crate::engine::{ENGINE_VERSION, Engine, Head, Rules};
+use crate::engine::{ENGINE_VERSION, Engine, Head, Rules, logrus};
 use crate::meaning::{MessageSpec, NO_CAPTURES};
 use crate::parser::Parser;
 use crate::pattern::Captures;
 use crate::printed::Printed;
-use crate::scan::{first_word, same_word};
+use crate::scan::first_word;
+use crate::targets::{Beginnings, Targets};
+use crate::words::{packed, packed_constant};
 use model::Level;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -99,8 +101,12 @@ pub(crate) struct Compiled {
     anywhere: Vec<u32>,
     /// Roles by the whole name of a component.
     roles: Table<u32>,
-    /// Those of paths, in the definition's order.
-    role_paths: Vec<u32>,
+    spaced_ends: u64,
+    /// Levels by the number of the word they are printed as, as far as words are short enough for one.
+    levels: Vec<(u64, Level)>,
+    /// Those of paths, in the definition's order, by what such paths begin with.
+    role_paths: Beginnings<u32>,
+    pub(crate) targets: Targets,
     pub(crate) threads: Names,
     pub(crate) loggers: Names,
 }
@@ -133,20 +139,28 @@ impl Compiled {
             }
         }
         let mut roles = Table::default();
-        let mut role_paths = Vec::new();
+        let mut role_paths = Beginnings::default();
         for (index, (name, _)) in definition.roles.iter().enumerate() {
             roles
                 .entry(name.clone().into_bytes())
                 .or_insert(index as u32);
-            if name.ends_with("::") {
-                role_paths.push(index as u32);
+            if let Some(path) = name.strip_suffix("::") {
+                role_paths.add(path.as_bytes(), index as u32);
             }
         }
         Ok(Compiled {
             roles,
             role_paths,
+            targets: Targets::new(&definition.targets),
             threads: Names::new(&definition.threads),
             loggers: Names::new(&definition.loggers),
+            spaced_ends: logrus::spaced_ends(&definition.spaced_keys),
+            levels: definition
+                .levels
+                .iter()
+                .filter(|(printed, _)| printed.len() < 8)
+                .map(|(printed, level)| (packed(printed.as_bytes()), *level))
+                .collect(),
             definition,
             exact_prints: exact.keys().fold([0; PRINTS / 64], |mut prints, text| {
                 prints[print(text) / 64] |= 1 << (print(text) % 64);
@@ -171,7 +185,9 @@ impl Compiled {
         for index in words.into_iter().flatten().chain(&self.anywhere) {
             let spec = &self.definition.messages[*index as usize];
             let pattern = spec.pattern.as_ref().expect("only patterns are indexed so");
-            if let Some(captures) = pattern.matches(message) {
+            if pattern.may_match(message)
+                && let Some(captures) = pattern.matches(message)
+            {
                 return Some((spec, captures));
             }
         }
@@ -181,28 +197,37 @@ impl Compiled {
     /// Severity of a printed level.
     #[inline]
     pub(crate) fn level(&self, raw: &[u8]) -> Option<Level> {
-        for (printed, level) in &self.definition.levels {
-            if same_word(printed.as_bytes(), raw) {
-                return Some(*level);
-            }
+        let known = |levels: &[(u64, Level)], word: u64| {
+            let level = levels.iter().find(|(known, _)| *known == word);
+            level.map(|(_, level)| *level)
+        };
+        if raw.len() >= 8 {
+            let mut own = self.definition.levels.iter();
+            let own = own.find(|(printed, _)| printed.as_bytes() == raw);
+            let critical = raw.eq_ignore_ascii_case(b"critical");
+            return own
+                .map(|(_, level)| *level)
+                .or(critical.then_some(Level::Crit));
         }
-        const KNOWN: [(&[u8], Level); 11] = [
-            (b"info", Level::Info),
-            (b"warn", Level::Warn),
-            (b"warning", Level::Warn),
-            (b"error", Level::Error),
-            (b"debug", Level::Debug),
-            (b"trace", Level::Trace),
-            (b"fatal", Level::Fatal),
-            (b"panic", Level::Fatal),
-            (b"crit", Level::Crit),
-            (b"critical", Level::Crit),
-            (b"notice", Level::Notice),
+        // What is no letter does not become one by this, nor does it change the length.
+        const LOWERED: u64 = 0x0020_2020_2020_2020;
+        const fn lowered(word: &[u8]) -> u64 {
+            packed_constant(word) | LOWERED
+        }
+        const KNOWN: [(u64, Level); 10] = [
+            (lowered(b"info"), Level::Info),
+            (lowered(b"warn"), Level::Warn),
+            (lowered(b"warning"), Level::Warn),
+            (lowered(b"error"), Level::Error),
+            (lowered(b"debug"), Level::Debug),
+            (lowered(b"trace"), Level::Trace),
+            (lowered(b"fatal"), Level::Fatal),
+            (lowered(b"panic"), Level::Fatal),
+            (lowered(b"crit"), Level::Crit),
+            (lowered(b"notice"), Level::Notice),
         ];
-        KNOWN
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case(raw))
-            .map(|(_, level)| *level)
+        let word = packed(raw);
+        known(&self.levels, word).or_else(|| known(&KNOWN, word | LOWERED))
     }
 
     /// Role of a program, by its component; a name that ends in `::` stands for all that is below it.
@@ -213,8 +238,9 @@ impl Compiled {
         let whole = self.roles.get(component);
         let path = self
             .role_paths
-            .iter()
-            .find(|index| is_path_of(roles[**index as usize].0.as_bytes(), component));
+            .of(component)
+            .find(|(path, _)| matches!(&component[path.len()..], [] | [b':', b':', ..]))
+            .map(|(_, index)| index);
         // The first in the definition's order.
         let index = whole.into_iter().chain(path).min()?;
         Some(roles[*index as usize].1.as_str())
@@ -224,6 +250,7 @@ impl Compiled {
         Rules {
             component_keys: &self.definition.component_keys,
             spaced_keys: &self.definition.spaced_keys,
+            spaced_ends: self.spaced_ends,
             banners: &self.definition.banners,
             segments: &self.definition.segments,
             one_line: false,
@@ -502,14 +529,6 @@ impl Catalogue {
         }
         contested
     }
-}
-
-/// Whether a name that ends in `::` is the component's path or one above it.
-#[inline]
-fn is_path_of(name: &[u8], component: &[u8]) -> bool {
-    name.strip_suffix(b"::")
-        .and_then(|path| component.strip_prefix(path))
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"::"))
 }
 
 /// Whether the head is one of a panic.

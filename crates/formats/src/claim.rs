@@ -224,9 +224,8 @@ impl Compiled {
     }
 
     fn claims_target(&self, head: &Head, line: &[u8]) -> bool {
-        let targets = &self.definition.targets;
         let (from, to) = head.component;
-        targets.is_empty() || engine::is_own_target(targets, &line[from as usize..to as usize])
+        self.definition.targets.is_empty() || self.targets.have(&line[from as usize..to as usize])
     }
 }
 
@@ -237,7 +236,7 @@ impl Catalogue {
         scan.clear();
         if json::begins(line) {
             scan.read(line, &self.keys);
-        } else if logfmt::begins(line) && self.asks_for_logfmt(tier) {
+        } else if self.asks_for_logfmt(tier) && logfmt::begins(line) {
             scan.read_logfmt(line, &self.keys);
         }
     }
@@ -276,29 +275,9 @@ impl Catalogue {
             engine::recognisers(line)
         };
         for recogniser in recognisers {
-            let Some(head) = recogniser(line) else {
-                continue;
-            };
-            recognised = true;
-            let formats = &self.by_engine[head.shape.engine() as usize];
-            let mut owned = false;
-            for &index in formats {
-                let compiled = &self.compiled[usize::from(index)];
-                if compiled.definition.generic == generic
-                    && let Some(right) = compiled.claims(&head, line)
-                {
-                    owned |= right > Right::Shape;
-                    offer(right, breadth(index), index, head);
-                }
-            }
-            if owned || !matches!(head.shape, Shape::Log4jFile | Shape::Log4jStatus) {
-                continue;
-            }
-            for &index in formats {
-                let compiled = &self.compiled[usize::from(index)];
-                if compiled.definition.generic == generic && compiled.claims_message(&head, line) {
-                    offer(Right::Message, breadth(index), index, head);
-                }
+            if let Some(head) = recogniser(line) {
+                recognised = true;
+                self.offer_text(line, &head, generic, &mut offer);
             }
         }
         if !recognised && scan.state == State::NoObject {
@@ -347,6 +326,38 @@ impl Catalogue {
             {
                 let head = Head::bare(Shape::Regex(number as u16), stamp);
                 offer(Right::Shape, breadth(*format), *format, head);
+            }
+        }
+    }
+
+    /// Offers those of an engine's formats who claim a line with this head.
+    #[inline]
+    fn offer_text(
+        &self,
+        line: &[u8],
+        head: &Head,
+        generic: bool,
+        offer: &mut impl FnMut(Right, u32, u16, Head),
+    ) {
+        let breadth = |format: u16| self.breadth.get(usize::from(format)).copied().unwrap_or(0);
+        let formats = &self.by_engine[head.shape.engine() as usize];
+        let mut owned = false;
+        for &index in formats {
+            let compiled = &self.compiled[usize::from(index)];
+            if compiled.definition.generic == generic
+                && let Some(right) = compiled.claims(head, line)
+            {
+                owned |= right > Right::Shape;
+                offer(right, breadth(index), index, *head);
+            }
+        }
+        if owned || !matches!(head.shape, Shape::Log4jFile | Shape::Log4jStatus) {
+            return;
+        }
+        for &index in formats {
+            let compiled = &self.compiled[usize::from(index)];
+            if compiled.definition.generic == generic && compiled.claims_message(head, line) {
+                offer(Right::Message, breadth(index), index, *head);
             }
         }
     }

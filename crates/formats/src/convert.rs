@@ -1,5 +1,6 @@
 //! Conversions from printed text to numbers with a unit.
 
+use crate::lanes::leading_digits;
 use crate::scan::near;
 use model::ObsValue;
 
@@ -104,7 +105,12 @@ pub(crate) const NAMES: &[(&str, Convert)] = &[
 impl Convert {
     /// Converts; `None` if the text is not what the conversion reads.
     pub(crate) fn apply<'a>(self, text: &'a [u8]) -> Option<ObsValue<'a>> {
-        let trimmed = text.trim_ascii();
+        // Most often there is nothing to trim, which two bytes tell.
+        let is_blank = |c: Option<&u8>| c.is_none_or(|c| *c <= b' ');
+        let trimmed = match is_blank(text.first()) || is_blank(text.last()) {
+            false => text,
+            true => text.trim_ascii(),
+        };
         match self {
             Convert::Int => int(trimmed).map(ObsValue::I64),
             Convert::Grouped => grouped(trimmed).map(ObsValue::I64),
@@ -213,15 +219,17 @@ pub(crate) fn int(text: &[u8]) -> Option<i64> {
         return None;
     }
     // As many digits fit whatever they are.
-    if digits.len() <= 18 {
-        let mut value = 0i64;
-        let mut fine = true;
-        for c in digits {
-            let digit = c.wrapping_sub(b'0');
-            fine &= digit <= 9;
-            // What is no digit makes any number, which nobody sees.
-            value = value.wrapping_mul(10).wrapping_add(i64::from(digit));
-        }
+    if digits.len() <= 8 {
+        let (value, count) = leading_digits(digits);
+        let value = value as i64;
+        return (count == digits.len()).then_some(if negative { -value } else { value });
+    }
+    if digits.len() <= 16 {
+        let (above, eight) = digits.split_at(digits.len().saturating_sub(8));
+        let (high, high_count) = leading_digits(above);
+        let (low, low_count) = leading_digits(eight);
+        let value = (high * 100_000_000 + low) as i64;
+        let fine = high_count == above.len() && low_count == eight.len();
         return fine.then_some(if negative { -value } else { value });
     }
     let mut value = 0i64;
@@ -255,11 +263,30 @@ fn grouped(text: &[u8]) -> Option<i64> {
 }
 
 fn float(text: &[u8]) -> Option<f64> {
+    if let Some(value) = short_float(text) {
+        return Some(value);
+    }
     if !text.first()?.is_ascii_digit() && !matches!(text[0], b'-' | b'+' | b'.') {
         return None; // not `NaN`, not `inf`
     }
     let value: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
     value.is_finite().then_some(value)
+}
+
+/// Reads `64`, `12.34`: up to seven digits before a dot and behind it. Both numbers that are divided are exact
+/// then, so the quotient is the float next to what is written, as any reader gives it.
+fn short_float(text: &[u8]) -> Option<f64> {
+    const POWERS: [f64; 8] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7];
+    let (whole, count) = leading_digits(text);
+    if !(1..8).contains(&count) {
+        return None;
+    }
+    let Some(behind) = text[count..].strip_prefix(b".") else {
+        return (count == text.len()).then_some(whole as f64);
+    };
+    let (fraction, digits) = leading_digits(behind);
+    let fine = (1..8).contains(&digits) && digits == behind.len();
+    fine.then(|| (whole * 10u64.pow(digits as u32) + fraction) as f64 / POWERS[digits])
 }
 
 /// A block or checkpoint as Nimbus prints it.
@@ -488,6 +515,44 @@ mod tests {
         ] {
             assert_eq!(grouped(text.as_bytes()), number, "{text}");
         }
+        for text in [
+            "0",
+            "7",
+            "0.1",
+            "12.34",
+            "1234567.7654321",
+            "00.10",
+            "1234567.0",
+            "99.99",
+        ] {
+            assert_eq!(short_float(text.as_bytes()), text.parse().ok(), "{text}");
+            assert_eq!(float(text.as_bytes()), text.parse().ok(), "{text}");
+        }
+        for text in [
+            "",
+            ".",
+            "1.",
+            ".5",
+            "12345678",
+            "1.12345678",
+            "1e5",
+            "-1.5",
+            "1.5x",
+            "x",
+        ] {
+            assert_eq!(short_float(text.as_bytes()), None, "{text}");
+        }
+        for text in [
+            "12345678901234567",
+            "1234567890123456",
+            "123456789",
+            "12345678",
+            "99999999",
+        ] {
+            assert_eq!(int(text.as_bytes()), text.parse().ok(), "{text}");
+        }
+        assert_eq!(int(b"12345678 0"), None);
+        assert_eq!(int(b"1234567x90123456"), None);
         assert_eq!(Convert::Percent.apply(b"NaN%"), None);
         assert_eq!(Convert::Percent.apply(b"95%"), Some(ObsValue::F64(0.95)));
         assert_eq!(

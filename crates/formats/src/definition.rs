@@ -4,7 +4,7 @@ use crate::definition_keyed::{read_dialect, read_regex};
 use crate::engine::Engine;
 use crate::engine::json::{DialectSpec, Syntax};
 use crate::engine::regex::RegexSpec;
-use crate::meaning::{ClueSpec, Holes, MessageSpec, ObserveSpec, ValueSpec, WhenSpec};
+use crate::meaning::{ClueSpec, Holes, MessageSpec, Name, ObserveSpec, ValueSpec, WhenSpec};
 use crate::pattern::Pattern;
 use model::Level;
 use toml::{Table, Value};
@@ -292,7 +292,7 @@ fn read_when(
             message,
         };
         when.push(WhenSpec {
-            field: at.text(case, "field")?.into_bytes(),
+            field: Name::new(&at.text(case, "field")?),
             kind: case
                 .get("kind")
                 .map(|_| at.text(case, "kind"))

@@ -86,6 +86,7 @@ mod definition_keyed;
 mod document;
 mod engine;
 mod framing;
+mod lanes;
 mod line;
 mod meaning;
 mod parser;
@@ -93,6 +94,7 @@ mod pattern;
 mod printed;
 mod samples;
 mod scan;
+mod targets;
 mod words;
 mod wrapper;
 

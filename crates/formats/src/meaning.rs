@@ -3,6 +3,7 @@
 use crate::convert::{self, Convert};
 use crate::pattern::{Captures, MAX_HOLES, Pattern};
 use crate::scan::same_word;
+use crate::words::tag;
 use model::{Clue, ColumnType, Field, ObsValue, Observation, Stamp, StampDate, time};
 use toml::Value;
 
@@ -10,14 +11,29 @@ use toml::Value;
 /// slot clock is its system clock. Days since 1970.
 const ROUGHTIME_GONE: i32 = 18_527;
 
+/// The name of a field, and the number by which it is looked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Name {
+    text: Vec<u8>,
+    tag: u64,
+}
+
+impl Name {
+    pub(crate) fn new(text: &str) -> Name {
+        let text = text.as_bytes().to_vec();
+        let tag = tag(&text);
+        Name { text, tag }
+    }
+}
+
 /// Where a value comes from.
 #[derive(Clone, Debug)]
 enum Source {
     /// The first of these fields that is there.
-    Field(Vec<Vec<u8>>),
+    Field(Vec<Name>),
     /// What follows a label inside a field's text, up to a comma or closing bracket: for values that
     /// are Rust's Debug text.
-    Inside(Vec<u8>, Vec<u8>),
+    Inside(Name, Vec<u8>),
     /// A hole of the pattern that matched: a field's, or the message's.
     Capture(usize),
     /// A hole of the message's pattern, where a field's matched.
@@ -117,9 +133,9 @@ impl ValueSpec {
             .strip_prefix("inside:")
             .and_then(|inside| inside.split_once('.'))
         {
-            Source::Inside(key.as_bytes().to_vec(), label.as_bytes().to_vec())
+            Source::Inside(Name::new(key), label.as_bytes().to_vec())
         } else if let Some(keys) = from.strip_prefix("field:") {
-            Source::Field(keys.split(',').map(|key| key.as_bytes().to_vec()).collect())
+            Source::Field(keys.split(',').map(Name::new).collect())
         } else if let Some(name) = from.strip_prefix("capture:") {
             holes.find(name)?
         } else if from == "message" {
@@ -288,7 +304,7 @@ pub(crate) enum ClueSpec {
 /// What a message means instead when one of its fields says more.
 #[derive(Clone, Debug)]
 pub(crate) struct WhenSpec {
-    pub(crate) field: Vec<u8>,
+    pub(crate) field: Name,
     /// What the field must hold; any field will do without it.
     pub(crate) pattern: Option<Pattern>,
     /// Whether it counts beside what the message means, not instead.
@@ -326,6 +342,12 @@ impl MessageSpec {
         (self.printed && whole && !word.is_empty()).then_some(word)
     }
 
+    /// Whether it asks for anything that a record holds.
+    #[inline]
+    pub(crate) fn asks(&self) -> bool {
+        !(self.observe.is_empty() && self.clues.is_empty() && self.when.is_empty())
+    }
+
     /// Whether a text is this message.
     pub(crate) fn is(&self, text: &[u8]) -> bool {
         match (&self.text, &self.pattern) {
@@ -341,6 +363,8 @@ pub(crate) struct Told<'t, 'a> {
     pub(crate) stamp: Option<Stamp>,
     pub(crate) message: &'a [u8],
     pub(crate) fields: &'t [Field<'a>],
+    /// The [`tag`] of each field's key.
+    pub(crate) tags: &'t [u64],
     pub(crate) captures: Captures,
     /// The text that `captures` are ranges of.
     pub(crate) captured: &'a [u8],
@@ -350,8 +374,12 @@ pub(crate) struct Told<'t, 'a> {
 
 impl<'a> Told<'_, 'a> {
     #[inline]
-    fn field(&self, key: &[u8]) -> Option<&Field<'a>> {
-        self.fields.iter().find(|field| same_word(field.key, key))
+    fn field(&self, name: &Name) -> Option<&Field<'a>> {
+        let mut fields = self.tags.iter().zip(self.fields);
+        let is = |field: &Field<'_>| same_word(field.key, &name.text);
+        fields
+            .find(|(tag, field)| **tag == name.tag && is(field))
+            .map(|(_, field)| field)
     }
 }
 
@@ -485,11 +513,7 @@ impl<'a> Meaning<'a> {
         told: &mut Told<'_, 'a>,
     ) -> Option<&'a WhenSpec> {
         for case in cases {
-            let Some(field) = told
-                .fields
-                .iter()
-                .find(|field| same_word(field.key, &case.field))
-            else {
+            let Some(field) = told.field(&case.field) else {
                 continue;
             };
             let text = field.value.bytes();

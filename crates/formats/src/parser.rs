@@ -8,6 +8,7 @@ use crate::engine::{self, Head, Rules, Shape};
 use crate::framing::{Run, RunLine, goes_on};
 use crate::line::{Class, Line};
 use crate::meaning::{Meaning, NO_CAPTURES, Told};
+use crate::words::tag;
 use crate::wrapper::{MAX_FACTS, MAX_LAYERS, Way};
 use memchr::{memchr, memrchr};
 use model::{Field, Position, Record, RecordSink, Reject, Span, WrapperFact};
@@ -30,6 +31,7 @@ pub struct Parser<'c> {
     /// Of a joined record.
     scan: Scan,
     fields: Vec<Field<'static>>,
+    tags: Vec<u64>,
     meaning: Meaning<'static>,
     /// Lines beyond the limit of the record before them.
     too_long: bool,
@@ -56,6 +58,7 @@ impl<'c> Parser<'c> {
             joined: Vec::new(),
             scan: Scan::default(),
             fields: Vec::new(),
+            tags: Vec::new(),
             meaning: Meaning::default(),
             too_long: false,
             chunks: Chunks::default(),
@@ -499,10 +502,17 @@ impl<'c> Parser<'c> {
         let mut role = None;
         let known = compiled.message(body.message);
         if known.is_some() || !(fields.is_empty() || compiled.definition.otherwise.is_empty()) {
+            self.tags.clear();
+            if known.is_none_or(|(spec, _)| spec.asks())
+                || !compiled.definition.otherwise.is_empty()
+            {
+                self.tags.extend(fields.iter().map(|field| tag(field.key)));
+            }
             let mut told = Told {
                 stamp: body.stamp,
                 message: body.message,
                 fields: &fields,
+                tags: &self.tags,
                 captures: NO_CAPTURES,
                 captured: body.message,
                 outer: NO_CAPTURES,

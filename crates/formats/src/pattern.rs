@@ -31,6 +31,9 @@ pub(crate) type Captures = [(u32, u32); MAX_HOLES];
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
     pieces: Vec<Piece>,
+    /// How long the text is that a match begins with, and its last eight bytes: 0 without so many.
+    head_length: usize,
+    head_last: u64,
     names: Vec<String>,
 }
 
@@ -85,7 +88,17 @@ impl Pattern {
         {
             return Err(format!("pattern `{text}` has no literal text"));
         }
-        Ok(Pattern { pieces, names })
+        let mut pattern = Pattern {
+            pieces,
+            head_length: 0,
+            head_last: 0,
+            names,
+        };
+        if let Some(last) = pattern.literal_head().last_chunk() {
+            pattern.head_last = u64::from_le_bytes(*last);
+            pattern.head_length = pattern.literal_head().len();
+        }
+        Ok(pattern)
     }
 
     /// The index of a named hole.
@@ -98,6 +111,15 @@ impl Pattern {
         match self.pieces.first() {
             Some(Piece::Literal(text)) => text,
             _ => b"",
+        }
+    }
+
+    /// A quick no: patterns that share their first words differ behind them.
+    #[inline]
+    pub(crate) fn may_match(&self, text: &[u8]) -> bool {
+        match text.get(..self.head_length).and_then(<[u8]>::last_chunk) {
+            Some(last) => u64::from_le_bytes(*last) == self.head_last,
+            None => self.head_length == 0,
         }
     }
 

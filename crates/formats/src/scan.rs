@@ -1,5 +1,6 @@
 //! Byte scanners shared by the engines: stamps, digits, keys, colours. No allocation.
 
+use crate::lanes::{KeyByte, Padding, leading_digits, pairs_like, run_at_end, run_before};
 pub(crate) use crate::words::{begins_with, find, is_word, near, near2, same_word};
 use memchr::{memchr2, memchr3, memmem};
 use model::{Stamp, StampDate, StampZone, time};
@@ -29,16 +30,15 @@ fn pair(tens: u8, ones: u8) -> u32 {
 /// Reads `HH:MM:SS[.f…]` at `at`: nanoseconds of the day, fraction digits, offset after it.
 #[inline]
 pub(crate) fn clock(b: &[u8], at: usize) -> Option<(u64, u8, usize)> {
-    let [h, hh, colon, m, mm, other, s, ss] = *b.get(at..)?.first_chunk()?;
-    let (hour, minute, second) = (pair(h, hh), pair(m, mm), pair(s, ss));
-    let fine = (colon == b':') & (other == b':') & (hour <= 23) & (minute <= 59) & (second <= 60);
-    if !fine {
+    let pairs = pairs_like(b"00:00:00", b.get(at..)?.first_chunk()?)?;
+    let [hour, minute, second] = [pairs[0], pairs[3], pairs[6]].map(u32::from);
+    if !((hour <= 23) & (minute <= 59) & (second <= 60)) {
         return None;
     }
     let mut end = at + 8;
     let mut nanos = u64::from((hour * 60 + minute) * 60 + second) * 1_000_000_000;
     let mut written = 0;
-    if b.get(end) == Some(&b'.') && b.get(end + 1).is_some_and(u8::is_ascii_digit) {
+    if b.get(end) == Some(&b'.') {
         const SCALES: [u64; 10] = {
             let mut scales = [1_000_000_000; 10];
             let mut digits = 1;
@@ -48,14 +48,20 @@ pub(crate) fn clock(b: &[u8], at: usize) -> Option<(u64, u8, usize)> {
             }
             scales
         };
-        end += 1;
-        let mut fraction = 0u64;
-        while let Some(d) = b.get(end).map(|c| c.wrapping_sub(b'0')).filter(|d| *d <= 9) {
-            if written < 9 {
-                fraction = fraction * 10 + u64::from(d);
-                written += 1;
+        let (mut fraction, count) = leading_digits(&b[end + 1..]);
+        if count == 0 {
+            return Some((nanos, 0, end));
+        }
+        written = count;
+        end += 1 + count;
+        if count == 8 {
+            while let Some(d) = b.get(end).map(|c| c.wrapping_sub(b'0')).filter(|d| *d <= 9) {
+                if written < 9 {
+                    fraction = fraction * 10 + u64::from(d);
+                    written += 1;
+                }
+                end += 1;
             }
-            end += 1;
         }
         nanos += fraction * SCALES[written];
     }
@@ -89,17 +95,15 @@ pub(crate) fn full_stamp(b: &[u8], at: usize) -> Option<(Stamp, usize)> {
     if b.len() < at + 19 {
         return None;
     }
-    let [c, cc, y, yy, dash, m, mm, other, d, dd, between] = *b[at..].first_chunk()?;
-    if dash != b'-' || other != b'-' || !matches!(between, b' ' | b'T') {
-        return None;
-    }
-    let (century, year) = (pair(c, cc), pair(y, yy));
-    let (month, day) = (pair(m, mm), pair(d, dd));
-    let fine = (century < 100) & (year < 100) & (month <= 12) & (day <= 31) & (day > 0);
+    let (date, rest) = b[at..].split_first_chunk()?;
+    let pairs = pairs_like(b"0000-00-", date)?;
+    let day = pair(rest[0], rest[1]);
+    let (year, month) = (i32::from(pairs[0]) * 100 + i32::from(pairs[2]), pairs[5]);
+    let fine = (month <= 12) & (day <= 31) & (day > 0) & matches!(rest[2], b' ' | b'T');
     if !fine {
         return None;
     }
-    let (year, month, day) = ((century * 100 + year) as i32, month as u8, day as u8);
+    let day = day as u8;
     if day > time::days_in_month(year, month) {
         return None;
     }
@@ -407,11 +411,8 @@ pub(crate) const KEY_MAX: usize = 64;
 /// blank, line feed or `from` before it.
 #[inline]
 pub(crate) fn key_before(b: &[u8], from: usize, equals: usize) -> Option<usize> {
-    let mut start = equals;
-    let floor = from.max(equals.saturating_sub(KEY_MAX));
-    while start > floor && is_key_byte(b[start - 1]) {
-        start -= 1;
-    }
+    let room = equals.saturating_sub(from).min(KEY_MAX);
+    let start = equals - run_before::<KeyByte>(b, equals, room);
     if start == equals || !b[start].is_ascii_alphabetic() {
         return None;
     }
@@ -421,11 +422,12 @@ pub(crate) fn key_before(b: &[u8], from: usize, equals: usize) -> Option<usize> 
 /// Trims blanks and tabs at the end.
 #[inline]
 pub(crate) fn trim_end(b: &[u8]) -> &[u8] {
-    let mut end = b.len();
-    while end > 0 && matches!(b[end - 1], b' ' | b'\t') {
-        end -= 1;
+    match b {
+        // Messages are padded to columns.
+        [.., b' ' | b'\t', b' ' | b'\t'] => &b[..b.len() - run_at_end::<Padding>(b)],
+        [before @ .., b' ' | b'\t'] => before,
+        _ => b,
     }
-    &b[..end]
 }
 
 /// The first word and what follows it.

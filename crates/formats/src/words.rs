@@ -1,6 +1,7 @@
 //! Short words and near bytes, compared and found in place: a call for each of the dozens of comparisons and
 //! searches that a record needs costs more than the work itself.
 
+use crate::lanes::{Lane, WIDTH, up_to_eight};
 use memchr::{memchr, memchr2};
 
 /// Whether two short words (keys) are the same. They are compared in place: a call for each of the
@@ -15,7 +16,7 @@ pub(crate) fn same_word(a: &[u8], b: &[u8]) -> bool {
         word.map(u64::from_le_bytes)
     };
     match a.len() {
-        0..8 => a.iter().zip(b).all(|(a, b)| a == b),
+        0..8 => up_to_eight(a) == up_to_eight(b),
         8..=16 => {
             let last = a.len() - 8;
             eight(a, 0) == eight(b, 0) && eight(a, last) == eight(b, last)
@@ -36,78 +37,87 @@ pub(crate) fn begins_with(text: &[u8], start: &[u8]) -> bool {
         .is_some_and(|text| same_word(text, start))
 }
 
-/// Makes a number of a word of up to seven bytes, 0 of a longer one: words are then compared without a call.
+/// Makes a number of a word of up to seven bytes, one that none has of a longer one: words are then compared
+/// without a call.
 #[inline]
-pub(crate) const fn packed(word: &[u8]) -> u64 {
-    if word.len() > 7 {
-        return 0;
+pub(crate) fn packed(word: &[u8]) -> u64 {
+    match word.len() {
+        0..8 => up_to_eight(word) | (word.len() as u64) << 56,
+        _ => u64::MAX,
     }
-    let mut number = word.len() as u64;
+}
+
+/// The same for words that are known beforehand.
+pub(crate) const fn packed_constant(word: &[u8]) -> u64 {
+    assert!(word.len() < 8, "a word is too long for a number");
+    let mut number = (word.len() as u64) << 56;
     let mut at = 0;
     while at < word.len() {
-        number = number << 8 | word[at] as u64;
+        number |= (word[at] as u64) << (8 * at);
         at += 1;
     }
     number
+}
+
+/// A number that a word most often shares with no other, whatever its length.
+#[inline]
+pub(crate) fn tag(word: &[u8]) -> u64 {
+    let last = word
+        .last_chunk()
+        .map_or(0, |last| u64::from_le_bytes(*last));
+    up_to_eight(word) ^ last.rotate_left(31) ^ (word.len() as u64) << 56
 }
 
 /// Whether a word is one of some short ones.
 macro_rules! is_word {
     ($word:expr, $($known:literal)|+) => {{
         let word = crate::words::packed($word);
-        $((word == const { crate::words::packed($known) }))|+
+        $((word == const { crate::words::packed_constant($known) }))|+
     }};
 }
 pub(crate) use is_word;
 
-/// The bytes of a word that are zero, as high bits; the lowest mark is exact, and none counts above it.
-#[inline]
-fn zeros(word: u64) -> u64 {
-    word.wrapping_sub(LOW) & !word & LOW << 7
-}
-
-/// A one in every byte.
-const LOW: u64 = 0x0101_0101_0101_0101;
 /// How far to look before memchr is called.
 const NEAR: usize = 64;
 
-/// Finds a byte that is most often near: a word at a time, since a call of memchr costs more than such a stretch.
+/// Finds a byte that is most often near: a lane at a time, since a call of memchr costs more than such a stretch.
 #[inline]
 pub(crate) fn near(byte: u8, text: &[u8]) -> Option<usize> {
-    let wanted = LOW * u64::from(byte);
     let mut at = 0;
-    while let Some(bytes) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        let found = zeros(u64::from_le_bytes(*bytes) ^ wanted);
+    while at < text.len() {
+        let found = Lane::of(&text[at..]).is(byte).marks();
         if found != 0 {
-            return Some(at + found.trailing_zeros() as usize / 8);
+            // What is found in the zeros behind the end is not there.
+            let found = at + found.trailing_zeros() as usize;
+            return (found < text.len()).then_some(found);
         }
-        at += 8;
+        at += WIDTH;
         if at == NEAR {
-            return memchr(byte, &text[at..]).map(|offset| at + offset);
+            let rest = text.get(at..)?;
+            return memchr(byte, rest).map(|offset| at + offset);
         }
     }
-    let rest = text[at..].iter().position(|c| *c == byte)?;
-    Some(at + rest)
+    None
 }
 
 /// The same for either of two.
 #[inline]
 pub(crate) fn near2(one: u8, other: u8, text: &[u8]) -> Option<usize> {
-    let (first, second) = (LOW * u64::from(one), LOW * u64::from(other));
     let mut at = 0;
-    while let Some(bytes) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        let word = u64::from_le_bytes(*bytes);
-        let found = zeros(word ^ first) | zeros(word ^ second);
+    while at < text.len() {
+        let lane = Lane::of(&text[at..]);
+        let found = lane.is(one).or(lane.is(other)).marks();
         if found != 0 {
-            return Some(at + found.trailing_zeros() as usize / 8);
+            let found = at + found.trailing_zeros() as usize;
+            return (found < text.len()).then_some(found);
         }
-        at += 8;
+        at += WIDTH;
         if at == NEAR {
-            return memchr2(one, other, &text[at..]).map(|offset| at + offset);
+            let rest = text.get(at..)?;
+            return memchr2(one, other, rest).map(|offset| at + offset);
         }
     }
-    let rest = text[at..].iter().position(|c| *c == one || *c == other)?;
-    Some(at + rest)
+    None
 }
 
 /// Finds a short literal. Building a searcher for each look-up costs more than it saves here.

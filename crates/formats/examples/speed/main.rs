@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p formats --example speed [-- --only NAME,… --mib N --runs N --peers --write FOLDER]`.
 //! Logs are made from a seed in memory; the figure is the best of some runs in processor time of this thread, so
-//! that a busy machine changes it little. `--peers` runs `ag` (agrind), `hl` and `lnav`, where they are installed,
+//! that a busy machine changes it little. `--peers` runs `agrind`, `hl` and `lnav`, where they are installed,
 //! over the same logs as children and prints their processor time's ratio: theirs starts, reads the file and
 //! counts, ours has it in memory and keeps nothing.
 #![allow(

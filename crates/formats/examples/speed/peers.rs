@@ -1,5 +1,5 @@
-//! Programs that read logs as well, where somebody has installed them: `cargo install agrind`, `cargo install hl`,
-//! `apt-get install lnav`.
+//! Programs that read logs as well, where somebody has installed them: `cargo install ag` (its program is called
+//! `agrind`), `apt-get install lnav`, and hl from github.com/pamburus (the `hl` of crates.io is another program).
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,20 +12,20 @@ const LNAV: Peer = ("lnav", &["-n", "-c", ";SELECT count(*) FROM all_logs"]);
 fn peers(name: &str) -> &'static [Peer] {
     if name.contains("json") && !name.contains('/') {
         &[
-            ("ag", &["* | json | count", "--file"]),
+            ("agrind", &["* | json | count", "--file"]),
             ("hl", &["--paging=never"]),
             LNAV,
         ]
     } else if name == "logfmt" {
         &[
-            ("ag", &["* | logfmt | count", "--file"]),
+            ("agrind", &["* | logfmt | count", "--file"]),
             ("hl", &["--paging=never"]),
             LNAV,
         ]
     } else if name.starts_with("docker/") {
         &[
             (
-                "ag",
+                "agrind",
                 &[
                     "* | json | parse \"* * *\" from log as a, b, c | count",
                     "--file",
@@ -35,7 +35,10 @@ fn peers(name: &str) -> &'static [Peer] {
         ]
     } else {
         &[
-            ("ag", &["* | parse \"* * *\" as a, b, c | count", "--file"]),
+            (
+                "agrind",
+                &["* | parse \"* * *\" as a, b, c | count", "--file"],
+            ),
             LNAV,
         ]
     }

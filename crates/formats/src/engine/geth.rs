@@ -12,10 +12,9 @@
 //! A message may hold line feeds: the report of a bad block is a block of its own between rows of `#`.
 
 use super::{Head, Rules, Shape};
-use crate::scan::{
-    KEY_MAX, digits, full_stamp, is_key_byte, is_word, month_day_clock, near, near2, trim_end,
-};
-use memchr::memchr;
+use crate::lanes::{Blank, KeyByte, KeyByteOrBlank, Lane, position, run, run_before};
+use crate::scan::{KEY_MAX, digits, full_stamp, is_word, month_day_clock, near, near2, trim_end};
+use memchr::{memchr, memrchr};
 use model::{Field, FieldValue, Stamp};
 
 /// The most bytes of a source location or of a component in brackets.
@@ -182,20 +181,23 @@ fn value(text: &[u8], at: usize) -> (&[u8], usize) {
 /// words since then may be of a key.
 fn first_key(text: &[u8], from: usize, equals: usize) -> Option<usize> {
     let floor = from.max(equals.saturating_sub(KEY_MAX));
-    let mut word = equals;
-    while word > floor && is_key_byte(text[word - 1]) {
-        word -= 1;
-    }
+    let word = equals - run_before::<KeyByte>(text, equals, equals - floor);
     let starts_word = word == from || text[word - 1] == b' ';
     if word == equals || !starts_word || !text[word].is_ascii_alphanumeric() {
         return None;
     }
-    let mut start = word;
-    while start > floor && (is_key_byte(text[start - 1]) || text[start - 1] == b' ') {
-        if text[start - 1] == b' ' && text[start - 2..start] == *b"  " {
-            return Some(start);
+    if word >= floor + 2 && text[word - 2] == b' ' {
+        return Some(word);
+    }
+    // The last two blanks among the words before it.
+    let words = word - run_before::<KeyByteOrBlank>(text, word, word - floor);
+    let mut end = word;
+    while let Some(offset) = memrchr(b' ', &text[words..end]) {
+        let blank = words + offset;
+        if blank > 0 && text[blank - 1] == b' ' {
+            return Some(blank + 1);
         }
-        start -= 1;
+        end = blank;
     }
     Some(word)
 }
@@ -245,12 +247,13 @@ fn read_fields<'a>(
     let (mut key, mut equals) = (start, equals);
     loop {
         let (mut shown, end) = value(line, equals + 1);
-        let next = end + line[end..].iter().take_while(|c| **c == b' ').count();
+        let next = end + run::<Blank>(&line[end..]);
         let room = &line[next..line.len().min(next + KEY_MAX)];
-        let found = room
-            .iter()
-            .position(|c| matches!(c, b'=' | b'"' | 0..b' '))
-            .filter(|length| room[*length] == b'=');
+        let ends = |lane: Lane| {
+            let quote = lane.is(b'=').or(lane.is(b'"'));
+            quote.or(lane.within(0, b' ' - 1))
+        };
+        let found = position(room, ends).filter(|length| room[*length] == b'=');
         if found.is_none() && end < whole.len() {
             // Words without a `=`, and lines after the first, go on with the last value.
             shown = &whole[equals + 1..];

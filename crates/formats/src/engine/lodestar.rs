@@ -394,6 +394,7 @@ mod tests {
         let rules = Rules {
             component_keys: &[],
             spaced_keys: &[],
+            spaced_ends: 0,
             banners: &[],
             segments: &segments,
             one_line: false,

@@ -9,9 +9,8 @@
 //! Some keys hold blanks (`peer id`, `Server Name`); the definition lists them.
 
 use super::{Head, Rules, Shape};
-use crate::scan::{
-    KEY_MAX, digits, full_stamp, is_key_byte, is_word, key_before, near, same_word, trim_end,
-};
+use crate::lanes::{Class, KeyByte, Lane, Truths, run_within};
+use crate::scan::{KEY_MAX, digits, full_stamp, is_word, key_before, near, same_word, trim_end};
 use memchr::{memchr2, memrchr};
 use model::{Field, FieldValue};
 
@@ -24,19 +23,22 @@ fn is_level(word: &[u8]) -> bool {
     )
 }
 
-/// Whether a byte may stand in a prefix (`rpc/validator`, `state-gen`, `beacon-api`).
-#[inline]
-fn is_prefix_byte(c: u8) -> bool {
-    c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'-' | b'/' | b'_')
+/// Bytes that may stand in a prefix (`rpc/validator`, `state-gen`, `beacon-api`).
+struct Prefix;
+
+impl Class for Prefix {
+    #[inline(always)]
+    fn truths(lane: Lane) -> Truths {
+        // The digits follow the slash.
+        let letters = lane.within(b'a', b'z').or(lane.within(b'/', b'9'));
+        letters.or(lane.is(b'-')).or(lane.is(b'_'))
+    }
 }
 
 /// The end of the prefix at `at`: before a colon that a blank or the end follows.
 #[inline]
 fn prefix_end(line: &[u8], at: usize) -> Option<usize> {
-    let mut end = at;
-    while line.get(end).is_some_and(|c| is_prefix_byte(*c)) && end - at < KEY_MAX {
-        end += 1;
-    }
+    let end = at + run_within::<Prefix>(line, at, KEY_MAX);
     (end > at && line.get(end) == Some(&b':') && matches!(line.get(end + 1), None | Some(b' ')))
         .then_some(end)
 }
@@ -138,17 +140,34 @@ fn level_and_message(line: &[u8], level: usize) -> Option<Head> {
     })
 }
 
+/// The bit of a key's last word among [`Rules::spaced_ends`].
+fn end_bit(word: &[u8]) -> u64 {
+    let last = word.last().copied().map_or(0, u32::from);
+    1 << ((last + 7 * word.len() as u32) % 64)
+}
+
+/// The bits of the last words of keys that have blanks.
+pub(crate) fn spaced_ends(keys: &[String]) -> u64 {
+    let last = |key: &String| {
+        key.rsplit(' ')
+            .next()
+            .map_or(0, |word| end_bit(word.as_bytes()))
+    };
+    keys.iter().map(last).fold(0, |bits, bit| bits | bit)
+}
+
 /// Moves the start of a key back if it is the last word of a key with blanks.
 #[inline]
-fn spaced_start(text: &[u8], from: usize, start: usize, equals: usize, spaced: &[String]) -> usize {
-    for key in spaced {
+fn spaced_start(text: &[u8], from: usize, start: usize, equals: usize, rules: Rules<'_>) -> usize {
+    if end_bit(&text[start..equals]) & rules.spaced_ends == 0 {
+        return start;
+    }
+    for key in rules.spaced_keys {
         let Some(long_start) = equals.checked_sub(key.len()) else {
             continue;
         };
-        // Its first letter tells nearly always.
         if long_start < start
             && long_start >= from
-            && key.as_bytes().first() == text.get(long_start)
             && text[long_start..equals] == *key.as_bytes()
             && (long_start == from || matches!(text[long_start - 1], b' ' | b'\n'))
         {
@@ -182,7 +201,7 @@ pub(crate) fn terminal_body<'a>(
         let Some(word) = key_before(text, start, equals) else {
             continue;
         };
-        let at = spaced_start(text, start, word, equals, rules.spaced_keys);
+        let at = spaced_start(text, start, word, equals, rules);
         let candidate = &text[at..equals];
         // A message is not empty: `builder: expected=[202], got=500, …` is all message, and so are
         // its words that end with a comma.
@@ -260,10 +279,7 @@ pub(super) fn key_at(text: &[u8], at: usize, spaced: &[String]) -> Option<usize>
     if !text.get(at)?.is_ascii_alphabetic() {
         return None;
     }
-    let mut end = at;
-    while text.get(end).is_some_and(|c| is_key_byte(*c)) && end - at < KEY_MAX {
-        end += 1;
-    }
+    let end = at + run_within::<KeyByte>(text, at, KEY_MAX);
     match text.get(end) {
         Some(b'=') => Some(end),
         Some(b' ') => spaced
@@ -286,7 +302,7 @@ struct Value<'a> {
 }
 
 #[inline]
-fn value<'a>(text: &'a [u8], at: usize, key: &[u8], spaced: &[String]) -> Value<'a> {
+fn value<'a>(text: &'a [u8], at: usize, key: &[u8], rules: Rules<'_>) -> Value<'a> {
     if text.get(at) == Some(&b'"') {
         let from = at + 1;
         let mut search = from;
@@ -307,7 +323,7 @@ fn value<'a>(text: &'a [u8], at: usize, key: &[u8], spaced: &[String]) -> Value<
                 if text[quote + 1] == b'\n' {
                     after = quote + 2;
                 }
-                if key_at(text, after, spaced).is_some() {
+                if key_at(text, after, rules.spaced_keys).is_some() {
                     return Value {
                         text: &text[from..quote],
                         next: after,
@@ -328,7 +344,7 @@ fn value<'a>(text: &'a [u8], at: usize, key: &[u8], spaced: &[String]) -> Value<
         let equals = search + offset;
         search = equals + 1;
         if let Some(word) = key_before(text, at, equals) {
-            let start = spaced_start(text, at, word, equals, spaced);
+            let start = spaced_start(text, at, word, equals, rules);
             // Sorted keys again; at the value's very start there is no blank before a key.
             if start > at && !stands_before(&text[start..equals], key) {
                 return Value {
@@ -355,7 +371,7 @@ pub(crate) fn quoted_body<'a>(
     fields: &mut Vec<Field<'a>>,
 ) -> (&'a [u8], Option<&'a [u8]>) {
     let text = trim_end(text);
-    let first = value(text, from.min(text.len()), b"", rules.spaced_keys);
+    let first = value(text, from.min(text.len()), b"", rules);
     let mut component: Option<(usize, &'a [u8])> = None;
     let mut at = first.next;
     while at < text.len() {
@@ -363,7 +379,7 @@ pub(crate) fn quoted_body<'a>(
             break;
         };
         let key = &text[at..end];
-        let got = value(text, end + 1, key, rules.spaced_keys);
+        let got = value(text, end + 1, key, rules);
         let rank = rules
             .component_keys
             .iter()
@@ -386,7 +402,7 @@ pub(crate) fn quoted_body<'a>(
 /// Whether the quoted shape's last value has no closing quote: the record goes on.
 pub(crate) fn quote_is_open(text: &[u8], from: usize, rules: Rules<'_>) -> bool {
     let text = trim_end(text);
-    let first = value(text, from.min(text.len()), b"", rules.spaced_keys);
+    let first = value(text, from.min(text.len()), b"", rules);
     first.open || fields_leave_open(text, first.next, rules)
 }
 
@@ -427,7 +443,7 @@ fn fields_leave_open(text: &[u8], mut at: usize, rules: Rules<'_>) -> bool {
         let Some(end) = key_at(text, at, rules.spaced_keys) else {
             return false;
         };
-        let got = value(text, end + 1, &text[at..end], rules.spaced_keys);
+        let got = value(text, end + 1, &text[at..end], rules);
         if got.open {
             return true;
         }

@@ -430,6 +430,8 @@ pub(crate) struct Body<'a> {
 pub(crate) struct Rules<'a> {
     pub(crate) component_keys: &'a [String],
     pub(crate) spaced_keys: &'a [String],
+    /// A quick no, see [`logrus::spaced_ends`].
+    pub(crate) spaced_ends: u64,
     pub(crate) banners: &'a [String],
     pub(crate) segments: &'a [String],
     /// Whether the record's text is certainly one line.

@@ -16,7 +16,10 @@
 //! a level that only slog spells so, to be taken for one.
 
 use super::{Head, Rules, Shape};
-use crate::scan::{KEY_MAX, digits, english_month, month_day_clock, near, same_word, trim_end};
+use crate::lanes::{Blank, Lane, LowerName, WIDTH, position, run, run_within};
+use crate::scan::{
+    KEY_MAX, digits, english_month, month_day_clock, near, near2, same_word, trim_end,
+};
 use memchr::memmem;
 use model::{Field, FieldValue, Stamp};
 
@@ -177,28 +180,19 @@ fn stampless(line: &[u8], at: usize) -> Option<Head> {
 /// The end of the key at `at`: where its colon stands, which a blank or the end follows.
 #[inline]
 fn key_end(text: &[u8], at: usize, listed: &[String]) -> Option<usize> {
-    const IN_KEY: [bool; 256] = {
-        let mut table = [false; 256];
-        let mut c = 0;
-        while c < 256 {
-            let byte = c as u8;
-            table[c] = byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-            c += 1;
-        }
-        table
-    };
     let first = *text.get(at)?;
-    if IN_KEY[usize::from(first)] && !first.is_ascii_digit() {
-        let rest = &text[at..text.len().min(at + KEY_MAX)];
-        let length = rest
-            .iter()
-            .position(|c| !IN_KEY[usize::from(*c)])
-            .unwrap_or(rest.len());
-        return is_colon(text, at + length).then_some(at + length);
+    if first.is_ascii_lowercase() || first == b'_' {
+        let end = at + run_within::<LowerName>(text, at, KEY_MAX);
+        return is_colon(text, end).then_some(end);
     }
     listed
         .iter()
-        .find(|key| text[at..].starts_with(key.as_bytes()) && is_colon(text, at + key.len()))
+        .find(|key| {
+            // The first letter tells nearly always.
+            key.as_bytes().first() == Some(&first)
+                && text[at..].starts_with(key.as_bytes())
+                && is_colon(text, at + key.len())
+        })
         .map(|key| at + key.len())
 }
 
@@ -249,8 +243,7 @@ fn split_message(
 fn padding(text: &[u8], from: usize, listed: &[String]) -> Option<(usize, Key)> {
     let mut at = from;
     while let Some(start) = two_blanks(text, at) {
-        let blanks = text[start..].iter().take_while(|c| **c == b' ').count();
-        at = start + blanks;
+        at = start + run::<Blank>(&text[start..]);
         if let Some(colon) = key_end(text, at, listed) {
             return Some((start, (at, colon)));
         }
@@ -258,25 +251,19 @@ fn padding(text: &[u8], from: usize, listed: &[String]) -> Option<(usize, Key)> 
     None
 }
 
-/// The next two blanks in a row: a word at a time, since making a searcher for so short a text takes longer.
+/// The next two blanks in a row.
 #[inline]
 fn two_blanks(text: &[u8], mut at: usize) -> Option<usize> {
-    const LOW: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = LOW << 7;
-    while let Some(bytes) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        let word = u64::from_le_bytes(*bytes) ^ (LOW * b' ' as u64);
-        // A bit for each byte that is a blank, and nothing for any other.
-        let blank = !(((word & !HIGH) + !HIGH) | word) & HIGH;
-        let pairs = blank & (blank >> 8);
+    while at + 1 < text.len() {
+        let blanks = Lane::of(&text[at..]).is(b' ').marks();
+        let pairs = blanks & (blanks >> 1);
         if pairs != 0 {
-            return Some(at + pairs.trailing_zeros() as usize / 8);
+            return Some(at + pairs.trailing_zeros() as usize);
         }
-        at += 7;
+        // The last byte may be the first of two.
+        at += WIDTH - 1;
     }
-    let rest = text.get(at..)?;
-    rest.windows(2)
-        .position(|two| two == b"  ")
-        .map(|offset| at + offset)
+    None
 }
 
 /// The first comma that a key follows.
@@ -431,11 +418,11 @@ fn is_even_run(text: &[u8], from: usize, quote: usize) -> bool {
     run % 2 == 0
 }
 
-/// Whether a bracket opens. Without branches, so that it is done sixteen bytes at a time.
+/// Whether a bracket opens.
 #[inline]
 fn has_brackets(text: &[u8]) -> bool {
-    text.iter()
-        .fold(false, |any, c| any | matches!(c, b'(' | b'[' | b'{'))
+    let opens = |lane: Lane| lane.is(b'(').or(lane.is(b'[')).or(lane.is(b'{'));
+    position(text, opens).is_some()
 }
 
 /// Depth of Rust's Debug text.
@@ -459,17 +446,33 @@ impl Brackets {
     }
 
     fn read_nested(&mut self, text: &[u8]) {
-        for c in text {
-            if self.quoted {
-                match c {
-                    _ if self.escaped => self.escaped = false,
-                    b'\\' => self.escaped = true,
-                    b'"' => self.quoted = false,
-                    _ => {}
-                }
+        let mut at = 0;
+        while at < text.len() {
+            if self.escaped {
+                self.escaped = false;
+                at += 1;
                 continue;
             }
-            match c {
+            if self.quoted {
+                let Some(offset) = near2(b'"', b'\\', &text[at..]) else {
+                    return;
+                };
+                at += offset + 1;
+                self.escaped = text[at - 1] == b'\\';
+                self.quoted = self.escaped;
+                continue;
+            }
+            // Square brackets and braces differ in the bit that makes letters lower.
+            let marked = |lane: Lane| {
+                let low = lane.lowered();
+                let round = lane.within(b'(', b')').or(lane.is(b'"'));
+                round.or(low.is(b'{')).or(low.is(b'}'))
+            };
+            let Some(offset) = position(&text[at..], marked) else {
+                return;
+            };
+            at += offset + 1;
+            match text[at - 1] {
                 b'(' | b'[' | b'{' => self.depth += 1,
                 b')' | b']' | b'}' => self.depth = self.depth.saturating_sub(1),
                 // Quotes count inside brackets only: bare prose may hold a single one.
@@ -493,6 +496,7 @@ mod tests {
         let rules = Rules {
             component_keys: &[],
             spaced_keys: &listed,
+            spaced_ends: 0,
             banners: &[],
             segments: &[],
             one_line: false,

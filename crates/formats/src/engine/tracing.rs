@@ -5,7 +5,11 @@
 //! programs (reth by default) print no target: then the message begins at once.
 
 use super::{Head, Shape};
-use crate::scan::{full_stamp, is_word, key_before, near, near2, trim_end, year_less_stamp};
+use crate::lanes::{LowerPath, run};
+use crate::scan::{
+    digits, english_month, full_stamp, is_word, key_before, month_day_clock, near, near2, trim_end,
+    year_less_stamp,
+};
 use memchr::memchr3;
 use model::{Field, FieldValue, Stamp, StampZone};
 
@@ -61,8 +65,7 @@ fn scope_end(line: &[u8], at: usize) -> Option<usize> {
 #[inline]
 fn plain_target(line: &[u8], at: usize) -> Option<usize> {
     let rest = &line[at..];
-    let length = rest.iter().position(|c| !IN_PATH[usize::from(*c)]);
-    let end = length.unwrap_or(rest.len()).checked_sub(1)?;
+    let end = run::<LowerPath>(rest).checked_sub(1)?;
     let ends = rest[end] == b':' && matches!(rest.get(end + 1), None | Some(b' '));
     (ends && end > 0 && rest[0].is_ascii_lowercase()).then_some(at + end)
 }
@@ -125,9 +128,18 @@ pub(crate) fn recognise(line: &[u8]) -> Option<Head> {
     after_stamp(line, end, stamp)
 }
 
+/// What [`year_less_stamp`] makes of an English month and two digits, as nearly all are.
+#[inline]
+fn english_stamp(line: &[u8]) -> Option<(Stamp, usize)> {
+    let [a, b, c, b' ', _, _, b' '] = *line.first_chunk()? else {
+        return None;
+    };
+    month_day_clock(english_month(&[a, b, c])?, digits(line, 4, 2)?, line, 7)
+}
+
 /// A line whose stamp has no year but a fraction.
 pub(crate) fn year_less(line: &[u8]) -> Option<Head> {
-    let (stamp, end) = year_less_stamp(line)?;
+    let (stamp, end) = english_stamp(line).or_else(|| year_less_stamp(line))?;
     if stamp.fraction_digits == 0 {
         return None;
     }

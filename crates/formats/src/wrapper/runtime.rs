@@ -2,6 +2,7 @@
 
 use super::{Found, Range, Way};
 use crate::engine::json;
+use crate::lanes::{Class, Lane, Truths, run_within};
 use crate::scan::full_stamp;
 use memchr::{memchr, memchr2};
 use model::{Stamp, StampZone};
@@ -144,10 +145,27 @@ fn runtime_stamp(text: &[u8], at: usize) -> Option<(Stamp, usize)> {
     .then_some((stamp, end))
 }
 
+/// What attributes are written with.
+struct Attributes;
+
+impl Class for Attributes {
+    #[inline(always)]
+    fn truths(lane: Lane) -> Truths {
+        // `*`, `+`, `,`, `-`, `.` are neighbours.
+        let marks = lane.within(b'*', b'.').or(lane.is(b'=')).or(lane.is(b'%'));
+        let letters = lane.lowered().within(b'a', b'z');
+        let others = lane.is(b'_').or(lane.is(b'~'));
+        letters.or(lane.within(b'0', b'9')).or(marks).or(others)
+    }
+}
+
 /// `k=v,k=v …`: `docker logs --details`. Keys and values are URL-escaped, so neither holds quotes.
 pub(super) fn details(text: &[u8], _: Way, found: &mut Found, _: &mut Vec<u8>) -> bool {
-    let word = text.iter().take(1024).position(|c| *c == b' ');
-    let Some(end) = word else { return false };
+    // Nearly every other line has another byte in its first word.
+    let end = run_within::<Attributes>(text, 0, 1024);
+    if end == 1024 || text.get(end) != Some(&b' ') {
+        return false;
+    }
     // One plain pair is logfmt's; attributes are several, or a label's dotted name.
     if !text[..end].iter().any(|c| matches!(c, b',' | b'.')) {
         return false;

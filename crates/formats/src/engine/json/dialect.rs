@@ -269,7 +269,7 @@ impl Dialect {
         };
         let mut ranks = [u16::MAX; 3];
         let mut needed = 0u64;
-        let mut may_have_stamp = false;
+        let mut first_stamp = None;
         for (index, member) in scan.members.iter().enumerate() {
             if member.id == NO_KEY {
                 continue;
@@ -278,7 +278,7 @@ impl Dialect {
             for one in self.uses_of(scan, member.id, member.parent) {
                 let better = |role: usize| one.rank < ranks[role];
                 match one.role {
-                    Role::Stamp => may_have_stamp = true,
+                    Role::Stamp => first_stamp = first_stamp.or(Some(index)),
                     Role::Level if better(0) => {
                         if matches!(member.kind, Kind::Text | Kind::Number) {
                             ranks[0] = one.rank;
@@ -299,7 +299,7 @@ impl Dialect {
                 }
             }
         }
-        let is_whole = (may_have_stamp || !self.stamp_needed)
+        let is_whole = (first_stamp.is_some() || !self.stamp_needed)
             && (found.level_at != NOWHERE || !self.level_needed)
             && (found.message_at != NOWHERE || !self.message_needed)
             && needed == self.needed;
@@ -319,15 +319,16 @@ impl Dialect {
             return None;
         }
         // Last, since it takes longest.
-        if may_have_stamp {
-            self.find_stamp(line, scan, &mut found);
+        if let Some(first) = first_stamp {
+            self.find_stamp(line, scan, first, &mut found);
         }
         (found.stamp.is_some() || !self.stamp_needed).then_some(found)
     }
 
-    fn find_stamp(&self, line: &[u8], scan: &Scan, found: &mut Found) {
+    /// Finds the time: of the best key that holds one. The first key for it is the member `first`.
+    fn find_stamp(&self, line: &[u8], scan: &Scan, first: usize, found: &mut Found) {
         let mut best = u16::MAX;
-        for (index, member) in scan.members.iter().enumerate() {
+        for (index, member) in scan.members.iter().enumerate().skip(first) {
             if member.id == NO_KEY || !matches!(member.kind, Kind::Text | Kind::Number) {
                 continue;
             }
@@ -338,6 +339,10 @@ impl Dialect {
                 best = one.rank;
                 found.stamp = Some(stamp);
                 found.stamp_at = index as u32;
+                // No key is better than the first one.
+                if best == 0 {
+                    return;
+                }
             }
         }
     }

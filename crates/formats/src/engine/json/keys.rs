@@ -2,49 +2,53 @@
 //! dialects compare are numbers.
 
 use crate::scan::same_word;
+use crate::words::tag;
 
 /// The number of a key that no dialect asks for.
 pub(crate) const NO_KEY: u16 = 0;
+
+/// A place of the table.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    /// The [`tag`] of its word.
+    tag: u64,
+    /// A position in `words` plus one.
+    id: u16,
+}
 
 /// A small hash table with open addressing. Its words come from definition files, so nobody can aim
 /// at collisions.
 #[derive(Debug)]
 pub(crate) struct Keys {
     words: Vec<Box<[u8]>>,
-    /// Numbers, which are positions in `words` plus one; a power of two of them.
-    slots: Vec<u16>,
+    /// A power of two of them.
+    slots: Vec<Slot>,
 }
 
 impl Default for Keys {
     fn default() -> Self {
         Keys {
             words: Vec::new(),
-            slots: vec![NO_KEY; 256],
+            slots: vec![Slot::default(); 256],
         }
     }
 }
 
 impl Keys {
     #[inline]
-    fn slot(&self, word: &[u8]) -> usize {
-        let (Some(first), Some(last)) = (word.first(), word.last()) else {
-            return 0;
-        };
-        let middle = word[word.len() / 2];
-        let hash = usize::from(*first)
-            .wrapping_add(usize::from(*last).wrapping_mul(31))
-            .wrapping_add(usize::from(middle).wrapping_mul(101))
-            .wrapping_add(word.len().wrapping_mul(7));
-        hash & (self.slots.len() - 1)
+    fn slot(&self, tag: u64) -> usize {
+        let mixed = tag.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> 40) as usize & (self.slots.len() - 1)
     }
 
     /// The number of a word, [`NO_KEY`] if nobody asks for it.
     #[inline]
     pub(crate) fn id(&self, word: &[u8]) -> u16 {
-        let mut slot = self.slot(word);
+        let tag = tag(word);
+        let mut slot = self.slot(tag);
         loop {
-            let id = self.slots[slot];
-            if id == NO_KEY || same_word(&self.words[usize::from(id) - 1], word) {
+            let Slot { tag: known, id } = self.slots[slot];
+            if id == NO_KEY || (known == tag && same_word(&self.words[usize::from(id) - 1], word)) {
                 return id;
             }
             slot = (slot + 1) & (self.slots.len() - 1);
@@ -60,7 +64,7 @@ impl Keys {
         }
         self.words.push(word.into());
         if self.words.len() * 4 > self.slots.len() {
-            self.slots = vec![NO_KEY; self.slots.len() * 2];
+            self.slots = vec![Slot::default(); self.slots.len() * 2];
             for index in 0..self.words.len() {
                 self.place(index as u16 + 1);
             }
@@ -71,11 +75,12 @@ impl Keys {
     }
 
     fn place(&mut self, id: u16) {
-        let mut slot = self.slot(&self.words[usize::from(id) - 1]);
-        while self.slots[slot] != NO_KEY {
+        let tag = tag(&self.words[usize::from(id) - 1]);
+        let mut slot = self.slot(tag);
+        while self.slots[slot].id != NO_KEY {
             slot = (slot + 1) & (self.slots.len() - 1);
         }
-        self.slots[slot] = id;
+        self.slots[slot] = Slot { tag, id };
     }
 
     /// How many numbers there are, [`NO_KEY`] included.

@@ -6,19 +6,16 @@
 
 use super::keys::Keys;
 use super::scan::{Scan, State};
-use crate::scan::{KEY_MAX, is_key_byte, key_before, near, near2, trim_end};
+use crate::lanes::{PairKey, run_within};
+use crate::scan::{KEY_MAX, key_before, near, near2, trim_end};
 use memchr::{memchr, memchr2};
 
 /// The end of the key at `at`, if a `=` follows it.
 #[inline]
 fn key_end(line: &[u8], at: usize) -> Option<usize> {
-    let rest = &line[at.min(line.len())..];
-    let length = rest
-        .iter()
-        .take(KEY_MAX)
-        .take_while(|c| is_key_byte(**c) || **c == b'@')
-        .count();
-    (length > 0 && rest.get(length) == Some(&b'=')).then_some(at + length)
+    let at = at.min(line.len());
+    let length = run_within::<PairKey>(line, at, KEY_MAX);
+    (length > 0 && line.get(at + length) == Some(&b'=')).then_some(at + length)
 }
 
 /// Whether a line may be logfmt: it begins with a key.
@@ -34,6 +31,8 @@ struct Value {
     from: usize,
     to: usize,
     next: usize,
+    /// Where that key ends, if it was seen on the way.
+    next_equals: Option<usize>,
     escaped: bool,
 }
 
@@ -56,6 +55,7 @@ fn value(line: &[u8], at: usize, quotes_left: &mut bool) -> Value {
                 from: at + 1,
                 to: end,
                 next,
+                next_equals: None,
                 escaped,
             };
         }
@@ -73,6 +73,7 @@ fn value(line: &[u8], at: usize, quotes_left: &mut bool) -> Value {
                 from: at,
                 to,
                 next: start,
+                next_equals: Some(equals),
                 escaped: false,
             };
         }
@@ -81,6 +82,7 @@ fn value(line: &[u8], at: usize, quotes_left: &mut bool) -> Value {
         from: at,
         to: line.len(),
         next: line.len(),
+        next_equals: None,
         escaped: false,
     }
 }
@@ -99,8 +101,9 @@ impl Scan {
         let line = trim_end(line);
         let mut quotes_left = true;
         let mut at = 0;
+        let mut seen = None;
         while at < line.len() {
-            let Some(equals) = key_end(line, at) else {
+            let Some(equals) = seen.or_else(|| key_end(line, at)) else {
                 // A word of its own after a quoted value: no logfmt.
                 return;
             };
@@ -110,6 +113,7 @@ impl Scan {
             }
             self.pair(line, (at, equals), (got.from, got.to), got.escaped, keys);
             at = got.next;
+            seen = got.next_equals;
             while matches!(line.get(at), Some(b' ' | b'\t' | b',')) {
                 at += 1;
             }
