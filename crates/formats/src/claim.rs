@@ -5,13 +5,13 @@ use crate::engine::json::{self, Found, Scan, State, Syntax, logfmt};
 use crate::engine::regex::RegexSpec;
 use crate::engine::{self, Head, Shape, tracing};
 use crate::scan::trim_end;
+use crate::targets::Beginnings;
 
 /// Names that a program alone has: whole ones, and beginnings.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     whole: Table<()>,
-    /// Sorted, so that those with one first byte stand together.
-    beginnings: Vec<Vec<u8>>,
+    beginnings: Beginnings<()>,
 }
 
 impl Names {
@@ -19,29 +19,21 @@ impl Names {
         let mut all = Names::default();
         for name in names {
             match name.strip_suffix('*') {
-                Some(beginning) => all.beginnings.push(beginning.as_bytes().to_vec()),
+                // What every name begins with tells nothing.
+                Some("") => {}
+                Some(beginning) => all.beginnings.add(beginning.as_bytes(), ()),
                 None => {
                     all.whole.insert(name.as_bytes().to_vec(), ());
                 }
             }
         }
-        all.beginnings.sort();
         all
     }
 
     #[inline]
     pub(crate) fn have(&self, name: &[u8]) -> bool {
-        let Some(first) = name.first() else {
-            return false;
-        };
-        let from = self
-            .beginnings
-            .partition_point(|start| start.first() < Some(first));
-        self.beginnings[from..]
-            .iter()
-            .take_while(|start| start.first() == Some(first))
-            .any(|start| name.starts_with(start))
-            || self.whole.contains_key(name)
+        !name.is_empty()
+            && (self.beginnings.of(name).next().is_some() || self.whole.contains_key(name))
     }
 }
 

@@ -160,6 +160,16 @@ impl Class for LowerPath {
     }
 }
 
+/// Digits.
+pub(crate) struct Digit;
+
+impl Class for Digit {
+    #[inline(always)]
+    fn truths(lane: Lane) -> Truths {
+        lane.within(b'0', b'9')
+    }
+}
+
 /// Blanks and tabs.
 pub(crate) struct Padding;
 
@@ -327,6 +337,7 @@ mod tests {
         check::<PairKey>(|c| crate::scan::is_key_byte(c) || c == b'@');
         check::<LowerName>(|c| lower(c) || c == b'_');
         check::<LowerPath>(|c| lower(c) || c == b'_' || c == b':');
+        check::<Digit>(|c| c.is_ascii_digit());
         check::<Padding>(|c| c == b' ' || c == b'\t');
         check::<Blank>(|c| c == b' ');
     }

@@ -285,7 +285,7 @@ impl<'c> Parser<'c> {
         }
         if next < source.end() {
             let way = self.here.peeled.way();
-            self.ahead.read(self.catalogue, source, next, way);
+            self.read_ahead(source, next, way);
         }
         let goes_on =
             next < source.end() && (!self.ahead.is_boundary() || self.goes_on(source.block, &head));
@@ -299,6 +299,21 @@ impl<'c> Parser<'c> {
             return Ok((next, line + 1));
         }
         self.long_record(source, line, head, format, sink)
+    }
+
+    /// Reads the line at `at`, which follows one that came that way. What starts a record by itself does so there
+    /// as well: weak wrappings of the line before must not hide it.
+    #[inline]
+    fn read_ahead(&mut self, source: Source<'_>, at: usize, way: Way) {
+        self.ahead.read(self.catalogue, source, at, way);
+        if way.follows && !self.ahead.is_boundary() {
+            self.ahead.read(self.catalogue, source, at, Way::default());
+            let starts =
+                matches!(self.ahead.class, Some(Class::Start(head, _)) if !head.shape.may_go_on());
+            if !starts {
+                self.ahead.read(self.catalogue, source, at, way);
+            }
+        }
     }
 
     /// Joins the chunks of a line that its runtime cut.
@@ -399,7 +414,7 @@ impl<'c> Parser<'c> {
             if self.chunks.at(at).is_some() {
                 return false;
             }
-            self.ahead.read(self.catalogue, source, at, way);
+            self.read_ahead(source, at, way);
             let own = self.goes_on(block, first);
             // A cut line is looked at when it is whole.
             if (!own && self.ahead.is_boundary()) || self.ahead.peeled.partial > 0 {

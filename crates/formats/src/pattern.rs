@@ -5,6 +5,7 @@
 //! optional sign (another hole may follow at once), `{name:word}` anything without blanks; `{}` is a hole without a name. `{{` and
 //! `}}` are braces.
 
+use crate::lanes::{Digit, run};
 use crate::scan::{begins_with, find};
 
 /// What a hole accepts.
@@ -154,10 +155,7 @@ impl Pattern {
                     let taken = match (hole, self.pieces.get(index + 1)) {
                         (Hole::Int, _) => {
                             let sign = usize::from(matches!(rest.first(), Some(b'-' | b'+')));
-                            let digits = rest[sign..]
-                                .iter()
-                                .take_while(|c| c.is_ascii_digit())
-                                .count();
+                            let digits = run::<Digit>(&rest[sign..]);
                             if digits == 0 {
                                 return None;
                             }

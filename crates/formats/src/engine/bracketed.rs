@@ -6,9 +6,8 @@
 //!
 //! The target is the component; the line in its source is not kept apart.
 
-use super::tracing::is_level;
+use super::tracing::{IN_PATH, is_level};
 use super::{Head, Shape};
-use crate::lanes::{LowerPath, run};
 use crate::scan::full_stamp;
 use model::StampZone;
 
@@ -18,7 +17,10 @@ const TARGET_MAX: usize = 128;
 /// The end of a Rust path at `at`.
 fn path_end(line: &[u8], at: usize) -> Option<usize> {
     let rest = &line[at..line.len().min(at + TARGET_MAX)];
-    let length = run::<LowerPath>(rest);
+    let length = rest
+        .iter()
+        .position(|c| !IN_PATH[usize::from(*c)])
+        .unwrap_or(rest.len());
     (length > 0 && rest[0].is_ascii_lowercase()).then_some(at + length)
 }
 

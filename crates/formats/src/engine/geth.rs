@@ -12,8 +12,10 @@
 //! A message may hold line feeds: the report of a bad block is a block of its own between rows of `#`.
 
 use super::{Head, Rules, Shape};
-use crate::lanes::{Blank, KeyByte, KeyByteOrBlank, Lane, position, run, run_before};
-use crate::scan::{KEY_MAX, digits, full_stamp, is_word, month_day_clock, near, near2, trim_end};
+use crate::lanes::{Blank, KeyByteOrBlank, run, run_before};
+use crate::scan::{
+    KEY_MAX, digits, full_stamp, is_key_byte, is_word, month_day_clock, near, near2, trim_end,
+};
 use memchr::{memchr, memrchr};
 use model::{Field, FieldValue, Stamp};
 
@@ -181,7 +183,10 @@ fn value(text: &[u8], at: usize) -> (&[u8], usize) {
 /// words since then may be of a key.
 fn first_key(text: &[u8], from: usize, equals: usize) -> Option<usize> {
     let floor = from.max(equals.saturating_sub(KEY_MAX));
-    let word = equals - run_before::<KeyByte>(text, equals, equals - floor);
+    let mut word = equals;
+    while word > floor && is_key_byte(text[word - 1]) {
+        word -= 1;
+    }
     let starts_word = word == from || text[word - 1] == b' ';
     if word == equals || !starts_word || !text[word].is_ascii_alphanumeric() {
         return None;
@@ -249,11 +254,11 @@ fn read_fields<'a>(
         let (mut shown, end) = value(line, equals + 1);
         let next = end + run::<Blank>(&line[end..]);
         let room = &line[next..line.len().min(next + KEY_MAX)];
-        let ends = |lane: Lane| {
-            let quote = lane.is(b'=').or(lane.is(b'"'));
-            quote.or(lane.within(0, b' ' - 1))
-        };
-        let found = position(room, ends).filter(|length| room[*length] == b'=');
+        // Keys are a few words, always the same: walking them is faster than counting, which waits for its answer.
+        let found = room
+            .iter()
+            .position(|c| matches!(c, b'=' | b'"' | 0..b' '))
+            .filter(|length| room[*length] == b'=');
         if found.is_none() && end < whole.len() {
             // Words without a `=`, and lines after the first, go on with the last value.
             shown = &whole[equals + 1..];

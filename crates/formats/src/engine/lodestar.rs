@@ -13,9 +13,9 @@
 //!   also in JSON; the definition says what such messages begin with (`segments`).
 
 use super::{Head, Rules, Shape};
+use crate::lanes::{Blank, KeyByte, run_within};
 use crate::scan::{
-    digits, english_month, find, full_stamp, is_key_byte, is_word, key_before, month_day_clock,
-    near, trim_end,
+    digits, english_month, find, full_stamp, is_word, key_before, month_day_clock, near, trim_end,
 };
 use memchr::memchr;
 use model::{Field, FieldValue, Stamp, StampDate, StampZone};
@@ -103,9 +103,7 @@ pub(crate) fn recognise(line: &[u8]) -> Option<Head> {
     let module_end = module + memchr(b']', room)?;
     at = module_end + 1;
     let start = at;
-    while line.get(at) == Some(&b' ') && at - start < 40 {
-        at += 1;
-    }
+    at += run_within::<Blank>(line, at, 40);
     if at == start {
         return None;
     }
@@ -360,11 +358,7 @@ pub(crate) fn split_segments<'a>(
     while let Some(from) = parts.next() {
         let to = parts.peek().map_or(line.len(), |next| next - 3);
         let part = &line[from..to];
-        let name = part
-            .iter()
-            .take(32)
-            .take_while(|c| is_key_byte(**c))
-            .count();
+        let name = run_within::<KeyByte>(part, 0, 32);
         if name > 0 && part[name..].starts_with(b": ") {
             push(&part[..name], trim_end(&part[name + 2..]));
         } else if let Some(left) = part.strip_suffix(b" left") {

@@ -9,7 +9,7 @@
 //! Some keys hold blanks (`peer id`, `Server Name`); the definition lists them.
 
 use super::{Head, Rules, Shape};
-use crate::lanes::{Class, KeyByte, Lane, Truths, run_within};
+use crate::lanes::{KeyByte, run_within};
 use crate::scan::{KEY_MAX, digits, full_stamp, is_word, key_before, near, same_word, trim_end};
 use memchr::{memchr2, memrchr};
 use model::{Field, FieldValue};
@@ -23,22 +23,19 @@ fn is_level(word: &[u8]) -> bool {
     )
 }
 
-/// Bytes that may stand in a prefix (`rpc/validator`, `state-gen`, `beacon-api`).
-struct Prefix;
-
-impl Class for Prefix {
-    #[inline(always)]
-    fn truths(lane: Lane) -> Truths {
-        // The digits follow the slash.
-        let letters = lane.within(b'a', b'z').or(lane.within(b'/', b'9'));
-        letters.or(lane.is(b'-')).or(lane.is(b'_'))
-    }
+/// Whether a byte may stand in a prefix (`rpc/validator`, `state-gen`, `beacon-api`).
+#[inline]
+fn is_prefix_byte(c: u8) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'-' | b'/' | b'_')
 }
 
 /// The end of the prefix at `at`: before a colon that a blank or the end follows.
 #[inline]
 fn prefix_end(line: &[u8], at: usize) -> Option<usize> {
-    let end = at + run_within::<Prefix>(line, at, KEY_MAX);
+    let mut end = at;
+    while line.get(end).is_some_and(|c| is_prefix_byte(*c)) && end - at < KEY_MAX {
+        end += 1;
+    }
     (end > at && line.get(end) == Some(&b':') && matches!(line.get(end + 1), None | Some(b' ')))
         .then_some(end)
 }

@@ -235,7 +235,14 @@ fn session<'a>(prefix: &'a [u8], fields: &mut Vec<Field<'a>>) {
     if let Some(pid) = pid_of(prefix) {
         push(fields, b"pid", pid);
     }
-    for word in prefix[zone_end..].split(|c| matches!(c, b' ' | b',')) {
+    let mut rest = &prefix[zone_end..];
+    while !rest.is_empty() {
+        let end = near2(b' ', b',', rest).unwrap_or(rest.len());
+        let word = &rest[..end];
+        rest = rest.get(end + 1..).unwrap_or_default();
+        if word.is_empty() {
+            continue;
+        }
         let word = word.strip_suffix(b":").unwrap_or(word);
         if let Some(equals) = near(b'=', word) {
             let key: &'static [u8] = match &word[..equals] {

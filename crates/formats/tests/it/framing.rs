@@ -228,3 +228,15 @@ proptest! {
         prop_assert_eq!(seen.0, parse(&second));
     }
 }
+
+/// Found by fuzzing: after a line with a number before it, an indented record was taken for its continuation, but
+/// not where a block was cut between them.
+#[test]
+fn weak_wrappings_hide_no_record() {
+    let text = b"   0: panic: x GOROOT\n        GOROOTtime=\"2022-03-11 11:41:54\" level=error msg=\"y\"\n";
+    let entries = parse(text);
+    assert_tiles(text, &entries);
+    for largest in [1, 30, 64] {
+        assert_eq!(parse_in_parts(text, largest), entries, "{largest}");
+    }
+}
