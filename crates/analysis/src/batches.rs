@@ -10,6 +10,7 @@ mod summary;
 
 pub use shape::{BatchLine, BatchesReport, Fees, Gap, Missing, Resend, Stand, StepLine, StepWaits};
 
+use crate::past::Moment;
 use crate::trace::links::{Batches, STAGES};
 use crate::trace::rows::{DbTime, Tables};
 use crate::trace::waiting::{self, Judge};
@@ -49,15 +50,17 @@ pub fn batches(
     source: &dyn TableSource,
     options: &BatchesOptions,
 ) -> Result<BatchesReport, TraceError> {
-    let mut tables = Tables::new(source)?;
+    let moment = Moment::of(source, &options.trace)?;
+    let trace = moment.options(&options.trace);
+    let mut tables = moment.tables()?;
     tables.announce(&["l1_batches", "eth_txs", "eth_txs_history"]);
     let all = Batches::read(&mut tables)?;
     let sends = Sends::read(&mut tables)?;
-    let zone = match solve_zone(&all.creations()) {
+    let zone = match trace.zone.clone().or_else(|| solve_zone(&all.creations())) {
         None => solve_zone(&miniblock_creations(&mut tables)?),
         zone => zone,
     };
-    let as_of = as_of(&tables, zone.as_ref(), &options.trace);
+    let as_of = as_of(&tables, zone.as_ref(), &trace);
     let judge = Judge {
         batches: &all,
         history: sends.history(),
@@ -125,6 +128,10 @@ pub fn batches(
         partial: tables.damage(),
     };
     summary::caveats(&mut tables, &lines, &sends);
+    sends.warn_undated(&mut tables);
+    if let Some(caveat) = tables.past.and_then(|past| past.caveat()) {
+        tables.warn(caveat);
+    }
     if let Some(limit) = options.limit {
         report.left_out = lines.len().saturating_sub(limit);
         lines.drain(..report.left_out);

@@ -21,6 +21,7 @@ pub use shape::{
     WhatIfJob, WhatIfRule, WhatIfSide,
 };
 
+use crate::trace::Zone;
 use chain::requeue::Queue;
 use load::Loaded;
 use model::{TableError, TableSource};
@@ -28,13 +29,13 @@ use model::{TableError, TableSource};
 /// What the caller knows beside the tables.
 #[derive(Clone, Debug, Default)]
 pub struct JobsOptions {
-    /// The time to look at, in microseconds UTC, if the user gave one.
+    /// The time to look at, in microseconds UTC, if the user gave one: rows made later are left out.
     pub as_of_us: Option<i64>,
     /// When the dump was taken, in microseconds UTC, if its header says so.
     pub dumped_at_us: Option<i64>,
-    /// The zone of the database's clock, in seconds east of UTC, if the case has solved it; it counts where
-    /// the tables of batches, which tell it too, are not there.
-    pub zone_seconds: Option<i32>,
+    /// The zone of the database's clock, if the case has solved it; else it is solved from the tables of
+    /// batches.
+    pub zone: Option<Zone>,
     /// Limits that the user knows; what is not given is taken from log lines or assumed.
     pub limits: GivenLimits,
     /// What log lines say of jobs.

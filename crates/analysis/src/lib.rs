@@ -8,5 +8,6 @@ pub mod clock;
 pub mod diff;
 pub mod frames;
 pub mod jobs;
+mod past;
 mod rows;
 pub mod trace;

@@ -31,12 +31,22 @@ impl Rows {
         Rows { info, batch }
     }
 
+    pub(crate) fn into_batch(self) -> Batch {
+        self.batch
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.batch.rows()
     }
 
     pub(crate) fn has(&self, column: &str) -> bool {
         self.batch.column(column).is_some()
+    }
+
+    /// Whether a cell is there and not NULL.
+    pub(crate) fn is_set(&self, row: usize, column: &str) -> bool {
+        let column = self.batch.column(column);
+        column.is_some_and(|column| !column.is_null(row))
     }
 
     pub(crate) fn reference(&self, row: usize) -> String {

@@ -34,15 +34,20 @@ pub use shape::{
 
 pub(crate) use zone::{creations, solve_zone, to_utc};
 
+use crate::past::Moment;
 use model::{TableError, TableSource};
 
 /// What the caller knows beside the tables.
 #[derive(Clone, Debug, Default)]
 pub struct TraceOptions {
-    /// The time to judge waiting by, in microseconds UTC, if the user gave one.
+    /// The time to look at, in microseconds UTC, if the user gave one: rows made later are left out, waiting
+    /// is judged by it.
     pub as_of_us: Option<i64>,
     /// When the dump was taken, in microseconds UTC, if its header says so.
     pub dumped_at_us: Option<i64>,
+    /// The zone of the database's clock, if the case has solved it from all that is known; else it is solved
+    /// from the rows that are read.
+    pub zone: Option<Zone>,
     /// The delay that L1 demands between commit and execution, in seconds, if the user gave one.
     pub execution_delay_s: Option<f64>,
 }
@@ -93,7 +98,9 @@ pub fn trace(
     options: &TraceOptions,
 ) -> Result<Trace, TraceError> {
     let parsed: Key = key.parse()?;
-    let mut tables = rows::Tables::new(tables)?;
+    let moment = Moment::of(tables, options)?;
+    let options = moment.options(options);
+    let mut tables = moment.tables()?;
     let located = locate::locate(&mut tables, &parsed)?;
-    walk::walk(&mut tables, located, options)
+    walk::walk(&mut tables, located, &options)
 }

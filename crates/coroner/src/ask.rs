@@ -1,7 +1,7 @@
 //! `trace`, `triage` and the changes to a case.
 
 use crate::{Error, ErrorKind, Evidence, OpenOptions, Partial, PlainDumps};
-use analysis::trace::{TraceError, TraceOptions};
+use analysis::trace::{TraceError, TraceOptions, Zone};
 use case::{CaseWriter, NodeRule};
 use ingest::{Amendment, Custody, IngestOptions, IngestReport, ParseReport, Progress};
 use std::io;
@@ -23,17 +23,18 @@ pub struct TraceQuestion<'a> {
     pub key: &'a str,
     /// Which snapshot of a database.
     pub snapshot: Option<&'a str>,
-    /// The time to judge waiting by, in microseconds UTC.
+    /// The time to look at, in microseconds UTC: rows made later are left out, waiting is judged by it.
     pub as_of_us: Option<i64>,
     /// The delay that L1 demands between commit and execution, in seconds.
     pub execution_delay_s: Option<f64>,
 }
 
 impl TraceQuestion<'_> {
-    fn options(&self, dumped_at_us: Option<i64>) -> TraceOptions {
+    fn options(&self, dumped_at_us: Option<i64>, zone: Option<Zone>) -> TraceOptions {
         TraceOptions {
             as_of_us: self.as_of_us,
             dumped_at_us,
+            zone,
             execution_delay_s: self.execution_delay_s,
         }
     }
@@ -66,15 +67,17 @@ pub fn trace(
     let dumps = PlainDumps::open(path, options, snapshot)?.filter(|dumps| !dumps.has_others());
     let (answer, partial) = match dumps {
         Some(dumps) => {
-            let options = question.options(dumps.dumped_at_us());
+            let options = question.options(dumps.dumped_at_us(), None);
             let answer = analysis::trace::trace(&dumps, key, &options).map_err(trace_error)?;
             (answer, dumps.partial())
         }
         None => {
             let evidence = Evidence::open(path, options)?;
-            let dumped_at_us = snapshot_time(&evidence, snapshot)?;
+            let asked = evidence.rollup_snapshot(snapshot)?;
+            let dumped_at_us = asked.and_then(|asked| asked.as_of_us);
+            let zone = asked.and_then(|asked| evidence.clock_zone(asked));
             let tables = evidence.case().table_source(snapshot);
-            let options = question.options(dumped_at_us);
+            let options = question.options(dumped_at_us, zone);
             let mut answer = analysis::trace::trace(&tables, key, &options).map_err(trace_error)?;
             analysis::trace::cite(&mut answer, evidence.case())?;
             evidence.mention(&mut answer)?;
@@ -85,29 +88,6 @@ pub fn trace(
         trace: answer,
         partial,
     })
-}
-
-/// When the chosen snapshot, or the only one, was taken.
-///
-/// # Errors
-/// If there is no snapshot of that name.
-pub(crate) fn snapshot_time(
-    evidence: &Evidence,
-    snapshot: Option<&str>,
-) -> Result<Option<i64>, Error> {
-    let manifest = evidence.manifest();
-    match (snapshot, manifest.snapshots.as_slice()) {
-        (Some(name), all) => match manifest.snapshot(name) {
-            Some(found) => Ok(found.as_of_us),
-            None => {
-                let known: Vec<&str> = all.iter().map(|s| s.name.as_str()).collect();
-                Err(Error::request(format!("there is no snapshot `{name}`"))
-                    .with_hint(format!("snapshots are {}", known.join(", "))))
-            }
-        },
-        (None, [only]) => Ok(only.as_of_us),
-        _ => Ok(None),
-    }
 }
 
 pub(crate) fn trace_error(error: TraceError) -> Error {

@@ -1,11 +1,12 @@
 //! `batches`: the life of every batch of a rollup.
 
-use crate::ask::{snapshot_time, trace_error};
+use crate::ask::trace_error;
 use crate::{
     Error, Evidence, OpenOptions, Partial, PlainDumps, TimeContext, TimeSpec, Window, Zone,
 };
 use analysis::batches::{BatchesOptions, BatchesReport};
 use analysis::trace::TraceOptions;
+use model::TableSource;
 use std::path::Path;
 
 /// What is asked of the batches.
@@ -13,7 +14,7 @@ use std::path::Path;
 pub struct BatchesQuestion<'a> {
     /// Which snapshot of a database.
     pub snapshot: Option<&'a str>,
-    /// The time to judge waiting by, in microseconds UTC.
+    /// The time to look at, in microseconds UTC: rows made later are left out, waiting is judged by it.
     pub as_of_us: Option<i64>,
     /// The delay that L1 demands between commit and execution, in seconds.
     pub execution_delay_s: Option<f64>,
@@ -58,7 +59,7 @@ pub fn batches(
     options: &OpenOptions,
 ) -> Result<BatchesFound, Error> {
     let path = path.as_ref();
-    let answer = |tables: &dyn model::TableSource, dumped_at_us: Option<i64>| {
+    let answer = |tables: &dyn TableSource, dumped_at_us: Option<i64>, zone: Option<_>| {
         let context = TimeContext {
             zone: question.zone.unwrap_or(Zone::UTC),
             newest_us: question.as_of_us.or(dumped_at_us),
@@ -69,6 +70,7 @@ pub fn batches(
             trace: TraceOptions {
                 as_of_us: question.as_of_us,
                 dumped_at_us,
+                zone,
                 execution_delay_s: question.execution_delay_s,
             },
             window: window.is_given().then(|| window.bounds()),
@@ -77,8 +79,10 @@ pub fn batches(
         let report = analysis::batches::batches(tables, &options).map_err(trace_error)?;
         Ok::<_, Error>((report, window))
     };
-    if let Some(dumps) = PlainDumps::open(path, options, question.snapshot)? {
-        let (report, window) = answer(&dumps, dumps.dumped_at_us())?;
+    // Logs beside the dumps tell the zone of a database's clock: they are read into a case.
+    let dumps = PlainDumps::open(path, options, question.snapshot)?;
+    if let Some(dumps) = dumps.filter(|dumps| !dumps.has_others()) {
+        let (report, window) = answer(&dumps, dumps.dumped_at_us(), None)?;
         return Ok(BatchesFound {
             report,
             window,
@@ -86,9 +90,11 @@ pub fn batches(
         });
     }
     let evidence = Evidence::open(path, options)?;
-    let dumped_at_us = snapshot_time(&evidence, question.snapshot)?;
+    let asked = evidence.rollup_snapshot(question.snapshot)?;
+    let dumped_at_us = asked.and_then(|asked| asked.as_of_us);
+    let zone = asked.and_then(|asked| evidence.clock_zone(asked));
     let tables = evidence.case().table_source(question.snapshot);
-    let (report, window) = answer(&tables, dumped_at_us)?;
+    let (report, window) = answer(&tables, dumped_at_us, zone)?;
     Ok(BatchesFound {
         report,
         window,

@@ -27,7 +27,7 @@ pub struct WhatIfJobsAnswer {
 pub struct JobsQuestion {
     /// The snapshot to ask, where there are several.
     pub snapshot: Option<String>,
-    /// The time to look at, in microseconds UTC.
+    /// The time to look at, in microseconds UTC: rows made later are left out.
     pub as_of_us: Option<i64>,
     /// Limits that are known to have held.
     pub limits: JobLimits,
@@ -136,7 +136,7 @@ fn ask<T>(
         let options = JobsOptions {
             as_of_us: question.as_of_us,
             dumped_at_us: dumps.dumped_at_us(),
-            zone_seconds: None,
+            zone: None,
             limits,
             events: Vec::new(),
         };
@@ -144,23 +144,11 @@ fn ask<T>(
         return Ok((answer, dumps.partial()));
     }
     let evidence = Evidence::open(path, options)?;
-    let manifest = evidence.manifest();
-    if let Some(name) = snapshot
-        && manifest.snapshot(name).is_none()
-    {
-        let known: Vec<&str> = manifest.snapshots.iter().map(|s| s.name.as_str()).collect();
-        return Err(Error::request(format!("there is no snapshot `{name}`"))
-            .with_hint(format!("snapshots are {}", known.join(", "))));
-    }
-    let chosen = match (snapshot, manifest.snapshots.as_slice()) {
-        (Some(name), _) => manifest.snapshot(name),
-        (None, [only]) => Some(only),
-        _ => None,
-    };
+    let chosen = evidence.rollup_snapshot(snapshot)?;
     let options = JobsOptions {
         as_of_us: question.as_of_us,
         dumped_at_us: chosen.and_then(|snapshot| snapshot.as_of_us),
-        zone_seconds: chosen.and_then(|snapshot| snapshot.zone_seconds),
+        zone: chosen.and_then(|chosen| evidence.clock_zone(chosen)),
         limits,
         events: analysis::jobs::events(evidence.case())?,
     };

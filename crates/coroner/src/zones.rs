@@ -5,11 +5,13 @@
 //! a job's last change may be hours after the line that tells of an earlier one.
 
 use crate::{Error, Evidence};
+use analysis::trace::Zone;
 use case::{Snapshot, SnapshotTable, SnapshotZone, TableId};
 use chain::rollup::ZonePairs;
-use model::time::{MICROS_PER_SECOND, format_utc};
+use model::time::{MICROS_PER_SECOND, format_offset, format_utc};
 use model::{Batch, ColumnType, RowFilter, TableSource};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Log lines, and rows beside them, that are remembered: enough for any zone.
 const PAIRS_MOST: usize = 100_000;
@@ -57,7 +59,65 @@ impl DatabaseZone {
     }
 }
 
+/// Tables whose rows tell of a rollup's batches; the snapshot that has them is the server's database.
+const OF_SERVER: [&str; 4] = ["l1_batches", "eth_txs", "miniblocks", "l2_to_l1_logs"];
+
 impl Evidence {
+    /// Returns the snapshot that a question about a rollup is asked of: the one that is named; else the only
+    /// one; else the only one that holds a server's tables, or the only one that holds jobs of provers. `None`
+    /// if that does not decide.
+    ///
+    /// # Errors
+    /// If there is no snapshot of that name.
+    pub(crate) fn rollup_snapshot(&self, named: Option<&str>) -> Result<Option<&Snapshot>, Error> {
+        let manifest = self.manifest();
+        if let Some(name) = named {
+            return match manifest.snapshot(name) {
+                Some(found) => Ok(Some(found)),
+                None => {
+                    let all = &manifest.snapshots;
+                    let known: Vec<&str> = all.iter().map(|s| s.name.as_str()).collect();
+                    Err(Error::request(format!("there is no snapshot `{name}`"))
+                        .with_hint(format!("snapshots are {}", known.join(", "))))
+                }
+            };
+        }
+        let only = |holds: &dyn Fn(&SnapshotTable) -> bool| {
+            let mut all = manifest.snapshots.iter();
+            let found = all.find(|snapshot| snapshot.tables.iter().any(holds))?;
+            let another = all.any(|snapshot| snapshot.tables.iter().any(holds));
+            (!another).then_some(found)
+        };
+        if let [one] = manifest.snapshots.as_slice() {
+            return Ok(Some(one));
+        }
+        let server = only(&|table| OF_SERVER.contains(&table.name.as_str()));
+        let prover = || only(&|table| table.name.starts_with("prover_jobs"));
+        Ok(server.or_else(prover))
+    }
+
+    /// Returns the zone of a snapshot's naive times, as traces and their like take it.
+    pub(crate) fn clock_zone(&self, snapshot: &Snapshot) -> Option<Zone> {
+        let DatabaseZone { known, logs } = self.database_zone(snapshot);
+        let given = known.0;
+        // What a person said stands on other days, unless lines say otherwise.
+        let shown = logs.clone().filter(|logs| given != Some(logs.seconds));
+        let (seconds, by) = DatabaseZone { known, logs }.told();
+        let seconds = seconds?;
+        let basis = match by.basis.as_str() {
+            "rows" => format!("{}, {} rows", by.by, by.witnesses),
+            "logs" => format!("{}, {} pairs", by.by, by.witnesses),
+            basis => basis.to_owned(),
+        };
+        Some(Zone {
+            value: format_offset(seconds),
+            basis,
+            residual_s: by.residual_s.unwrap_or_default(),
+            seconds: i64::from(seconds),
+            shown: shown.map(Arc::new),
+        })
+    }
+
     /// Returns the zone of a snapshot's naive times.
     pub(crate) fn database_zone(&self, snapshot: &Snapshot) -> DatabaseZone {
         let known = (snapshot.zone_seconds, snapshot.zone.clone());

@@ -6,7 +6,7 @@ use crate::trace::history::History;
 use crate::trace::rows::{DbTime, Rows, Tables};
 use crate::trace::step::{Facts, state};
 use model::RowFilter;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const TX_COLUMNS: [&str; 7] = [
     "id",
@@ -45,6 +45,8 @@ pub(super) struct Sends {
     history_whole: bool,
     history: Option<History>,
     is_copied: bool,
+    /// Whether they had failed or were confirmed at the moment looked at is in no row.
+    undated: BTreeSet<i64>,
 }
 
 impl Sends {
@@ -72,6 +74,13 @@ impl Sends {
                 list.sort_by_key(|&row| (rows.int(row, "id"), rows.time(row, "created_at")));
             }
         }
+        let columns = ["has_failed", "confirmed_eth_tx_history_id", "gas_used"];
+        let is_undated = |id: &i64| {
+            columns
+                .iter()
+                .any(|column| tables.is_unknown("eth_txs", *id, column))
+        };
+        let undated = by_id.keys().copied().filter(is_undated).collect();
         let confirms = tables.has_column("eth_txs_history", "confirmed_at");
         let has_finality = tables.has_column("eth_txs_history", "finality_status");
         let history = attempts
@@ -87,6 +96,7 @@ impl Sends {
             history_whole: tables.is_whole("eth_txs_history"),
             history,
             is_copied,
+            undated,
         })
     }
 
@@ -104,6 +114,16 @@ impl Sends {
         self.history
             .as_ref()
             .is_some_and(|history| !history.has_finality)
+    }
+
+    /// Says of which transactions the state then cannot be known.
+    pub(super) fn warn_undated(&self, tables: &mut Tables<'_>) {
+        if let Some(first) = self.undated.first() {
+            tables.warn(format!(
+                "of {} L1 transactions (the first: eth_tx {first}) no row dates the failure or the confirmation that the dump has: whether they had failed or were confirmed at that time is unknown",
+                self.undated.len()
+            ));
+        }
     }
 
     /// What a batch's link leads to. `link` is `None` where the evidence has no such column.
@@ -156,6 +176,7 @@ impl Sends {
             is_sent: attempts
                 .is_some_and(|(rows, list)| list.iter().any(|&row| sent_at(rows, row).1)),
         });
+        let state = state.filter(|_| !self.undated.contains(&id));
         let mined = match state {
             Some("confirmed" | "confirmed_unlinked") => {
                 linked.or(noticed.filter(|&row| link.is_none() || !has_id(row)))

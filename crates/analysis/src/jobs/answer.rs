@@ -2,7 +2,7 @@
 
 use super::blocking::blocking;
 use super::events::{LimitLine, Lines};
-use super::judge::{Judged, judge, print, status_of};
+use super::judge::{Judged, UNKNOWN, judge, print, status_of};
 use super::load::{JobRow, Loaded, Table};
 use super::shape::{
     HouseKeeper, JobEntry, JobTable, Jobs, LimitValue, LookedAt, RuleEntry, RuleText, WhatIf,
@@ -132,13 +132,16 @@ fn entry(
         Status::InProgress | Status::InGpuProof => table.start_column(),
         _ => "updated_at",
     };
-    let since = rows
-        .time(row, since)
-        .or_else(|| rows.time(row, "created_at"));
-    let age_us = since.and_then(|since| {
+    let age_of = |since: DbTime| {
         let since = crate::trace::to_utc(since, loaded.zone.as_ref()).unwrap_or(since);
         Some(loaded.now_us? - since.us)
-    });
+    };
+    // A later change does not say since when it stood as it did.
+    let since = rows
+        .time(row, since)
+        .or_else(|| rows.time(row, "created_at"))
+        .filter(|since| !loaded.is_past || age_of(*since).is_none_or(|age| age >= 0));
+    let age_us = since.and_then(age_of);
     let mut refs = vec![rows.reference(row)];
     refs.extend(lines.of_job(table.spec.queue, job));
     JobEntry {
@@ -178,7 +181,7 @@ fn entry(
 /// Answers `jobs`.
 pub(super) fn answer(loaded: Loaded, options: &JobsOptions) -> Jobs {
     let mut warnings = loaded.warnings.clone();
-    let lines = Lines::new(&options.events, loaded.now_us);
+    let lines = Lines::new(&options.events, loaded.now_us, loaded.is_past);
     let rules = rule_entries(&loaded, options, &lines);
     let dependencies = Dependencies::of(&loaded);
     let mut jobs = Vec::new();
@@ -250,7 +253,7 @@ pub(super) fn answer(loaded: Loaded, options: &JobsOptions) -> Jobs {
 
 /// Counts without a copy of the status for every row.
 fn count_status(table: &Table, job: &JobRow, by_status: &mut BTreeMap<String, u64>) {
-    let status = table.rows.str(job.row, "status").unwrap_or_default();
+    let status = table.rows.str(job.row, "status").unwrap_or(UNKNOWN);
     match by_status.get_mut(status) {
         Some(count) => *count += 1,
         None => {
@@ -286,7 +289,7 @@ fn looked_at(loaded: &Loaded) -> LookedAt {
 /// Answers `what-if jobs`.
 pub(super) fn compare(loaded: Loaded, options: &JobsOptions, other: &GivenLimits) -> WhatIf {
     let mut warnings = loaded.warnings.clone();
-    let lines = Lines::new(&options.events, loaded.now_us);
+    let lines = Lines::new(&options.events, loaded.now_us, loaded.is_past);
     let rules = rule_entries(&loaded, options, &lines);
     let mut jobs = Vec::new();
     let mut entries = Vec::new();

@@ -15,6 +15,8 @@ struct Batch {
     has_final: bool,
     /// All its prover jobs are done, for tables that do not say the round.
     unfinished: bool,
+    /// Whether its final proof was there is not in the tables.
+    unknown: bool,
 }
 
 /// Returns, per proof system and chain, the lowest batch that is neither proven nor skipped.
@@ -71,6 +73,7 @@ fn batches(loaded: &Loaded, system: System) -> BTreeMap<BatchKey, Batch> {
                     batch.has_final = true;
                     batch.proven |= is_proof(status);
                     batch.skipped |= skipped;
+                    batch.unknown |= job.status_is_unknown;
                 }
                 Part::Prover if !has_round => {
                     let batch = batches.entry(key).or_default();
@@ -133,6 +136,7 @@ fn describe(
         .chain(&jobs)
         .next();
     let lacks = match batch.has_final {
+        true if batch.unknown => "whether its final proof was there then is not in its row",
         true => "its final proof is not there",
         false => "it has no final proof",
     };

@@ -90,15 +90,18 @@ pub(super) struct LimitLine {
 pub(super) struct Lines<'a> {
     events: &'a [JobEvent],
     now_us: Option<i64>,
+    /// Lines after that time are of no account.
+    is_past: bool,
     /// Disagreements beyond those named.
     more: std::cell::Cell<usize>,
 }
 
 impl<'a> Lines<'a> {
-    pub(super) fn new(events: &'a [JobEvent], now_us: Option<i64>) -> Lines<'a> {
+    pub(super) fn new(events: &'a [JobEvent], now_us: Option<i64>, is_past: bool) -> Lines<'a> {
         Lines {
             events,
             now_us,
+            is_past,
             more: std::cell::Cell::new(0),
         }
     }
@@ -135,7 +138,7 @@ impl<'a> Lines<'a> {
     }
 
     /// Lines that name a job. One text serves the witness jobs of all rounds, so those are not told apart.
-    fn naming(&self, queue: Queue, job: &JobRow) -> impl Iterator<Item = &'a JobEvent> {
+    fn naming(&self, queue: Queue, job: &JobRow) -> impl Iterator<Item = &'a JobEvent> + '_ {
         let id = match queue {
             Queue::OldProver | Queue::FriProver => job.id,
             Queue::Compression => job.batch,
@@ -143,6 +146,7 @@ impl<'a> Lines<'a> {
         };
         self.of_queue(queue)
             .filter(move |event| id.is_some() && (event.job_id == id || event.batch == id))
+            .filter(move |event| !(self.is_past && self.is_later(event)))
     }
 
     pub(super) fn of_job(&self, queue: Queue, job: &JobRow) -> Vec<String> {
@@ -179,6 +183,7 @@ impl<'a> Lines<'a> {
             .events
             .iter()
             .filter(|event| event.what == "requeued" || counts(event))
+            .filter(|event| !(self.is_past && self.is_later(event)))
             .collect();
         if relevant.is_empty() {
             return None;

@@ -11,6 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// say that something is wrong.
 const GRACE_US: i64 = 600 * MICROS_PER_SECOND;
 
+/// The status of a job whose row does not tell it.
+pub(super) const UNKNOWN: &str = "unknown";
+
 /// What was found about one job.
 pub(super) struct Judged {
     pub(super) verdict: &'static str,
@@ -200,6 +203,15 @@ fn words(
     let timeout = limits.timeout_s;
     match fate {
         Fate::Done => "done".to_owned(),
+        Fate::Unknown if job.status_is_unknown => format!(
+            "what it was then is not in its row{}",
+            job.updated.map_or_else(String::new, |us| {
+                format!(
+                    ", which holds its last change alone ({})",
+                    print(loaded, us)
+                )
+            })
+        ),
         Fate::Unknown => format!("`{status}` is no status that the server's code has"),
         Fate::Queued => "free to be picked".to_owned(),
         Fate::Waiting => "waits for an earlier round".to_owned(),
@@ -274,7 +286,8 @@ fn words(
 }
 
 pub(super) fn status_of(table: &Table, job: &JobRow) -> String {
-    table.rows.text(job.row, "status").unwrap_or_default()
+    let status = table.rows.text(job.row, "status");
+    status.unwrap_or_else(|| UNKNOWN.to_owned())
 }
 
 /// A comparable time in the database's clock, with `Z` if its zone is known.

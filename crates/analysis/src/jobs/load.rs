@@ -3,10 +3,11 @@
 
 use super::table::{COLUMNS, MARKS, Part, SPECS, Spec, System};
 use super::{JobsError, JobsOptions};
+use crate::past::{Past, earlier};
 use crate::rows::{DbTime, Rows, i64_in};
-use crate::trace::{AsOf, Zone, creations, solve_zone, to_utc};
+use crate::trace::{AsOf, Zone, creations, solve_zone, to_utc, zone};
 use chain::requeue::{Rule, SchemaAge, Status};
-use model::time::{format_offset, format_utc};
+use model::time::format_utc;
 use model::{RowFilter, TableError, TableInfo, TableSource};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,6 +36,8 @@ pub(super) struct JobRow {
     pub(super) started: Cell,
     pub(super) created: Option<i64>,
     pub(super) updated: Option<i64>,
+    /// The row holds no status: it has changed since the moment looked at.
+    pub(super) status_is_unknown: bool,
 }
 
 impl JobRow {
@@ -80,6 +83,8 @@ pub(super) struct Loaded {
     pub(super) missing: Vec<String>,
     pub(super) sources: usize,
     pub(super) partial: Vec<String>,
+    /// The tables were taken back to an earlier moment.
+    pub(super) is_past: bool,
 }
 
 impl Loaded {
@@ -87,6 +92,11 @@ impl Loaded {
         source: &dyn TableSource,
         options: &JobsOptions,
     ) -> Result<Loaded, JobsError> {
+        let past = past(source, options)?;
+        let source: &dyn TableSource = match &past {
+            Some(past) => past,
+            None => source,
+        };
         let infos = source.tables();
         let mut warnings = Vec::new();
         let mut found: Vec<(&'static Spec, TableInfo)> = Vec::new();
@@ -126,10 +136,8 @@ impl Loaded {
                 read(source, &infos, info, &columns, &RowFilter::All)
             })
             .transpose()?;
-        let zone = batches
-            .as_ref()
-            .and_then(|rows| solve_zone(&creations(rows)))
-            .or_else(|| options.zone_seconds.map(known_zone));
+        let solved = || solve_zone(&creations(batches.as_ref()?));
+        let zone = options.zone.clone().or_else(solved);
         let mut newest: Option<DbTime> = batches.as_ref().and_then(newest_of);
         let mut tables = Vec::new();
         for (spec, info) in found {
@@ -158,6 +166,7 @@ impl Loaded {
             );
         }
         if let (Some(as_of), Some(newest)) = (&as_of, newest)
+            && past.is_none()
             && to_utc(newest, zone.as_ref()).unwrap_or(newest).us > as_of.us
         {
             warnings.push(format!(
@@ -182,6 +191,7 @@ impl Loaded {
                 .collect::<BTreeSet<_>>()
                 .len(),
             partial: Vec::new(),
+            is_past: false,
         };
         if let Some(rows) = &batches {
             loaded.take_batches(rows);
@@ -190,6 +200,11 @@ impl Loaded {
         loaded.take_archive(source, &infos)?;
         loaded.partial = source.damage();
         loaded.warn_of_odd_evidence(&infos);
+        loaded.is_past = past.is_some();
+        let caveat = past.and_then(|past| past.caveat());
+        loaded.warnings.extend(caveat.map(|caveat| {
+            format!("{caveat}; a row of jobs holds its last change alone, what it was before that is undetermined")
+        }));
         Ok(loaded)
     }
 
@@ -285,13 +300,21 @@ impl Loaded {
     }
 }
 
-fn known_zone(seconds: i32) -> Zone {
-    Zone {
-        value: format_offset(seconds),
-        basis: "the case's solution for this snapshot".to_owned(),
-        residual_s: 0.0,
-        seconds: i64::from(seconds),
-    }
+/// The tables as they stood at an earlier time that was asked for. Where the zone of their times is unknown
+/// they are compared as if they were UTC, which the answer says.
+fn past<'a>(
+    source: &'a dyn TableSource,
+    options: &JobsOptions,
+) -> Result<Option<Past<'a>>, JobsError> {
+    let Some(at_us) = earlier(options.as_of_us, options.dumped_at_us) else {
+        return Ok(None);
+    };
+    let zone = match &options.zone {
+        Some(zone) => Some(zone.clone()),
+        None => zone::of_tables(source)?,
+    };
+    let seconds = zone.map_or(0, |zone| zone.seconds);
+    Ok(Some(Past::new(source, at_us, seconds)?))
 }
 
 /// Whether a final-round or compression job's status means that its proof exists.
@@ -497,6 +520,7 @@ fn job_rows(spec: &Spec, rows: &Rows, zone: Option<&Zone>) -> Vec<JobRow> {
             },
             created: time(row, "created_at"),
             updated: time(row, "updated_at"),
+            status_is_unknown: rows.has("status") && !rows.is_set(row, "status"),
         })
         .collect()
 }

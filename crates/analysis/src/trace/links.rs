@@ -18,6 +18,8 @@ pub(crate) struct Batches {
     pub(crate) by_number: BTreeMap<i64, usize>,
     /// Per stage: L1 transaction to its batches.
     by_link: [BTreeMap<i64, BatchRange>; 3],
+    /// Links that cannot be known for the moment looked at, by batch and stage.
+    unknown: BTreeSet<(i64, usize)>,
 }
 
 impl Batches {
@@ -48,7 +50,10 @@ impl Batches {
                     continue;
                 };
                 batches.by_number.insert(number, row);
-                for (map, link) in batches.by_link.iter_mut().zip(LINKS) {
+                for (stage, (map, link)) in batches.by_link.iter_mut().zip(LINKS).enumerate() {
+                    if tables.is_unknown("l1_batches", number, link) {
+                        batches.unknown.insert((number, stage));
+                    }
                     let Some(id) = rows.int(row, link) else {
                         continue;
                     };
@@ -64,10 +69,12 @@ impl Batches {
         Some((self.rows.as_ref()?, *self.by_number.get(&number)?))
     }
 
-    /// `None`: no such batch or no such column; `Some(None)`: not linked yet.
+    /// `None`: no such batch or no such column, or not known for the moment looked at; `Some(None)`: not
+    /// linked yet.
     pub(crate) fn link(&self, number: i64, stage: usize) -> Option<Option<i64>> {
         let (rows, row) = self.row(number)?;
-        rows.has(LINKS[stage]).then(|| rows.int(row, LINKS[stage]))
+        let known = rows.has(LINKS[stage]) && !self.unknown.contains(&(number, stage));
+        known.then(|| rows.int(row, LINKS[stage]))
     }
 
     pub(crate) fn is_sealed(&self, number: i64) -> Option<bool> {

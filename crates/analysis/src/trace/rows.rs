@@ -2,6 +2,7 @@
 //! missing, and a pasted result is a part of its table.
 
 use super::TraceError;
+use crate::past::Past;
 pub(crate) use crate::rows::{DbTime, Rows, bytes_in, i64_in};
 use model::{RowFilter, TableError, TableInfo, TableSource};
 use std::collections::BTreeSet;
@@ -19,6 +20,8 @@ pub(crate) const TABLES: [&str; 6] = [
 /// The evidence's tables and what was missed in them.
 pub(crate) struct Tables<'a> {
     source: &'a dyn TableSource,
+    /// The moment in the past that the source has been taken back to.
+    pub(crate) past: Option<&'a Past<'a>>,
     infos: Vec<TableInfo>,
     pub(crate) warnings: Vec<String>,
     /// Tables that were read, for answers that found nothing.
@@ -50,6 +53,7 @@ impl<'a> Tables<'a> {
         }
         let mut tables = Tables {
             source,
+            past: None,
             infos,
             warnings: Vec::new(),
             looked_at: BTreeSet::new(),
@@ -84,6 +88,23 @@ impl<'a> Tables<'a> {
         if !self.warnings.contains(&text) {
             self.warnings.push(text);
         }
+    }
+
+    /// Whether nobody can say what a cell held at the moment that is looked at.
+    pub(crate) fn is_unknown(&self, table: &str, key: i64, column: &str) -> bool {
+        self.past
+            .is_some_and(|past| past.is_unknown(table, key, column))
+    }
+
+    /// Warns that a row was made only after the moment that is looked at; false if none was.
+    pub(crate) fn warn_later(&mut self, table: &str, key: Option<i64>, what: &str) -> bool {
+        let made = self.past.and_then(|past| past.made_later(table, key));
+        if let Some(made) = &made {
+            self.warn(format!(
+                "{what} was not there yet: its row was made at {made}"
+            ));
+        }
+        made.is_some()
     }
 
     pub(crate) fn refer(&mut self, reference: String) {

@@ -1,8 +1,10 @@
 //! What the logs of the same case say of the steps of a trace: lines are cited, and where a line and a
 //! table disagree, that is reported. Neither is taken for the truth.
 
-use super::shape::{Line, Path, Step, Trace};
+use super::rows::DbTime;
+use super::shape::{Line, Path, Step, Trace, Zone};
 use super::text::duration;
+use super::zone::to_utc;
 use case::{Case, CaseError, TableId};
 use model::time::{MICROS_PER_SECOND, format_utc, parse_civil};
 use model::{Batch, RowFilter};
@@ -231,15 +233,26 @@ impl Subjects {
 
 /// Attaches lines to the steps they speak of, and warns of what they say otherwise.
 pub(super) fn attach(trace: &mut Trace, mut said: Vec<Milestone>) {
+    // Lines of after the time that was asked for speak of what was not there yet.
+    let asked_us = trace.as_of.as_ref().filter(|as_of| as_of.basis == "given");
+    let asked_us = asked_us.map(|as_of| as_of.us);
+    let all = said.len();
+    said.retain(|said| said.us.zip(asked_us).is_none_or(|(us, asked)| us <= asked));
+    let later = all - said.len();
     said.sort_by(|a, b| (a.us, &a.reference).cmp(&(b.us, &b.reference)));
     let dumped_us = trace
         .as_of
         .as_ref()
         .filter(|as_of| as_of.utc && as_of.basis != "given")
         .map(|as_of| as_of.us);
-    let zone_s = trace.database_zone.as_ref().map(|zone| zone.seconds);
-    let view = View { dumped_us, zone_s };
+    let zone = trace.database_zone.clone();
+    let view = View { dumped_us, zone };
     let mut warnings = Vec::new();
+    if later > 0 {
+        warnings.push(format!(
+            "{later} log lines that speak of it are later than the time looked at and left out"
+        ));
+    }
     let mut refs = Vec::new();
     for path in &mut trace.path {
         let (miniblock, batch) = (path.miniblock_number, path.l1_batch_number);
@@ -341,7 +354,7 @@ fn shown(
 /// What lines are compared by.
 struct View {
     dumped_us: Option<i64>,
-    zone_s: Option<i64>,
+    zone: Option<Zone>,
 }
 
 impl View {
@@ -475,7 +488,9 @@ impl View {
     /// A time of the database, as UTC, if its zone is known.
     fn utc(&self, time: &str) -> Option<i64> {
         let (us, zone) = parse_civil(time)?;
-        let seconds = zone.map(i64::from).or(self.zone_s)?;
-        Some(us - seconds * MICROS_PER_SECOND)
+        match zone {
+            Some(seconds) => Some(us - i64::from(seconds) * MICROS_PER_SECOND),
+            None => Some(to_utc(DbTime { us, utc: false }, self.zone.as_ref())?.us),
+        }
     }
 }

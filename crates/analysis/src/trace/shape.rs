@@ -79,6 +79,9 @@ pub struct Zone {
     /// Seconds east of UTC.
     #[serde(skip)]
     pub seconds: i64,
+    /// The days it is known for, where only log lines show it; `None`: for all.
+    #[serde(skip)]
+    pub shown: Option<std::sync::Arc<chain::rollup::ZonePairs>>,
 }
 
 /// A row of `l2_to_l1_logs`.

@@ -165,6 +165,11 @@ impl EthTxs {
             has_attempts: !attempts.is_empty(),
             is_sent: attempts.iter().any(is_sent),
         });
+        let undated = ["has_failed", "confirmed_eth_tx_history_id", "gas_used"];
+        let undated = undated
+            .into_iter()
+            .find(|column| tables.is_unknown("eth_txs", id, column));
+        let state = state.filter(|_| undated.is_none());
         // The attempt that was mined, unless the link names another whose row is gone.
         let unlinked =
             |attempt: &&Attempt| step.confirmed_eth_tx_history_id.is_none() || attempt.id.is_none();
@@ -172,7 +177,16 @@ impl EthTxs {
             Some("confirmed" | "confirmed_unlinked") => linked.or(noticed.filter(unlinked)),
             _ => None,
         };
-        if state.is_none() {
+        match undated {
+            Some("has_failed") => tables.warn(format!(
+                "{stage}: eth_tx {id} has failed by the time of the dump; whether it had at that time is not in the tables, which do not date a failure"
+            )),
+            Some(_) => tables.warn(format!(
+                "{stage}: eth_tx {id} is confirmed by the time of the dump; whether it was at that time is not in the tables: the row that dates it is gone"
+            )),
+            None => {}
+        }
+        if state.is_none() && undated.is_none() {
             tables.warn(format!(
                 "{stage}: the batch names eth_tx {id}, but the evidence does not hold the rows that would say how far it got"
             ));

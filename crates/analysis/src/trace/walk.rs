@@ -51,7 +51,7 @@ pub(super) fn walk(
     }
     let numbers: BTreeSet<i64> = located.batches.union(&linked).copied().collect();
     let inside = miniblocks_inside(tables, &numbers, &mut created)?;
-    let zone = solve_zone(&created);
+    let zone = options.zone.clone().or_else(|| solve_zone(&created));
 
     // First the stretch to the batch, so that all L1 transactions are read at once.
     let mut path: Vec<Path> = Vec::new();
@@ -72,6 +72,11 @@ pub(super) fn walk(
             },
         ));
         precommits.push(batches.final_precommit(number));
+    }
+    for path in path.iter().filter(|path| path.batch.is_none()) {
+        if let Some(number) = path.l1_batch_number {
+            tables.warn_later("l1_batches", Some(number), &format!("batch {number}"));
+        }
     }
     let mut ids: BTreeSet<i64> = precommits.iter().flatten().copied().collect();
     ids.extend(located.eth_tx);
@@ -98,6 +103,12 @@ pub(super) fn walk(
             .iter()
             .enumerate()
             .map(|(stage, name)| {
+                if tables.is_unknown("l1_batches", number, LINKS[stage]) {
+                    tables.warn(format!(
+                        "{name}: whether the batch had its L1 transaction at that time is not in the tables"
+                    ));
+                    return Step::default();
+                }
                 let link = batches.link(number, stage);
                 let range = link.flatten().and_then(|id| batches.range(stage, id));
                 let range = range.filter(|_| tables.is_whole("l1_batches"));
@@ -179,6 +190,10 @@ fn miniblock_path(
             ));
             path.l1_batch_number = by_transaction;
             return Ok((batch_path(batches, path), None));
+        }
+        if tables.warn_later("miniblocks", Some(number), &format!("miniblock {number}")) {
+            path.fate = "miniblock_missing".to_owned();
+            return Ok((path, None));
         }
         if let Some(gone) = pruned::why_gone(tables, number)? {
             tables.warn(format!("miniblock {number} is not here: {}", gone.words()));
@@ -271,6 +286,12 @@ fn fate(tables: &mut Tables<'_>, batches: &Batches, number: i64, steps: &[Step])
     if batches.is_sealed(number) == Some(false) {
         return "no_batch_yet".to_owned();
     }
+    if tables.is_unknown("l1_batches", number, "is_sealed") {
+        tables.warn(format!(
+            "whether batch {number} was sealed at that time is not in the tables"
+        ));
+        return "seal_unknown".to_owned();
+    }
     if number == 0 {
         tables.warn("batch 0 is the genesis batch: it is never sent to L1");
     }
@@ -322,6 +343,18 @@ fn finish(
         }
     }
     outcome(tables, &located, &path, &batches, &fate)?;
+    if nothing {
+        for table in [
+            "transactions",
+            "l2_to_l1_logs",
+            "eth_txs_history",
+            "eth_txs",
+        ] {
+            if tables.warn_later(table, None, "what was asked for") {
+                break;
+            }
+        }
+    }
     let subject = Subject::of(&path, located.transaction.as_ref(), located.found);
     // Read even when nothing waits: the newest row of the database must not depend on the key.
     let history = if nothing {
@@ -366,6 +399,9 @@ fn finish(
     }
     for reference in l1_tx.iter().flat_map(|step| &step.refs) {
         tables.refer(reference.clone());
+    }
+    if let Some(caveat) = tables.past.and_then(|past| past.caveat()) {
+        tables.warn(caveat);
     }
     let partial = tables.damage();
     Ok(Trace {
@@ -465,7 +501,11 @@ fn unready(tables: &mut Tables<'_>, number: i64) -> Result<(), TraceError> {
         return Ok(());
     };
     for (column, what) in lacks {
-        if rows.has(column) && rows.text(0, column).is_none() {
+        if tables.is_unknown("l1_batches", number, column) {
+            tables.warn(format!(
+                "whether batch {number} had its {column} at that time is not in the tables: without it, it could not be committed"
+            ));
+        } else if rows.has(column) && rows.text(0, column).is_none() {
             tables.warn(format!("batch {number} cannot be committed without {what}"));
         }
     }

@@ -5,6 +5,7 @@ use super::rows::{DbTime, Rows, Tables};
 use super::shape::{AsOf, Zone};
 use chain::rollup::ZoneWitnesses;
 use model::time::{MICROS_PER_SECOND, format_offset, format_utc};
+use model::{RowFilter, TableError, TableSource};
 
 /// When rows were created, as the database's clock said, and the time of their block, in microseconds.
 pub(crate) fn creations(rows: &Rows) -> Vec<(i64, i64)> {
@@ -33,7 +34,28 @@ pub(crate) fn solve_zone(creations: &[(i64, i64)]) -> Option<Zone> {
         ),
         residual_s: reading.residual_s?,
         seconds: i64::from(seconds),
+        shown: None,
     })
+}
+
+/// The zone by all batches and miniblocks, the batches first: they are few.
+pub(crate) fn of_tables(source: &dyn TableSource) -> Result<Option<Zone>, TableError> {
+    let infos = source.tables();
+    for table in ["l1_batches", "miniblocks"] {
+        let Some(info) = infos.iter().find(|info| info.name == table) else {
+            continue;
+        };
+        let batch = match source.read(table, &["timestamp", "created_at"], &RowFilter::All) {
+            Ok(batch) => batch,
+            Err(TableError::Ambiguous { .. }) => continue,
+            Err(error) => return Err(error),
+        };
+        let zone = solve_zone(&creations(&Rows::new(info.clone(), batch)));
+        if zone.is_some() {
+            return Ok(zone);
+        }
+    }
+    Ok(None)
 }
 
 pub(crate) fn as_of(
@@ -68,8 +90,13 @@ pub(crate) fn to_utc(time: DbTime, zone: Option<&Zone>) -> Option<DbTime> {
     if time.utc {
         return Some(time);
     }
-    Some(DbTime {
-        us: time.us - zone?.seconds * MICROS_PER_SECOND,
+    let zone = zone?;
+    let is_shown = zone
+        .shown
+        .as_ref()
+        .is_none_or(|shown| shown.holds_at(time.us));
+    is_shown.then(|| DbTime {
+        us: time.us - zone.seconds * MICROS_PER_SECOND,
         utc: true,
     })
 }

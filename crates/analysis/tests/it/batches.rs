@@ -118,7 +118,8 @@ fn milestones_waits_and_where_it_stands() {
     };
     assert_eq!(waits("commit"), (21, 120.0, 120.0));
     assert_eq!(waits("prove"), (20, 120.0, 120.0));
-    assert_eq!(waits("whole"), (20, 360.0, 360.0));
+    // The execution of batch 20 was noticed only later, at 1560.
+    assert_eq!(waits("whole"), (19, 360.0, 360.0));
     let stands = &answer["stands"];
     assert_eq!(
         (&stands[0]["highest"], &stands[0]["next"]),
@@ -131,9 +132,16 @@ fn milestones_waits_and_where_it_stands() {
         (&20.into(), &21.into())
     );
     assert_eq!(stands[1]["waiting"]["verdict"], "normal");
-    // Batch 21 waits for its proof: nothing can be said of its execution.
-    assert_eq!(stands[2]["waiting"], Value::Null);
-    assert_eq!(stands[2]["behind"], 2);
+    assert_eq!(
+        (&stands[2]["highest"], &stands[2]["next"]),
+        (&19.into(), &20.into())
+    );
+    assert_eq!(stands[2]["waiting"]["age_s"], 60.0);
+    assert_eq!(stands[2]["behind"], 3);
+    // Once it is executed, batch 21 waits for its proof: nothing can be said of its execution.
+    let later = ask(&memory, &at(1570));
+    assert_eq!(later["stands"][2]["highest"], 20);
+    assert_eq!(later["stands"][2]["waiting"], Value::Null);
     let last = &answer["batches"][21];
     assert_eq!(
         (&last["waits_for"], &last["verdict"]),

@@ -7,4 +7,5 @@ mod clock;
 mod diff;
 mod frames;
 mod jobs;
+mod past;
 mod trace;

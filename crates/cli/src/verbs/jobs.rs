@@ -4,7 +4,7 @@ use super::shared;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::ui::Ui;
-use coroner::{JobLimits, JobsQuestion, Partial, TimeContext, TimeSpec};
+use coroner::{JobLimits, JobsQuestion, Partial};
 use report::{Block, Document};
 use serde_json::{Map, Value, json};
 
@@ -25,7 +25,7 @@ pub(crate) struct Args {
 /// What `jobs` and `what-if jobs` take alike.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Asked {
-    /// Look at time T [default: when the dump was taken, else its newest row]
+    /// Answer as of T: rows made later are left out [default: when the dump was taken, else its newest row]
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     as_of: Option<String>,
     /// How often a job may be tried
@@ -52,18 +52,7 @@ impl Asked {
 
     /// The question without limits.
     pub(crate) fn question(&self, ui: &Ui) -> Result<JobsQuestion, CliError> {
-        let as_of_us = match &self.as_of {
-            Some(text) => {
-                let context = TimeContext {
-                    zone: ui.settings.zone,
-                    ..TimeContext::default()
-                };
-                let us = text.parse::<TimeSpec>()?.resolve(&context)?;
-                ui.note(&format!("as of: {}", model::time::format_utc_short(us)));
-                Some(us)
-            }
-            None => None,
-        };
+        let as_of_us = shared::as_of(ui, self.as_of.as_deref())?;
         Ok(JobsQuestion {
             snapshot: ui.settings.snapshot.clone(),
             as_of_us,

@@ -30,22 +30,7 @@ impl Memory {
             "miniblocks" | "l1_batches" => vec!["number"],
             _ => vec!["id"],
         };
-        let rows = rows
-            .iter()
-            .map(|row| {
-                let cells: Vec<_> = row
-                    .split(' ')
-                    .zip(&words)
-                    .map(|(cell, word)| match word {
-                        _ if cell == "-" => None,
-                        true => Some(cell.to_owned()),
-                        false => Some(cell.replace('_', " ")),
-                    })
-                    .collect();
-                assert_eq!(cells.len(), columns.len(), "{row}");
-                cells
-            })
-            .collect();
+        let rows = rows.iter().map(|row| cells(row, &words)).collect();
         self.tables.push((
             TableInfo {
                 snapshot: "memory".into(),
@@ -125,6 +110,21 @@ impl Memory {
         }
         memory
     }
+}
+
+/// The cells of a row written as for [`Memory::table`].
+fn cells(row: &str, words: &[bool]) -> Vec<Option<String>> {
+    let cells: Vec<_> = row
+        .split(' ')
+        .zip(words)
+        .map(|(cell, word)| match word {
+            _ if cell == "-" => None,
+            true => Some(cell.to_owned()),
+            false => Some(cell.replace('_', " ")),
+        })
+        .collect();
+    assert_eq!(cells.len(), words.len(), "{row}");
+    cells
 }
 
 fn column_type(kind: &str) -> ColumnType {

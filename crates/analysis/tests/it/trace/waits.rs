@@ -306,7 +306,7 @@ fn an_execution_delay_is_given_or_bounded_never_assumed() {
     assert_eq!(delay.basis, "evidence");
     assert!(delay.executable.is_none());
 
-    let given = ask(Some(300.0), 1599);
+    let given = ask(Some(330.0), 1629);
     let waiting = given.waiting.as_ref().unwrap();
     assert_eq!(waiting.verdict, "normal");
     let executable = waiting
@@ -318,15 +318,15 @@ fn an_execution_delay_is_given_or_bounded_never_assumed() {
         .unwrap();
     assert_eq!(
         executable.not_before.as_deref(),
-        Some(second(1600).as_str())
+        Some(second(1630).as_str())
     );
-    assert_eq!(executable.not_after, second(1720));
+    assert_eq!(executable.not_after, second(1750));
     does_not_warn(&given, "cannot be");
     warns(
         &ask(Some(75_600.0), 9000),
         "execute: the given delay of 21h 00m cannot be",
     );
-    assert_eq!(ask(Some(300.0), 9000).waiting.unwrap().verdict, "late");
+    assert_eq!(ask(Some(330.0), 9000).waiting.unwrap().verdict, "late");
 }
 
 #[test]
