@@ -67,7 +67,7 @@ pub fn batches(
         zone: zone.as_ref(),
         as_of: as_of.as_ref(),
         path: None,
-        execution_delay_s: options.trace.execution_delay_s,
+        options: &trace,
         is_copied: sends.is_copied(),
     };
     if sends.is_copied() {

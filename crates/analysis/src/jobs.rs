@@ -107,8 +107,22 @@ pub fn queue_of(name: &str) -> Option<Queue> {
 /// # Errors
 /// [`JobsError`] if there is no table of jobs, several snapshots have the same one, or one cannot be read.
 pub fn jobs(tables: &dyn TableSource, options: &JobsOptions) -> Result<Jobs, JobsError> {
-    let loaded = Loaded::read(tables, options)?;
+    let loaded = Loaded::read(tables, options, None)?;
     Ok(answer::answer(loaded, options))
+}
+
+/// Returns the job of a batch that has to be done first of those that are not done, with what becomes of it.
+/// Rows of other batches are not read: why a free job is passed over is not told.
+///
+/// # Errors
+/// As [`jobs`].
+pub(crate) fn first_undone(
+    tables: &dyn TableSource,
+    options: &JobsOptions,
+    batch: i64,
+) -> Result<Option<JobEntry>, JobsError> {
+    let loaded = Loaded::read(tables, options, Some(batch))?;
+    Ok(answer::first_undone(&loaded, options, batch))
 }
 
 /// Says which jobs would have come back under other limits, and how many runs each could still get.
@@ -120,6 +134,6 @@ pub fn what_if(
     options: &JobsOptions,
     other: &GivenLimits,
 ) -> Result<WhatIf, JobsError> {
-    let loaded = Loaded::read(tables, options)?;
+    let loaded = Loaded::read(tables, options, None)?;
     Ok(answer::compare(loaded, options, other))
 }

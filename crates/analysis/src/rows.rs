@@ -49,6 +49,10 @@ impl Rows {
         column.is_some_and(|column| !column.is_null(row))
     }
 
+    pub(crate) fn snapshot(&self) -> &str {
+        &self.info.snapshot
+    }
+
     pub(crate) fn reference(&self, row: usize) -> String {
         let ordinal = self.batch.column("#").and_then(|column| column.i64(row));
         self.info.row_reference(&self.batch, row, ordinal)

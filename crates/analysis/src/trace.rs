@@ -5,6 +5,8 @@
 //! It answers from what the rows say and no further: what is not in the evidence becomes a warning
 //! and a null, never a guess. `confirmed_at` is when the server noticed a receipt, never L1 time.
 
+mod alone;
+mod answers;
 mod blocker;
 mod delay;
 pub(crate) mod history;
@@ -22,6 +24,7 @@ pub(crate) mod step;
 mod text;
 pub(crate) mod waiting;
 mod walk;
+mod witness;
 pub(crate) mod zone;
 
 pub use key::Key;
@@ -29,11 +32,13 @@ pub use notable::{Notable, notable};
 pub use said::cite;
 pub use shape::{
     AsOf, Attempt, BatchRange, BatchRow, BlockedBy, Executable, ExecutionDelay, L1Mined, Line,
-    LogRow, LookedAt, Norm, Path, Step, Trace, TransactionRow, Waiting, Zone,
+    LogRow, LookedAt, Norm, Path, Said, Step, Trace, TransactionRow, Waiting, Zone,
 };
+pub use witness::corroborate;
 
 pub(crate) use zone::{creations, solve_zone, to_utc};
 
+use crate::jobs::JobEvent;
 use crate::past::Moment;
 use model::{TableError, TableSource};
 
@@ -48,6 +53,8 @@ pub struct TraceOptions {
     /// The zone of the database's clock, if the case has solved it from all that is known; else it is solved
     /// from the rows that are read.
     pub zone: Option<Zone>,
+    /// What log lines say of prover and witness jobs, their limits among it.
+    pub job_events: Vec<JobEvent>,
     /// The delay that L1 demands between commit and execution, in seconds, if the user gave one.
     pub execution_delay_s: Option<f64>,
 }
@@ -87,7 +94,7 @@ pub enum TraceError {
     Table(#[from] TableError),
 }
 
-/// Follows `key` through the tables.
+/// Follows `key` through the tables; where there is no table of a server's database, through answers of APIs.
 ///
 /// # Errors
 /// [`TraceError`] if the key is malformed or ambiguous, if none of the tables is in the evidence, or
@@ -98,6 +105,11 @@ pub fn trace(
     options: &TraceOptions,
 ) -> Result<Trace, TraceError> {
     let parsed: Key = key.parse()?;
+    if !rows::any(&tables.tables())
+        && let Some(answer) = alone::trace(tables, &parsed, options)?
+    {
+        return Ok(answer);
+    }
     let moment = Moment::of(tables, options)?;
     let options = moment.options(options);
     let mut tables = moment.tables()?;

@@ -22,6 +22,8 @@ mod network;
 pub mod requeue;
 pub mod rollup;
 pub mod roughtime;
+mod standstill;
 
 pub use config::ConfigError;
 pub use network::{Fork, Network, networks};
+pub use standstill::mainnet_standstill;

@@ -36,12 +36,14 @@ impl TraceQuestion<'_> {
             dumped_at_us,
             zone,
             execution_delay_s: self.execution_delay_s,
+            ..TraceOptions::default()
         }
     }
 }
 
 /// Follows a hash, batch, block or transaction from L2 to L1. Plain dumps are asked as they lie, only
-/// the tables that a trace needs are read; anything else goes through a case.
+/// the tables that a trace needs are read; anything else goes through a case. Answers of APIs beside them are
+/// cited where they speak of a step, and followed alone where there is no database.
 ///
 /// ```no_run
 /// let options = coroner::OpenOptions::default();
@@ -68,7 +70,9 @@ pub fn trace(
     let (answer, partial) = match dumps {
         Some(dumps) => {
             let options = question.options(dumps.dumped_at_us(), None);
-            let answer = analysis::trace::trace(&dumps, key, &options).map_err(trace_error)?;
+            let mut answer = analysis::trace::trace(&dumps, key, &options).map_err(trace_error)?;
+            let all = dumps.of_all_snapshots();
+            analysis::trace::corroborate(&mut answer, &all).map_err(trace_error)?;
             (answer, dumps.partial())
         }
         None => {
@@ -77,8 +81,12 @@ pub fn trace(
             let dumped_at_us = asked.and_then(|asked| asked.as_of_us);
             let zone = asked.and_then(|asked| evidence.clock_zone(asked));
             let tables = evidence.case().table_source(snapshot);
-            let options = question.options(dumped_at_us, zone);
+            let mut options = question.options(dumped_at_us, zone);
+            options.job_events = analysis::jobs::events(evidence.case())?;
             let mut answer = analysis::trace::trace(&tables, key, &options).map_err(trace_error)?;
+            // Answers of APIs are snapshots of their own.
+            let all = evidence.case().table_source(None);
+            analysis::trace::corroborate(&mut answer, &all).map_err(trace_error)?;
             analysis::trace::cite(&mut answer, evidence.case())?;
             evidence.mention(&mut answer)?;
             (answer, evidence.partial())

@@ -59,7 +59,7 @@ pub fn batches(
     options: &OpenOptions,
 ) -> Result<BatchesFound, Error> {
     let path = path.as_ref();
-    let answer = |tables: &dyn TableSource, dumped_at_us: Option<i64>, zone: Option<_>| {
+    let answer = |tables: &dyn TableSource, dumped_at_us, zone, job_events| {
         let context = TimeContext {
             zone: question.zone.unwrap_or(Zone::UTC),
             newest_us: question.as_of_us.or(dumped_at_us),
@@ -71,6 +71,7 @@ pub fn batches(
                 as_of_us: question.as_of_us,
                 dumped_at_us,
                 zone,
+                job_events,
                 execution_delay_s: question.execution_delay_s,
             },
             window: window.is_given().then(|| window.bounds()),
@@ -82,7 +83,7 @@ pub fn batches(
     // Logs beside the dumps tell the zone of a database's clock: they are read into a case.
     let dumps = PlainDumps::open(path, options, question.snapshot)?;
     if let Some(dumps) = dumps.filter(|dumps| !dumps.has_others()) {
-        let (report, window) = answer(&dumps, dumps.dumped_at_us(), None)?;
+        let (report, window) = answer(&dumps, dumps.dumped_at_us(), None, Vec::new())?;
         return Ok(BatchesFound {
             report,
             window,
@@ -93,8 +94,9 @@ pub fn batches(
     let asked = evidence.rollup_snapshot(question.snapshot)?;
     let dumped_at_us = asked.and_then(|asked| asked.as_of_us);
     let zone = asked.and_then(|asked| evidence.clock_zone(asked));
+    let events = analysis::jobs::events(evidence.case())?;
     let tables = evidence.case().table_source(question.snapshot);
-    let (report, window) = answer(&tables, dumped_at_us, zone)?;
+    let (report, window) = answer(&tables, dumped_at_us, zone, events)?;
     Ok(BatchesFound {
         report,
         window,

@@ -356,12 +356,19 @@ impl PlainDumps {
         parts
     }
 
-    /// When the dump was taken, where there is one dump and its header says so.
+    /// When the dump was taken, where the header of one says so and no other's does. Answers of APIs beside a
+    /// dump have none.
     pub fn dumped_at_us(&self) -> Option<i64> {
-        match self.chosen().collect::<Vec<_>>().as_slice() {
-            [only] => only.source.outline().started_on,
-            _ => None,
-        }
+        let mut times = self
+            .chosen()
+            .filter_map(|dump| dump.source.outline().started_on);
+        let first = times.next();
+        first.filter(|_| times.next().is_none())
+    }
+
+    /// Returns the tables of all snapshots, whichever was chosen, by their full names.
+    pub(crate) fn of_all_snapshots(&self) -> AllSnapshots<'_> {
+        AllSnapshots { dumps: self }
     }
 
     /// Returns the tables as `coroner tables` shows them.
@@ -518,6 +525,27 @@ fn snapshot_of(dump: &Dump) -> String {
         .tables
         .first()
         .map_or_else(String::new, |table| table.info.snapshot.clone())
+}
+
+/// The tables of all snapshots among plain dumps.
+pub(crate) struct AllSnapshots<'a> {
+    dumps: &'a PlainDumps,
+}
+
+impl TableSource for AllSnapshots<'_> {
+    fn tables(&self) -> Vec<TableInfo> {
+        let dumps = self.dumps.dumps.iter();
+        dumps.flat_map(|dump| dump.source.tables()).collect()
+    }
+
+    fn read(&self, table: &str, columns: &[&str], filter: &RowFilter) -> Result<Batch, TableError> {
+        let full = |info: &TableInfo| format!("{}.{}.{}", info.snapshot, info.schema, info.name);
+        let holds = |dump: &&Dump| dump.source.tables().iter().any(|info| full(info) == table);
+        match self.dumps.dumps.iter().find(holds) {
+            Some(dump) => dump.source.read(table, columns, filter),
+            None => self.dumps.read(table, columns, filter),
+        }
+    }
 }
 
 impl TableSource for PlainDumps {

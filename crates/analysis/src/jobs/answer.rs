@@ -251,6 +251,35 @@ pub(super) fn answer(loaded: Loaded, options: &JobsOptions) -> Jobs {
     }
 }
 
+/// The first of a batch's jobs that are not done: round by round, witnesses before proofs, the compression of the
+/// final proof after all rounds, and at last what the server's own list says.
+pub(super) fn first_undone(loaded: &Loaded, options: &JobsOptions, batch: i64) -> Option<JobEntry> {
+    let lines = Lines::new(&options.events, loaded.now_us, loaded.is_past);
+    let rules = rule_entries(loaded, options, &lines);
+    let dependencies = Dependencies::of(loaded);
+    let undone = loaded.tables.iter().enumerate().flat_map(|(at, table)| {
+        let of_batch = |job: &&JobRow| job.batch == Some(batch) && job.status != Status::Done;
+        table.jobs.iter().filter(of_batch).map(move |job| {
+            let round = round_of(loaded, table, job).unwrap_or(i64::MAX);
+            let is_list = table.spec.part == Part::Gateway;
+            let is_proof = table.spec.part == Part::Prover;
+            (
+                (round, is_list, is_proof, job.id.unwrap_or(batch)),
+                at,
+                table,
+                job,
+            )
+        })
+    });
+    let (_, at, table, job) = undone.min_by_key(|(rank, ..)| *rank)?;
+    let (_, limits) = rules.get(&table.spec.queue)?;
+    let mut judged = judge(loaded, table, job, *limits);
+    if job.status == Status::Waiting {
+        dependencies.refine(loaded, table, job, &mut judged);
+    }
+    Some(entry(loaded, table, job, judged, at, &lines))
+}
+
 /// Counts without a copy of the status for every row.
 fn count_status(table: &Table, job: &JobRow, by_status: &mut BTreeMap<String, u64>) {
     let status = table.rows.str(job.row, "status").unwrap_or(UNKNOWN);

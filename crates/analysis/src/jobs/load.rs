@@ -88,9 +88,11 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
+    /// Reads all jobs, or those of one batch.
     pub(super) fn read(
         source: &dyn TableSource,
         options: &JobsOptions,
+        of_batch: Option<i64>,
     ) -> Result<Loaded, JobsError> {
         let past = past(source, options)?;
         let source: &dyn TableSource = match &past {
@@ -141,7 +143,15 @@ impl Loaded {
         let mut newest: Option<DbTime> = batches.as_ref().and_then(newest_of);
         let mut tables = Vec::new();
         for (spec, info) in found {
-            let rows = read(source, &infos, &info, &COLUMNS, &RowFilter::All)?;
+            let by_batch = info
+                .columns
+                .iter()
+                .any(|(name, _)| name == "l1_batch_number");
+            let filter = match of_batch.filter(|_| by_batch) {
+                Some(batch) => i64_in("l1_batch_number", [batch]),
+                None => RowFilter::All,
+            };
+            let rows = read(source, &infos, &info, &COLUMNS, &filter)?;
             newest = newest.max(newest_of(&rows));
             let (rules, rule_basis) = rules(source, &infos, &info, spec)?;
             let jobs = job_rows(spec, &rows, zone.as_ref());

@@ -5,8 +5,8 @@ use super::history::History;
 use super::jobs;
 use super::links::{Batches, STAGES};
 use super::rows::{Rows, Tables};
-use super::shape::{BlockedBy, Zone};
-use super::{TraceError, notice};
+use super::shape::{AsOf, BlockedBy, Zone};
+use super::{TraceError, TraceOptions, notice};
 use model::RowFilter;
 
 /// The step on L1 where proofs are needed.
@@ -21,6 +21,7 @@ pub(super) struct Outstanding<'a> {
     /// Whether it waits longer than is usual here.
     pub(super) is_late: bool,
     pub(super) zone: Option<&'a Zone>,
+    pub(super) as_of: Option<&'a AsOf>,
 }
 
 const COLUMNS: [&str; 8] = [
@@ -42,6 +43,7 @@ pub(super) fn blocker(
     at: &Outstanding<'_>,
     batches: &Batches,
     history: Option<&History>,
+    options: &TraceOptions,
 ) -> Result<Option<BlockedBy>, TraceError> {
     let rows = if tables.has_column("eth_txs", "id") && tables.has_column("eth_txs", "nonce") {
         tables.read("eth_txs", &COLUMNS, &RowFilter::All)?
@@ -79,7 +81,7 @@ pub(super) fn blocker(
     let lower = lower_batch(at, batches, history);
     if at.stage == PROVE && at.eth_tx.is_none() {
         let first = lower.unwrap_or(at.batch);
-        if let Some(job) = jobs::first_undone(tables, first)? {
+        if let Some(job) = jobs::blocker(tables, first, at.as_of, at.zone, options)? {
             return Ok(Some(job));
         }
     }

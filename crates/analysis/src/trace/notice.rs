@@ -17,29 +17,18 @@ const REMARKABLE_S: i64 = 25 * 60;
 /// Fewer notices are no norm.
 const LEAST: usize = 10;
 
-/// When Ethereum mainnet's finalized checkpoint stood still, in UTC seconds: from its last move to the
-/// next. Replayed from the published participation of the two incidents (Prysm's report of May 2023).
-const MAINNET_STANDSTILLS: [(i64, i64); 2] = [
-    (1_683_836_375, 1_683_837_911), // 2023-05-11 20:19:35 to 20:45:11
-    (1_683_912_023, 1_683_916_247), // 2023-05-12 17:20:23 to 18:30:47
-];
-
 /// What is known of mainnet's finality between two times.
 pub(crate) fn standstill(from: DbTime, to: DbTime) -> String {
     if !from.utc || !to.utc {
         return String::new();
     }
-    MAINNET_STANDSTILLS
-        .iter()
-        .map(|(start, end)| (start * MICROS_PER_SECOND, end * MICROS_PER_SECOND))
-        .find(|(start, end)| from.us < *end && to.us > *start)
-        .map_or_else(String::new, |(start, end)| {
-            format!(
-                "; if its L1 is Ethereum mainnet: nothing was finalized there from {} to {}",
-                format_utc_short(start),
-                format_utc_short(end)
-            )
-        })
+    chain::mainnet_standstill(from.us, to.us).map_or_else(String::new, |(start, end)| {
+        format!(
+            "; if its L1 is Ethereum mainnet: nothing was finalized there from {} to {}",
+            format_utc_short(start),
+            format_utc_short(end)
+        )
+    })
 }
 
 const RULE: &str =

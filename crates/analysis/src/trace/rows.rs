@@ -17,6 +17,12 @@ pub(crate) const TABLES: [&str; 6] = [
     "eth_txs_history",
 ];
 
+/// Whether a server's database is in the evidence.
+pub(super) fn any(infos: &[TableInfo]) -> bool {
+    let mut names = infos.iter().map(|info| info.name.as_str());
+    names.any(|name| TABLES.contains(&name))
+}
+
 /// The evidence's tables and what was missed in them.
 pub(crate) struct Tables<'a> {
     source: &'a dyn TableSource,
@@ -37,10 +43,7 @@ pub(crate) struct Tables<'a> {
 impl<'a> Tables<'a> {
     pub(crate) fn new(source: &'a dyn TableSource) -> Result<Self, TraceError> {
         let infos = source.tables();
-        if !infos
-            .iter()
-            .any(|info| TABLES.contains(&info.name.as_str()))
-        {
+        if !any(&infos) {
             let mut known: Vec<_> = infos.iter().map(|info| info.name.as_str()).collect();
             known.sort_unstable();
             known.dedup();
@@ -66,6 +69,10 @@ impl<'a> Tables<'a> {
             tables.warn("table blocks without miniblocks: a database from before August 2022, whose layout is not read");
         }
         Ok(tables)
+    }
+
+    pub(super) fn source(&self) -> &'a dyn TableSource {
+        self.source
     }
 
     pub(crate) fn info(&self, table: &str) -> Option<&TableInfo> {

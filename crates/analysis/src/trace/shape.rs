@@ -173,8 +173,36 @@ pub struct Path {
     /// Log lines that speak of the miniblock or the batch, where logs are in the case too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<Line>,
+    /// Answers of APIs that speak of the block, the batch or the transaction.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<Said>,
     /// Rows.
     pub refs: Vec<String>,
+}
+
+/// What an answer of an API, or an export of a block explorer, says of a batch or a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Said {
+    /// The call or page: `zks_getL1BatchDetails`, `explorer_batches`, `etherscan_transactions` …
+    pub api: String,
+    /// The batch that it puts a block or transaction in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub l1_batch_number: Option<i64>,
+    /// Its own word for how far it got; of a transaction on L1 `mined` or `failed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// The L1 transaction that it names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub l1_tx_hash: Option<String>,
+    /// When: of a node or an explorer, when the server noticed the receipt; of Etherscan, L1's own time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// Whether the tables say the same; null if they do not say, or what it says is later than the time looked
+    /// at.
+    pub agrees: Option<bool>,
+    /// The row.
+    #[serde(rename = "ref")]
+    pub reference: String,
 }
 
 /// A row of `l1_batches`.
@@ -259,6 +287,9 @@ pub struct Step {
     /// Log lines that speak of it, where logs are in the case too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<Line>,
+    /// Answers of APIs that speak of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<Said>,
     #[serde(skip)]
     pub(crate) confirmed: Option<super::rows::DbTime>,
     /// An L1 reorg took the confirmation back: the attempt waits again.
@@ -286,13 +317,13 @@ pub struct Line {
 /// When L1 can have mined it.
 #[derive(Clone, Debug, Serialize)]
 pub struct L1Mined {
-    /// The L1 block's time: never in this database.
+    /// The L1 block's time: never in this database, only in an export of Etherscan.
     pub at: Option<String>,
     /// The attempt was signed.
     pub not_before: Option<String>,
     /// The server noticed.
     pub not_after: Option<String>,
-    /// `bounds`.
+    /// `bounds`, or the export and the row that hold L1's own time.
     pub basis: String,
 }
 

@@ -2,6 +2,7 @@
 
 use super::shape::{Line, Path, Step, Trace, Waiting};
 use model::escape_control;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// Returns evidence text with nothing in it that could drive a terminal.
@@ -79,6 +80,7 @@ impl Trace {
             write_waiting(&mut out, waiting);
         }
         write_lines(&mut out, &self.path);
+        write_answers(&mut out, &self.path);
         for warning in &self.warnings {
             let _ = writeln!(out, "  ! {}", safe(warning));
         }
@@ -230,6 +232,9 @@ fn write_steps(out: &mut String, steps: &[(&str, Option<&Step>)]) {
         if let Some((hash, note)) = hash.or(last) {
             let _ = writeln!(out, "  {:<11} {}{note}", "", safe(hash));
         }
+        if let Some(at) = step.l1_mined.as_ref().and_then(|mined| mined.at.as_deref()) {
+            let _ = writeln!(out, "  {:<11} mined on L1 {} (Etherscan)", "", short(at));
+        }
     }
 }
 
@@ -302,6 +307,31 @@ fn write_lines(out: &mut String, path: &[Path]) {
             safe(&last.reference)
         );
     }
+}
+
+/// Answers of APIs: whose, and whether they say the same as the tables.
+fn write_answers(out: &mut String, path: &[Path]) {
+    let said: Vec<_> = path
+        .iter()
+        .flat_map(|path| {
+            let steps = [&path.precommit, &path.commit, &path.prove, &path.execute];
+            let of_steps = steps.into_iter().flatten().flat_map(|step| &step.answers);
+            path.answers.iter().chain(of_steps)
+        })
+        .collect();
+    if said.is_empty() {
+        return;
+    }
+    let apis: BTreeSet<&str> = said.iter().map(|said| said.api.as_str()).collect();
+    let apis: Vec<String> = apis.into_iter().map(safe).collect();
+    let count = |agrees| said.iter().filter(|said| said.agrees == agrees).count();
+    let verdict = match (count(Some(true)), count(Some(false))) {
+        (0, 0) => "nothing to compare with",
+        (_, 0) => "they say the same as the tables",
+        (0, _) => "they say otherwise than the tables, see below",
+        (_, _) => "in part they say otherwise than the tables, see below",
+    };
+    let _ = writeln!(out, "  answers     of {}: {verdict}", apis.join(", "));
 }
 
 #[cfg(test)]

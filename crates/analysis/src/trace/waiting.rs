@@ -6,7 +6,7 @@ use super::links::{Batches, STAGES};
 use super::rows::{DbTime, Tables};
 use super::shape::{AsOf, Norm, Path, TransactionRow, Waiting, Zone};
 use super::zone::to_utc;
-use super::{TraceError, delay};
+use super::{TraceError, TraceOptions, delay};
 use model::time::MICROS_PER_SECOND;
 
 /// Fewer completed batches are no norm.
@@ -78,7 +78,7 @@ pub(crate) struct Judge<'a> {
     pub(crate) as_of: Option<&'a AsOf>,
     /// The path whose step is outstanding.
     pub(crate) path: Option<&'a Path>,
-    pub(crate) execution_delay_s: Option<f64>,
+    pub(crate) options: &'a TraceOptions,
     /// The rows are an external node's copies: their times of creation say when it caught up.
     pub(crate) is_copied: bool,
 }
@@ -172,7 +172,7 @@ impl Judge<'_> {
                 {
                     waiting.execution_delay = delay::execution_delay(
                         tables,
-                        self.execution_delay_s,
+                        self.options.execution_delay_s,
                         path,
                         self.batches,
                         self.history,
@@ -191,8 +191,15 @@ impl Judge<'_> {
                     state,
                     is_late: waiting.verdict == "late",
                     zone: self.zone,
+                    as_of: self.as_of,
                 };
-                waiting.blocked_by = blocker(tables, &outstanding, self.batches, self.history)?;
+                waiting.blocked_by = blocker(
+                    tables,
+                    &outstanding,
+                    self.batches,
+                    self.history,
+                    self.options,
+                )?;
                 if waiting.blocked_by.is_some() {
                     waiting.verdict = "blocked".to_owned();
                 }

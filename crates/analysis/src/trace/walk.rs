@@ -372,7 +372,7 @@ fn finish(
         zone: zone.as_ref(),
         as_of: as_of.as_ref(),
         path: path.last(),
-        execution_delay_s: options.execution_delay_s,
+        options,
         is_copied: path.iter().any(has_copies),
     };
     let waiting = match subject {

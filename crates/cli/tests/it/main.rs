@@ -5,6 +5,7 @@
     reason = "tests; skipping is said aloud"
 )]
 
+mod answers;
 mod archives;
 mod bad_input;
 mod copies;

@@ -133,6 +133,7 @@ fn column_type(kind: &str) -> ColumnType {
         "int" | "bigint" | "integer" | "smallint" if !kind.contains('[') => ColumnType::I64,
         "bool" | "boolean" => ColumnType::Bool,
         "bytes" | "bytea" if !kind.contains('[') => ColumnType::Bytes,
+        "utc" => ColumnType::TimestampUtc,
         "time" | "timestamp" => ColumnType::TimestampCivil,
         _ => ColumnType::Text,
     }
@@ -155,10 +156,11 @@ impl TableSource for Memory {
 
     fn read(&self, table: &str, columns: &[&str], filter: &RowFilter) -> Result<Batch, TableError> {
         *self.reads.borrow_mut().entry(table.into()).or_default() += 1;
+        let full = |info: &TableInfo| format!("{}.{}.{}", info.snapshot, info.schema, info.name);
         let (info, rows) = self
             .tables
             .iter()
-            .find(|(info, _)| info.name == table)
+            .find(|(info, _)| info.name == table || full(info) == table)
             .ok_or_else(|| TableError::NoTable {
                 table: table.into(),
                 known: String::new(),
@@ -199,7 +201,7 @@ impl TableSource for Memory {
                 match column.column_type {
                     ColumnType::I64 => column.push_i64(cell.parse().unwrap()),
                     ColumnType::Bool => column.push_bool(cell == "t"),
-                    ColumnType::TimestampCivil => {
+                    ColumnType::TimestampCivil | ColumnType::TimestampUtc => {
                         column.push_i64(model::time::parse_civil(cell).unwrap().0);
                     }
                     kind => column.push_bytes(&raw(kind, cell)),

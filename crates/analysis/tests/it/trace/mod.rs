@@ -1,5 +1,6 @@
 //! `analysis::trace` over tables in memory and over the corpus.
 
+mod answers;
 pub(crate) mod corpus;
 mod fates;
 pub(crate) mod memory;

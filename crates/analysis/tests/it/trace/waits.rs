@@ -145,7 +145,7 @@ fn the_blocker_is_the_first_undone_job_of_the_lowest_batch() {
         chain.tx(number, 100 + number, false, true);
         chain.attempt(number, 1300 + number, Some(1420));
     }
-    let jobs = "id l1_batch_number circuit_type:text status:text aggregation_round attempts processing_started_at:time error:text";
+    let jobs = "id l1_batch_number circuit_type:text status:word aggregation_round attempts processing_started_at:time error:text";
     let memory = chain.memory().table(
         "prover_jobs",
         jobs,
@@ -161,10 +161,9 @@ fn the_blocker_is_the_first_undone_job_of_the_lowest_batch() {
     assert_eq!(of_22.verdict, "blocked");
     let blocker = of_22.blocked_by.unwrap();
     assert_eq!((blocker.kind.as_str(), blocker.id), ("job", 12));
-    // (Underscores are blanks in these tables.)
     assert_eq!(
         blocker.why,
-        "prover job 12 of batch 21 (round 0) is in gpu proof since 2023-05-12T12:31:00.000000, attempts 1; without it batch 21 has no proof"
+        "prover_jobs 12 of batch 21 (round 0) is in_gpu_proof since 2023-05-12T12:31:00, attempts 1: in_gpu_proof past the timeout of 2700 s; it is put back only while attempts < 1, and attempts is 1: nothing ever does; without it batch 21 has no proof"
     );
     assert_eq!(blocker.refs, ["0123456789ab:public.prover_jobs#12"]);
     // All jobs done: what is in the way is the lower batch itself.
