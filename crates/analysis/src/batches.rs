@@ -8,7 +8,9 @@ mod sends;
 mod shape;
 mod summary;
 
-pub use shape::{BatchLine, BatchesReport, Fees, Gap, Missing, Resend, Stand, StepLine, StepWaits};
+pub use shape::{
+    BatchLine, BatchesReport, Fees, Gap, Missing, PauseRule, Resend, Stand, StepLine, StepWaits,
+};
 
 use crate::past::Moment;
 use crate::trace::links::{Batches, STAGES};
@@ -105,16 +107,18 @@ pub fn batches(
         }
         lines.push(line);
     }
+    let (gaps, pause_rules) = summary::gaps(
+        &lines,
+        as_of.as_ref(),
+        options.window.is_some(),
+        sends.notes_final_receipts(),
+    );
     let mut report = BatchesReport {
         snapshot: tables.snapshot.clone(),
         waits: summary::waits(&lines),
         stands: summary::stands(&mut tables, &judge, &|number| line(&all, &sends, number))?,
-        gaps: summary::gaps(
-            &lines,
-            as_of.as_ref(),
-            options.window.is_some(),
-            sends.notes_final_receipts(),
-        ),
+        gaps,
+        pause_rules,
         missing: summary::missing(&lines),
         resends: summary::resends(&lines, &all, &sends, zone.as_ref()),
         fees: summary::fees(&lines),

@@ -24,6 +24,8 @@ pub enum Block {
     Fields(Vec<(String, String)>),
     /// A table.
     Table(Answer),
+    /// Lines that were laid out already: those that are too wide go on below where their text begins.
+    Lines(String),
     /// Text kept as it is, line by line (still escaped): a digest, a script.
     Verbatim(String),
     /// An empty line.
@@ -194,6 +196,14 @@ pub(crate) fn to_text(view: &[Block], style: &Style) -> String {
                     .collect();
                 out.push_str(&table::fields(&pairs, style));
             }
+            Block::Lines(text) => {
+                for line in text.lines().map(terminal) {
+                    for piece in wrap(&line, style.width, text_column(&line)) {
+                        out.push_str(&piece);
+                        out.push('\n');
+                    }
+                }
+            }
             Block::Verbatim(text) => {
                 for line in text.lines() {
                     out.push_str(&terminal(line));
@@ -203,6 +213,24 @@ pub(crate) fn to_text(view: &[Block], style: &Style) -> String {
         }
     }
     out
+}
+
+/// The column at which a line's text begins: after a label and the blanks that set it off, else two columns
+/// in from where the line begins.
+fn text_column(line: &str) -> usize {
+    /// A wider gap is one between columns of a table.
+    const LABEL: usize = 16;
+    let begin = line.len() - line.trim_start().len();
+    let label = line[begin..].split("  ").next().unwrap_or_default();
+    let rest = &line[begin + label.len()..];
+    let gap = rest.len() - rest.trim_start().len();
+    let at = begin + label.chars().count() + gap;
+    match gap >= 2 && at <= LABEL && label.is_ascii() {
+        true => at,
+        // What stands in a column of its own stays there.
+        false if begin >= 8 => begin,
+        false => begin + 2,
+    }
 }
 
 fn paragraph(out: &mut String, text: &str, lead: &str, paint: Option<Paint>, style: &Style) {
@@ -260,7 +288,7 @@ pub(crate) fn to_markdown(view: &[Block], style: &Style) -> String {
                 out.push_str(&markdown_table(answer, style));
                 out.push('\n');
             }
-            Block::Verbatim(text) => {
+            Block::Lines(text) | Block::Verbatim(text) => {
                 for line in text.lines() {
                     // Indented code: no fence that the text could close.
                     out.push_str("    ");
@@ -307,4 +335,36 @@ pub(crate) fn markdown_table(answer: &Answer, style: &Style) -> String {
         ));
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(lines: &str, width: usize) -> String {
+        let style = Style {
+            width,
+            ..chat::style()
+        };
+        to_text(&[Block::Lines(lines.to_owned())], &style)
+    }
+
+    #[test]
+    fn wide_lines_go_on_below_their_text() {
+        assert_eq!(
+            text("  commit      confirmed and more", 24),
+            "  commit      confirmed\n              and more\n"
+        );
+        assert_eq!(
+            text("  ! a word too many", 12),
+            "  ! a word\n    too many\n"
+        );
+        assert_eq!(text("short", 12), "short\n");
+        // A hash is not torn from its column.
+        let hash = "f".repeat(20);
+        assert_eq!(
+            text(&format!("  x    {hash}"), 30),
+            format!("  x    {hash}\n")
+        );
+    }
 }

@@ -28,6 +28,8 @@ pub struct BatchesReport {
     pub stands: Vec<Stand>,
     /// Pauses.
     pub gaps: Vec<Gap>,
+    /// What counts as a pause here.
+    pub pause_rules: Vec<PauseRule>,
     /// Numbers that no row has.
     pub missing: Vec<Missing>,
     /// L1 transactions that were sent more than once, those with most attempts first.
@@ -225,7 +227,24 @@ pub struct Stand {
     pub waiting: Option<Waiting>,
 }
 
-/// A pause much longer than is usual here.
+/// From which length on a distance between two batches, or two notices, is a pause: by the habit of this very
+/// database.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PauseRule {
+    /// As in [`Gap::kind`].
+    pub kind: String,
+    /// Distances that were measured.
+    pub n: usize,
+    /// Their median, seconds.
+    pub p50_s: Option<f64>,
+    /// What one in ten exceeds, seconds.
+    pub p90_s: Option<f64>,
+    /// A longer distance is a pause, seconds: ten times the median, three times `p90_s` and 300 s are all shorter;
+    /// null where fewer than ten distances show no habit.
+    pub pause_s: Option<f64>,
+}
+
+/// A pause beyond what is usual here (see [`PauseRule`]).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Gap {
     /// `begun`: no batch began; `commit`, `prove`, `execute`: no receipt was noticed.

@@ -2,7 +2,7 @@
 
 use super::WAITS;
 use super::sends::Sends;
-use super::shape::{BatchLine, Fees, Gap, Missing, Resend, Stand, StepWaits};
+use super::shape::{BatchLine, Fees, Gap, Missing, PauseRule, Resend, Stand, StepWaits};
 use crate::trace::links::{Batches, STAGES};
 use crate::trace::notice::standstill;
 use crate::trace::rows::{DbTime, Tables};
@@ -11,11 +11,14 @@ use crate::trace::zone::to_utc;
 use crate::trace::{AsOf, Path, Step, TraceError, Zone};
 use std::collections::BTreeMap;
 
-/// Fewer distances are no norm for pauses.
+/// Fewer distances are no habit.
 const LEAST: usize = 10;
-/// A pause is this many times the usual distance …
-const MANY: f64 = 10.0;
-/// … and at least so long.
+/// A pause is longer than so many times the median distance …
+const MEDIANS: f64 = 10.0;
+/// … and than so many times the distance that one in ten exceeds: a chain whose batches come in bursts has long
+/// distances all the time …
+const NINETIETHS: f64 = 3.0;
+/// … and than this.
 const PAUSE_S: f64 = 300.0;
 
 pub(super) fn waits(lines: &[BatchLine]) -> Vec<StepWaits> {
@@ -101,14 +104,32 @@ pub(super) fn stands(
     Ok(stands)
 }
 
-/// Pauses between batches and between notices, in time order.
+/// What counts as a pause, by the distances of this very database.
+fn pause_rule(kind: &str, distances_us: &[i64]) -> PauseRule {
+    let mut sorted: Vec<f64> = distances_us.iter().map(|us| seconds(*us)).collect();
+    sorted.sort_by(f64::total_cmp);
+    let (p50_s, p90_s) = (percentile(&sorted, 50), percentile(&sorted, 90));
+    let known = p50_s.zip(p90_s).filter(|_| sorted.len() >= LEAST);
+    PauseRule {
+        kind: kind.to_owned(),
+        n: sorted.len(),
+        p50_s,
+        p90_s,
+        pause_s: known.map(|(p50, p90)| (p50 * MEDIANS).max(p90 * NINETIETHS).max(PAUSE_S)),
+    }
+}
+
+/// Pauses between batches and between notices, in time order, and from which length on they count as such: ten
+/// times the median distance, three times the distance that one in ten exceeds, and five minutes, whichever is the
+/// longest. Fewer than ten distances show no habit, and then there are no pauses.
 pub(super) fn gaps(
     lines: &[BatchLine],
     as_of: Option<&AsOf>,
     is_windowed: bool,
     notes_final_receipts: bool,
-) -> Vec<Gap> {
+) -> (Vec<Gap>, Vec<PauseRule>) {
     let mut gaps = Vec::new();
+    let mut rules = Vec::new();
     for (kind, name) in ["begun", "commit", "prove", "execute"].iter().enumerate() {
         let mut times: Vec<(DbTime, i64)> = lines
             .iter()
@@ -122,17 +143,18 @@ pub(super) fn gaps(
             .collect();
         times.sort_by_key(|(time, number)| (time.us, *number));
         // Batches of one L1 transaction are noticed at once.
-        let mut distances: Vec<i64> = times
+        let distances: Vec<i64> = times
             .windows(2)
             .map(|pair| pair[1].0.us - pair[0].0.us)
             .filter(|distance| *distance > 0)
             .collect();
-        if distances.len() < LEAST {
+        let rule = pause_rule(name, &distances);
+        let known = rule.p50_s.zip(rule.pause_s);
+        rules.push(rule);
+        let Some((usual_s, pause_s)) = known else {
             continue;
-        }
-        distances.sort_unstable();
-        let usual_s = seconds(distances[distances.len() / 2]);
-        let is_pause = |us: i64| seconds(us) > (usual_s * MANY).max(PAUSE_S);
+        };
+        let is_pause = |us: i64| seconds(us) > pause_s;
         let gap = |from: (DbTime, i64), to: DbTime, before: Option<i64>| {
             Gap {
             kind: (*name).to_owned(),
@@ -173,7 +195,7 @@ pub(super) fn gaps(
         }
     }
     gaps.sort_by(|a, b| a.from.cmp(&b.from));
-    gaps
+    (gaps, rules)
 }
 
 pub(super) fn missing(lines: &[BatchLine]) -> Vec<Missing> {

@@ -196,7 +196,7 @@ fn write_steps(out: &mut String, steps: &[(&str, Option<&Step>)]) {
     for (name, step) in steps {
         let mut line = format!("  {name:<11} {:<width$}", state(step));
         if let Some(at) = &step.confirmed_at {
-            let _ = write!(line, "  noticed {}", at.replace('T', " "));
+            let _ = write!(line, "  noticed {}", short(at));
         }
         if let Some(id) = step.eth_tx_id {
             let _ = write!(line, "  eth_tx {id}");

@@ -259,6 +259,37 @@ fn pauses_resends_and_fees() {
     assert_eq!(resend["refs"].as_array().unwrap().len(), 3);
 }
 
+/// A chain with few users: five batches a minute apart, then nothing for two hours, and so on.
+#[test]
+fn a_pause_is_one_beyond_the_habit_of_the_database() {
+    let mut chain = Chain::settled();
+    let mut at_s = 0;
+    for number in 21..=60 {
+        // Once it is a whole day.
+        at_s += match number {
+            41 => 86_400,
+            _ if number % 5 == 1 => 7200,
+            _ => 60,
+        };
+        chain.batch(number, 1200 + at_s, [None, None, None]);
+    }
+    let answer = ask(&chain.memory(), &at(1200 + at_s + 3600));
+    let begun: Vec<_> = answer["gaps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|gap| gap["kind"] == "begun")
+        .map(|gap| (gap["after_batch"].as_i64(), gap["gap_s"].as_f64()))
+        .collect();
+    assert_eq!(begun, [(Some(40), Some(86_400.0))]);
+    // Of 59 distances 8 are long: what one in ten exceeds is two hours.
+    let rule = &answer["pause_rules"][0];
+    assert_eq!(
+        *rule,
+        serde_json::json!({"kind": "begun", "n": 59, "p50_s": 60.0, "p90_s": 7200.0, "pause_s": 21_600.0})
+    );
+}
+
 #[test]
 fn an_external_nodes_own_times_are_not_taken_for_the_servers() {
     let mut chain = Chain::settled();

@@ -186,6 +186,24 @@ fn view(body: &Map<String, Value>, count: usize) -> Vec<Block> {
         ("batch", "max_batch", number),
     ];
     view.push(table(list(body, "waits"), &waits));
+    let gaps = list(body, "gaps");
+    if !gaps.is_empty() {
+        view.push(Block::Blank);
+        view.push(Block::Title(format!("PAUSES ({})", gaps.len())));
+        view.push(Block::Note(pauses(list(body, "pause_rules"))));
+        view.push(table(
+            &gaps[..gaps.len().min(SHOWN)],
+            &[
+                ("of", "kind", words),
+                ("from", "from", times),
+                ("to", "to", times),
+                ("for", "gap_s", lengths),
+                ("usual", "usual_s", lengths),
+                ("status", "status", words),
+                ("after batch", "after_batch", number),
+            ],
+        ));
+    }
     let mut part = |title: String, rows: &[Value], columns: &[Column]| {
         if !rows.is_empty() {
             view.push(Block::Blank);
@@ -193,20 +211,6 @@ fn view(body: &Map<String, Value>, count: usize) -> Vec<Block> {
             view.push(table(&rows[..rows.len().min(SHOWN)], columns));
         }
     };
-    let gaps = list(body, "gaps");
-    part(
-        format!("PAUSES ({})", gaps.len()),
-        gaps,
-        &[
-            ("of", "kind", words),
-            ("from", "from", times),
-            ("to", "to", times),
-            ("for", "gap_s", lengths),
-            ("usual", "usual_s", lengths),
-            ("status", "status", words),
-            ("after batch", "after_batch", number),
-        ],
-    );
     let resends = list(body, "resends");
     part(
         format!("SENT MORE THAN ONCE ({})", resends.len()),
@@ -267,6 +271,26 @@ fn view(body: &Map<String, Value>, count: usize) -> Vec<Block> {
         view.push(Block::Note(text(warning)));
     }
     view
+}
+
+/// What counts as a pause.
+fn pauses(rules: &[Value]) -> String {
+    let known = rules.iter().filter(|rule| rule["pause_s"].is_number());
+    let known: Vec<String> = known
+        .map(|rule| {
+            format!(
+                "{} {} ({}, {})",
+                text(&rule["kind"]),
+                length(&rule["pause_s"]),
+                length(&rule["p50_s"]),
+                length(&rule["p90_s"])
+            )
+        })
+        .collect();
+    format!(
+        "longer than 10 times the median and 3 times the 90th percentile of the distances here, and than 5 min: {}",
+        known.join(", ")
+    )
 }
 
 /// Where one step stands, in a line.

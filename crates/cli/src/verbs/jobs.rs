@@ -80,7 +80,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
     ui.document(&Document {
         verb: "jobs",
         body,
-        view: vec![Block::Verbatim(jobs.to_text())],
+        view: vec![Block::Lines(jobs.to_text())],
         rows: Some("jobs"),
     })?;
     let mut exit = if jobs.has_stuck() {

@@ -68,7 +68,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
     ui.document(&Document {
         verb: "trace",
         body,
-        view: vec![Block::Verbatim(traced.trace.to_text())],
+        view: vec![Block::Lines(traced.trace.to_text())],
         rows: None,
     })?;
     let whole = traced.partial.is_empty() && traced.trace.partial.is_empty();

@@ -63,7 +63,7 @@ fn jobs(args: &JobsArgs, ui: &mut Ui) -> Result<Exit, CliError> {
     ui.document(&Document {
         verb: "what-if-jobs",
         body,
-        view: vec![Block::Verbatim(what_if.to_text())],
+        view: vec![Block::Lines(what_if.to_text())],
         rows: Some("jobs"),
     })?;
     let exit = match what_if.jobs.is_empty() {
