@@ -239,8 +239,8 @@ pub struct PauseRule {
     pub p50_s: Option<f64>,
     /// What one in ten exceeds, seconds.
     pub p90_s: Option<f64>,
-    /// A longer distance is a pause, seconds: ten times the median, three times `p90_s` and 300 s are all shorter;
-    /// null where fewer than ten distances show no habit.
+    /// A longer distance is a pause, seconds, unless it is less than three times [`Gap::around_s`]: ten times the
+    /// median, three times `p90_s`, or 300 s, whichever is the longest; null where fewer than ten distances show no habit.
     pub pause_s: Option<f64>,
 }
 
@@ -259,6 +259,8 @@ pub struct Gap {
     pub gap_s: f64,
     /// The median distance, seconds.
     pub usual_s: f64,
+    /// The median of the ten distances around it, seconds; null where there are fewer than four.
+    pub around_s: Option<f64>,
     /// The batch before.
     pub after_batch: i64,
     /// The batch that ended it.

@@ -18,6 +18,10 @@ const MEDIANS: f64 = 10.0;
 /// … and than so many times the distance that one in ten exceeds: a chain whose batches come in bursts has long
 /// distances all the time …
 const NINETIETHS: f64 = 3.0;
+/// … and than so many times the median of the distances around it: a chain may have had another pace once …
+const NEIGHBOURS: f64 = 3.0;
+/// … of which so many on each side are looked at, and fewer than four in all tell nothing …
+const AROUND: usize = 5;
 /// … and than this.
 const PAUSE_S: f64 = 300.0;
 
@@ -119,9 +123,22 @@ fn pause_rule(kind: &str, distances_us: &[i64]) -> PauseRule {
     }
 }
 
+/// The median of the distances around the `at`th, which is left out.
+fn around(times: &[(DbTime, i64)], at: usize) -> Option<f64> {
+    let distance = |at: usize| {
+        let us = times.get(at + 1)?.0.us - times[at].0.us;
+        (us > 0).then(|| seconds(us))
+    };
+    let before = (0..at).rev().filter_map(distance).take(AROUND);
+    let after = (at + 1..times.len()).filter_map(distance).take(AROUND);
+    let mut near: Vec<f64> = before.chain(after).collect();
+    near.sort_by(f64::total_cmp);
+    percentile(&near, 50).filter(|_| near.len() >= 4)
+}
+
 /// Pauses between batches and between notices, in time order, and from which length on they count as such: ten
-/// times the median distance, three times the distance that one in ten exceeds, and five minutes, whichever is the
-/// longest. Fewer than ten distances show no habit, and then there are no pauses.
+/// times the median distance, three times the distance that one in ten exceeds, three times the median of the ten
+/// distances around, and five minutes, whichever is the longest. Fewer than ten distances show no habit, and then there are no pauses.
 pub(super) fn gaps(
     lines: &[BatchLine],
     as_of: Option<&AsOf>,
@@ -154,8 +171,11 @@ pub(super) fn gaps(
         let Some((usual_s, pause_s)) = known else {
             continue;
         };
-        let is_pause = |us: i64| seconds(us) > pause_s;
-        let gap = |from: (DbTime, i64), to: DbTime, before: Option<i64>| {
+        let around = |at: usize| around(&times, at);
+        let is_pause = |us: i64, around_s: Option<f64>| {
+            seconds(us) > around_s.map_or(pause_s, |around| pause_s.max(around * NEIGHBOURS))
+        };
+        let gap = |from: (DbTime, i64), to: DbTime, before: Option<i64>, around_s: Option<f64>| {
             Gap {
             kind: (*name).to_owned(),
             from: from.0.print(),
@@ -163,6 +183,7 @@ pub(super) fn gaps(
             status: if before.is_some() { "ended" } else { "ongoing" }.to_owned(),
             gap_s: seconds(to.us - from.0.us),
             usual_s,
+            around_s,
             after_batch: from.1,
             before_batch: before,
             remark: (kind > 0 && notes_final_receipts).then(|| {
@@ -173,9 +194,10 @@ pub(super) fn gaps(
             }),
         }
         };
-        for pair in times.windows(2) {
-            if is_pause(pair[1].0.us - pair[0].0.us) {
-                gaps.push(gap(pair[0], pair[1].0, Some(pair[1].1)));
+        for (at, pair) in times.windows(2).enumerate() {
+            let around_s = around(at);
+            if is_pause(pair[1].0.us - pair[0].0.us, around_s) {
+                gaps.push(gap(pair[0], pair[1].0, Some(pair[1].1), around_s));
             }
         }
         let outstanding = lines
@@ -185,13 +207,13 @@ pub(super) fn gaps(
             && !is_windowed
             && outstanding
             && last.0.utc == as_of.utc
-            && is_pause(as_of.us - last.0.us)
+            && is_pause(as_of.us - last.0.us, around(times.len()))
         {
             let now = DbTime {
                 us: as_of.us,
                 utc: as_of.utc,
             };
-            gaps.push(gap(last, now, None));
+            gaps.push(gap(last, now, None, around(times.len())));
         }
     }
     gaps.sort_by(|a, b| a.from.cmp(&b.from));

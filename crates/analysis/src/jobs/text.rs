@@ -204,7 +204,10 @@ impl Jobs {
                     }
                 }
                 for ((verdict, _), jobs) in by_why {
-                    let verdict = verdict.replace('_', " ");
+                    let verdict = match (verdict, jobs.len()) {
+                        ("comes_back", 2..) => "come back".to_owned(),
+                        _ => verdict.replace('_', " "),
+                    };
                     let same = jobs.iter().all(|job| job.why == jobs[0].why);
                     let _ = writeln!(
                         out,

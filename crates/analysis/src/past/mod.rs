@@ -14,7 +14,7 @@ pub(crate) use moment::{Moment, earlier};
 
 use crate::rows::{DbTime, Rows};
 use facts::Facts;
-use model::time::{MICROS_PER_SECOND, format_utc};
+use model::time::{MICROS_PER_SECOND, format_utc, format_utc_short};
 use model::{Batch, Column, ColumnType, RowFilter, TableError, TableInfo, TableSource};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -149,7 +149,7 @@ impl<'a> Past<'a> {
 
     /// What an answer must say of the moment; `None` if the tables show nothing that came later.
     pub(crate) fn caveat(&self) -> Option<String> {
-        let at = format_utc(self.clock.at_us);
+        let at = format_utc_short(self.clock.at_us);
         (self.changed.get() || self.facts.has_later).then(|| {
             format!(
                 "as of {at}: rows made later are left out and what was set later is taken back, as their times tell; what was deleted or cleared since leaves no trace in the tables"

@@ -83,10 +83,18 @@ pub(super) fn warn_late(
             tables.warn(format!(
                 "{name}: noticed {} after it was signed{here}; {RULE}, so it can have been mined soon after {}, and the late notice alone is no fault of the rollup{}",
                 duration(seconds(late)),
-                from.print(),
+                brief(from),
                 standstill(from, to)
             ));
         }
+    }
+}
+
+/// To the second.
+fn brief(time: DbTime) -> String {
+    match time.utc {
+        true => format_utc_short(time.us),
+        false => time.print(),
     }
 }
 
@@ -113,7 +121,7 @@ pub(super) fn silence(history: &History, zone: Option<&Zone>) -> Option<String> 
     );
     Some(format!(
         "no confirmation of any L1 transaction was noticed after {}, though {} more were signed: {RULE}, so an L1 that does not finalize looks like this, with no fault of the rollup{}",
-        from.print(),
+        brief(from),
         sent.len(),
         standstill(from, to)
     ))

@@ -1,6 +1,7 @@
 //! The form people read at three in the morning.
 
-use super::shape::{Line, Path, Step, Trace, Waiting};
+use super::shape::{Line, Path, Step, Trace, Waiting, Zone};
+use super::zone::to_utc;
 use model::escape_control;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -71,10 +72,11 @@ impl Trace {
             let _ = writeln!(out, "  logs        {count} {plural} to L1");
         }
         for path in &self.path {
-            write_path(&mut out, path);
+            write_path(&mut out, path, self.database_zone.as_ref());
         }
         if let Some(step) = self.l1_tx.as_ref().filter(|_| self.path.is_empty()) {
-            write_steps(&mut out, &[("l1_tx", Some(step))]);
+            let zone = self.database_zone.as_ref();
+            write_steps(&mut out, &[("l1_tx", Some(step))], zone);
         }
         if let Some(waiting) = &self.waiting {
             write_waiting(&mut out, waiting);
@@ -128,23 +130,47 @@ fn headline(fate: &str) -> String {
         "execute_confirmed" => "executed on L1",
         "prove_confirmed" => "proven on L1; no later step is confirmed here",
         "commit_confirmed" => "committed on L1; no later step is confirmed here",
+        "seal_unknown" => "whether its batch is sealed is not known",
         _ => "",
     };
-    if words.is_empty() {
-        fate.to_owned()
-    } else {
-        format!("{words} ({fate})")
+    match (words, step_words(fate)) {
+        ("", Some(words)) => format!("{words} ({fate})"),
+        ("", None) => fate.to_owned(),
+        _ => format!("{words} ({fate})"),
     }
 }
 
-fn write_path(out: &mut String, path: &Path) {
+/// The last step and its state, in words.
+fn step_words(fate: &str) -> Option<String> {
+    let (step, state) = fate.split_once('_')?;
+    let step = match step {
+        "commit" => "its commit",
+        "prove" => "its proof",
+        "execute" => "its execution",
+        _ => return None,
+    };
+    let state = match state {
+        "saved" => "is saved, nothing is signed yet",
+        "signed_unsent" => "is signed, not known to be sent",
+        "sent" => "is sent, not confirmed",
+        "failed" => "has failed on L1",
+        "eth_tx_missing" => "is in no row of eth_txs any more",
+        "confirmed_unlinked" => "is confirmed, its link to that is lost",
+        "confirmed_history_missing" => "is confirmed, the row with its L1 hash is gone",
+        "unknown" => "is unknown: the evidence does not say how far it got",
+        _ => return None,
+    };
+    Some(format!("{step} {state}"))
+}
+
+fn write_path(out: &mut String, path: &Path, zone: Option<&Zone>) {
     if let Some(number) = path.miniblock_number {
         let _ = writeln!(
             out,
             "  miniblock   {number:<9} {}",
             path.miniblock_hash
                 .as_deref()
-                .map_or_else(|| path.fate.clone(), safe)
+                .map_or_else(|| "not in the evidence".to_owned(), safe)
         );
     }
     if let Some(inside) = &path.miniblocks {
@@ -168,7 +194,8 @@ fn write_path(out: &mut String, path: &Path) {
             format!("{:<9} {sealed}{begun}", batch.number)
         }
         (None, Some(number)) => format!("{number:<9} not in the evidence"),
-        (None, None) => format!("{:<9} {}", "-", path.fate),
+        (None, None) if path.fate == "no_batch_yet" => "still open".to_owned(),
+        (None, None) => "unknown".to_owned(),
     };
     let _ = writeln!(out, "  batch       {}", batch.trim_end());
     write_steps(
@@ -179,43 +206,31 @@ fn write_path(out: &mut String, path: &Path) {
             ("prove", path.prove.as_ref()),
             ("execute", path.execute.as_ref()),
         ],
+        zone,
     );
 }
 
-fn write_steps(out: &mut String, steps: &[(&str, Option<&Step>)]) {
+fn write_steps(out: &mut String, steps: &[(&str, Option<&Step>)], zone: Option<&Zone>) {
     let steps: Vec<_> = steps
         .iter()
         .filter_map(|(name, step)| Some((*name, (*step)?)))
         .collect();
     let state = |step: &Step| step.state.clone().unwrap_or_else(|| "unknown".to_owned());
-    let width = steps
-        .iter()
-        .map(|(_, step)| state(step).len())
-        .max()
-        .unwrap_or(0);
     for (name, step) in steps {
-        let mut line = format!("  {name:<11} {:<width$}", state(step));
-        if let Some(at) = &step.confirmed_at {
-            let _ = write!(line, "  noticed {}", short(at));
+        let mut line = format!("  {name:<11} {}", state(step));
+        if let Some(at) = step.confirmed {
+            let at = to_utc(at, zone).unwrap_or(at).print();
+            let _ = write!(line, ", noticed {}", short(&at));
         }
         if let Some(id) = step.eth_tx_id {
-            let _ = write!(line, "  eth_tx {id}");
+            let _ = write!(line, ", eth_tx {id}");
         }
         if let Some(nonce) = step.nonce {
             let _ = write!(line, ", nonce {nonce}");
         }
-        if let Some(id) = step.confirmed_eth_tx_history_id {
-            let _ = write!(line, ", history {id}");
-        }
-        if let Some(attempts) = &step.attempts
-            && step.state.is_some()
-        {
-            let count = attempts.len();
-            let _ = write!(
-                line,
-                ", {count} {}",
-                if count == 1 { "try" } else { "tries" }
-            );
+        let tries = step.attempts.as_ref().map(Vec::len);
+        if let Some(tries) = tries.filter(|tries| *tries > 1 && step.state.is_some()) {
+            let _ = write!(line, ", {tries} tries");
         }
         if let Some(range) = step.batches.as_ref().filter(|range| range.count > 1) {
             let _ = write!(line, ", batches {}-{}", range.first, range.last);

@@ -259,6 +259,28 @@ fn pauses_resends_and_fees() {
     assert_eq!(resend["refs"].as_array().unwrap().len(), 3);
 }
 
+/// A chain that was slow when it was young: one batch in half an hour, later one a minute.
+#[test]
+fn another_pace_is_no_row_of_pauses() {
+    let mut chain = Chain::settled();
+    let mut at_s = 0;
+    for number in 21..=120 {
+        at_s += match number {
+            ..=40 => 1800,
+            80 => 7200,
+            _ => 60,
+        };
+        chain.batch(number, 1200 + at_s, [None, None, None]);
+    }
+    let answer = ask(&chain.memory(), &at(1200 + at_s + 60));
+    let gaps = answer["gaps"].as_array().unwrap().iter();
+    let begun = gaps.filter(|gap| gap["kind"] == "begun");
+    let found: Vec<_> = begun
+        .map(|gap| (gap["after_batch"].as_i64(), gap["around_s"].as_f64()))
+        .collect();
+    assert_eq!(found, [(Some(79), Some(60.0))]);
+}
+
 /// A chain with few users: five batches a minute apart, then nothing for two hours, and so on.
 #[test]
 fn a_pause_is_one_beyond_the_habit_of_the_database() {

@@ -169,7 +169,7 @@ fn view(body: &Map<String, Value>, count: usize) -> Vec<Block> {
         )));
     }
     for stand in list(body, "stands") {
-        view.push(Block::Text(standing(stand)));
+        view.push(Block::Lines(standing(stand)));
         let why = &stand["waiting"]["blocked_by"]["why"];
         if why.is_string() {
             view.push(Block::Item(format!("blocked by {}", text(why))));
@@ -288,7 +288,7 @@ fn pauses(rules: &[Value]) -> String {
         })
         .collect();
     format!(
-        "longer than 10 times the median and 3 times the 90th percentile of the distances here, and than 5 min: {}",
+        "longer than 10 times the median and 3 times the 90th percentile of the distances here, than 3 times the median of the ten around it, and than 5 min: {}",
         known.join(", ")
     )
 }
@@ -313,5 +313,5 @@ fn standing(stand: &Value) -> String {
         Some(behind) if behind > 0 => format!(" ({behind} behind)"),
         _ => String::new(),
     };
-    format!("{:<8} {highest}{next}{behind}", text(&stand["step"]))
+    format!("{:<8}  {highest}{next}{behind}", text(&stand["step"]))
 }
