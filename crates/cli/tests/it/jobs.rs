@@ -50,32 +50,51 @@ fn the_first_screen() {
         &["jobs", "jobs.sql", "--format", "table"],
         "\
 1 job is stuck, 1 not done, 2 in all
-snapshot jobs, as of 2023-09-05 12:30:00 (newest row); the zone of the database's times is unknown
+snapshot jobs, as of 2023-09-05 12:30:00 (newest row); the zone of the
+  database's times is unknown
 
-  batch 7 holds up the chain (old prover): its final proof is not there: prover_jobs 11: in_gpu_proof past the timeout of 2700 s; it is put back only while attempts < 1, and attempts is 1: nothing ever does
+  batch 7 holds up the chain (old prover): its final proof is not there:
+    prover_jobs 11: in_gpu_proof past the timeout of 2700 s; it is put back only
+    while attempts < 1, and attempts is 1: nothing ever does
     already proven behind it: 1 batch, the last 8
-  prover_jobs: 1 lost: in_gpu_proof past the timeout of 2700 s; it is put back only while attempts < 1, and attempts is 1: nothing ever does
+  prover_jobs: 1 lost: in_gpu_proof past the timeout of 2700 s; it is put back
+    only while attempts < 1, and attempts is 1: nothing ever does
     11 (batch 7)
 
   prover       max attempts 1 (assumed), timeout 2700 s (assumed)
-               old_prover: in_progress and in_gpu_proof come back after the timeout, failed at once, all only while attempts < max; a pick and a re-queue each add 1 to attempts
+               old_prover: in_progress and in_gpu_proof come back after the
+               timeout, failed at once, all only while attempts < max; a pick
+               and a re-queue each add 1 to attempts
   rows         2b0b5dd3f675:public.prover_jobs#11
 --- stderr
 --- exit 0
 ",
     );
     desk.check(
-        &["what-if", "jobs", "jobs.sql", "--max-attempts", "5", "--format", "table"],
+        &[
+            "what-if",
+            "jobs",
+            "jobs.sql",
+            "--max-attempts",
+            "5",
+            "--format",
+            "table",
+        ],
         "\
 1 job would have come back, 0 would be lost, 0 unchanged
-snapshot jobs, as of 2023-09-05 12:30:00 (newest row); the zone of the database's times is unknown
+snapshot jobs, as of 2023-09-05 12:30:00 (newest row); the zone of the
+  database's times is unknown
 
   prover       max attempts 1 (assumed), timeout 2700 s (assumed)
-               old_prover: in_progress and in_gpu_proof come back after the timeout, failed at once, all only while attempts < max; a pick and a re-queue each add 1 to attempts
+               old_prover: in_progress and in_gpu_proof come back after the
+               timeout, failed at once, all only while attempts < max; a pick
+               and a re-queue each add 1 to attempts
                what if: max attempts 5, timeout 2700 s
 
-  prover_jobs 11 (batch 7): lost with 0 runs left, then comes back at 2023-09-05 11:45:00 with 2 runs left
-  ! whether a further run would have ended well is not in this evidence; the house keeper puts jobs back at its next round, up to 300 s after `due_at`
+  prover_jobs 11 (batch 7): lost with 0 runs left, then comes back at 2023-09-05
+    11:45:00 with 2 runs left
+  ! whether a further run would have ended well is not in this evidence; the
+    house keeper puts jobs back at its next round, up to 300 s after `due_at`
   rows         2b0b5dd3f675:public.prover_jobs#11
 --- stderr
 --- exit 0

@@ -196,7 +196,7 @@ fn batches_say_what_the_named_queries_say() {
     let text = desk.run(&["batches", dump, "--format", "table"]).stdout;
     for stand in batches["stands"].as_array().unwrap() {
         let line = format!(
-            "{:<8} up to {}, noticed",
+            "{:<8}  up to {}, noticed",
             stand["step"].as_str().unwrap(),
             stand["highest"]
         );
