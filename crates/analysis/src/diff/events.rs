@@ -157,12 +157,16 @@ impl Evidence {
         explained.extend(&deleted);
         let mut parts = Vec::new();
         if gone > 0 {
-            parts.push(format!("{gone} of them are gone"));
+            parts.push(match first == last {
+                true => "it is gone".to_owned(),
+                false => format!("{gone} of them are gone"),
+            });
         }
         if anew > 0 {
-            parts.push(format!(
-                "{anew} were sealed anew, with another hash or time"
-            ));
+            parts.push(match first == last {
+                true => "it was sealed anew, with another hash or time".to_owned(),
+                false => format!("{anew} were sealed anew, with another hash or time"),
+            });
         }
         if !blocks.is_empty() {
             parts.push(blocks);
@@ -179,7 +183,12 @@ impl Evidence {
         events.push(DiffEvent {
             kind: "revert",
             text: format!(
-                "batches {first} to {last}, the newest of the first snapshot, were reverted: {}",
+                "{}, the newest of the first snapshot, {} reverted: {}",
+                match first == last {
+                    true => format!("batch {first}"),
+                    false => format!("batches {first} to {last}"),
+                },
+                if first == last { "was" } else { "were" },
                 parts.join("; ")
             ),
             basis: "inferred",

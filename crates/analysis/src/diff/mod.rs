@@ -6,6 +6,7 @@
 //! is named in `events`.
 
 mod cells;
+mod columns;
 mod compare;
 mod events;
 mod tables;
@@ -124,7 +125,7 @@ impl TableDiff {
 pub struct ColumnChange {
     /// Name.
     pub name: String,
-    /// Changed rows in which it differs, of those that were looked into.
+    /// Changed rows in which it differs.
     pub rows: u64,
 }
 

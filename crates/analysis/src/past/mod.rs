@@ -251,6 +251,10 @@ impl TableSource for Past<'_> {
         self.source.hashes_beginning(table, column, digits)
     }
 
+    fn announce(&self, tables: &[&str]) {
+        self.source.announce(tables);
+    }
+
     fn damage(&self) -> Vec<String> {
         self.source.damage()
     }
