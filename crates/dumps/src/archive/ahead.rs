@@ -13,58 +13,68 @@ const BLOCK: usize = 256 << 10;
 
 /// How many unpacked bytes wait to be read, of all tables that share it.
 pub(super) struct Budget {
-    held: Mutex<usize>,
+    state: Mutex<State>,
     given_back: Condvar,
     limit: usize,
+}
+
+#[derive(Default)]
+struct State {
+    held: usize,
+    /// Buffers that were read: fresh memory costs the kernel more than unpacking into it does.
+    spare: Vec<Vec<u8>>,
 }
 
 impl Budget {
     pub(super) fn new(limit: usize) -> Arc<Budget> {
         Arc::new(Budget {
-            held: Mutex::new(0),
+            state: Mutex::default(),
             given_back: Condvar::new(),
             limit,
         })
     }
 
-    /// Waits until there is room.
-    fn take(self: &Arc<Budget>, bytes: usize) -> Charge {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut held = self
+    /// Waits until there is room; returns a buffer of so many bytes, whatever they are, to be filled from `at` on.
+    fn take(self: &Arc<Budget>, bytes: usize, at: usize) -> Block {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self
             .given_back
-            .wait_while(held, |held| *held > 0 && *held + bytes > self.limit)
+            .wait_while(state, |state| {
+                state.held > 0 && state.held + bytes > self.limit
+            })
             .unwrap_or_else(PoisonError::into_inner);
-        *held += bytes;
-        Charge {
+        state.held += bytes;
+        let spare = state.spare.pop();
+        drop(state);
+        let mut buffer = spare.unwrap_or_default();
+        buffer.resize(bytes, 0);
+        Block {
+            buffer,
+            at,
+            end: bytes,
             budget: Arc::clone(self),
-            bytes,
         }
     }
 }
 
-/// Room in a budget, given back when it is dropped.
-struct Charge {
+/// Unpacked bytes between two places of a buffer. Its room is given back when it is read, or nobody can read it any more.
+pub(super) struct Block {
+    buffer: Vec<u8>,
+    at: usize,
+    end: usize,
     budget: Arc<Budget>,
-    bytes: usize,
 }
 
-impl Drop for Charge {
+impl Drop for Block {
     fn drop(&mut self) {
-        *self
-            .budget
-            .held
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) -= self.bytes;
+        let buffer = std::mem::take(&mut self.buffer);
+        let state = self.budget.state.lock();
+        let mut state = state.unwrap_or_else(PoisonError::into_inner);
+        state.held -= buffer.len();
+        state.spare.push(buffer);
+        drop(state);
         self.budget.given_back.notify_all();
     }
-}
-
-/// Unpacked bytes, from `at` on.
-pub(super) struct Block {
-    bytes: Vec<u8>,
-    at: usize,
-    /// Held until the block is read, or nobody can read it any more.
-    _charge: Charge,
 }
 
 pub(super) enum Message {
@@ -107,13 +117,12 @@ impl Giver {
     /// Gives everything.
     pub(super) fn give(&self, unpacked: &mut dyn Read) -> Gave {
         loop {
-            let charge = self.budget.take(BLOCK);
-            let mut bytes = vec![0; BLOCK];
-            let mut held = 0;
-            while held < BLOCK {
-                match unpacked.read(&mut bytes[held..]) {
+            let mut block = self.budget.take(BLOCK, 0);
+            block.end = 0;
+            while block.end < BLOCK {
+                match unpacked.read(&mut block.buffer[block.end..]) {
                     Ok(0) => break,
-                    Ok(read) => held += read,
+                    Ok(read) => block.end += read,
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(error) => {
                         self.stopped(error);
@@ -121,11 +130,10 @@ impl Giver {
                     }
                 }
             }
-            if held == 0 {
+            if block.end == 0 {
                 return Gave::All;
             }
-            bytes.truncate(held);
-            if !self.block(bytes, 0, charge) {
+            if !self.send(Message::Block(block)) {
                 return Gave::Unwanted;
             }
         }
@@ -134,57 +142,47 @@ impl Giver {
     /// Gives a zlib stream for as long as it is whole.
     pub(super) fn give_zlib(&self, packed: &mut dyn Read) -> Gave {
         let mut zlib = FastZlib::new(packed);
-        let mut last: Vec<u8> = Vec::new();
+        let mut last: Vec<u8> = Vec::with_capacity(REACH);
         let mut given = 0;
         loop {
-            let charge = self.budget.take(REACH + BLOCK);
-            let mut bytes = vec![0; REACH + BLOCK];
             // The first block has nothing before it.
             let at = last.len();
-            bytes[..at].copy_from_slice(&last);
-            let (end, how) = zlib.fill(&mut bytes, at);
-            match how {
-                Fast::Fault => return Gave::Fault(given),
-                Fast::Whole => {
-                    bytes.truncate(end);
-                    return match end == at || self.block(bytes, at, charge) {
-                        true => Gave::All,
-                        false => Gave::Unwanted,
-                    };
-                }
-                Fast::More => {}
+            let mut block = self.budget.take(REACH + BLOCK, at);
+            block.buffer[..at].copy_from_slice(&last);
+            let how;
+            (block.end, how) = zlib.fill(&mut block.buffer, at);
+            if how == Fast::Fault {
+                return Gave::Fault(given);
             }
+            given += (block.end - at) as u64;
             last.clear();
-            last.extend_from_slice(&bytes[end - REACH..]);
-            given += (end - at) as u64;
-            if !self.block(bytes, at, charge) {
+            last.extend_from_slice(&block.buffer[block.end.saturating_sub(REACH)..block.end]);
+            if !self.send(Message::Block(block)) {
                 return Gave::Unwanted;
+            }
+            if how == Fast::Whole {
+                return Gave::All;
             }
         }
     }
 
-    /// Gives a block; `false` if nobody wants it.
-    fn block(&self, bytes: Vec<u8>, at: usize, charge: Charge) -> bool {
-        let block = Block {
-            bytes,
-            at,
-            _charge: charge,
-        };
-        self.sender.send(Message::Block(block)).is_ok()
+    /// `false` if nobody listens.
+    fn send(&self, message: Message) -> bool {
+        self.sender.send(message).is_ok()
     }
 
     // Without a reader there is nobody to tell.
 
     pub(super) fn failed(&self, what: String) {
-        let _ = self.sender.send(Message::Failed(what));
+        let _ = self.send(Message::Failed(what));
     }
 
     pub(super) fn stopped(&self, error: io::Error) {
-        let _ = self.sender.send(Message::Stopped(error));
+        let _ = self.send(Message::Stopped(error));
     }
 
     pub(super) fn end(&self, end: End) {
-        let _ = self.sender.send(Message::End(end));
+        let _ = self.send(Message::End(end));
     }
 }
 
@@ -211,7 +209,7 @@ impl Read for Ahead {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             if let Some(block) = &mut self.block {
-                let rest = &block.bytes[block.at..];
+                let rest = &block.buffer[block.at..block.end];
                 let used = buffer.len().min(rest.len());
                 buffer[..used].copy_from_slice(&rest[..used]);
                 block.at += used;
