@@ -65,6 +65,23 @@ pub fn read_dump(
     read_form(input, kind, want, sink)
 }
 
+/// Finds what [`Want::known`] needs before everything is read. `None` if the dump says it ahead of its rows, as most archives
+/// do: the rest of the reader is not read then.
+///
+/// # Errors
+/// When the reader fails.
+pub fn scan_dump(reader: &mut dyn BufRead) -> Result<Option<DumpFacts>, DumpError> {
+    let want = Want::nothing(Naming::default());
+    let mut input = input::Input::new(reader);
+    let head = input
+        .head(sniff::HEAD)
+        .map_err(|source| DumpError::Read { byte: 0, source })?;
+    match sniff(head) {
+        Some(kind) if kind.is_archive() => archive::scan(input, kind, &want),
+        kind => read_form(input, kind, &want, &mut streamed::Nothing).map(Some),
+    }
+}
+
 /// Hands a dump to the reader of its form.
 pub(crate) fn read_form(
     input: input::Input<'_>,

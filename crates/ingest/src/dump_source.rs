@@ -35,8 +35,9 @@ pub(crate) struct DumpOutcome {
 
 /// Reads a dump into the transaction; `None` if the case has it already.
 ///
-/// A dump is read twice: keys stand behind the data they belong to, and where there is no CREATE TABLE
-/// only all rows together tell the types.
+/// A dump is gone through twice: keys stand behind the data they belong to, and where there is no CREATE TABLE
+/// only all rows together tell the types. Archives say both in their table of contents: the first time they are only
+/// hashed, not unpacked.
 pub(crate) fn read_dump_source(
     tx: &mut Transaction<'_>,
     reader: SourceReader,
@@ -55,14 +56,9 @@ pub(crate) fn read_dump_source(
         source: Box::new(source),
     };
     let mut buffered = BufReader::with_capacity(1 << 20, first);
-    let scan = dumps::read_dump(
-        &mut buffered,
-        &Want::nothing(Naming::default()),
-        &mut Nothing,
-    )
-    .map_err(failed)?;
+    let known = dumps::scan_dump(&mut buffered).map_err(failed)?;
+    std::io::copy(&mut buffered, &mut std::io::sink()).map_err(IngestError::Spool)?;
     let mut first = buffered.into_inner();
-    first.reader.skip(u64::MAX);
     spooled = first.spool.take();
     let facts = first.reader.finish();
     let digest = facts.sha256.short();
@@ -75,7 +71,7 @@ pub(crate) fn read_dump_source(
     };
     let want = Want {
         naming,
-        known: Some(scan),
+        known,
         ..Want::default()
     };
     let second: Box<dyn Read> =
@@ -186,23 +182,6 @@ impl<R: Read, F: FnMut(&[u8]) -> std::io::Result<()>> Read for Tee<R, F> {
         let read = self.reader.read(buffer)?;
         (self.copy)(&buffer[..read])?;
         Ok(read)
-    }
-}
-
-/// Takes no rows: the first reading only looks.
-struct Nothing;
-
-impl RowSink for Nothing {
-    fn table(&mut self, _: &TableInfo) -> Result<(), SinkError> {
-        Ok(())
-    }
-
-    fn rows(&mut self, _: &TableInfo, _: Batch) -> Result<(), SinkError> {
-        Ok(())
-    }
-
-    fn damaged(&mut self, _: &str, _: u64, _: u64, _: &str) -> Result<(), SinkError> {
-        Ok(())
     }
 }
 

@@ -61,18 +61,9 @@ impl Catalog {
             Err(_) => return Ok(None),
         };
         reader.check_encoding()?;
-        let mut tables = vec![None; contents.data.len()];
-        let entries = contents.data.iter().zip(&mut tables);
-        for (entry, name) in entries.filter(|(entry, _)| is_table(entry)) {
-            let table = table_of(&reader, entry);
-            *name = Some(table.clone());
-            let columns = columns(&reader.schema, &table, &entry.copy);
-            let index = reader.table_index(&table, &columns);
-            let declared = |sql_type: &String| !sql_type.is_empty();
-            if !reader.facts.tables[index].sql_types.iter().all(declared) {
-                return Ok(None);
-            }
-        }
+        let Some(tables) = declared(&contents, &mut reader) else {
+            return Ok(None);
+        };
         reader.finish()?;
         let Some(places) = places(&contents, kind, &mut input, open)? else {
             return Ok(None);
@@ -173,6 +164,27 @@ impl Catalog {
         }
         Ok(sink.found())
     }
+}
+
+/// Names the tables of the entries, beside them, and lets the reader know their columns and types; `None` if those are
+/// not all declared.
+pub(super) fn declared(
+    contents: &Contents,
+    reader: &mut Reader<'_, '_>,
+) -> Option<Vec<Option<FullName>>> {
+    let mut tables = vec![None; contents.data.len()];
+    let entries = contents.data.iter().zip(&mut tables);
+    for (entry, name) in entries.filter(|(entry, _)| is_table(entry)) {
+        let table = table_of(reader, entry);
+        let columns = columns(&reader.schema, &table, &entry.copy);
+        let index = reader.table_index(&table, &columns);
+        let sql_types = &reader.facts.tables[index].sql_types;
+        if sql_types.iter().any(String::is_empty) {
+            return None;
+        }
+        *name = Some(table);
+    }
+    Some(tables)
 }
 
 /// The columns of an entry's rows.

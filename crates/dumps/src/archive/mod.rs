@@ -17,6 +17,7 @@ mod toc;
 mod unpack;
 mod zlib;
 
+use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Read};
 use std::rc::Rc;
 
@@ -26,8 +27,9 @@ use crate::facts::{
 use crate::input::Input;
 use crate::plain::Reader;
 use crate::reject::Origin;
-use crate::schema::FullName;
+use crate::schema::{FullName, Schema};
 use crate::sql::{self, Statement};
+use crate::streamed::Nothing;
 use contents::{Contents, contents, next_header};
 use custom::{Chunks, End};
 use tar::{BLOCK, Body, Header, Member};
@@ -35,6 +37,7 @@ use toc::{Compression, Data, Entry, Fault, Fields};
 use unpack::{Failure, Lenient, unpack};
 
 pub(crate) use catalog::Catalog;
+use catalog::declared;
 
 /// Kinds of blocks in a custom archive.
 const BLOCK_DATA: u8 = 1;
@@ -59,13 +62,44 @@ pub(crate) fn sniff(head: &[u8]) -> Option<DumpKind> {
     })
 }
 
+/// Scans an archive; `None`, at once, if its table of contents says all that a scan would find for a reading: the types
+/// and keys of its tables, and no table in several parts, which could have columns of their own.
+pub(crate) fn scan(
+    input: Input<'_>,
+    kind: DumpKind,
+    want: &Want,
+) -> Result<Option<DumpFacts>, DumpError> {
+    read_unless(input, kind, want, &mut Nothing, |contents, schema| {
+        let mut nothing = Nothing;
+        let mut reader = Reader::new(Input::empty(), want, &mut nothing, kind);
+        reader.schema = schema.clone();
+        declared(contents, &mut reader).is_some_and(|tables| {
+            let named: Vec<&FullName> = tables.iter().flatten().collect();
+            let distinct: BTreeSet<&FullName> = named.iter().copied().collect();
+            named.len() == distinct.len()
+        })
+    })
+}
+
 /// Reads an archive from its first byte to its last.
 pub(crate) fn read(
-    mut input: Input<'_>,
+    input: Input<'_>,
     kind: DumpKind,
     want: &Want,
     sink: &mut dyn RowSink,
 ) -> Result<DumpFacts, DumpError> {
+    let facts = read_unless(input, kind, want, sink, |_, _| false)?;
+    Ok(facts.expect("nothing says that the table of contents is enough"))
+}
+
+/// Reads an archive, unless its table of contents is enough.
+fn read_unless(
+    mut input: Input<'_>,
+    kind: DumpKind,
+    want: &Want,
+    sink: &mut dyn RowSink,
+    is_enough: impl FnOnce(&Contents, &Schema) -> bool,
+) -> Result<Option<DumpFacts>, DumpError> {
     let mut reader = Reader::new(Input::empty(), want, sink, kind);
     let contents = match contents(&mut input, kind, &mut reader) {
         Ok(contents) => contents,
@@ -82,9 +116,12 @@ pub(crate) fn read(
             let length = input.byte();
             reader.reject(trouble, None, (0, 1), length, 1, &what)?;
             reader.flush()?;
-            return finish(reader, &input, length);
+            return finish(reader, &input, length).map(Some);
         }
     };
+    if is_enough(&contents, &reader.schema) {
+        return Ok(None);
+    }
     reader.facts.framing_bytes = input.byte();
     reader.check_encoding()?;
     let mut archive = Archive {
@@ -100,7 +137,7 @@ pub(crate) fn read(
     archive.missing(&input)?;
     let reader = archive.take_reader();
     let length = input.byte();
-    finish(reader, &input, length)
+    finish(reader, &input, length).map(Some)
 }
 
 fn finish(

@@ -4,7 +4,7 @@
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use dumps::{DumpFacts, DumpKind, DumpSource, DumpStatus, Opener, Want};
+use dumps::{DumpFacts, DumpKind, DumpSource, DumpStatus, Naming, Opener, Want, scan_dump};
 use model::{Batch, RowFilter, TableSource as _};
 
 use proptest::prelude::*;
@@ -331,6 +331,69 @@ fn unknown_versions_say_what_to_do() {
             facts.rejects
         );
     }
+}
+
+/// A reading that knows what a scan found differs in nothing from one that knows the table of contents.
+#[test]
+fn the_table_of_contents_says_all_that_a_scan_finds() {
+    let mut archives: Vec<(String, Vec<u8>)> = (0..4)
+        .map(|compression| {
+            let (bytes, _) = tables_of(2_000, 16, compression, true);
+            (format!("written {compression}"), bytes)
+        })
+        .collect();
+    for name in ["fc.dump", "fc-z0.dump.gz", "fd.dir", "ft.tar.gz"] {
+        for database in ["z2023", "znew"] {
+            let name = format!("{database}.trace.{name}");
+            archives.extend(archive(&name).map(|bytes| (name, bytes)));
+        }
+    }
+    for (name, bytes) in archives {
+        assert_eq!(scan_dump(&mut &bytes[..]).unwrap(), None, "{name}");
+        let (scanned, _) = read_want(&bytes, &Want::nothing(Naming::default()));
+        let knowing = Want {
+            known: Some(scanned),
+            ..Want::all(naming())
+        };
+        let (facts, kept) = read_all(&bytes);
+        let (facts_knowing, kept_knowing) = read_want(&bytes, &knowing);
+        assert!(facts == facts_knowing, "{name}");
+        assert!(kept.tables == kept_knowing.tables, "{name}");
+        assert!(!kept.rows.is_empty());
+        assert!(kept.rows == kept_knowing.rows, "{name}");
+        assert!(kept.rejects == kept_knowing.rejects, "{name}");
+    }
+}
+
+#[test]
+fn what_the_table_of_contents_leaves_open_is_scanned() {
+    // Without the tables' own SQL, as in `pg_dump --data-only`.
+    let (bytes, _) = tables_of(50, 16, 1, true);
+    let text = bytes.clone();
+    let find = |what: &[u8]| memchr::memmem::find(&text, what).unwrap();
+    let mut undeclared = bytes.clone();
+    for what in [&b"CREATE TABLE public.t"[..], b"CREATE TABLE public.u"] {
+        let at = find(what);
+        undeclared[at..at + 6].copy_from_slice(b"ABSENT");
+    }
+    let (expected, _) = read_want(&undeclared, &Want::nothing(Naming::default()));
+    let found = scan_dump(&mut &undeclared[..]).unwrap().unwrap();
+    assert!(found == expected);
+    assert!(found.tables[0].info.types_inferred);
+    // One table in two parts.
+    let mut parts = bytes;
+    let at = find(b"COPY public.u");
+    parts[at..at + 13].copy_from_slice(b"COPY public.t");
+    assert_eq!(
+        scan_dump(&mut &parts[..]).unwrap().unwrap().tables[0].rows,
+        100
+    );
+    // Other forms are scanned as ever.
+    let plain = b"COPY public.t (a) FROM stdin;\n1\n\\.\n";
+    assert_eq!(
+        scan_dump(&mut &plain[..]).unwrap().unwrap().tables[0].rows,
+        1
+    );
 }
 
 /// What tables give, and the damage told, when they are announced in one order and read in another.
