@@ -6,6 +6,22 @@ use crate::facts::{DumpError, DumpKind};
 use crate::input::Input;
 use crate::plain::Reader;
 
+/// How files are compressed, by the ends of their names.
+const ENDINGS: [(&str, Compression); 4] = [
+    (".gz", Compression::Gzip),
+    (".lz4", Compression::Lz4),
+    (".zst", Compression::Zstd),
+    ("", Compression::None),
+];
+
+/// Takes the ending of a compression off a file's name.
+pub(super) fn compression_of(name: &str) -> (&str, Compression) {
+    let found = ENDINGS
+        .iter()
+        .find_map(|(ending, compression)| Some((name.strip_suffix(ending)?, *compression)));
+    found.unwrap_or((name, Compression::None))
+}
+
 /// What an archive holds.
 pub(super) struct Contents {
     pub(super) head: Head,
@@ -20,13 +36,7 @@ impl Contents {
 
     /// Finds the entry of a file, and how the file is compressed.
     pub(super) fn by_file(&self, name: &str) -> Option<(usize, Compression)> {
-        let endings = [
-            (".gz", Compression::Gzip),
-            (".lz4", Compression::Lz4),
-            (".zst", Compression::Zstd),
-            ("", Compression::None),
-        ];
-        endings.iter().find_map(|(ending, compression)| {
+        ENDINGS.iter().find_map(|(ending, compression)| {
             let name = name.strip_suffix(ending)?;
             let found = self
                 .data

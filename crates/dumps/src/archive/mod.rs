@@ -11,6 +11,7 @@ mod catalog;
 mod contents;
 mod custom;
 mod expected;
+mod large;
 mod place;
 mod tar;
 mod toc;
@@ -32,6 +33,7 @@ use crate::sql::{self, Statement};
 use crate::streamed::Nothing;
 use contents::{Contents, contents, next_header};
 use custom::{Chunks, End};
+use large::LargeObjects;
 use tar::{BLOCK, Body, Header, Member};
 use toc::{Compression, Data, Entry, Fault, Fields};
 use unpack::{Failure, Lenient, unpack};
@@ -278,23 +280,42 @@ impl<'a> Archive<'a> {
     fn large_objects(&mut self, input: &mut Input<'_>, start: u64) -> Result<End, DumpError> {
         let numbers = self.contents.head.numbers;
         let limit = self.contents.next_block(start);
+        let compression = self.contents.head.compression;
+        let mut large = LargeObjects::default();
         let end = loop {
             match (Fields { input, numbers }).int() {
                 Ok(0) => break End::Whole,
-                Ok(_) => match Chunks::new(input, numbers, limit).finish()? {
-                    End::Whole => {}
-                    other => break other,
-                },
+                Ok(number) => {
+                    let mut chunks = Chunks::new(input, numbers, limit);
+                    large.measure(number.to_string(), &mut chunks, compression, false);
+                    match chunks.finish()? {
+                        End::Whole => {}
+                        other => break other,
+                    }
+                }
                 Err(Fault::Cut) => break End::Cut,
                 Err(Fault::Broken(what)) => break End::Broken(what),
                 Err(Fault::Stopped(error)) => return Err(error),
             }
         };
         let length = input.byte() - start;
-        let what = "large objects, which are no rows of a table";
-        self.reader()
-            .reject(Trouble::Other, None, (start, 1), length, 1, what)?;
+        self.large_object_reject(&large, start, length)?;
         Ok(end)
+    }
+
+    /// Says what is there instead of rows, and what of it is broken.
+    fn large_object_reject(
+        &mut self,
+        large: &LargeObjects,
+        start: u64,
+        length: u64,
+    ) -> Result<(), DumpError> {
+        let reader = self.reader();
+        reader.reject(Trouble::Other, None, (start, 1), length, 1, &large.told())?;
+        match &large.failed {
+            Some(what) => reader.reject(Trouble::Damaged, None, (start, 1), 0, 0, what),
+            None => Ok(()),
+        }
     }
 
     /// Reads the members of a tar.
@@ -333,18 +354,28 @@ impl<'a> Archive<'a> {
             Body::new(input, padding).finish()?;
             return self.close(entry, start, input.byte(), !whole);
         }
+        // `blob_16401.dat.gz`; `blobs.toc` only lists them.
+        let mut large = LargeObjects::default();
+        if let Some(name) = member.name.strip_prefix("blob_") {
+            let (number, compression) = contents::compression_of(name);
+            let number = number.strip_suffix(".dat").unwrap_or(number);
+            large.measure(number.to_owned(), &mut body, compression, true);
+        }
         let whole = body.finish()?;
         Body::new(input, padding).finish()?;
         let length = input.byte() - start;
-        let large = member.name.starts_with("blob");
-        if large || !whole {
+        if whole && member.name.starts_with("blob_") {
+            return self.large_object_reject(&large, start, length);
+        }
+        let listed = member.name.starts_with("blob");
+        if listed || !whole {
             if let Some((entry, _)) = self.contents.by_file(&member.name) {
                 self.seen[entry] = true;
             }
             let (trouble, what) = match whole {
                 true => (
                     Trouble::Other,
-                    "large objects, which are no rows of a table",
+                    "a list of large objects, which are no rows of a table",
                 ),
                 false => (Trouble::Truncated, "the archive ends inside of a member"),
             };

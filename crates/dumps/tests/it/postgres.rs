@@ -314,6 +314,48 @@ fn every_cell_is_what_postgres_says() {
     );
 }
 
+#[test]
+fn large_objects_are_counted_and_measured() {
+    let Some(cluster) = Cluster::start() else {
+        eprintln!("SKIPPED: no PostgreSQL under /usr/lib/postgresql: large objects are not tried");
+        return;
+    };
+    cluster.run(
+        "postgres",
+        "CREATE TABLE t (a bigint); INSERT INTO t VALUES (7);
+         SELECT lo_from_bytea(70001, decode(repeat('ab', 5000), 'hex'));
+         SELECT lo_from_bytea(70002, decode(repeat('00ff', 100000), 'hex'));
+         SELECT lo_from_bytea(70003, '');",
+    );
+    let folder = cluster.folder.path().join("objects");
+    cluster.dump(&["-Fd", "-f", folder.to_str().unwrap(), "postgres"]);
+    let all = "3 large objects of 205000 bytes in all, the largest 70002 with 200000";
+    for (dump, expected) in [
+        (cluster.dump(&["-Fc", "postgres"]), vec![all]),
+        (cluster.dump(&["-Fc", "-Z0", "postgres"]), vec![all]),
+        (
+            crate::archives::tar_of(&folder),
+            vec![
+                "large object 70001 of 5000 bytes",
+                "large object 70002 of 200000 bytes",
+                "large object 70003 of 0 bytes",
+            ],
+        ),
+    ] {
+        let (facts, kept) = read_all(&dump);
+        assert_eq!(facts.status, DumpStatus::Complete, "{:?}", facts.rejects);
+        assert_eq!(kept.count("t"), 1);
+        for text in expected {
+            let found = kept
+                .rejects
+                .iter()
+                .find(|reject| reject.what.starts_with(text));
+            let found = found.unwrap_or_else(|| panic!("{text}: {:?}", kept.rejects));
+            assert!(found.length > 0 && found.byte + found.length <= dump.len() as u64);
+        }
+    }
+}
+
 #[track_caller]
 fn check_dump(cluster: &Cluster, output: &str, dump: &[u8]) {
     let source = DumpSource::from_bytes(dump.to_vec(), naming()).unwrap();
