@@ -55,7 +55,15 @@ pub fn ingest(
         .filter(|path| url(path).is_none())
         .cloned()
         .collect();
-    let found = evidence::walk(&files);
+    let mut found = evidence::walk(&files);
+    if run.leave_out_the_case(&files, &mut found) {
+        let path = run.committed.path().display().to_string();
+        run.report.problems.push(Problem {
+            path,
+            what: "is the case itself: its own files are no evidence and were not read".to_owned(),
+            unread: false,
+        });
+    }
     run.name_nodes(&found);
     let mut tx_needed = false;
     for url in paths.iter().filter_map(url) {
@@ -124,6 +132,26 @@ impl<'w, 'o> Run<'w, 'o> {
             read: Vec::new(),
             report,
         })
+    }
+
+    /// Takes the case's own files out of what was found; returns whether there were any.
+    fn leave_out_the_case(&self, paths: &[PathBuf], found: &mut Vec<Found>) -> bool {
+        let Ok(case) = self.committed.path().canonicalize() else {
+            return false;
+        };
+        // Most cases lie elsewhere: then no file needs a look.
+        let near = paths.iter().any(|path| {
+            path.canonicalize()
+                .is_ok_and(|path| case.starts_with(&path) || path.starts_with(&case))
+        });
+        let before = found.len();
+        if near {
+            found.retain(|item| {
+                let real = item.path().canonicalize();
+                !real.is_ok_and(|real| real.starts_with(&case))
+            });
+        }
+        found.len() < before
     }
 
     /// Names the nodes of what will be read, beside those the case has.

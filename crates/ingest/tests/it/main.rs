@@ -8,6 +8,7 @@
 mod cases;
 mod copies;
 mod hashes;
+mod itself;
 mod parse;
 mod rotated;
 mod times;
