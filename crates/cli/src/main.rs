@@ -24,14 +24,23 @@ fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|info| {
         let what = info.payload_as_str().unwrap_or("unknown");
         let place = info.location().map(ToString::to_string).unwrap_or_default();
-        let _ = writeln!(
-            std::io::stderr(),
-            "bug in coroner: {} ({place}, version {})\nhint: please report this line and what you ran; your evidence and cases are not harmed",
-            model::escape_control(what.as_bytes()),
-            env!("CARGO_PKG_VERSION"),
-        );
+        let _ = std::io::stderr().write_all(told(what, &place).as_bytes());
     }));
-    std::panic::catch_unwind(run).unwrap_or(Exit::Bug).into()
+    guarded(run).into()
+}
+
+/// What is said of a bug of ours. Its words may quote evidence.
+fn told(what: &str, place: &str) -> String {
+    format!(
+        "bug in coroner: {} ({place}, version {})\nhint: please report this line and what you ran; your evidence and cases are not harmed\n",
+        model::escape_control(what.as_bytes()),
+        env!("CARGO_PKG_VERSION"),
+    )
+}
+
+/// Runs the command; a panic on any of its threads that nothing else answers for is a bug of ours.
+fn guarded(run: impl FnOnce() -> Exit + std::panic::UnwindSafe) -> Exit {
+    std::panic::catch_unwind(run).unwrap_or(Exit::Bug)
 }
 
 fn run() -> Exit {
@@ -107,5 +116,39 @@ fn dispatch(verb: Verb, ui: &mut Ui) -> Result<Exit, CliError> {
         Verb::Note(_) => later::run("note"),
         Verb::Export(_) => later::run("export"),
         Verb::Replay(_) => later::run("replay"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_our_fault_and_nothing_else_is() {
+        let code = |exit: Exit| format!("{:?}", ExitCode::from(exit));
+        assert_eq!(
+            code(guarded(|| Exit::Nothing)),
+            format!("{:?}", ExitCode::from(1))
+        );
+        assert_eq!(
+            code(guarded(|| panic!("an invariant"))),
+            format!("{:?}", ExitCode::from(70))
+        );
+        // On a thread that works for the command.
+        let worker = || {
+            std::thread::scope(|scope| {
+                let thread = scope.spawn(|| -> Exit { panic!("an invariant") });
+                thread.join().expect("a worker does not panic")
+            })
+        };
+        assert_eq!(code(guarded(worker)), format!("{:?}", ExitCode::from(70)));
+    }
+
+    #[test]
+    fn a_bug_is_told_in_two_lines_that_no_terminal_obeys() {
+        let told = told("no \u{1b}[2J slot", "a.rs:1:2");
+        assert_eq!(told.lines().count(), 2);
+        assert!(told.starts_with("bug in coroner: no "), "{told}");
+        assert!(told.contains("(a.rs:1:2, version ") && !told.contains('\u{1b}'));
     }
 }

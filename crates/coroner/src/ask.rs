@@ -179,11 +179,16 @@ pub fn ingest(
 ///
 /// # Errors
 /// If there is no such source, or the case cannot be written.
-pub fn amend(case: impl AsRef<Path>, source: &str, said: &Amendment) -> Result<String, Error> {
+pub fn amend(
+    case: impl AsRef<Path>,
+    source: &str,
+    said: &Amendment,
+    custody: Option<&Custody>,
+) -> Result<String, Error> {
     let evidence = Evidence::open_case(case.as_ref())?;
     let digest = evidence.source(source)?.digest.clone();
     let mut writer = CaseWriter::open_or_create(case.as_ref())?;
-    Ok(ingest::amend(&mut writer, &digest, said)?)
+    Ok(ingest::amend(&mut writer, &digest, said, custody)?)
 }
 
 /// Records what people say about who is who, and solves the case anew. `text` is TOML: each key is the name
@@ -209,12 +214,8 @@ pub fn set_nodes(
         .map(|rule| format!("{} = {}", rule.node, rule.is.join(", ")))
         .collect();
     let entry = case::CustodyEntry {
-        at: model::time::format_utc(custody.at_us),
-        by: custody.by.clone(),
-        command: custody.command.clone(),
-        action: "nodes".to_owned(),
         detail: Some(detail.join("; ")),
-        ..case::CustodyEntry::default()
+        ..custody.entry("nodes")
     };
     Ok(ingest::set_nodes(&mut writer, rules, Some(entry))?)
 }
@@ -239,11 +240,15 @@ pub fn node_rules(text: &str) -> Result<Vec<NodeRule>, Error> {
 ///
 /// # Errors
 /// If there is no such source, or the case cannot be written.
-pub fn forget(case: impl AsRef<Path>, source: &str) -> Result<String, Error> {
+pub fn forget(
+    case: impl AsRef<Path>,
+    source: &str,
+    custody: Option<&Custody>,
+) -> Result<String, Error> {
     let evidence = Evidence::open_case(case.as_ref())?;
     let digest = evidence.source(source)?.digest.clone();
     let mut writer = CaseWriter::open_or_create(case.as_ref())?;
-    Ok(ingest::forget(&mut writer, &digest)?)
+    Ok(ingest::forget(&mut writer, &digest, custody)?)
 }
 
 /// Hands what the parser sees to `emit`, one JSON object and a line feed per entry.

@@ -3,10 +3,11 @@
 use crate::networks::{self, CaseNetworks};
 use crate::reread::{Catalogues, ReadWith, read_again};
 use crate::setting::SourceSetting;
-use crate::{IngestError, Quiet, copies};
-use case::{CaseWriter, NodeRule, Override, SourceKind};
+use crate::{Custody, IngestError, Quiet, copies};
+use case::{CaseWriter, CustodyEntry, NodeRule, Override, SourceKind, Transaction};
 use model::SourceId;
 use std::collections::BTreeSet;
+use std::fmt;
 
 /// What a person says of a source against what was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,11 +46,57 @@ pub fn find_source(manifest: &case::Manifest, name: &str) -> Result<String, Inge
         })
 }
 
+impl fmt::Display for Amendment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let year = self.year.map(|year| year.to_string());
+        let said = [
+            ("node", &self.node),
+            ("zone", &self.zone),
+            ("year", &year),
+            ("network", &self.network),
+        ];
+        let said = said
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        for (index, (name, value)) in said.enumerate() {
+            let between = if index > 0 { "; " } else { "" };
+            write!(f, "{between}{name} = {value}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Puts into the custody of a case what was done to a source.
+fn note(
+    tx: &mut Transaction<'_>,
+    custody: Option<&Custody>,
+    action: &str,
+    digest: &str,
+    detail: String,
+) {
+    let Some(custody) = custody else { return };
+    let path = tx
+        .manifest()
+        .source(digest)
+        .map(|source| source.path.clone());
+    tx.custody(CustodyEntry {
+        source: Some(digest.to_owned()),
+        path,
+        detail: (!detail.is_empty()).then_some(detail),
+        ..custody.entry(action)
+    });
+}
+
 /// Records what a person says of a source and solves the case anew. Returns the source's digest.
 ///
 /// # Errors
 /// If there is no such source, the zone or network is none, or the case cannot be written.
-pub fn amend(writer: &mut CaseWriter, name: &str, said: &Amendment) -> Result<String, IngestError> {
+pub fn amend(
+    writer: &mut CaseWriter,
+    name: &str,
+    said: &Amendment,
+    custody: Option<&Custody>,
+) -> Result<String, IngestError> {
     let digest = find_source(writer.case().manifest(), name)?;
     let mut setting = SourceSetting::default();
     if let Some(zone) = &said.zone {
@@ -60,6 +107,7 @@ pub fn amend(writer: &mut CaseWriter, name: &str, said: &Amendment) -> Result<St
     let network = said.network.as_deref();
     let network = network.map(|name| known.named(name)).transpose()?;
     let mut tx = writer.begin();
+    note(&mut tx, custody, "amend", &digest, said.to_string());
     if let Some(named) = &network {
         networks::keep(tx.manifest_mut(), named);
     }
@@ -142,9 +190,14 @@ pub fn set_nodes(
 ///
 /// # Errors
 /// If there is no such source or the case cannot be written.
-pub fn forget(writer: &mut CaseWriter, name: &str) -> Result<String, IngestError> {
+pub fn forget(
+    writer: &mut CaseWriter,
+    name: &str,
+    custody: Option<&Custody>,
+) -> Result<String, IngestError> {
     let digest = find_source(writer.case().manifest(), name)?;
     let mut tx = writer.begin();
+    note(&mut tx, custody, "forget", &digest, String::new());
     tx.drop_rows(&digest, None)?;
     let snapshots: Vec<String> = tx
         .manifest()

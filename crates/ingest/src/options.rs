@@ -81,6 +81,19 @@ pub struct Custody {
     pub command: String,
 }
 
+impl Custody {
+    /// Returns the line that says so: `action` is what was done (`ingest`, `amend`, `forget` …).
+    pub fn entry(&self, action: &str) -> case::CustodyEntry {
+        case::CustodyEntry {
+            at: model::time::format_utc(self.at_us),
+            by: self.by.clone(),
+            command: self.command.clone(),
+            action: action.to_owned(),
+            ..case::CustodyEntry::default()
+        }
+    }
+}
+
 /// Hears how far a run is. All methods have empty defaults.
 pub trait Progress {
     /// A source begins; `bytes` is its size on disk where known.

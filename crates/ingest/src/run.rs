@@ -323,13 +323,9 @@ impl<'w, 'o> Run<'w, 'o> {
             .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
             .map(|since| model::time::format_utc(since.as_micros() as i64));
         self.tx.custody(CustodyEntry {
-            at: model::time::format_utc(custody.at_us),
-            by: custody.by.clone(),
-            command: custody.command.clone(),
-            action: action.to_owned(),
             path: Some(shown.to_owned()),
             modified,
-            ..CustodyEntry::default()
+            ..custody.entry(action)
         });
     }
 

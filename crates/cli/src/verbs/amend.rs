@@ -1,6 +1,6 @@
 //! `amend`: corrects what is known of a source.
 
-use super::info;
+use super::{info, shared};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::ui::Ui;
@@ -45,7 +45,8 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
     if let Some(zone) = &said.zone {
         zone.parse::<coroner::Zone>().map_err(Error::from)?;
     }
-    let digest = coroner::amend(&args.case, &args.source, &said)?;
+    let custody = shared::custody(ui);
+    let digest = coroner::amend(&args.case, &args.source, &said, Some(&custody))?;
     let evidence = Evidence::open_case(&args.case)?;
     let mut whole = evidence.info();
     whole.sources.retain(|source| source.digest == digest);

@@ -21,7 +21,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
     ui.no_window("forget");
     let before = Evidence::open_case(&args.case)?;
     let gone = before.source(&args.source)?.clone();
-    let digest = coroner::forget(&args.case, &args.source)?;
+    let digest = coroner::forget(&args.case, &args.source, Some(&super::shared::custody(ui)))?;
     let left = Evidence::open_case(&args.case)?.manifest().sources.len();
     let mut body = Map::new();
     body.insert("source".into(), json!(digest));

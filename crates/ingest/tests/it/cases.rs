@@ -335,7 +335,12 @@ fn amend_gives_a_zone_and_forget_takes_a_source_out() {
         ..ingest::Amendment::default()
     };
     let mut writer = CaseWriter::open_or_create(&case).unwrap();
-    ingest::amend(&mut writer, &digest, &said).unwrap();
+    let custody = ingest::Custody {
+        at_us: 0,
+        by: "ann".to_owned(),
+        command: "coroner amend".to_owned(),
+    };
+    ingest::amend(&mut writer, &digest, &said, Some(&custody)).unwrap();
     let source = writer.case().manifest().source(&digest).unwrap().clone();
     assert_eq!(source.pieces[0].basis, "given");
     let zone_before = 0;
@@ -345,9 +350,27 @@ fn amend_gives_a_zone_and_forget_takes_a_source_out() {
     );
     assert_eq!(source.number, 1);
     let sources = writer.case().manifest().sources.len();
-    ingest::forget(&mut writer, "S1").unwrap();
+    ingest::forget(&mut writer, "S1", Some(&custody)).unwrap();
     assert_eq!(writer.case().manifest().sources.len(), sources - 1);
     drop(writer);
+    let lines = std::fs::read_to_string(case.join("custody.jsonl")).unwrap();
+    let lines: Vec<serde_json::Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let [amended, forgotten] = &lines[..] else {
+        panic!("{lines:?}");
+    };
+    assert_eq!(
+        (&amended["action"], &amended["detail"], &amended["by"]),
+        (&"amend".into(), &"zone = +02:00".into(), &"ann".into())
+    );
+    assert_eq!(forgotten["action"], "forget");
+    assert!(
+        [amended, forgotten]
+            .iter()
+            .all(|line| line["source"] == *digest)
+    );
     for batch in rows(&case, &TableId::Records) {
         let source = batch.column("source").unwrap();
         assert!((0..batch.rows()).all(|row| source.text(row) != Some(&digest)));
@@ -565,7 +588,7 @@ fn what_another_parser_read_is_read_again_from_the_case() {
         zone: Some("+02:00".to_owned()),
         ..ingest::Amendment::default()
     };
-    ingest::amend(&mut writer, "S1", &said).unwrap();
+    ingest::amend(&mut writer, "S1", &said, None).unwrap();
     drop(writer);
     assert_eq!(kinds(&case), ["daemon.one", "daemon.one"]);
     // What grows is read on as it was begun.

@@ -229,7 +229,7 @@ fn the_order_of_ingest_the_pieces_it_came_in_and_forgetting_do_not_matter() {
     // What copied a forgotten source is shown again.
     let mut writer = CaseWriter::open_or_create(folder.case()).unwrap();
     let digest = writer.case().manifest().sources[2].digest.clone();
-    ingest::forget(&mut writer, &digest).unwrap();
+    ingest::forget(&mut writer, &digest, None).unwrap();
     drop(writer);
     assert_eq!(shown(&folder.case()).len(), all.len() - 300);
 }

@@ -295,7 +295,7 @@ fn logs_and_dumps_in_any_order_have_one_table() {
     // A source that is forgotten leaves nothing.
     let dump_alone = case_of(folder.path(), "c.case", std::slice::from_ref(&sql));
     let mut writer = CaseWriter::open_or_create(folder.path().join("b.case")).unwrap();
-    ingest::forget(&mut writer, &beacon.display().to_string()).unwrap();
+    ingest::forget(&mut writer, &beacon.display().to_string(), None).unwrap();
     let files = |case: &Case| -> Vec<Vec<u8>> {
         let files = case.files(&TableId::Hashes);
         files.iter().map(|file| fs::read(file).unwrap()).collect()

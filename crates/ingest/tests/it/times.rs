@@ -236,6 +236,6 @@ fn a_network_of_ones_own_dates_its_logs_without_the_file() {
         zone: Some("Asia/Kolkata".to_owned()),
         ..ingest::Amendment::default()
     };
-    ingest::amend(&mut writer, "S1", &said).unwrap();
+    ingest::amend(&mut writer, "S1", &said, None).unwrap();
     check(&writer, "given");
 }
