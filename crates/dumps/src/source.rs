@@ -1,6 +1,6 @@
 //! A dump that can be read again: tables by name, rows by key, without building a case.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, BufRead};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -553,18 +553,24 @@ struct Pasted {
 
 impl Pasted {
     fn beside(self, facts: &DumpFacts) -> Vec<Batch> {
-        let mut held = self.batches;
+        // A paste may hold a hundred thousand tables: they are looked up, not searched.
+        let name = |info: &TableInfo| {
+            (
+                info.snapshot.clone(),
+                info.schema.clone(),
+                info.name.clone(),
+            )
+        };
+        let mut held: HashMap<_, Vec<Batch>> = HashMap::new();
+        for (info, batches) in self.batches {
+            held.entry(name(&info)).or_default().extend(batches);
+        }
         facts
             .tables
             .iter()
             .map(|table| {
-                let at = held.iter().position(|(info, _)| {
-                    (&info.snapshot, &info.schema, &info.name)
-                        == (&table.info.snapshot, &table.info.schema, &table.info.name)
-                });
-                at.map_or_else(Batch::default, |at| {
-                    crate::rows::concatenate(held.swap_remove(at).1)
-                })
+                held.remove(&name(&table.info))
+                    .map_or_else(Batch::default, crate::rows::concatenate)
             })
             .collect()
     }

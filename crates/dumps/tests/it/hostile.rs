@@ -319,6 +319,7 @@ fn texts_that_look_like_the_begin_of_very_many_tables() {
         "a\0\n",
         "a|b\0",
         "\na,\"",
+        "a|b|c\n1|2|3\n(1 row)\n",
     ] {
         let text = format!(
             "number | x --------+--- 1 | 2\n{}",
