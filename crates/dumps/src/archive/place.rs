@@ -120,21 +120,30 @@ fn pump(
 ) -> Gave {
     let failure = Failure::default();
     let mut gave = Gave::All;
+    let mut skipped = 0;
     match unpack(packed, compression, file) {
         Ok(unpacked) => {
             let mut unpacked = Lenient::new(unpacked, &failure);
             // What fails here is told as the failure, like everything behind it.
-            let _ = io::copy(&mut unpacked.by_ref().take(given), &mut io::sink());
+            skipped = io::copy(&mut unpacked.by_ref().take(given), &mut io::sink()).unwrap_or(0);
             gave = giver.give(&mut unpacked);
         }
         Err(error) => {
             *failure.borrow_mut() = Some(format!("unpacking does not begin: {error}"));
         }
     }
-    if let Some(what) = failure.take() {
+    if let Some(mut what) = failure.take() {
+        if skipped < given {
+            what.push_str(&behind_the_fault(given));
+        }
         giver.failed(what);
     }
     gave
+}
+
+/// Said where the fast decoder went past the byte at which the sure one stops: its reader has those rows already.
+fn behind_the_fault(given: u64) -> String {
+    format!("; what was read behind it, up to byte {given}, is not to be trusted")
 }
 
 #[cfg(test)]
@@ -298,7 +307,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(200))]
 
         /// Cut or flipped anywhere: both decoders together give what the sure one gives alone, no less than a plain
-        /// reader does, and say that and where the stream ends.
+        /// reader does, and say that and where the stream ends. What goes beyond is named.
         #[test]
         fn broken_streams_lose_nothing_by_the_fast_decoder(
             rows in 1..9_000usize,
@@ -319,8 +328,13 @@ mod tests {
             }
             let block = block(&packed, chunk);
             let found = unpacked(&block);
-            let same = found == surely(&block);
-            prop_assert!(same);
+            let sure = surely(&block);
+            // Compared before they are asserted: nobody reads a diff of half a million bytes.
+            let same = found == sure;
+            let beyond = found.0.len() > sure.0.len()
+                && found.0.starts_with(&sure.0)
+                && found.1 == sure.1.map(|what| what + &behind_the_fault(found.0.len() as u64));
+            prop_assert!(same || beyond);
             let (bytes, what, _) = found;
             prop_assert!(bytes.starts_with(&plainly(&packed)));
             prop_assert!(bytes == text || what.is_some());

@@ -2,7 +2,9 @@
 //!
 //! The fast one cannot say how many bytes it made before it found a fault, and leaves symbols undecoded where a
 //! stream is cut. So only streams that it finds whole are its own; of all others the sure one tells what is readable
-//! and where they end.
+//! and where they end. It also takes the two unassigned symbols of a fixed block (286 and 287, RFC 1951 section 3.2.6)
+//! for the block's end, so what it made of a broken stream may go on behind the fault, until it meets another one or
+//! the checksum.
 
 use std::io::{self, BufRead, Read};
 
