@@ -17,7 +17,7 @@ mod sample;
 pub mod zksync;
 
 pub use golden::{check_golden, workspace_root};
-pub use postgres_server::PostgresServer;
+pub use postgres_server::{PostgresServer, output_of};
 pub use program::{Output, Program};
 pub use rng::Rng;
 pub use sample::{Sample, SampleFile, gunzip, gzip};

@@ -10,6 +10,8 @@ pub struct PostgresServer {
     folder: tempfile::TempDir,
     as_postgres: bool,
     password: Option<String>,
+    /// The zone of its clients' sessions.
+    zone: &'static str,
 }
 
 impl PostgresServer {
@@ -47,6 +49,7 @@ impl PostgresServer {
             folder,
             as_postgres,
             password,
+            zone: "UTC",
         };
         if as_postgres {
             run(Command::new("chown")
@@ -102,6 +105,13 @@ impl PostgresServer {
         Some(server)
     }
 
+    /// Returns it with sessions in another zone than UTC.
+    #[must_use]
+    pub fn in_zone(mut self, zone: &'static str) -> PostgresServer {
+        self.zone = zone;
+        self
+    }
+
     /// Returns the folder of its socket.
     pub fn socket_folder(&self) -> &Path {
         self.folder.path()
@@ -126,7 +136,7 @@ impl PostgresServer {
             .env("LC_ALL", "C.UTF-8")
             .env("PGHOST", self.folder.path())
             .env("PGUSER", "postgres")
-            .env("PGTZ", "UTC")
+            .env("PGTZ", self.zone)
             .env("PGCLIENTENCODING", "UTF8")
             .stdin(Stdio::null());
         if let Some(password) = &self.password {
@@ -184,7 +194,18 @@ impl PostgresServer {
     /// If it fails.
     #[track_caller]
     pub fn dump(&self, arguments: &[&str]) -> Vec<u8> {
-        run(self.command("pg_dump").args(arguments)).stdout
+        output_of(self.command("pg_dump").args(arguments))
+    }
+
+    /// Returns what psql prints of a query in database `postgres`, with these options.
+    ///
+    /// # Panics
+    /// If it fails.
+    #[track_caller]
+    pub fn psql(&self, options: &[&str], sql: &str) -> Vec<u8> {
+        let mut psql = self.command("psql");
+        psql.args(["-X", "-d", "postgres"]).args(options);
+        output_of(psql.args(["-c", sql]))
     }
 }
 
@@ -212,6 +233,15 @@ fn installed() -> Option<PathBuf> {
         .collect();
     versions.sort();
     versions.pop()
+}
+
+/// Returns what a command writes to its standard output.
+///
+/// # Panics
+/// If it does not start, or fails.
+#[track_caller]
+pub fn output_of(command: &mut Command) -> Vec<u8> {
+    run(command).stdout
 }
 
 #[track_caller]

@@ -3,7 +3,7 @@
 use dumps::{DumpKind, DumpStatus};
 
 use crate::common::{Kept, cell, corpus, read_all};
-use crate::postgres::{Cluster, SETUP};
+use crate::postgres::{SETUP, start};
 
 /// A format: psql's options, the form it is recognised as, and how the text column must be cleaned for
 /// it to come back: what a format does not escape can't be told from its own marks.
@@ -202,14 +202,14 @@ fn formats() -> Vec<Format> {
 
 #[test]
 fn every_format_is_what_postgres_says() {
-    let Some(cluster) = Cluster::start() else {
+    let Some(cluster) = start() else {
         eprintln!("SKIPPED: no PostgreSQL under /usr/lib/postgresql: psql is not compared with it");
         return;
     };
-    cluster.run("postgres", SETUP);
+    cluster.sql("postgres", SETUP);
     check_all(
         |options, sql| cluster.psql(options, sql),
-        |sql| cluster.run("postgres", sql),
+        |sql| cluster.sql("postgres", sql),
     );
 }
 

@@ -1,7 +1,7 @@
 //! A live PostgreSQL: one instant, every cell, and what cannot be read is said.
 
 use crate::common::{cell, read_all};
-use crate::postgres::{Cluster, SETUP, compare};
+use crate::postgres::{SETUP, compare, start};
 use dumps::{
     DumpStatus, LiveError, LiveFacts, LiveLogin, LiveOptions, LiveTarget, Secret, read_live,
 };
@@ -28,15 +28,15 @@ fn read(folder: &Path, options: &LiveOptions) -> (Vec<u8>, LiveFacts) {
 
 #[test]
 fn every_cell_is_what_the_server_says() {
-    let Some(cluster) = Cluster::start() else {
+    let Some(cluster) = start() else {
         return;
     };
-    cluster.run("postgres", SETUP);
-    cluster.run(
+    cluster.sql("postgres", SETUP);
+    cluster.sql(
         "postgres",
         "CREATE MATERIALIZED VIEW stored AS SELECT id, t FROM nasty_rows WHERE id < 9; CREATE TEMP TABLE passing (a int)",
     );
-    let (text, live) = read(cluster.folder.path(), &LiveOptions::default());
+    let (text, live) = read(cluster.socket_folder(), &LiveOptions::default());
     assert_eq!(live.problems, []);
     assert_eq!(live.database, "postgres");
     let (facts, kept) = read_all(&text);

@@ -1,148 +1,15 @@
 //! Against PostgreSQL itself: a private cluster writes nasty content, dumps it, and says cell by
 //! cell what it was.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
 use dumps::{DumpSource, DumpStatus, TableFacts};
 use model::{Batch, ColumnType, RowFilter, TableSource as _};
+use testkit::{PostgresServer, output_of};
 
 use crate::common::{naming, read_all, read_want};
 
-/// A private server, reachable by its socket only; stopped when dropped.
-pub(crate) struct Cluster {
-    bin: PathBuf,
-    pub(crate) folder: tempfile::TempDir,
-}
-
-/// A command that does not run as root: PostgreSQL refuses that.
-fn unprivileged(program: &Path) -> Command {
-    let is_root = Command::new("id")
-        .arg("-u")
-        .output()
-        .is_ok_and(|out| out.stdout == b"0\n");
-    if is_root {
-        let mut command = Command::new("runuser");
-        command.args(["-u", "postgres", "--"]).arg(program);
-        command
-    } else {
-        Command::new(program)
-    }
-}
-
-#[track_caller]
-fn done(output: std::io::Result<Output>) -> Vec<u8> {
-    let output = output.unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    output.stdout
-}
-
-impl Cluster {
-    pub(crate) fn start() -> Option<Cluster> {
-        let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
-            .ok()?
-            .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
-            .filter(|bin| bin.join("initdb").exists())
-            .collect();
-        versions.sort();
-        let bin = versions.pop()?;
-        let folder = tempfile::tempdir().unwrap();
-        done(Command::new("chmod").arg("777").arg(folder.path()).output());
-        let data = folder.path().join("data");
-        let cluster = Cluster { bin, folder };
-        done(
-            cluster
-                .command("initdb")
-                .args([
-                    "-E",
-                    "UTF8",
-                    "--locale=C.UTF-8",
-                    "-N",
-                    "-U",
-                    "postgres",
-                    "-D",
-                ])
-                .arg(&data)
-                .output(),
-        );
-        let options = format!(
-            "-c listen_addresses= -c fsync=off -k {}",
-            cluster.folder.path().display()
-        );
-        let started = cluster
-            .command("pg_ctl")
-            .args(["-w", "-D"])
-            .arg(&data)
-            .args(["-l", "/dev/null", "-o", &options, "start"])
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null())
-            .status();
-        assert!(started.unwrap().success());
-        Some(cluster)
-    }
-
-    fn command(&self, program: &str) -> Command {
-        let mut command = unprivileged(&self.bin.join(program));
-        command
-            .current_dir("/")
-            .env("PGHOST", self.folder.path())
-            .env("PGUSER", "postgres")
-            .env("PGTZ", "America/New_York")
-            .env("PGCLIENTENCODING", "UTF8");
-        command
-    }
-
-    pub(crate) fn run(&self, database: &str, sql: &str) -> String {
-        let output = self
-            .command("psql")
-            .args([
-                "-X",
-                "-q",
-                "-A",
-                "-t",
-                "-v",
-                "ON_ERROR_STOP=1",
-                "-P",
-                "null=NULL",
-                "-F",
-                "\t",
-            ])
-            .args(["-d", database, "-c", sql])
-            .output();
-        String::from_utf8(done(output)).unwrap()
-    }
-
-    /// What psql prints of a query, with these options.
-    pub(crate) fn psql(&self, options: &[&str], sql: &str) -> Vec<u8> {
-        let mut command = self.command("psql");
-        command.args(["-X", "-d", "postgres"]).args(options);
-        done(command.args(["-c", sql]).output())
-    }
-
-    fn dump(&self, arguments: &[&str]) -> Vec<u8> {
-        done(self.command("pg_dump").args(arguments).output())
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        let data = self.folder.path().join("data");
-        let _ = self
-            .command("pg_ctl")
-            .arg("-D")
-            .arg(data)
-            .args(["-m", "immediate", "stop"])
-            .output();
-        // The files belong to another user: a plain removal may not reach them.
-        let _ = Command::new("rm")
-            .arg("-rf")
-            .arg(self.folder.path())
-            .output();
-    }
+/// A server whose sessions are in a zone with summer time.
+pub(crate) fn start() -> Option<PostgresServer> {
+    Some(PostgresServer::start()?.in_zone("America/New_York"))
 }
 
 pub(crate) const SETUP: &str = r#"
@@ -218,7 +85,12 @@ fn hex(bytes: &[u8]) -> String {
 
 /// Compares every cell; counts them.
 #[track_caller]
-pub(crate) fn compare(cluster: &Cluster, output: &str, table: &TableFacts, batch: &Batch) -> usize {
+pub(crate) fn compare(
+    cluster: &PostgresServer,
+    output: &str,
+    table: &TableFacts,
+    batch: &Batch,
+) -> usize {
     let name = format!(
         "{}.{}",
         quoted(&table.info.schema),
@@ -237,7 +109,7 @@ pub(crate) fn compare(cluster: &Cluster, output: &str, table: &TableFacts, batch
         "SET bytea_output = {output}; SELECT {} FROM ONLY {name} ORDER BY ctid",
         columns.join(", ")
     );
-    let text = cluster.run("postgres", &sql);
+    let text = cluster.sql("postgres", &sql);
     let rows: Vec<Vec<&str>> = text
         .lines()
         .map(|line| line.split('\t').collect())
@@ -276,13 +148,13 @@ pub(crate) fn compare(cluster: &Cluster, output: &str, table: &TableFacts, batch
 
 #[test]
 fn every_cell_is_what_postgres_says() {
-    let Some(cluster) = Cluster::start() else {
+    let Some(cluster) = start() else {
         eprintln!(
             "SKIPPED: no PostgreSQL under /usr/lib/postgresql: dumps are not compared with it"
         );
         return;
     };
-    cluster.run("postgres", SETUP);
+    cluster.sql("postgres", SETUP);
     for arguments in [
         &["postgres"][..],
         &["--create", "postgres"],
@@ -290,44 +162,36 @@ fn every_cell_is_what_postgres_says() {
     ] {
         check_dump(&cluster, "hex", &cluster.dump(arguments));
     }
-    let escaped = cluster
-        .command("pg_dump")
+    let mut escaped = cluster.command("pg_dump");
+    escaped
         .env("PGOPTIONS", "-c bytea_output=escape")
-        .arg("postgres")
-        .output();
-    check_dump(&cluster, "escape", &done(escaped));
+        .arg("postgres");
+    check_dump(&cluster, "escape", &output_of(&mut escaped));
     check_without_types(&cluster.dump(&["--data-only", "postgres"]));
     check_schema_only(&cluster.dump(&["--schema-only", "postgres"]));
     check_inserts(&cluster);
     check_archives(&cluster);
     check_all_databases(&cluster);
     crate::psql::check_against(
-        |sql| {
-            done(
-                cluster
-                    .command("psql")
-                    .args(["-X", "-d", "postgres", "-c", sql])
-                    .output(),
-            )
-        },
-        |sql| cluster.run("postgres", sql),
+        |sql| cluster.psql(&[], sql),
+        |sql| cluster.sql("postgres", sql),
     );
 }
 
 #[test]
 fn large_objects_are_counted_and_measured() {
-    let Some(cluster) = Cluster::start() else {
+    let Some(cluster) = start() else {
         eprintln!("SKIPPED: no PostgreSQL under /usr/lib/postgresql: large objects are not tried");
         return;
     };
-    cluster.run(
+    cluster.sql(
         "postgres",
         "CREATE TABLE t (a bigint); INSERT INTO t VALUES (7);
          SELECT lo_from_bytea(70001, decode(repeat('ab', 5000), 'hex'));
          SELECT lo_from_bytea(70002, decode(repeat('00ff', 100000), 'hex'));
          SELECT lo_from_bytea(70003, '');",
     );
-    let folder = cluster.folder.path().join("objects");
+    let folder = cluster.socket_folder().join("objects");
     cluster.dump(&["-Fd", "-f", folder.to_str().unwrap(), "postgres"]);
     let all = "3 large objects of 205000 bytes in all, the largest 70002 with 200000";
     for (dump, expected) in [
@@ -357,7 +221,7 @@ fn large_objects_are_counted_and_measured() {
 }
 
 #[track_caller]
-fn check_dump(cluster: &Cluster, output: &str, dump: &[u8]) {
+fn check_dump(cluster: &PostgresServer, output: &str, dump: &[u8]) {
     let source = DumpSource::from_bytes(dump.to_vec(), naming()).unwrap();
     let (facts, kept) = read_all(dump);
     assert_eq!(facts.status, DumpStatus::Complete, "{:?}", facts.rejects);
@@ -482,7 +346,7 @@ fn check_schema_only(dump: &[u8]) {
 }
 
 /// Rows as INSERT statements in all their forms hold what the rows of COPY hold.
-fn check_inserts(cluster: &Cluster) {
+fn check_inserts(cluster: &PostgresServer) {
     for arguments in [
         &["--inserts", "postgres"][..],
         &["--column-inserts", "postgres"],
@@ -494,20 +358,19 @@ fn check_inserts(cluster: &Cluster) {
     ] {
         check_dump(cluster, "hex", &cluster.dump(arguments));
     }
-    let escaped = cluster
-        .command("pg_dump")
+    let mut escaped = cluster.command("pg_dump");
+    escaped
         .env(
             "PGOPTIONS",
             "-c bytea_output=escape -c standard_conforming_strings=off",
         )
-        .args(["--inserts", "postgres"])
-        .output();
-    check_dump(cluster, "escape", &done(escaped));
+        .args(["--inserts", "postgres"]);
+    check_dump(cluster, "escape", &output_of(&mut escaped));
     check_without_types(&cluster.dump(&["--data-only", "--column-inserts", "postgres"]));
 }
 
 /// Archives in all their forms hold what a plain dump holds.
-fn check_archives(cluster: &Cluster) {
+fn check_archives(cluster: &PostgresServer) {
     for arguments in [
         &["-Fc", "postgres"][..],
         &["-Fc", "-Z0", "postgres"],
@@ -524,12 +387,12 @@ fn check_archives(cluster: &Cluster) {
         check_dump(cluster, "hex", &cluster.dump(arguments));
     }
     // Written to a file, an archive knows where each table's data are.
-    let file = cluster.folder.path().join("archive");
+    let file = cluster.socket_folder().join("archive");
     let file = file.to_str().unwrap();
     cluster.dump(&["-Fc", "-f", file, "postgres"]);
     check_dump(cluster, "hex", &std::fs::read(file).unwrap());
     for (name, arguments) in [("packed", &["-Fd"][..]), ("plain", &["-Fd", "-Z0", "-j2"])] {
-        let folder = cluster.folder.path().join(name);
+        let folder = cluster.socket_folder().join(name);
         let mut all = arguments.to_vec();
         all.extend(["-f", folder.to_str().unwrap(), "postgres"]);
         cluster.dump(&all);
@@ -539,13 +402,13 @@ fn check_archives(cluster: &Cluster) {
     check_schema_only(&cluster.dump(&["-Fc", "--schema-only", "postgres"]));
 }
 
-fn check_all_databases(cluster: &Cluster) {
-    cluster.run("postgres", "CREATE DATABASE second");
-    cluster.run(
+fn check_all_databases(cluster: &PostgresServer) {
+    cluster.sql("postgres", "CREATE DATABASE second");
+    cluster.sql(
         "second",
         "CREATE TABLE child (a text PRIMARY KEY); INSERT INTO child VALUES ('other')",
     );
-    let dump = done(cluster.command("pg_dumpall").output());
+    let dump = output_of(&mut cluster.command("pg_dumpall"));
     let (facts, _) = read_want(&dump, &dumps::Want::nothing(naming()));
     assert_eq!(facts.status, DumpStatus::Complete, "{:?}", facts.rejects);
     let source = DumpSource::from_bytes(dump, naming()).unwrap();

@@ -4,8 +4,9 @@
 
 use serde_json::{Value, json};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use testkit::PostgresServer;
 
 /// Rows of one answer, each cell in the canonical text of [`canonical`], joined by ` | `.
 pub(crate) type Rows = Vec<String>;
@@ -122,84 +123,20 @@ pub(crate) fn duckdb(setup: &[String], asks: &[Ask]) -> Option<Vec<Rows>> {
     )
 }
 
-/// A PostgreSQL cluster of our own, reachable by its socket alone; gone when dropped.
-pub(crate) struct Postgres {
-    bin: PathBuf,
-    folder: tempfile::TempDir,
-}
+/// PostgreSQL, in a private server.
+pub(crate) struct Postgres(PostgresServer);
 
 impl Postgres {
-    /// Starts a cluster; `None`, said loudly, where PostgreSQL is not installed.
+    /// Starts a server; `None`, said loudly, where PostgreSQL is not installed.
     pub(crate) fn start() -> Option<Postgres> {
-        let mut bins: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.path().join("bin"))
-            .filter(|bin| bin.join("initdb").exists())
-            .collect();
-        bins.sort();
-        let Some(bin) = bins.pop() else {
-            eprintln!("SKIPPED: no PostgreSQL under /usr/lib/postgresql; `.ci/test` installs it");
-            return None;
-        };
-        let folder = tempfile::Builder::new()
-            .prefix("coroner-pg")
-            .tempdir_in("/tmp")
-            .unwrap();
-        let postgres = Postgres { bin, folder };
-        if is_root() {
-            let owned = Command::new("chown")
-                .arg("postgres")
-                .arg(postgres.folder.path())
-                .status();
-            assert!(owned.unwrap().success());
-        }
-        postgres.server(
-            "initdb",
-            &["-A", "trust", "-U", "postgres", "-E", "UTF8", "-N"],
-        );
-        let options = format!(
-            "-c listen_addresses='' -c unix_socket_directories='{}' -c fsync=off -c timezone=UTC",
-            postgres.folder.path().display()
-        );
-        postgres.server(
-            "pg_ctl",
-            &["-w", "-l", "/dev/null", "-o", &options, "start"],
-        );
-        Some(postgres)
-    }
-
-    /// Runs a server program over the cluster; PostgreSQL refuses to run as root.
-    fn server(&self, program: &str, arguments: &[&str]) {
-        let program = self.bin.join(program);
-        let mut command = if is_root() {
-            let mut command = Command::new("runuser");
-            command.args(["-u", "postgres", "--"]).arg(program);
-            command
-        } else {
-            Command::new(program)
-        };
-        let status = command
-            .arg("-D")
-            .arg(self.folder.path().join("data"))
-            .args(arguments)
-            .current_dir("/")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .status()
-            .unwrap();
-        assert!(status.success(), "{arguments:?}");
+        PostgresServer::start().map(Postgres)
     }
 
     fn psql(&self, database: &str) -> Command {
-        let mut command = Command::new(self.bin.join("psql"));
+        let mut command = self.0.command("psql");
         command
-            .args(["-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "-U", "postgres"])
-            .arg("-h")
-            .arg(self.folder.path())
-            .args(["-d", database])
-            .current_dir("/");
+            .args(["-X", "-q", "-At", "-v", "ON_ERROR_STOP=1"])
+            .args(["-d", database]);
         command
     }
 
@@ -281,17 +218,4 @@ fn json_rows(lines: &str) -> Rows {
             row(&object.values().cloned().collect::<Vec<_>>())
         })
         .collect()
-}
-
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        self.server("pg_ctl", &["-m", "immediate", "stop"]);
-    }
-}
-
-fn is_root() -> bool {
-    use std::os::unix::fs::MetadataExt;
-    Path::new("/proc/self")
-        .metadata()
-        .is_ok_and(|own| own.uid() == 0)
 }

@@ -1,162 +1,14 @@
 //! PostgreSQL as the second implementation: the dump must restore, and what SQL answers there is what
 //! `expected/` holds.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-};
-use testkit::{check_golden, workspace_root, zksync};
+use std::{fs, path::Path};
+use testkit::{PostgresServer, check_golden, output_of, workspace_root, zksync};
 
-/// A private server in a temporary folder, reached over a socket there; stopped when dropped.
-struct Server {
-    bin: PathBuf,
-    folder: tempfile::TempDir,
-    as_postgres: bool,
-}
-
-impl Server {
-    /// `None` (with a word on stderr) where PostgreSQL is not installed.
-    fn start() -> Option<Server> {
-        let Some(bin) = find() else {
-            eprintln!(
-                "SKIPPED: no PostgreSQL (apt install postgresql) to check the zksync sample with"
-            );
-            return None;
-        };
-        let folder = tempfile::tempdir().unwrap();
-        // PostgreSQL refuses to run as root.
-        let root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
-        let server = Server {
-            bin,
-            folder,
-            as_postgres: root,
-        };
-        if root {
-            let owned = Command::new("chown")
-                .arg("postgres")
-                .arg(server.folder.path())
-                .status();
-            assert!(owned.unwrap().success());
-        }
-        let data = server.path("data");
-        server.must(
-            "initdb",
-            &[
-                "-D",
-                &data,
-                "-U",
-                "postgres",
-                "-A",
-                "trust",
-                "-E",
-                "UTF8",
-                "--locale=C",
-            ],
-        );
-        let options = format!(
-            "-k {} -h '' -c fsync=off -c timezone=UTC",
-            server.folder.path().display()
-        );
-        server.must(
-            "pg_ctl",
-            &[
-                "-D",
-                &data,
-                "-w",
-                "-o",
-                &options,
-                "-l",
-                &server.path("log"),
-                "start",
-            ],
-        );
-        Some(server)
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.folder.path().join(name).display().to_string()
-    }
-
-    fn command(&self, program: &str) -> Command {
-        let path = self.bin.join(program);
-        let mut command = if self.as_postgres {
-            let mut command = Command::new("runuser");
-            command.args(["-u", "postgres", "--"]).arg(path);
-            command
-        } else {
-            Command::new(path)
-        };
-        command
-            .current_dir("/")
-            .env("LC_ALL", "C.UTF-8")
-            .env("PGTZ", "UTC")
-            .stdin(Stdio::null());
-        command
-    }
-
-    #[track_caller]
-    fn must(&self, program: &str, arguments: &[&str]) -> String {
-        // pg_ctl's child keeps the pipe open, so its output goes nowhere.
-        if program == "pg_ctl" {
-            let status = self
-                .command(program)
-                .args(arguments)
-                .stdout(Stdio::null())
-                .status()
-                .unwrap();
-            assert!(status.success(), "{program}: {status}");
-            return String::new();
-        }
-        let out = self.command(program).args(arguments).output().unwrap();
-        assert!(
-            out.status.success(),
-            "{program}: {}",
-            String::from_utf8_lossy(&out.stderr)
-        );
-        String::from_utf8(out.stdout).unwrap()
-    }
-
-    #[track_caller]
-    fn psql(&self, arguments: &[&str]) -> String {
-        let host = self.folder.path().display().to_string();
-        let common = [
-            "-X",
-            "-q",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-h",
-            &host,
-            "-U",
-            "postgres",
-            "-d",
-            "postgres",
-        ];
-        self.must("psql", &[&common[..], arguments].concat())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let data = self.path("data");
-        let _ = self
-            .command("pg_ctl")
-            .args(["-D", &data, "-m", "immediate", "stop"])
-            .stdout(Stdio::null())
-            .status();
-    }
-}
-
-fn find() -> Option<PathBuf> {
-    let mut bins: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path().join("bin"))
-        .filter(|bin| bin.join("initdb").exists())
-        .collect();
-    bins.sort();
-    bins.pop()
+#[track_caller]
+fn psql(server: &PostgresServer, arguments: &[&str]) -> String {
+    let mut psql = server.command("psql");
+    psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", "postgres"]);
+    String::from_utf8(output_of(psql.args(arguments))).unwrap()
 }
 
 const TRACE: &str = "
@@ -211,13 +63,14 @@ SELECT jsonb_pretty(jsonb_build_object(
 
 #[test]
 fn the_dump_restores_and_its_answers_are_the_expected_ones() {
-    let Some(server) = Server::start() else {
+    let Some(server) = PostgresServer::start() else {
         return;
     };
     let sample = zksync::sample();
-    let dump = server.path("dump.sql");
+    let path = |name: &str| server.socket_folder().join(name).display().to_string();
+    let dump = path("dump.sql");
     fs::write(&dump, sample.text("input/zksync_local.sql.gz").unwrap()).unwrap();
-    server.psql(&["-o", "/dev/null", "-f", &dump]);
+    psql(&server, &["-o", "/dev/null", "-f", &dump]);
 
     let expected = workspace_root().join("samples/zksync-2023/expected");
     let hash = format!("hash={}", zksync::L2_TX.trim_start_matches("0x"));
@@ -226,9 +79,12 @@ fn the_dump_restores_and_its_answers_are_the_expected_ones() {
         (COUNTS, "counts.json", vec![]),
     ] {
         // Variables are filled in in files, not in -c.
-        let script = server.path("query.sql");
+        let script = path("query.sql");
         fs::write(&script, query).unwrap();
-        let out = server.psql(&[&arguments[..], &["-A", "-t", "-f", &script]].concat());
+        let out = psql(
+            &server,
+            &[&arguments[..], &["-A", "-t", "-f", &script]].concat(),
+        );
         check_golden(&expected.join(file), out.as_bytes());
     }
 
@@ -238,7 +94,11 @@ fn the_dump_restores_and_its_answers_are_the_expected_ones() {
     for part in ticket.split("zksync_local=# ").skip(1) {
         let (query, shown) = part.split_once('\n').unwrap();
         let table = shown.split_inclusive("row)\n").next().unwrap();
-        assert_eq!(server.psql(&["-c", query]), format!("{table}\n"), "{query}");
+        assert_eq!(
+            psql(&server, &["-c", query]),
+            format!("{table}\n"),
+            "{query}"
+        );
         tables += 1;
     }
     assert_eq!(tables, 9);
@@ -246,9 +106,9 @@ fn the_dump_restores_and_its_answers_are_the_expected_ones() {
 }
 
 /// What the catalogue says of the columns: types as PostgreSQL itself names them.
-fn check_schema(server: &Server, expected: &Path) {
+fn check_schema(server: &PostgresServer, expected: &Path) {
     let query = "SELECT table_name || '.' || column_name || ' ' || data_type FROM information_schema.columns \
                  WHERE table_schema = 'public' ORDER BY table_name, ordinal_position";
-    let out = server.psql(&["-A", "-t", "-c", query]);
+    let out = psql(server, &["-A", "-t", "-c", query]);
     check_golden(expected, out.as_bytes());
 }
