@@ -12,6 +12,8 @@ use std::io::{self, Write};
 
 /// Rows of a row group.
 const GROUP_ROWS: usize = 128 * 1024;
+/// Rows that become columns together: text of many more would be too long for Arrow's offsets.
+const BATCH_ROWS: usize = 8 * 1024;
 
 /// Writes an answer as one Parquet file. Numbers, truths, bytes and instants (microseconds; those of
 /// unknown zone without one) keep their types, nested values are JSON text, everything else is text.
@@ -69,15 +71,18 @@ impl<W: Write + Send> AnswerFile<W> {
 
 impl<W: Write + Send> AnswerSink for AnswerFile<W> {
     fn put(&mut self, rows: &Answer) -> io::Result<()> {
-        let mut columns = columns(&self.names, &self.types);
-        for row in &rows.rows {
-            for (column, cell) in columns.iter_mut().zip(row) {
-                push(column, cell);
-            }
-        }
-        let batch = to_arrow(Batch { columns }, None).map_err(arrow)?;
         let writer = self.writer.as_mut().ok_or_else(ended)?;
-        writer.write(&batch).map_err(parquet)
+        for rows in rows.rows.chunks(BATCH_ROWS) {
+            let mut columns = columns(&self.names, &self.types);
+            for row in rows {
+                for (column, cell) in columns.iter_mut().zip(row) {
+                    push(column, cell)?;
+                }
+            }
+            let batch = to_arrow(Batch { columns }, None).map_err(arrow)?;
+            writer.write(&batch).map_err(parquet)?;
+        }
+        Ok(())
     }
 
     fn end(&mut self) -> io::Result<()> {
@@ -94,32 +99,40 @@ fn columns(names: &[String], types: &[ColumnType]) -> Vec<Column> {
 }
 
 /// Appends a cell. Lists carry numbers and truths as JSON values.
-fn push(column: &mut Column, cell: &Cell) {
+fn push(column: &mut Column, cell: &Cell) -> io::Result<()> {
     use ColumnType::{Bool, Bytes, F64, I64, Text, TimestampCivil, TimestampUtc};
     match (column.column_type, cell) {
+        (_, Cell::Null | Cell::Json(Value::Null)) => column.push_null(),
         (I64, Cell::I64(value))
         | (TimestampUtc, Cell::Utc(value))
         | (TimestampCivil, Cell::Civil(value)) => column.push_i64(*value),
-        (I64, Cell::Json(Value::Number(value))) => column.push_opt_i64(value.as_i64()),
+        (I64, Cell::Json(Value::Number(value))) if value.is_i64() => {
+            column.push_opt_i64(value.as_i64());
+        }
         (F64, Cell::F64(value)) => column.push_f64(*value),
         (F64, Cell::I64(value)) => column.push_f64(*value as f64),
-        (F64, Cell::Json(Value::Number(value))) => match value.as_f64() {
-            Some(value) => column.push_f64(value),
-            None => column.push_null(),
-        },
+        (F64, Cell::Json(Value::Number(value))) => {
+            column.push_f64(value.as_f64().unwrap_or(f64::NAN));
+        }
         (Bool, Cell::Bool(value)) | (Bool, Cell::Json(Value::Bool(value))) => {
             column.push_bool(*value);
         }
         (Bytes, Cell::Bytes(value)) => column.push_bytes(value),
-        (Text, Cell::Null) => column.push_null(),
         (Text, Cell::Text(value)) => column.push_text(value.as_bytes()),
         (Text, value) => match value.to_json() {
             Value::String(text) => column.push_text(text.as_bytes()),
             other => column.push_text(other.to_string().as_bytes()),
         },
-        // A time whose zone nobody knows has no place in a column of instants.
-        _ => column.push_null(),
+        // Nothing is left out silently.
+        (_, other) => {
+            let (name, value) = (&column.name, other.to_json());
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("column {name} has no room for {value} in Parquet: ask for jsonl or csv"),
+            ));
+        }
     }
+    Ok(())
 }
 
 fn ended() -> io::Error {
@@ -203,5 +216,23 @@ mod tests {
         assert!(rows[0].contains("n#2"), "{shown}");
         let nulls = read[0].columns().iter().map(|column| column.null_count());
         assert!(nulls.eq([1; 8]), "{shown}");
+    }
+
+    #[test]
+    fn what_has_no_room_is_an_error_and_not_a_null() {
+        for (type_name, cell) in [
+            ("timestamp_utc", Cell::Text("2023-09-18T03:41:07".into())),
+            ("i64", Cell::Json(serde_json::json!(u64::MAX))),
+            ("bool", Cell::Text("maybe".into())),
+        ] {
+            let mut answer = Answer::new(&[("a", type_name)]);
+            answer.rows.push(vec![cell]);
+            let mut file = AnswerFile::new(&answer, Vec::new()).expect("memory");
+            let error = file.put(&answer).expect_err("no room");
+            assert!(
+                error.to_string().contains("column a has no room for"),
+                "{error}"
+            );
+        }
     }
 }
