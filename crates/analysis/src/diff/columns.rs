@@ -1,7 +1,7 @@
 //! In how many of the changed rows each column differs, however many there are: in bounded memory.
 
 use super::cells::RowDigester;
-use super::tables::{Pair, Side, places_in};
+use super::tables::{Pair, Side};
 use model::TableError;
 
 /// Digests of cells that are held at once; each time they are full, both tables are read once more.
@@ -74,26 +74,19 @@ fn cells(
         .iter()
         .map(|both| RowDigester::new(vec![both.as_text]))
         .collect();
-    let mut count = 0;
-    side.source.scan(&side.full_name(), names, &mut |batch| {
-        let places = places_in(&batch, names);
-        let ordinals = batch.column("#");
-        for row in 0..batch.rows() {
-            count += 1;
-            let ordinal = ordinals.and_then(|column| column.i64(row)).unwrap_or(count);
-            let Ok(found) = wanted.binary_search_by_key(&ordinal, |(ordinal, _)| *ordinal) else {
-                continue;
-            };
-            for (column, (place, digester)) in places.iter().zip(&mut of_cell).enumerate() {
-                let digest = digester.digest(&batch, &[*place], row);
-                // Half of the digest: two cells that differ share it once in 2^64.
-                let mut half = [0; 8];
-                half.copy_from_slice(&digest[..8]);
-                take(wanted[found].1, column, u64::from_le_bytes(half));
-            }
+    side.each_row(names, &mut |at| {
+        let Ok(found) = wanted.binary_search_by_key(&at.ordinal, |(ordinal, _)| *ordinal) else {
+            return;
+        };
+        for (column, (place, digester)) in at.places.iter().zip(&mut of_cell).enumerate() {
+            let digest = digester.digest(at.batch, &[*place], at.row);
+            // Half of the digest: two cells that differ share it once in 2^64.
+            let mut half = [0; 8];
+            half.copy_from_slice(&digest[..8]);
+            take(wanted[found].1, column, u64::from_le_bytes(half));
         }
-        Ok(())
-    })
+    })?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 use super::cells::{RowDigest, RowDigester, shown};
 use super::columns::count_columns;
-use super::tables::{Pair, Side, places_in};
+use super::tables::{Pair, RowAt, Side};
 use super::{ColumnChange, DiffError, RowDiff, TableDiff, ValueDiff};
-use model::{Batch, TableError};
+use model::TableError;
 use serde_json::Value;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -145,13 +145,9 @@ fn remark(pair: &Pair<'_>, table: &mut TableDiff) {
 
 /// A row with what it is compared by.
 struct Digested<'b> {
-    batch: &'b Batch,
-    /// Where the compared columns stand in the batch.
-    places: &'b [Option<usize>],
-    row: usize,
+    at: RowAt<'b>,
     key: RowDigest,
     whole: RowDigest,
-    ordinal: i64,
 }
 
 /// Hands each row of one side to `take`, with its digests over the key and over all columns.
@@ -165,28 +161,18 @@ fn digests(
     let key_text: Vec<bool> = pair.key.iter().map(|at| as_text[*at]).collect();
     let mut of_row = RowDigester::new(as_text);
     let mut of_key = RowDigester::new(key_text);
-    let mut count = 0;
-    side.source.scan(&side.full_name(), names, &mut |batch| {
-        let places = places_in(&batch, names);
-        let key: Vec<Option<usize>> = pair.key.iter().map(|at| places[*at]).collect();
-        let ordinals = batch.column("#");
-        for row in 0..batch.rows() {
-            count += 1;
-            let ordinal = ordinals
-                .and_then(|column| column.i64(row))
-                .unwrap_or(count as i64);
-            take(&Digested {
-                batch: &batch,
-                places: &places,
-                row,
-                key: of_key.digest(&batch, &key, row),
-                whole: of_row.digest(&batch, &places, row),
-                ordinal,
-            });
+    let mut key = Vec::new();
+    side.each_row(names, &mut |at| {
+        // A batch begins.
+        if at.row == 0 {
+            key = pair.key.iter().map(|column| at.places[*column]).collect();
         }
-        Ok(())
-    })?;
-    Ok(count)
+        take(&Digested {
+            key: of_key.digest(at.batch, &key, at.row),
+            whole: of_row.digest(at.batch, at.places, at.row),
+            at,
+        });
+    })
 }
 
 fn by_key(pair: &Pair<'_>, found: &mut Compared) -> Result<Differing, TableError> {
@@ -195,8 +181,8 @@ fn by_key(pair: &Pair<'_>, found: &mut Compared) -> Result<Differing, TableError
         _ => None,
     };
     let widen = |span: &mut Option<(i64, i64)>, row: &Digested<'_>| {
-        let place = number.and_then(|at| row.places[at]);
-        if let Some(value) = place.and_then(|at| row.batch.columns[at].i64(row.row)) {
+        let place = number.and_then(|at| row.at.places[at]);
+        if let Some(value) = place.and_then(|at| row.at.batch.columns[at].i64(row.at.row)) {
             let (least, most) = span.unwrap_or((value, value));
             *span = Some((least.min(value), most.max(value)));
         }
@@ -212,7 +198,7 @@ fn by_key(pair: &Pair<'_>, found: &mut Compared) -> Result<Differing, TableError
             std::collections::hash_map::Entry::Vacant(free) => {
                 free.insert(Known {
                     row: row.whole,
-                    ordinal: row.ordinal,
+                    ordinal: row.at.ordinal,
                     seen: false,
                 });
             }
@@ -229,10 +215,10 @@ fn by_key(pair: &Pair<'_>, found: &mut Compared) -> Result<Differing, TableError
             Some(first) => {
                 first.seen = true;
                 if first.row != row.whole {
-                    differing.changed.push((first.ordinal, row.ordinal));
+                    differing.changed.push((first.ordinal, row.at.ordinal));
                 }
             }
-            None if new.insert(row.key) => differing.new.push(row.ordinal),
+            None if new.insert(row.key) => differing.new.push(row.at.ordinal),
             None => repeated[1] += 1,
         }
     })?;
@@ -259,13 +245,13 @@ fn whole_rows(pair: &Pair<'_>, found: &mut Compared) -> Result<Differing, TableE
     let mut bag: HashMap<RowDigest, (i64, i64)> = HashMap::new();
     let names = pair.names_before();
     found.table.rows_before = digests(pair, &pair.before, &names, &mut |row| {
-        bag.entry(row.whole).or_insert((0, row.ordinal)).0 += 1;
+        bag.entry(row.whole).or_insert((0, row.at.ordinal)).0 += 1;
     })?;
     let mut after: HashMap<RowDigest, i64> = HashMap::new();
     let names = pair.names_after();
     found.table.rows_after = digests(pair, &pair.after, &names, &mut |row| {
         bag.entry(row.whole).or_insert((0, 0)).0 -= 1;
-        after.entry(row.whole).or_insert(row.ordinal);
+        after.entry(row.whole).or_insert(row.at.ordinal);
     })?;
     let mut differing = Differing::default();
     for (whole, (count, ordinal)) in bag {
@@ -374,43 +360,41 @@ fn pick(
         .map(|both| RowDigester::new(vec![both.as_text]))
         .collect();
     let looked_into = &only[..only.len().min(LOOKED_INTO)];
-    let mut count = 0;
-    side.source.scan(&side.full_name(), names, &mut |batch| {
-        let places = places_in(&batch, names);
-        let ordinals = batch.column("#");
-        for row in 0..batch.rows() {
-            count += 1;
-            let ordinal = ordinals.and_then(|column| column.i64(row)).unwrap_or(count);
-            let is_alone = only.binary_search(&ordinal).is_ok();
-            if is_alone && let [key] = pair.key.as_slice() {
-                let number = places[*key].and_then(|at| batch.columns[at].i64(row));
-                alone.numbers.extend(number);
-            }
-            let looked = is_alone && looked_into.binary_search(&ordinal).is_ok();
-            if !looked && both.binary_search(&ordinal).is_err() {
-                continue;
-            }
-            let cells: Vec<(RowDigest, Value)> = places
-                .iter()
-                .zip(&mut of_cell)
-                .map(|(place, digester)| {
-                    let value = place.map_or(Value::Null, |at| shown(&batch.columns[at], row));
-                    (digester.digest(&batch, &[*place], row), value)
-                })
-                .collect();
-            let row = Picked {
-                reference: side.info.row_reference(&batch, row, Some(ordinal)),
-                key: pair.key.iter().map(|at| cells[*at].1.clone()).collect(),
-                cells,
-            };
-            match looked {
-                true => alone.picked.push(row),
-                false => {
-                    picked.insert(ordinal, row);
-                }
+    side.each_row(names, &mut |at| {
+        let RowAt {
+            batch,
+            places,
+            row,
+            ordinal,
+        } = at;
+        let is_alone = only.binary_search(&ordinal).is_ok();
+        if is_alone && let [key] = pair.key.as_slice() {
+            let number = places[*key].and_then(|at| batch.columns[at].i64(row));
+            alone.numbers.extend(number);
+        }
+        let looked = is_alone && looked_into.binary_search(&ordinal).is_ok();
+        if !looked && both.binary_search(&ordinal).is_err() {
+            return;
+        }
+        let cells: Vec<(RowDigest, Value)> = places
+            .iter()
+            .zip(&mut of_cell)
+            .map(|(place, digester)| {
+                let value = place.map_or(Value::Null, |at| shown(&batch.columns[at], row));
+                (digester.digest(batch, &[*place], row), value)
+            })
+            .collect();
+        let row = Picked {
+            reference: side.info.row_reference(batch, row, Some(ordinal)),
+            key: pair.key.iter().map(|at| cells[*at].1.clone()).collect(),
+            cells,
+        };
+        match looked {
+            true => alone.picked.push(row),
+            false => {
+                picked.insert(ordinal, row);
             }
         }
-        Ok(())
     })?;
     alone.numbers.sort_unstable();
     alone

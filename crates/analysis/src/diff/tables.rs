@@ -1,6 +1,6 @@
 //! Which columns of a table in two snapshots are the same, and what its rows are matched by.
 
-use model::{Batch, ColumnType, TableInfo, TableSource};
+use model::{Batch, ColumnType, TableError, TableInfo, TableSource};
 
 /// Columns that got another name: table, old, new.
 const RENAMED: [(&str, &str, &str); 1] = [("l1_batches", "is_finished", "is_sealed")];
@@ -39,6 +39,17 @@ impl Both {
     }
 }
 
+/// A row as it is read.
+#[derive(Clone, Copy)]
+pub(super) struct RowAt<'b> {
+    pub(super) batch: &'b Batch,
+    /// Where the columns that were asked for stand in the batch.
+    pub(super) places: &'b [Option<usize>],
+    /// Its place in the batch.
+    pub(super) row: usize,
+    pub(super) ordinal: i64,
+}
+
 /// One side of a comparison.
 pub(super) struct Side<'a> {
     pub(super) source: &'a dyn TableSource,
@@ -49,6 +60,34 @@ impl Side<'_> {
     /// The name that the source finds the table by.
     pub(super) fn full_name(&self) -> String {
         format!("{}.{}", self.info.schema, self.info.name)
+    }
+
+    /// Hands each row to `take`. Returns how many rows there are.
+    ///
+    /// # Errors
+    /// If the table cannot be read.
+    pub(super) fn each_row(
+        &self,
+        names: &[&str],
+        take: &mut dyn FnMut(RowAt<'_>),
+    ) -> Result<u64, TableError> {
+        let mut count: i64 = 0;
+        self.source.scan(&self.full_name(), names, &mut |batch| {
+            let places = places_in(&batch, names);
+            let ordinals = batch.column("#");
+            for row in 0..batch.rows() {
+                count += 1;
+                let ordinal = ordinals.and_then(|column| column.i64(row));
+                take(RowAt {
+                    batch: &batch,
+                    places: &places,
+                    row,
+                    ordinal: ordinal.unwrap_or(count),
+                });
+            }
+            Ok(())
+        })?;
+        Ok(count as u64)
     }
 }
 
@@ -169,7 +208,7 @@ impl<'a> Pair<'a> {
 }
 
 /// Where columns stand in a batch, which keeps the table's order.
-pub(super) fn places_in(batch: &Batch, names: &[&str]) -> Vec<Option<usize>> {
+fn places_in(batch: &Batch, names: &[&str]) -> Vec<Option<usize>> {
     names
         .iter()
         .map(|name| batch.columns.iter().position(|column| column.name == *name))
