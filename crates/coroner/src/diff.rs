@@ -94,18 +94,8 @@ impl Evidence {
                 return Ok(only);
             }
         }
-        let known: Vec<&str> = snapshots
-            .iter()
-            .map(|snapshot| snapshot.name.as_str())
-            .collect();
-        Err(
-            Error::request(format!("there is no snapshot `{named}`")).with_hint(
-                match known.as_slice() {
-                    [] => "the evidence holds no database dump".to_owned(),
-                    known => format!("snapshots are {}", known.join(", ")),
-                },
-            ),
-        )
+        let known = snapshots.iter().map(|snapshot| snapshot.name.as_str());
+        Err(crate::snapshots::unknown(named, known))
     }
 }
 

@@ -313,8 +313,8 @@ impl PlainDumps {
         if let Some(wanted) = snapshot {
             let known = found.snapshots();
             if !known.iter().any(|name| name == wanted) {
-                return Err(Error::request(format!("there is no snapshot `{wanted}`"))
-                    .with_hint(format!("snapshots are {}", known.join(", "))));
+                let known = known.iter().map(|name| &**name);
+                return Err(crate::snapshots::unknown(wanted, known));
             }
         }
         Ok(Some(found))

@@ -2,11 +2,21 @@
 
 use crate::info::date_of;
 use crate::zones::DatabaseZone;
-use crate::{InfoSchema, InfoSnapshotZone, InfoZoneChange};
+use crate::{Error, InfoSchema, InfoSnapshotZone, InfoZoneChange};
 use case::Snapshot;
 use chain::rollup::{SchemaTable, read_schema};
 use model::time::format_offset;
 use std::collections::BTreeSet;
+
+/// There is no snapshot of that name: says which there are.
+pub(crate) fn unknown<'n>(named: &str, known: impl Iterator<Item = &'n str>) -> Error {
+    let known: Vec<&str> = known.collect();
+    let hint = match known.as_slice() {
+        [] => "the evidence holds no database dump".to_owned(),
+        known => format!("snapshots are {}", known.join(", ")),
+    };
+    Error::request(format!("there is no snapshot `{named}`")).with_hint(hint)
+}
 
 /// Says what each schema of a snapshot is; those that nobody knows and that have no migrations are left out.
 pub(crate) fn schemas(snapshot: &Snapshot) -> Vec<InfoSchema> {

@@ -72,15 +72,9 @@ impl Evidence {
     pub(crate) fn rollup_snapshot(&self, named: Option<&str>) -> Result<Option<&Snapshot>, Error> {
         let manifest = self.manifest();
         if let Some(name) = named {
-            return match manifest.snapshot(name) {
-                Some(found) => Ok(Some(found)),
-                None => {
-                    let all = &manifest.snapshots;
-                    let known: Vec<&str> = all.iter().map(|s| s.name.as_str()).collect();
-                    Err(Error::request(format!("there is no snapshot `{name}`"))
-                        .with_hint(format!("snapshots are {}", known.join(", "))))
-                }
-            };
+            let all = manifest.snapshots.iter();
+            let unknown = || crate::snapshots::unknown(name, all.map(|of| of.name.as_str()));
+            return manifest.snapshot(name).map(Some).ok_or_else(unknown);
         }
         let only = |holds: &dyn Fn(&SnapshotTable) -> bool| {
             let mut all = manifest.snapshots.iter();
