@@ -1,5 +1,6 @@
 //! Programs that read logs as well, where somebody has installed them: `cargo install ag` (its program is called
-//! `agrind`), `apt-get install lnav`, and hl from github.com/pamburus (the `hl` of crates.io is another program).
+//! `agrind`), `apt-get install lnav`, and pamburus' hl, built from its sources (what `cargo install hl` fetches is
+//! another program).
 
 use std::path::Path;
 use std::process::{Command, Stdio};
