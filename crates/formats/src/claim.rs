@@ -261,16 +261,11 @@ impl Catalogue {
         let generic = tier == Tier::Generic;
         let breadth = |format: u16| self.breadth.get(usize::from(format)).copied().unwrap_or(0);
         let mut recognised = false;
-        let recognisers = if generic && !self.generic_text {
-            &[]
-        } else {
-            engine::recognisers(line)
-        };
-        for recogniser in recognisers {
-            if let Some(head) = recogniser(line) {
+        if !generic || self.generic_text {
+            engine::recognisers(line).ask(line, |head| {
                 recognised = true;
-                self.offer_text(line, &head, generic, &mut offer);
-            }
+                self.offer_text(line, head, generic, &mut offer);
+            });
         }
         if !recognised && scan.state == State::NoObject {
             for (format, head) in self.printed.claim(&self.compiled, line) {

@@ -89,6 +89,16 @@ pub(crate) fn month_day_clock(month: u8, day: u32, b: &[u8], at: usize) -> Optio
     Some((stamp, end))
 }
 
+/// Reads `Aug 14 17:31:02` with an English month and two digits at the start, as nearly all programs write
+/// it: what [`year_less_stamp`] makes of it.
+#[inline]
+pub(crate) fn english_stamp(line: &[u8]) -> Option<(Stamp, usize)> {
+    let [a, b, c, b' ', _, _, b' '] = *line.first_chunk()? else {
+        return None;
+    };
+    month_day_clock(english_month(&[a, b, c])?, digits(line, 4, 2)?, line, 7)
+}
+
 /// Reads `YYYY-MM-DD` followed by `separator` and a clock, then `Z` or an offset if one is there.
 #[inline]
 pub(crate) fn full_stamp(b: &[u8], at: usize) -> Option<(Stamp, usize)> {

@@ -8,8 +8,7 @@
 
 use super::tracing::{IN_PATH, is_level};
 use super::{Head, Shape};
-use crate::scan::full_stamp;
-use model::StampZone;
+use model::{Stamp, StampZone};
 
 /// The longest target.
 const TARGET_MAX: usize = 128;
@@ -25,11 +24,10 @@ fn path_end(line: &[u8], at: usize) -> Option<usize> {
 }
 
 /// `[stamp]`, then level and target in either form.
-pub(crate) fn recognise(line: &[u8]) -> Option<Head> {
+pub(crate) fn recognise(line: &[u8], stamp: Stamp, end: usize) -> Option<Head> {
     if line.get(11) != Some(&b'T') {
         return None;
     }
-    let (stamp, end) = full_stamp(line, 1)?;
     if stamp.zone == StampZone::None || !line[end..].starts_with(b"] ") {
         return None;
     }

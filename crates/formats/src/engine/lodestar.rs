@@ -15,7 +15,7 @@
 use super::{Head, Rules, Shape};
 use crate::lanes::{Blank, KeyByte, run_within};
 use crate::scan::{
-    digits, english_month, find, full_stamp, is_word, key_before, month_day_clock, near, trim_end,
+    digits, english_month, find, is_word, key_before, month_day_clock, near, trim_end,
 };
 use memchr::memchr;
 use model::{Field, FieldValue, Stamp, StampDate, StampZone};
@@ -81,14 +81,18 @@ fn slot_stamp(line: &[u8]) -> Option<(Stamp, usize)> {
 pub(crate) fn recognise(line: &[u8]) -> Option<Head> {
     let (stamp, end) = match line.first()? {
         b'E' => slot_stamp(line)?,
-        // Whole seconds, then the module: most others' dates are out here.
-        b'0'..=b'9' if line.get(10) == Some(&b' ') && matches!(line.get(19), Some(b' ' | b'[')) => {
-            full_stamp(line, 0)?
-        }
-        b'0'..=b'9' => return None,
         _ => month_stamp(line)?,
     };
-    let mut at = end;
+    after_stamp(line, stamp, end)
+}
+
+/// The same of a line with a full date: whole seconds, then the module.
+pub(crate) fn dated(line: &[u8], stamp: Stamp, end: usize) -> Option<Head> {
+    (end == 19).then(|| after_stamp(line, stamp, end)).flatten()
+}
+
+#[inline]
+fn after_stamp(line: &[u8], stamp: Stamp, mut at: usize) -> Option<Head> {
     let blanks = line[at..]
         .iter()
         .take(3)
@@ -375,6 +379,7 @@ pub(crate) fn split_segments<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scan::full_stamp;
 
     #[track_caller]
     fn check(line: &str, stamp: &str, component: &str, message: &str, fields: &[(&str, &str)]) {
@@ -382,7 +387,8 @@ mod tests {
         let mut plain = Vec::new();
         crate::scan::strip_colours(line.as_bytes(), &mut plain);
         let line = plain.as_slice();
-        let head = recognise(line).expect("a record");
+        let dated = full_stamp(line, 0).and_then(|(stamp, end)| dated(line, stamp, end));
+        let head = dated.or_else(|| recognise(line)).expect("a record");
         let mut seen = Vec::new();
         let segments = ["Synced".to_owned(), "Syncing".to_owned()];
         let rules = Rules {
@@ -517,7 +523,10 @@ mod tests {
             "Eph 1 6.007 []  info: x",
             "2021-05-17 13:59:26 [x] INFO x",
         ] {
-            assert!(recognise(line.as_bytes()).is_none(), "{line}");
+            let line = line.as_bytes();
+            let dated = full_stamp(line, 0).and_then(|(stamp, end)| dated(line, stamp, end));
+            let found = dated.or_else(|| recognise(line));
+            assert!(found.is_none(), "{}", line.escape_ascii());
         }
     }
 }

@@ -9,7 +9,7 @@
 //! file, at the end of the line; it becomes the field `throwable`, as log4j's JSON layouts name it.
 
 use super::{Head, Rules, Shape};
-use crate::scan::{clock, digits, full_stamp, is_word, trim_end};
+use crate::scan::{clock, digits, is_word, trim_end};
 use memchr::{memchr, memchr_iter};
 use model::{Field, FieldValue, Stamp, StampDate, StampZone};
 
@@ -49,24 +49,24 @@ fn level_at(line: &[u8], at: usize) -> Option<usize> {
     is_level(&line[at..end]).then_some(end)
 }
 
-/// A line of any of the three forms.
-#[inline]
-pub(crate) fn recognise(line: &[u8]) -> Option<Head> {
-    if line.get(2) == Some(&b':') {
-        let (nanos_of_day, fraction_digits, end) = clock(line, 0)?;
-        let mut stamp = Stamp {
-            date: StampDate::None,
-            nanos_of_day,
-            fraction_digits,
-            zone: StampZone::None,
-        };
-        let end = comma_fraction(line, end, &mut stamp);
-        return console(line, end, stamp).filter(|_| stamp.fraction_digits > 0);
-    }
-    if line.get(10) != Some(&b' ') {
+/// A line of the console whose date was dropped.
+pub(crate) fn dateless(line: &[u8]) -> Option<Head> {
+    if line.get(2) != Some(&b':') {
         return None;
     }
-    let (mut stamp, end) = full_stamp(line, 0)?;
+    let (nanos_of_day, fraction_digits, end) = clock(line, 0)?;
+    let mut stamp = Stamp {
+        date: StampDate::None,
+        nanos_of_day,
+        fraction_digits,
+        zone: StampZone::None,
+    };
+    let end = comma_fraction(line, end, &mut stamp);
+    console(line, end, stamp).filter(|_| stamp.fraction_digits > 0)
+}
+
+/// A line of any of the three forms, with its date.
+pub(crate) fn recognise(line: &[u8], mut stamp: Stamp, end: usize) -> Option<Head> {
     let end = comma_fraction(line, end, &mut stamp);
     if line.get(end) != Some(&b' ') || stamp.fraction_digits == 0 {
         return None;

@@ -12,7 +12,7 @@ use super::{Head, Rules, Shape};
 use crate::lanes::{KeyByte, run_within};
 use crate::scan::{KEY_MAX, digits, full_stamp, is_word, key_before, near, same_word, trim_end};
 use memchr::{memchr2, memrchr};
-use model::{Field, FieldValue};
+use model::{Field, FieldValue, Stamp};
 
 /// Whether a word is a level as the terminal shape prints it.
 #[inline]
@@ -73,10 +73,14 @@ const EMPTY: Head = Head {
     body: 0,
 };
 
-/// `[stamp] LEVEL …`; `at` is where the stamp begins (the bracket may be lost).
-#[inline]
+/// `[stamp] LEVEL …`; `at` is where the stamp begins.
 pub(crate) fn terminal(line: &[u8], at: usize) -> Option<Head> {
     let (stamp, end) = full_stamp(line, at)?;
+    bracketed(line, stamp, end)
+}
+
+/// The same from the end of the stamp on (the bracket before it may be lost).
+pub(crate) fn bracketed(line: &[u8], stamp: Stamp, end: usize) -> Option<Head> {
     if line.get(end) != Some(&b']') {
         return None;
     }

@@ -21,7 +21,7 @@ pub(crate) mod stamps;
 pub(crate) mod strptime;
 pub(crate) mod tracing;
 
-use crate::scan::same_word;
+use crate::scan::{english_stamp, full_stamp, same_word};
 use model::{Field, Stamp};
 
 /// Changes whenever an engine, the framing or the wrappers change what a record holds: part of the
@@ -270,20 +270,50 @@ impl Head {
 /// Looks at a line's beginning; says whether a record of the engine starts there.
 pub(crate) type Recogniser = fn(&[u8]) -> Option<Head>;
 
+/// The same of a line whose stamp is read already: the offset is the one behind it.
+pub(crate) type StampedRecogniser = fn(&[u8], Stamp, usize) -> Option<Head>;
+
+/// Who may recognise a line.
+pub(crate) enum Recognisers {
+    Bare(&'static [Recogniser]),
+    /// Several engines have such stamps: it is read once, and what stands behind it tells most of them apart.
+    Stamped(Stamp, usize, &'static [StampedRecogniser]),
+}
+
+impl Recognisers {
+    /// Calls `found` with each head that is recognised.
+    #[inline]
+    pub(crate) fn ask(self, line: &[u8], mut found: impl FnMut(&Head)) {
+        match self {
+            Recognisers::Bare(all) => all
+                .iter()
+                .filter_map(|recogniser| recogniser(line))
+                .for_each(|head| found(&head)),
+            Recognisers::Stamped(stamp, end, all) => all
+                .iter()
+                .filter_map(|recogniser| recogniser(line, stamp, end))
+                .for_each(|head| found(&head)),
+        }
+    }
+}
+
 /// Returns every recogniser that a line with this beginning may be for. All of them are asked: whose
 /// line it is follows from what the formats claim, never from the order here. JSON and logfmt have their
 /// own way (dialects look at what [`json::Scan`] found), and so have users' expressions ([`regex`]).
 #[inline]
-pub(crate) fn recognisers(line: &[u8]) -> &'static [Recogniser] {
+pub(crate) fn recognisers(line: &[u8]) -> Recognisers {
     let Some(first) = line.first() else {
-        return &[];
+        return Recognisers::Bare(&[]);
     };
-    match first {
-        b'[' => &[
-            |line| logrus::terminal(line, 1),
-            bracketed::recognise,
-            geth::bracketed,
-        ],
+    Recognisers::Bare(match first {
+        b'[' => match full_stamp(line, 1) {
+            Some((stamp, end)) if line.get(end) == Some(&b']') => {
+                let all: &[StampedRecogniser] = &[logrus::bracketed, bracketed::recognise];
+                return Recognisers::Stamped(stamp, end, all);
+            }
+            Some(_) => &[],
+            None => &[geth::bracketed],
+        },
         // A letter or two are lost in pasting: `ime="…`, `me="…`.
         b't' => &[
             logrus::quoted_line,
@@ -293,60 +323,71 @@ pub(crate) fn recognisers(line: &[u8]) -> &'static [Recogniser] {
         ],
         b'i' | b'm' => &[logrus::quoted_line, roughtime::recognise],
         b'l' => &[logrus::level_first, roughtime::recognise],
-        b'0'..=b'9' => after_digit(line),
-        b'A'..=b'Z' => after_capital(line),
+        b'0'..=b'9' => return after_digit(line),
+        b'A'..=b'Z' => return after_capital(line),
         b' ' => &[indented, slog::indented],
         b'p' | b'f' | b'g' => &[panics::go, roughtime::recognise],
         b'<' | b'n' => &[panics::node, roughtime::recognise],
         b'a'..=b'z' => &[roughtime::recognise],
         _ => &[],
-    }
+    })
 }
 
-/// The recognisers of lines that begin with a digit: of a date with dashes by what parts it from the clock.
+/// The recognisers of lines that begin with a digit: of a date with dashes by what parts it from the clock, and
+/// by what stands behind both.
 #[inline]
-fn after_digit(line: &[u8]) -> &'static [Recogniser] {
-    let dated = line.get(4) == Some(&b'-');
-    match line.get(10) {
-        Some(b'T') if dated => &[tracing::recognise, bracket_lost, nethermind::dated],
-        Some(b' ') if dated => &[
-            log4j::recognise,
-            bracket_lost,
-            nethermind::dated,
-            postgres::dated,
-            lodestar::recognise,
-        ],
-        _ => &[
-            log4j::recognise,
-            nethermind::year_less,
-            roughtime::recognise,
-        ],
+fn after_digit(line: &[u8]) -> Recognisers {
+    let parted = line.get(10);
+    if line.get(4) != Some(&b'-') || !matches!(parted, Some(b'T' | b' ')) {
+        return Recognisers::Bare(&[log4j::dateless, nethermind::year_less, roughtime::recognise]);
     }
+    let Some((stamp, end)) = full_stamp(line, 0) else {
+        return Recognisers::Bare(&[]);
+    };
+    let all: &[StampedRecogniser] = match (line.get(end), parted) {
+        (Some(b']'), _) => &[bracket_lost],
+        (Some(b'|'), _) => &[nethermind::dated],
+        (_, Some(b'T')) => &[tracing::recognise],
+        (Some(b' '), _) => &[log4j::recognise, postgres::dated, lodestar::dated],
+        (Some(b','), _) => &[log4j::recognise],
+        (Some(b'['), _) => &[lodestar::dated],
+        _ => &[],
+    };
+    Recognisers::Stamped(stamp, end, all)
 }
 
 /// The recognisers of lines that begin with a capital. A month, a level before a bracket or a date can be nothing
 /// of the many others, who have words there.
 #[inline]
-fn after_capital(line: &[u8]) -> &'static [Recogniser] {
-    match line {
+fn after_capital(line: &[u8]) -> Recognisers {
+    Recognisers::Bare(match line {
         // `Aug 14 …`
-        [_, _, _, b' ', b'0'..=b'3', b'0'..=b'9', b' ', ..] => {
-            return &[slog::recognise, tracing::year_less];
-        }
+        [_, _, _, b' ', b'0'..=b'3', b'0'..=b'9', b' ', ..] => match english_stamp(line) {
+            Some((stamp, end)) => {
+                let all: &[StampedRecogniser] = &[slog::dated, tracing::year_less];
+                return Recognisers::Stamped(stamp, end, all);
+            }
+            None => &[tracing::foreign],
+        },
         // `Jun-19 09:14:30.001[module] …`
         [_, _, _, b'-', b'0'..=b'3', b'0'..=b'9', b' ', ..] => {
-            return &[lodestar::recognise, roughtime::recognise];
+            &[lodestar::recognise, roughtime::recognise]
         }
         // `INF 2023-09-15 …`
-        [_, _, _, b' ', b'0'..=b'9', _, _, _, b'-', ..] => return &[chronicles::recognise],
+        [_, _, _, b' ', b'0'..=b'9', _, _, _, b'-', ..] => &[chronicles::recognise],
         // `INFO [08-14|…`, `ERROR[08-14|…`, `INFO[08-14|…`
-        [_, _, _, _, b'[', ..] | [_, _, _, _, _, b'[', ..] => return &[geth::terminal],
-        _ => {}
-    }
-    match line[0] {
+        [_, _, _, _, b'[', ..] | [_, _, _, _, _, b'[', ..] => &[geth::terminal],
+        _ => after_word(line[0]),
+    })
+}
+
+/// The recognisers of lines that begin with a word, by its first letter.
+#[inline]
+fn after_word(first: u8) -> &'static [Recogniser] {
+    match first {
         b'E' | b'F' | b'U' => &[
             slog::recognise,
-            tracing::year_less,
+            tracing::foreign,
             logrus::stampless,
             geth::terminal,
             postgres::bare,
@@ -358,7 +399,7 @@ fn after_capital(line: &[u8]) -> &'static [Recogniser] {
         ],
         b'T' | b'S' => &[
             slog::recognise,
-            tracing::year_less,
+            tracing::foreign,
             logrus::stampless,
             geth::terminal,
             postgres::bare,
@@ -367,7 +408,7 @@ fn after_capital(line: &[u8]) -> &'static [Recogniser] {
         ],
         _ => &[
             slog::recognise,
-            tracing::year_less,
+            tracing::foreign,
             logrus::stampless,
             geth::terminal,
             postgres::bare,
@@ -377,12 +418,10 @@ fn after_capital(line: &[u8]) -> &'static [Recogniser] {
 }
 
 /// `2020-08-14 17:31:02]  WARN …`: the opening bracket is lost, the closing one must be there.
-fn bracket_lost(line: &[u8]) -> Option<Head> {
-    // A stamp has no blank behind its seconds.
-    let after = line.get(19..line.len().min(36))?;
-    let end = after.iter().position(|c| matches!(c, b']' | b' '))?;
-    (after[end] == b']')
-        .then(|| logrus::terminal(line, 0))
+fn bracket_lost(line: &[u8], stamp: Stamp, end: usize) -> Option<Head> {
+    // No program writes a longer fraction.
+    (end < 36)
+        .then(|| logrus::bracketed(line, stamp, end))
         .flatten()
 }
 

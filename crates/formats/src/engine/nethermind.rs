@@ -10,9 +10,9 @@
 
 use super::log4j::is_level;
 use super::{Head, Shape};
-use crate::scan::{full_stamp, month_day_clock, month_name, trim_end};
+use crate::scan::{month_day_clock, month_name, trim_end};
 use memchr::memchr;
-use model::{Field, FieldValue, StampDate};
+use model::{Field, FieldValue, Stamp, StampDate};
 
 const EMPTY: Head = Head {
     shape: Shape::Nethermind,
@@ -39,11 +39,7 @@ fn part(line: &[u8], at: usize) -> Option<(&[u8], usize)> {
 }
 
 /// `2023-09-18 03:50:19.0595|…`.
-pub(crate) fn dated(line: &[u8]) -> Option<Head> {
-    if line.get(24) != Some(&b'|') {
-        return None;
-    }
-    let (stamp, end) = full_stamp(line, 0)?;
+pub(crate) fn dated(line: &[u8], stamp: Stamp, end: usize) -> Option<Head> {
     if end != 24 || stamp.fraction_digits != 4 {
         return None;
     }

@@ -9,7 +9,7 @@
 //! * csvlog: the fixed columns of the documentation, quotes doubled, line feeds inside quotes.
 
 use super::{Head, Rules, Shape};
-use crate::scan::{full_stamp, is_word, near, near2, trim_end};
+use crate::scan::{is_word, near, near2, trim_end};
 use memchr::{memchr, memchr2};
 use model::{Field, FieldValue, Stamp, StampZone};
 
@@ -81,16 +81,19 @@ fn severity(line: &[u8], from: usize) -> Option<(usize, usize)> {
     None
 }
 
-/// The time and its zone; the offset after them.
-fn stamp(line: &[u8]) -> Option<(Stamp, usize)> {
+/// The time with the zone behind it; the offset after both.
+#[inline]
+fn zoned(line: &[u8], mut stamp: Stamp, end: usize) -> Option<(Stamp, usize)> {
     // A blank and a zone follow seconds or milliseconds: most others' lines are out here.
-    let end = if line.get(19) == Some(&b'.') { 23 } else { 19 };
+    if !matches!(end, 19 | 23) || stamp.zone != StampZone::None {
+        return None;
+    }
     let zone = line.get(end + 1..end + 4)?;
     let may_be_zone = match zone[0] {
         b'+' | b'-' => zone[1..].iter().all(u8::is_ascii_digit),
         _ => zone.iter().all(u8::is_ascii_uppercase),
     };
-    if line[10] != b' ' || line[end] != b' ' || !may_be_zone {
+    if line[end] != b' ' || !may_be_zone {
         return None;
     }
     // Programs of all kinds have their level there.
@@ -101,11 +104,7 @@ fn stamp(line: &[u8]) -> Option<(Stamp, usize)> {
     ) {
         return None;
     }
-    let (mut stamp, at) = full_stamp(line, 0)?;
-    if stamp.zone != StampZone::None || line.get(at) != Some(&b' ') {
-        return None;
-    }
-    let zone = &line[at + 1..line.len().min(at + 8)];
+    let zone = &line[end + 1..line.len().min(end + 8)];
     let length = match zone.first()? {
         b'+' | b'-' => {
             let digits = zone[1..]
@@ -123,7 +122,7 @@ fn stamp(line: &[u8]) -> Option<(Stamp, usize)> {
         offset @ [b'+' | b'-', ..] => StampZone::Offset(offset_seconds(offset)?),
         _ => StampZone::None,
     };
-    Some((stamp, at + 1 + length))
+    Some((stamp, end + 1 + length))
 }
 
 /// `+03`, `-0330`, `+05:30`.
@@ -146,8 +145,8 @@ fn offset_seconds(text: &[u8]) -> Option<i32> {
 }
 
 /// `2023-09-18 03:50:19.059 UTC …`.
-pub(crate) fn dated(line: &[u8]) -> Option<Head> {
-    let (stamp, at) = stamp(line)?;
+pub(crate) fn dated(line: &[u8], stamp: Stamp, end: usize) -> Option<Head> {
+    let (stamp, at) = zoned(line, stamp, end)?;
     let mut head = Head {
         stamp: Some(stamp),
         ..EMPTY
@@ -444,6 +443,7 @@ pub(crate) fn csv_body<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scan::full_stamp;
 
     #[test]
     fn a_zone_is_no_level() {
@@ -454,7 +454,10 @@ mod tests {
             ("2023-09-18 03:50:19.059 INFO  - LOG:  text", false),
             ("2023-09-18 03:50:19.059 WARN [x] ERROR:  text", false),
         ] {
-            assert_eq!(dated(line.as_bytes()).is_some(), is_ours, "{line}");
+            let line = line.as_bytes();
+            let (stamp, end) = full_stamp(line, 0).unwrap();
+            let found = dated(line, stamp, end).is_some();
+            assert_eq!(found, is_ours, "{}", line.escape_ascii());
         }
     }
 }

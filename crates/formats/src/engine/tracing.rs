@@ -6,10 +6,7 @@
 
 use super::{Head, Shape};
 use crate::lanes::{LowerPath, run};
-use crate::scan::{
-    digits, english_month, full_stamp, is_word, key_before, month_day_clock, near, near2, trim_end,
-    year_less_stamp,
-};
+use crate::scan::{is_word, key_before, near, near2, trim_end, year_less_stamp};
 use memchr::memchr3;
 use model::{Field, FieldValue, Stamp, StampZone};
 
@@ -116,34 +113,26 @@ fn after_stamp(line: &[u8], mut at: usize, stamp: Stamp) -> Option<Head> {
     })
 }
 
-/// A line with a full RFC 3339 stamp.
-pub(crate) fn recognise(line: &[u8]) -> Option<Head> {
-    if line.get(10) != Some(&b'T') {
-        return None;
-    }
-    let (stamp, end) = full_stamp(line, 0)?;
+/// A line whose stamp is a full one of RFC 3339.
+pub(crate) fn recognise(line: &[u8], stamp: Stamp, end: usize) -> Option<Head> {
     if stamp.zone == StampZone::None {
         return None;
     }
     after_stamp(line, end, stamp)
 }
 
-/// What [`year_less_stamp`] makes of an English month and two digits, as nearly all are.
-#[inline]
-fn english_stamp(line: &[u8]) -> Option<(Stamp, usize)> {
-    let [a, b, c, b' ', _, _, b' '] = *line.first_chunk()? else {
-        return None;
-    };
-    month_day_clock(english_month(&[a, b, c])?, digits(line, 4, 2)?, line, 7)
-}
-
 /// A line whose stamp has no year but a fraction.
-pub(crate) fn year_less(line: &[u8]) -> Option<Head> {
-    let (stamp, end) = english_stamp(line).or_else(|| year_less_stamp(line))?;
+pub(crate) fn year_less(line: &[u8], stamp: Stamp, end: usize) -> Option<Head> {
     if stamp.fraction_digits == 0 {
         return None;
     }
     after_stamp(line, end, stamp)
+}
+
+/// The same where the month may be of any language, the day of one digit.
+pub(crate) fn foreign(line: &[u8]) -> Option<Head> {
+    let (stamp, end) = year_less_stamp(line)?;
+    year_less(line, stamp, end)
 }
 
 /// Splits `message key=value …`: fields stand at the end, bare values hold blanks only inside
