@@ -5,9 +5,10 @@ use crate::definition::{self, Definition, DefinitionError, Sample};
 use crate::document::Document;
 use crate::engine::json::{Dialect, Keys, Scan, Syntax};
 use crate::engine::{ENGINE_VERSION, Engine, Head, Rules, logrus};
-use crate::meaning::{MessageSpec, NO_CAPTURES};
+use crate::lanes::up_to_eight;
+use crate::meaning::MessageSpec;
 use crate::parser::Parser;
-use crate::pattern::Captures;
+use crate::pattern::{Captures, NO_CAPTURES};
 use crate::printed::Printed;
 use crate::scan::first_word;
 use crate::targets::{Beginnings, Targets};
@@ -34,10 +35,7 @@ impl Hasher for MessageHasher {
             let word = u64::from_le_bytes(chunk.try_into().expect("eight bytes"));
             hash = (hash.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
         }
-        let mut last = bytes.len() as u64;
-        for byte in chunks.remainder() {
-            last = (last << 8) | u64::from(*byte);
-        }
+        let last = up_to_eight(chunks.remainder()) ^ (bytes.len() as u64) << 56;
         self.0 = (hash.rotate_left(5) ^ last).wrapping_mul(0x517c_c1b7_2722_0a95);
     }
 
@@ -172,23 +170,26 @@ impl Compiled {
         })
     }
 
-    /// Finds what the catalogue says about a message.
+    /// Whether the catalogue says anything about a message.
+    pub(crate) fn knows(&self, message: &[u8]) -> bool {
+        self.message(message, &mut { NO_CAPTURES }).is_some()
+    }
+
+    /// Finds what the catalogue says about a message; `captures` become what a pattern's holes took.
     #[inline]
-    pub(crate) fn message(&self, message: &[u8]) -> Option<(&MessageSpec, Captures)> {
+    pub(crate) fn message(&self, message: &[u8], captures: &mut Captures) -> Option<&MessageSpec> {
         let print = print(message);
         if self.exact_prints[print / 64] & 1 << (print % 64) != 0
             && let Some(index) = self.exact.get(message)
         {
-            return Some((&self.definition.messages[*index as usize], NO_CAPTURES));
+            return Some(&self.definition.messages[*index as usize]);
         }
         let words = self.by_word.get(first_word(message));
         for index in words.into_iter().flatten().chain(&self.anywhere) {
             let spec = &self.definition.messages[*index as usize];
             let pattern = spec.pattern.as_ref().expect("only patterns are indexed so");
-            if pattern.may_match(message)
-                && let Some(captures) = pattern.matches(message)
-            {
-                return Some((spec, captures));
+            if pattern.may_match(message) && pattern.matches(message, captures) {
+                return Some(spec);
             }
         }
         None

@@ -185,9 +185,7 @@ impl Compiled {
         self.claims_target(head, line)
             && (head.component.0 < head.component.1
                 || self.definition.targets.is_empty()
-                || self
-                    .message(tracing::likely_message(line, head.body as usize))
-                    .is_some())
+                || self.knows(tracing::likely_message(line, head.body as usize)))
     }
 
     /// By what right the format claims an object of one of its dialects: programs that share layouts with
@@ -202,7 +200,7 @@ impl Compiled {
             return Some(Right::Logger);
         }
         let message = found.message(line, scan).unwrap_or_default();
-        self.message(trim_end(message)).map(|_| Right::Message)
+        self.knows(trim_end(message)).then_some(Right::Message)
     }
 
     /// Whether the format, one of those that share log4j's file form, knows the message of the line.
@@ -210,9 +208,7 @@ impl Compiled {
         let definition = &self.definition;
         matches!(head.shape, Shape::Log4jFile | Shape::Log4jStatus)
             && !(definition.threads.is_empty() && definition.loggers.is_empty())
-            && self
-                .message(trim_end(&line[head.body as usize..]))
-                .is_some()
+            && self.knows(trim_end(&line[head.body as usize..]))
     }
 
     fn claims_target(&self, head: &Head, line: &[u8]) -> bool {

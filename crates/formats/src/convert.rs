@@ -1,6 +1,8 @@
 //! Conversions from printed text to numbers with a unit.
 
-use crate::lanes::leading_digits;
+use crate::lanes::{
+    Class, Digit, Lane, OfNumber, Truths, leading_digits, position, run, short_number,
+};
 use crate::scan::near;
 use model::ObsValue;
 
@@ -104,6 +106,7 @@ pub(crate) const NAMES: &[(&str, Convert)] = &[
 
 impl Convert {
     /// Converts; `None` if the text is not what the conversion reads.
+    #[inline]
     pub(crate) fn apply<'a>(self, text: &'a [u8]) -> Option<ObsValue<'a>> {
         // Most often there is nothing to trim, which two bytes tell.
         let is_blank = |c: Option<&u8>| c.is_none_or(|c| *c <= b' ');
@@ -113,6 +116,14 @@ impl Convert {
         };
         match self {
             Convert::Int => int(trimmed).map(ObsValue::I64),
+            Convert::Text => (!trimmed.is_empty()).then_some(ObsValue::Text(trimmed)),
+            _ => self.apply_other(trimmed),
+        }
+    }
+
+    fn apply_other(self, trimmed: &[u8]) -> Option<ObsValue<'_>> {
+        match self {
+            Convert::Int | Convert::Text => self.apply(trimmed),
             Convert::Grouped => grouped(trimmed).map(ObsValue::I64),
             Convert::Float => float(trimmed).map(ObsValue::F64),
             Convert::Bool => match trimmed {
@@ -120,7 +131,6 @@ impl Convert {
                 b"false" => Some(ObsValue::Bool(false)),
                 _ => None,
             },
-            Convert::Text => (!trimmed.is_empty()).then_some(ObsValue::Text(trimmed)),
             Convert::GoDuration => go_duration_s(trimmed).map(ObsValue::F64),
             Convert::GoDurationTurned => {
                 go_duration_s(trimmed).map(|seconds| ObsValue::F64(0.0 - seconds))
@@ -168,11 +178,10 @@ impl Convert {
                     .map_or(0, |at| at + 1);
                 int(&trimmed[start..end]).map(ObsValue::I64)
             }
-            Convert::FirstWord => trimmed
-                .split(|c| matches!(c, b' ' | b',' | b'\n'))
-                .next()
-                .filter(|first| !first.is_empty())
-                .map(ObsValue::Text),
+            Convert::FirstWord => {
+                let ends = |lane: Lane| lane.is(b' ').or(lane.is(b',')).or(lane.is(b'\n'));
+                text_before(trimmed, ends)
+            }
             Convert::CommaCount => (!trimmed.is_empty())
                 .then(|| ObsValue::I64(memchr::memchr_iter(b',', trimmed).count() as i64 + 1)),
             Convert::BeforeColon => memchr::memrchr(b':', trimmed)
@@ -188,28 +197,37 @@ impl Convert {
                 .and_then(|id| int(id.number))
                 .map(ObsValue::I64),
             Convert::FirstInt => {
-                let start = trimmed.iter().position(u8::is_ascii_digit)?;
-                let digits = &trimmed[start..];
-                let length = digits.iter().take_while(|c| c.is_ascii_digit()).count();
-                int(&digits[..length]).map(ObsValue::I64)
+                let digits = &trimmed[position(trimmed, Digit::truths)?..];
+                int(&digits[..run::<Digit>(digits)]).map(ObsValue::I64)
             }
-            Convert::FirstFloat => {
-                let is_part = |c: &u8| c.is_ascii_digit() || matches!(c, b'.' | b'-');
-                let length = trimmed.iter().take_while(|c| is_part(c)).count();
-                float(&trimmed[..length]).map(ObsValue::F64)
+            Convert::FirstFloat => float(&trimmed[..run::<OfNumber>(trimmed)]).map(ObsValue::F64),
+            Convert::Token => {
+                // The square bracket and the brace differ in the bit that makes letters lower.
+                let close = |lane: Lane| lane.is(b')').or(lane.lowered().is(b'}'));
+                let ends = |lane: Lane| lane.is(b' ').or(lane.is(b',')).or(lane.is(b'\n'));
+                text_before(trimmed, |lane| close(lane).or(ends(lane)))
             }
-            Convert::Token => trimmed
-                .split(|c| matches!(c, b' ' | b',' | b')' | b']' | b'}' | b'\n'))
-                .next()
-                .filter(|word| !word.is_empty())
-                .map(ObsValue::Text),
             Convert::MillisToSeconds => float(trimmed).map(|ms| ObsValue::F64(ms / 1e3)),
         }
     }
 }
 
+/// The text before the first of some bytes, if there is any.
+fn text_before(text: &[u8], ends: impl Fn(Lane) -> Truths) -> Option<ObsValue<'_>> {
+    let end = position(text, ends).unwrap_or(text.len());
+    (end > 0).then(|| ObsValue::Text(&text[..end]))
+}
+
 /// Reads a whole number; `None` on overflow, so that 18446744073709551615 (not included) is null.
+#[inline]
 pub(crate) fn int(text: &[u8]) -> Option<i64> {
+    match short_number(text) {
+        Some(number) => Some(number as i64),
+        None => long_int(text),
+    }
+}
+
+fn long_int(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text.first()? {
         b'-' => (true, &text[1..]),
         b'+' => (false, &text[1..]),

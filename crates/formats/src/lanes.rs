@@ -160,6 +160,16 @@ impl Class for LowerPath {
     }
 }
 
+/// Capitals.
+pub(crate) struct Capital;
+
+impl Class for Capital {
+    #[inline(always)]
+    fn truths(lane: Lane) -> Truths {
+        lane.within(b'A', b'Z')
+    }
+}
+
 /// Digits.
 pub(crate) struct Digit;
 
@@ -167,6 +177,28 @@ impl Class for Digit {
     #[inline(always)]
     fn truths(lane: Lane) -> Truths {
         lane.within(b'0', b'9')
+    }
+}
+
+/// Digits, dots and dashes.
+pub(crate) struct OfNumber;
+
+impl Class for OfNumber {
+    #[inline(always)]
+    fn truths(lane: Lane) -> Truths {
+        lane.within(b'-', b'.').or(lane.within(b'0', b'9'))
+    }
+}
+
+/// Bytes of a name with dashes in lower case: letters, digits, `_`, `-`, `/`.
+pub(crate) struct LowerSlug;
+
+impl Class for LowerSlug {
+    #[inline(always)]
+    fn truths(lane: Lane) -> Truths {
+        // The slash stands before the digits.
+        let letters = lane.within(b'a', b'z').or(lane.within(b'/', b'9'));
+        letters.or(lane.is(b'_')).or(lane.is(b'-'))
     }
 }
 
@@ -262,6 +294,19 @@ pub(crate) fn position(text: &[u8], wanted: impl Fn(Lane) -> Truths) -> Option<u
     None
 }
 
+/// Which of 64 bytes are this one.
+#[inline(always)]
+pub(crate) fn among_64(byte: u8, text: &[u8; 4 * WIDTH]) -> u64 {
+    let lane = |at: usize| Lane::of(&text[at * WIDTH..]).is(byte);
+    let [a, b, c, d] = [lane(0), lane(1), lane(2), lane(3)];
+    // Nothing is found most often, which one look at all four tells.
+    if a.or(b).or(c.or(d)).marks() == 0 {
+        return 0;
+    }
+    let marks = |truths: Truths, at: usize| u64::from(truths.marks()) << (at * WIDTH);
+    marks(a, 0) | marks(b, 1) | marks(c, 2) | marks(d, 3)
+}
+
 /// A byte of every lane of a word.
 const LOW: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = LOW << 7;
@@ -292,6 +337,19 @@ pub(crate) fn leading_digits(text: &[u8]) -> (u64, usize) {
     // Shifted up, so that zeros stand before them.
     let placed = digits.checked_shl(64 - 8 * count).unwrap_or(0);
     (number_of(placed), count as usize)
+}
+
+/// Reads one to eight digits that are all of a text.
+#[inline(always)]
+pub(crate) fn short_number(text: &[u8]) -> Option<u64> {
+    if !(1..=8).contains(&text.len()) {
+        return None;
+    }
+    // Shifted up, so that zeros stand before them.
+    let unused = 8 * (8 - text.len()) as u32;
+    let digits = (up_to_eight(text) ^ (LOW * b'0' as u64)) << unused;
+    let others = (digits.wrapping_add(LOW * 0x76) | digits) & HIGH;
+    (others == 0).then(|| number_of(digits))
 }
 
 /// Reads what looks like `pattern`, in which `0` stands for any digit: the number of every two bytes that begin at
@@ -337,6 +395,9 @@ mod tests {
         check::<PairKey>(|c| crate::scan::is_key_byte(c) || c == b'@');
         check::<LowerName>(|c| lower(c) || c == b'_');
         check::<LowerPath>(|c| lower(c) || c == b'_' || c == b':');
+        check::<LowerSlug>(|c| lower(c) || b"_-/".contains(&c));
+        check::<Capital>(|c| c.is_ascii_uppercase());
+        check::<OfNumber>(|c| c.is_ascii_digit() || b".-".contains(&c));
         check::<Digit>(|c| c.is_ascii_digit());
         check::<Padding>(|c| c == b' ' || c == b'\t');
         check::<Blank>(|c| c == b' ');
@@ -356,6 +417,18 @@ mod tests {
             ("9\u{ba}", (9, 1)),
         ] {
             assert_eq!(leading_digits(text.as_bytes()), number, "{text}");
+        }
+        for (text, number) in [
+            ("", None),
+            ("7", Some(7)),
+            ("007", Some(7)),
+            ("12345678", Some(12_345_678)),
+            ("123456789", None),
+            ("12:", None),
+            ("/2", None),
+            ("1\u{ba}", None),
+        ] {
+            assert_eq!(short_number(text.as_bytes()), number, "{text}");
         }
         let clock = |text: &[u8; 8]| {
             let pairs = pairs_like(b"00:00:00", text)?;

@@ -6,6 +6,7 @@ use crate::document::{RowKind, Rows, Source};
 use crate::engine::Head;
 use crate::engine::json::{self, Scan, State};
 use crate::scan::{has_colours, strip_colours};
+use crate::words::far;
 use crate::wrapper::{self, MAX_LAYERS, Peeled, Place, Way, object, peel};
 use memchr::memchr;
 
@@ -95,7 +96,7 @@ impl Line {
             self.class = Some(self.read_row(catalogue, block, rows, start, way));
             return;
         }
-        let feed = memchr(b'\n', &block[start..]);
+        let feed = far(b'\n', &block[start..]);
         let mut end = feed.map_or(block.len(), |feed| start + feed);
         self.next = feed.map_or(block.len(), |feed| start + feed + 1);
         if block[start] == 0 {

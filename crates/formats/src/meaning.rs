@@ -1,7 +1,7 @@
 //! What a message means: from the catalogue's words to observations and clues.
 
 use crate::convert::{self, Convert};
-use crate::pattern::{Captures, MAX_HOLES, Pattern};
+use crate::pattern::{Captures, NO_CAPTURES, Pattern};
 use crate::scan::same_word;
 use crate::words::tag;
 use model::{Clue, ColumnType, Field, ObsValue, Observation, Stamp, StampDate, time};
@@ -214,16 +214,31 @@ impl ValueSpec {
         )
     }
 
+    /// The value, if the record has it: most are fields or what a hole took.
+    #[inline]
     fn get<'a>(&'a self, told: &Told<'_, 'a>) -> Option<ObsValue<'a>> {
-        let number = |spec: &'a ValueSpec| match spec.get(told)? {
-            ObsValue::I64(number) => Some(number),
-            _ => None,
-        };
         match &self.source {
             Source::Field(keys) => {
                 let field = keys.iter().find_map(|key| told.field(key))?;
                 self.convert.apply(field.value.bytes())
             }
+            Source::Capture(hole) => {
+                let (from, to) = *told.captures.get(*hole)?;
+                self.convert
+                    .apply(told.captured.get(from as usize..to as usize)?)
+            }
+            Source::Text(text) => Some(ObsValue::Text(text.as_bytes())),
+            _ => self.get_other(told),
+        }
+    }
+
+    fn get_other<'a>(&'a self, told: &Told<'_, 'a>) -> Option<ObsValue<'a>> {
+        let number = |spec: &'a ValueSpec| match spec.get(told)? {
+            ObsValue::I64(number) => Some(number),
+            _ => None,
+        };
+        match &self.source {
+            Source::Field(_) | Source::Capture(_) | Source::Text(_) => self.get(told),
             Source::Inside(key, label) => {
                 let field = told.field(key)?;
                 let text = field.value.bytes();
@@ -234,18 +249,12 @@ impl ValueSpec {
                     .unwrap_or(rest.len());
                 self.convert.apply(&rest[..end])
             }
-            Source::Capture(hole) => {
-                let (from, to) = *told.captures.get(*hole)?;
-                self.convert
-                    .apply(told.captured.get(from as usize..to as usize)?)
-            }
             Source::MessageCapture(hole) => {
                 let (from, to) = *told.outer.get(*hole)?;
                 self.convert
                     .apply(told.message.get(from as usize..to as usize)?)
             }
             Source::Message => self.convert.apply(told.message),
-            Source::Text(text) => Some(ObsValue::Text(text.as_bytes())),
             Source::I64(value) => Some(ObsValue::I64(*value)),
             Source::F64(value) => Some(ObsValue::F64(*value)),
             Source::Bool(value) => Some(ObsValue::Bool(*value)),
@@ -352,34 +361,41 @@ impl MessageSpec {
     pub(crate) fn is(&self, text: &[u8]) -> bool {
         match (&self.text, &self.pattern) {
             (Some(own), _) => own.as_bytes() == text,
-            (_, Some(pattern)) => pattern.matches(text).is_some(),
+            (_, Some(pattern)) => pattern.matches(text, &mut { NO_CAPTURES }),
             _ => false,
         }
     }
 }
 
 /// What a record said, as far as meaning needs it.
+#[derive(Clone, Copy)]
 pub(crate) struct Told<'t, 'a> {
     pub(crate) stamp: Option<Stamp>,
     pub(crate) message: &'a [u8],
     pub(crate) fields: &'t [Field<'a>],
     /// The [`tag`] of each field's key.
     pub(crate) tags: &'t [u64],
-    pub(crate) captures: Captures,
+    pub(crate) captures: &'t Captures,
     /// The text that `captures` are ranges of.
     pub(crate) captured: &'a [u8],
     /// What the message's holes took, where a field's pattern matched.
-    pub(crate) outer: Captures,
+    pub(crate) outer: &'t Captures,
 }
 
 impl<'a> Told<'_, 'a> {
     #[inline]
     fn field(&self, name: &Name) -> Option<&Field<'a>> {
-        let mut fields = self.tags.iter().zip(self.fields);
-        let is = |field: &Field<'_>| same_word(field.key, &name.text);
-        fields
-            .find(|(tag, field)| **tag == name.tag && is(field))
-            .map(|(_, field)| field)
+        let mut from = 0;
+        loop {
+            let rest = self.tags.get(from..)?;
+            let place = from + rest.iter().position(|tag| *tag == name.tag)?;
+            let field = self.fields.get(place)?;
+            // Short words are what their tags say.
+            if name.text.len() < 8 || same_word(field.key, &name.text) {
+                return Some(field);
+            }
+            from = place + 1;
+        }
     }
 }
 
@@ -496,7 +512,7 @@ impl<'a> Meaning<'a> {
     }
 
     /// Reads what `spec` says the record means; returns the kind where a field makes it another.
-    pub(crate) fn read(&mut self, spec: &'a MessageSpec, told: &mut Told<'_, 'a>) -> &'a str {
+    pub(crate) fn read(&mut self, spec: &'a MessageSpec, told: &Told<'_, 'a>) -> &'a str {
         let case = self.first_that_fits(&spec.when, told);
         if case.is_none_or(|case| case.also) {
             self.observe(&spec.observe, told);
@@ -507,26 +523,34 @@ impl<'a> Meaning<'a> {
     }
 
     /// Reads what the first case says whose field matches.
+    #[inline]
     pub(crate) fn first_that_fits(
         &mut self,
         cases: &'a [WhenSpec],
-        told: &mut Told<'_, 'a>,
+        told: &Told<'_, 'a>,
     ) -> Option<&'a WhenSpec> {
+        if cases.is_empty() {
+            return None;
+        }
+        let mut captures = NO_CAPTURES;
         for case in cases {
             let Some(field) = told.field(&case.field) else {
                 continue;
             };
             let text = field.value.bytes();
-            let captures = match &case.pattern {
-                Some(pattern) => pattern.find(text),
-                None => Some(NO_CAPTURES),
+            let fits = match &case.pattern {
+                Some(pattern) => pattern.find(text, &mut captures),
+                None => true,
             };
-            if let Some(captures) = captures {
-                told.outer = told.captures;
-                (told.captures, told.captured) = (captures, text);
-                self.observe(&case.observe, told);
-                self.clues(&case.clues, told);
-                (told.captures, told.captured) = (told.outer, told.message);
+            if fits {
+                let inner = Told {
+                    captures: &captures,
+                    captured: text,
+                    outer: told.captures,
+                    ..*told
+                };
+                self.observe(&case.observe, &inner);
+                self.clues(&case.clues, &inner);
                 return Some(case);
             }
         }
@@ -587,9 +611,6 @@ fn may_be_bent(stamp: Option<Stamp>) -> bool {
         _ => true,
     }
 }
-
-/// No captures: for messages that are matched as exact text.
-pub(crate) const NO_CAPTURES: Captures = [(0, 0); MAX_HOLES];
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,8 @@ use crate::engine::json::{self, Scan, State};
 use crate::engine::{self, Head, Rules, Shape};
 use crate::framing::{Run, RunLine, goes_on};
 use crate::line::{Class, Line};
-use crate::meaning::{Meaning, NO_CAPTURES, Told};
+use crate::meaning::{Meaning, MessageSpec, Told};
+use crate::pattern::NO_CAPTURES;
 use crate::words::tag;
 use crate::wrapper::{MAX_FACTS, MAX_LAYERS, Way};
 use memchr::{memchr, memrchr};
@@ -214,7 +215,7 @@ impl<'c> Parser<'c> {
                     self.too_long = false;
                     // What was read as following a weakly wrapped line is read again for itself.
                     let follows = self.here.peeled.is_weak();
-                    (position, line) = self.record(source, line, head, format, sink)?;
+                    (position, line) = self.record(source, line, &head, format, sink)?;
                     // The line after the record was looked at already.
                     let starts = matches!(self.ahead.class, Some(Class::Start(..)));
                     if position < block.len() && self.ahead.start == position && starts && !follows
@@ -275,7 +276,7 @@ impl<'c> Parser<'c> {
         &mut self,
         source: Source<'_>,
         line: u64,
-        head: Head,
+        head: &Head,
         format: u16,
         sink: &mut S,
     ) -> Result<(usize, u64), S::Error> {
@@ -288,7 +289,7 @@ impl<'c> Parser<'c> {
             self.read_ahead(source, next, way);
         }
         let goes_on =
-            next < source.end() && (!self.ahead.is_boundary() || self.goes_on(source.block, &head));
+            next < source.end() && (!self.ahead.is_boundary() || self.goes_on(source.block, head));
         // What follows is looked at for itself then, unless it is too long for anything.
         let alone = head.shape.stands_alone()
             && goes_on
@@ -342,7 +343,7 @@ impl<'c> Parser<'c> {
         &mut self,
         source: Source<'_>,
         line: u64,
-        head: Head,
+        head: &Head,
         format: u16,
         sink: &mut S,
     ) -> Result<(usize, u64), S::Error> {
@@ -355,13 +356,13 @@ impl<'c> Parser<'c> {
             after = chunk.next;
             chunks += 1;
         }
-        let limited = self.gather(source, after, &head);
+        let limited = self.gather(source, after, head);
         self.joined.clear();
         let first = self.here.peeled.text.of(block, &self.here.decoded);
         self.joined.extend_from_slice(first);
         let compiled = &self.catalogue.compiled[usize::from(format)];
         let rules = compiled.rules();
-        let open = engine::is_open(&self.joined, &head, rules);
+        let open = engine::is_open(&self.joined, head, rules);
         let own = self.run.belonging(head.shape, &self.joined, open, rules);
         for index in 0..own {
             self.joined.push(b'\n');
@@ -456,7 +457,7 @@ impl<'c> Parser<'c> {
         &mut self,
         block: &[u8],
         span: Span,
-        head: Head,
+        head: &Head,
         format: u16,
         joined: bool,
         sink: &mut S,
@@ -467,8 +468,8 @@ impl<'c> Parser<'c> {
             self.here.peeled.text.of(block, &self.here.decoded)
         };
         let mut format = format;
-        if is_panic(&head) {
-            match self.catalogue.panic_owner(&head, text) {
+        if is_panic(head) {
+            match self.catalogue.panic_owner(head, text) {
                 Some(owner) => format = owner,
                 None => return sink.rejected(span, Reject::Unrecognised),
             }
@@ -505,9 +506,9 @@ impl<'c> Parser<'c> {
             own_level = dialect.level(body.level_raw);
             body
         } else {
-            engine::text_body(text, &head, rules, &mut fields)
+            engine::text_body(text, head, rules, &mut fields)
         };
-        let level = if is_panic(&head) {
+        let level = if is_panic(head) {
             Some(model::Level::Fatal)
         } else {
             own_level.or_else(|| compiled.level(body.level_raw))
@@ -515,30 +516,28 @@ impl<'c> Parser<'c> {
         let mut meaning: Meaning<'_> = std::mem::take(&mut self.meaning);
         let mut kind = None;
         let mut role = None;
-        let known = compiled.message(body.message);
+        let mut captures = NO_CAPTURES;
+        let known = compiled.message(body.message, &mut captures);
         if known.is_some() || !(fields.is_empty() || compiled.definition.otherwise.is_empty()) {
             self.tags.clear();
-            if known.is_none_or(|(spec, _)| spec.asks())
-                || !compiled.definition.otherwise.is_empty()
-            {
+            if known.is_none_or(MessageSpec::asks) || !compiled.definition.otherwise.is_empty() {
                 self.tags.extend(fields.iter().map(|field| tag(field.key)));
             }
-            let mut told = Told {
+            let told = Told {
                 stamp: body.stamp,
                 message: body.message,
                 fields: &fields,
                 tags: &self.tags,
-                captures: NO_CAPTURES,
+                captures: &captures,
                 captured: body.message,
-                outer: NO_CAPTURES,
+                outer: &NO_CAPTURES,
             };
-            if let Some((spec, captures)) = known {
-                told.captures = captures;
-                kind = Some(meaning.read(spec, &mut told));
+            if let Some(spec) = known {
+                kind = Some(meaning.read(spec, &told));
                 role = spec.role.as_deref();
             }
-            if known.is_none_or(|(spec, _)| spec.when.is_empty()) {
-                let said = meaning.first_that_fits(&compiled.definition.otherwise, &mut told);
+            if known.is_none_or(|spec| spec.when.is_empty()) {
+                let said = meaning.first_that_fits(&compiled.definition.otherwise, &told);
                 kind = kind.or(said.and_then(|case| case.kind.as_deref()));
             }
         }

@@ -6,7 +6,7 @@
 //! `}}` are braces.
 
 use crate::lanes::{Digit, run};
-use crate::scan::{begins_with, find};
+use crate::scan::{begins_with, find, near, same_word};
 
 /// What a hole accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,24 +16,21 @@ enum Hole {
     Word,
 }
 
-#[derive(Clone, Debug)]
-enum Piece {
-    Literal(Vec<u8>),
-    Hole(Hole),
-}
-
 /// The most holes a pattern may have.
 pub(crate) const MAX_HOLES: usize = 12;
 
 /// What the holes of a pattern took: ranges of the text, in hole order.
 pub(crate) type Captures = [(u32, u32); MAX_HOLES];
 
-/// A compiled pattern.
+/// No captures: for messages that are matched as exact text.
+pub(crate) const NO_CAPTURES: Captures = [(0, 0); MAX_HOLES];
+
+/// A compiled pattern: literal text, then holes with the literal text behind each.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
-    pieces: Vec<Piece>,
-    /// How long the text is that a match begins with, and its last eight bytes: 0 without so many.
-    head_length: usize,
+    head: Vec<u8>,
+    holes: Vec<(Hole, Vec<u8>)>,
+    /// The last eight bytes of the text that a match begins with: 0 without so many.
     head_last: u64,
     names: Vec<String>,
 }
@@ -41,11 +38,12 @@ pub(crate) struct Pattern {
 impl Pattern {
     /// Compiles a pattern; the error says what is wrong with it.
     pub(crate) fn new(text: &str) -> Result<Pattern, String> {
-        let mut pieces = Vec::new();
+        let mut head = Vec::new();
+        let mut holes: Vec<(Hole, Vec<u8>)> = Vec::new();
         let mut names = Vec::new();
-        let mut literal = Vec::new();
         let mut chars = text.char_indices().peekable();
         while let Some((at, c)) = chars.next() {
+            let literal = holes.last_mut().map_or(&mut head, |(_, behind)| behind);
             match c {
                 '{' if chars.next_if(|(_, next)| *next == '{').is_some() => literal.push(b'{'),
                 '}' if chars.next_if(|(_, next)| *next == '}').is_some() => literal.push(b'}'),
@@ -62,12 +60,11 @@ impl Pattern {
                         "word" => Hole::Word,
                         other => return Err(format!("unknown hole kind `{other}` in `{text}`")),
                     };
-                    if !literal.is_empty() {
-                        pieces.push(Piece::Literal(std::mem::take(&mut literal)));
-                    } else if matches!(pieces.last(), Some(Piece::Hole(Hole::Any | Hole::Word))) {
+                    let touches = literal.is_empty();
+                    if touches && matches!(holes.last(), Some((Hole::Any | Hole::Word, _))) {
                         return Err(format!("two holes touch in pattern `{text}`"));
                     }
-                    pieces.push(Piece::Hole(hole));
+                    holes.push((hole, Vec::new()));
                     names.push(name.to_owned());
                     while chars.next_if(|(index, _)| *index <= at + 1 + end).is_some() {}
                 }
@@ -77,29 +74,20 @@ impl Pattern {
                 }
             }
         }
-        if !literal.is_empty() {
-            pieces.push(Piece::Literal(literal));
-        }
         if names.len() > MAX_HOLES {
             return Err(format!("more than {MAX_HOLES} holes in pattern `{text}`"));
         }
-        if !pieces
-            .iter()
-            .any(|piece| matches!(piece, Piece::Literal(_)))
-        {
+        if head.is_empty() && holes.iter().all(|(_, behind)| behind.is_empty()) {
             return Err(format!("pattern `{text}` has no literal text"));
         }
-        let mut pattern = Pattern {
-            pieces,
-            head_length: 0,
-            head_last: 0,
+        Ok(Pattern {
+            head_last: head
+                .last_chunk()
+                .map_or(0, |last| u64::from_le_bytes(*last)),
+            head,
+            holes,
             names,
-        };
-        if let Some(last) = pattern.literal_head().last_chunk() {
-            pattern.head_last = u64::from_le_bytes(*last);
-            pattern.head_length = pattern.literal_head().len();
-        }
-        Ok(pattern)
+        })
     }
 
     /// The index of a named hole.
@@ -109,82 +97,66 @@ impl Pattern {
 
     /// The literal text a match begins with; empty if the pattern begins with a hole.
     pub(crate) fn literal_head(&self) -> &[u8] {
-        match self.pieces.first() {
-            Some(Piece::Literal(text)) => text,
-            _ => b"",
-        }
+        &self.head
     }
 
     /// A quick no: patterns that share their first words differ behind them.
     #[inline]
     pub(crate) fn may_match(&self, text: &[u8]) -> bool {
-        match text.get(..self.head_length).and_then(<[u8]>::last_chunk) {
-            Some(last) => u64::from_le_bytes(*last) == self.head_last,
-            None => self.head_length == 0,
+        match text.get(..self.head.len()).map(<[u8]>::last_chunk) {
+            Some(Some(last)) => u64::from_le_bytes(*last) == self.head_last,
+            Some(None) => true,
+            None => false,
         }
     }
 
-    /// Matches the whole text.
-    pub(crate) fn matches(&self, text: &[u8]) -> Option<Captures> {
-        self.run(text, 0, true)
+    /// Matches the whole text. Only if it does, `captures` say what the holes took.
+    pub(crate) fn matches(&self, text: &[u8], captures: &mut Captures) -> bool {
+        begins_with(text, &self.head) && self.run(text, self.head.len(), true, captures)
     }
 
     /// Finds the pattern anywhere in the text: its first literal where it first occurs.
-    pub(crate) fn find(&self, text: &[u8]) -> Option<Captures> {
-        let head = self.literal_head();
-        if head.is_empty() {
-            return self.run(text, 0, false);
-        }
-        let at = find(text, head)?;
-        self.run(text, at, false)
+    pub(crate) fn find(&self, text: &[u8], captures: &mut Captures) -> bool {
+        let at = match self.head.is_empty() {
+            true => Some(0),
+            false => find(text, &self.head),
+        };
+        at.is_some_and(|at| self.run(text, at + self.head.len(), false, captures))
     }
 
-    fn run(&self, text: &[u8], mut at: usize, whole: bool) -> Option<Captures> {
-        let mut captures = [(0, 0); MAX_HOLES];
-        let mut hole_index = 0;
-        for (index, piece) in self.pieces.iter().enumerate() {
-            match piece {
-                Piece::Literal(literal) => {
-                    if !begins_with(&text[at..], literal) {
-                        return None;
-                    }
-                    at += literal.len();
+    /// Matches what comes after the head, from `at` on.
+    fn run(&self, text: &[u8], mut at: usize, whole: bool, captures: &mut Captures) -> bool {
+        let mut last = self.holes.len();
+        for ((hole, behind), capture) in self.holes.iter().zip(captures) {
+            last -= 1;
+            let rest = &text[at..];
+            let taken = match hole {
+                Hole::Int => {
+                    let sign = usize::from(matches!(rest.first(), Some(b'-' | b'+')));
+                    let digits = run::<Digit>(&rest[sign..]);
+                    let end = sign + digits;
+                    (digits > 0 && begins_with(&rest[end..], behind)).then_some(end)
                 }
-                Piece::Hole(hole) => {
-                    let rest = &text[at..];
-                    let taken = match (hole, self.pieces.get(index + 1)) {
-                        (Hole::Int, _) => {
-                            let sign = usize::from(matches!(rest.first(), Some(b'-' | b'+')));
-                            let digits = run::<Digit>(&rest[sign..]);
-                            if digits == 0 {
-                                return None;
-                            }
-                            sign + digits
-                        }
-                        (_, Some(Piece::Literal(literal))) => {
-                            if whole && index + 2 == self.pieces.len() {
-                                rest.len()
-                                    .checked_sub(literal.len())
-                                    .filter(|end| rest[*end..] == literal[..])?
-                            } else {
-                                find(rest, literal)?
-                            }
-                        }
-                        (Hole::Word, _) => {
-                            rest.iter().take_while(|c| !c.is_ascii_whitespace()).count()
-                        }
-                        (Hole::Any, _) => rest.len(),
-                    };
-                    if *hole == Hole::Word && rest[..taken].contains(&b' ') {
-                        return None;
-                    }
-                    captures[hole_index] = (at as u32, (at + taken) as u32);
-                    hole_index += 1;
-                    at += taken;
+                Hole::Word if behind.is_empty() => {
+                    Some(rest.iter().take_while(|c| !c.is_ascii_whitespace()).count())
                 }
+                Hole::Any if behind.is_empty() => Some(rest.len()),
+                _ if whole && last == 0 => rest
+                    .len()
+                    .checked_sub(behind.len())
+                    .filter(|end| same_word(&rest[*end..], behind)),
+                _ => find(rest, behind),
+            };
+            let Some(taken) = taken else {
+                return false;
+            };
+            if *hole == Hole::Word && near(b' ', &rest[..taken]).is_some() {
+                return false;
             }
+            *capture = (at as u32, (at + taken) as u32);
+            at += taken + behind.len();
         }
-        (!whole || at == text.len()).then_some(captures)
+        !whole || at == text.len()
     }
 }
 
@@ -195,7 +167,8 @@ mod tests {
     #[track_caller]
     fn check(pattern: &str, text: &str, expected: Option<&[&str]>) {
         let pattern = Pattern::new(pattern).unwrap();
-        let found = pattern.matches(text.as_bytes()).map(|captures| {
+        let mut captures = NO_CAPTURES;
+        let found = pattern.matches(text.as_bytes(), &mut captures).then(|| {
             captures[..pattern.names.len()]
                 .iter()
                 .map(|(a, b)| &text[*a as usize..*b as usize])
@@ -238,7 +211,8 @@ mod tests {
         let pattern = Pattern::new("slot {s:int} not within {} to {c:int} (").unwrap();
         let text =
             b"rpc error: attestation slot 3558 not within range of 2326 to 2358 (current slot)";
-        let captures = pattern.find(text).unwrap();
+        let mut captures = NO_CAPTURES;
+        assert!(pattern.find(text, &mut captures));
         let (a, b) = captures[2];
         assert_eq!(&text[a as usize..b as usize], b"2358");
         assert_eq!(pattern.hole("s"), Some(0));

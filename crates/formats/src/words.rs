@@ -1,7 +1,7 @@
 //! Short words and near bytes, compared and found in place: a call for each of the dozens of comparisons and
 //! searches that a record needs costs more than the work itself.
 
-use crate::lanes::{Lane, WIDTH, up_to_eight};
+use crate::lanes::{Lane, WIDTH, among_64, up_to_eight};
 use memchr::{memchr, memchr2};
 
 /// Whether two short words (keys) are the same. They are compared in place: a call for each of the
@@ -59,13 +59,17 @@ pub(crate) const fn packed_constant(word: &[u8]) -> u64 {
     number
 }
 
-/// A number that a word most often shares with no other, whatever its length.
+/// A number that a word most often shares with no other; one of up to seven bytes surely does not.
 #[inline]
 pub(crate) fn tag(word: &[u8]) -> u64 {
-    let last = word
-        .last_chunk()
-        .map_or(0, |last| u64::from_le_bytes(*last));
-    up_to_eight(word) ^ last.rotate_left(31) ^ (word.len() as u64) << 56
+    const LONG: u64 = 1 << 63;
+    let length = (word.len() as u64) << 56;
+    match word.last_chunk() {
+        Some(last) => {
+            (up_to_eight(word) ^ u64::from_le_bytes(*last).rotate_left(31) ^ length) | LONG
+        }
+        None => up_to_eight(word) | length,
+    }
 }
 
 /// Whether a word is one of some short ones.
@@ -98,6 +102,20 @@ pub(crate) fn near(byte: u8, text: &[u8]) -> Option<usize> {
         }
     }
     None
+}
+
+/// Finds a byte that is most often some lanes away, as the end of a line is: four of them in a step.
+#[inline]
+pub(crate) fn far(byte: u8, text: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while let Some(lanes) = text.get(at..).and_then(<[u8]>::first_chunk) {
+        let found = among_64(byte, lanes);
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize);
+        }
+        at += 64;
+    }
+    near(byte, &text[at..]).map(|offset| at + offset)
 }
 
 /// The same for either of two.
@@ -177,6 +195,28 @@ mod tests {
         assert!(!is_word!(b"NOTICE12", b"INFO" | b"NOTICE1"));
     }
 
+    #[test]
+    fn tags_of_short_words_are_their_own() {
+        let words = [
+            "",
+            "a",
+            "ab",
+            "slot",
+            "slots",
+            "headSlo",
+            "headSlot",
+            "headSlo\0",
+            "finalized_epoch",
+        ];
+        for a in words {
+            for b in words {
+                let short = a.len() < 8;
+                let same = tag(a.as_bytes()) == tag(b.as_bytes());
+                assert!(same == (a == b) || !short, "{a:?} {b:?}");
+            }
+        }
+    }
+
     proptest::proptest! {
         #![proptest_config(proptest::prelude::ProptestConfig {
             failure_persistence: None,
@@ -195,6 +235,7 @@ mod tests {
             let text = &text[from.min(text.len())..];
             let place = |wanted: &[u8]| text.iter().position(|c| wanted.contains(c));
             proptest::prop_assert_eq!(near(b'=', text), place(b"="));
+            proptest::prop_assert_eq!(far(b'=', text), place(b"="));
             proptest::prop_assert_eq!(near2(b'=', b' ', text), place(b"= "));
             let literal = b"= a";
             let naive = text.windows(literal.len()).position(|window| window == literal);

@@ -6,8 +6,9 @@
 //!
 //! The target is the component; the line in its source is not kept apart.
 
-use super::tracing::{IN_PATH, is_level};
+use super::tracing::is_level;
 use super::{Head, Shape};
+use crate::lanes::{Blank, Capital, LowerPath, run_within};
 use model::{Stamp, StampZone};
 
 /// The longest target.
@@ -15,12 +16,8 @@ const TARGET_MAX: usize = 128;
 
 /// The end of a Rust path at `at`.
 fn path_end(line: &[u8], at: usize) -> Option<usize> {
-    let rest = &line[at..line.len().min(at + TARGET_MAX)];
-    let length = rest
-        .iter()
-        .position(|c| !IN_PATH[usize::from(*c)])
-        .unwrap_or(rest.len());
-    (length > 0 && rest[0].is_ascii_lowercase()).then_some(at + length)
+    let length = run_within::<LowerPath>(line, at, TARGET_MAX);
+    (length > 0 && line[at].is_ascii_lowercase()).then_some(at + length)
 }
 
 /// `[stamp]`, then level and target in either form.
@@ -67,18 +64,8 @@ fn env_logger(line: &[u8], at: usize) -> Option<Parts> {
 
 /// ` INFO target:209: `, ` INFO target: file.rs:209: `.
 fn compact(line: &[u8], at: usize) -> Option<Parts> {
-    let blanks = line[at..]
-        .iter()
-        .take(4)
-        .take_while(|c| **c == b' ')
-        .count();
-    let level = at + blanks;
-    let level_end = level
-        + line[level..]
-            .iter()
-            .take(6)
-            .take_while(|c| c.is_ascii_uppercase())
-            .count();
+    let level = at + run_within::<Blank>(line, at, 4);
+    let level_end = level + run_within::<Capital>(line, level, 6);
     if !is_level(&line[level..level_end]) || line.get(level_end) != Some(&b' ') {
         return None;
     }

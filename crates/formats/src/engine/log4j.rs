@@ -9,6 +9,7 @@
 //! file, at the end of the line; it becomes the field `throwable`, as log4j's JSON layouts name it.
 
 use super::{Head, Rules, Shape};
+use crate::lanes::{Blank, Capital, run_within};
 use crate::scan::{clock, digits, is_word, trim_end};
 use memchr::{memchr, memchr_iter};
 use model::{Field, FieldValue, Stamp, StampDate, StampZone};
@@ -39,13 +40,10 @@ fn head(shape: Shape, stamp: Stamp, level: (usize, usize), body: usize) -> Head 
 /// The level at `at`: its end.
 #[inline]
 fn level_at(line: &[u8], at: usize) -> Option<usize> {
-    let end = at
-        + line
-            .get(at..)?
-            .iter()
-            .take(6)
-            .take_while(|c| c.is_ascii_uppercase())
-            .count();
+    if at > line.len() {
+        return None;
+    }
+    let end = at + run_within::<Capital>(line, at, 6);
     is_level(&line[at..end]).then_some(end)
 }
 
@@ -97,12 +95,7 @@ fn console(line: &[u8], at: usize, stamp: Stamp) -> Option<Head> {
         return None;
     }
     let end = level_at(line, at + 1)?;
-    let dash = end
-        + line[end..]
-            .iter()
-            .take(4)
-            .take_while(|c| **c == b' ')
-            .count();
+    let dash = end + run_within::<Blank>(line, end, 4);
     if dash == end
         || line.get(dash) != Some(&b'-')
         || !matches!(line.get(dash + 1), None | Some(b' '))

@@ -9,7 +9,7 @@
 //! Some keys hold blanks (`peer id`, `Server Name`); the definition lists them.
 
 use super::{Head, Rules, Shape};
-use crate::lanes::{KeyByte, run_within};
+use crate::lanes::{Blank, Capital, KeyByte, LowerSlug, run, run_within};
 use crate::scan::{KEY_MAX, digits, full_stamp, is_word, key_before, near, same_word, trim_end};
 use memchr::{memchr2, memrchr};
 use model::{Field, FieldValue, Stamp};
@@ -23,19 +23,10 @@ fn is_level(word: &[u8]) -> bool {
     )
 }
 
-/// Whether a byte may stand in a prefix (`rpc/validator`, `state-gen`, `beacon-api`).
-#[inline]
-fn is_prefix_byte(c: u8) -> bool {
-    c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'-' | b'/' | b'_')
-}
-
-/// The end of the prefix at `at`: before a colon that a blank or the end follows.
+/// The end of the prefix at `at` (`rpc/validator`, `state-gen`, `beacon-api`): before a colon that a blank or the end follows.
 #[inline]
 fn prefix_end(line: &[u8], at: usize) -> Option<usize> {
-    let mut end = at;
-    while line.get(end).is_some_and(|c| is_prefix_byte(*c)) && end - at < KEY_MAX {
-        end += 1;
-    }
+    let end = at + run_within::<LowerSlug>(line, at, KEY_MAX);
     (end > at && line.get(end) == Some(&b':') && matches!(line.get(end + 1), None | Some(b' ')))
         .then_some(end)
 }
@@ -43,14 +34,9 @@ fn prefix_end(line: &[u8], at: usize) -> Option<usize> {
 /// Level, prefix and message from `at` on, which stands on blanks before the level.
 #[inline]
 fn after_stamp(line: &[u8], mut at: usize, mut head: Head) -> Option<Head> {
-    let start = at;
-    while line.get(at) == Some(&b' ') && at - start < 8 {
-        at += 1;
-    }
+    at += run_within::<Blank>(line, at, 8);
     let level = at;
-    while line.get(at).is_some_and(u8::is_ascii_uppercase) {
-        at += 1;
-    }
+    at += run::<Capital>(&line[at..]);
     if !is_level(&line[level..at]) || !matches!(line.get(at), None | Some(b' ')) {
         return None;
     }

@@ -5,7 +5,7 @@
 //! programs (reth by default) print no target: then the message begins at once.
 
 use super::{Head, Shape};
-use crate::lanes::{LowerPath, run};
+use crate::lanes::{Blank, Capital, LowerPath, run, run_within};
 use crate::scan::{is_word, key_before, near, near2, trim_end, year_less_stamp};
 use memchr::memchr3;
 use model::{Field, FieldValue, Stamp, StampZone};
@@ -16,24 +16,9 @@ pub(super) fn is_level(word: &[u8]) -> bool {
     is_word!(word, b"INFO" | b"WARN" | b"ERROR" | b"DEBUG" | b"TRACE")
 }
 
-/// Bytes of a Rust path in lower case.
-pub(super) const IN_PATH: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut c = 0;
-    while c < 256 {
-        let byte = c as u8;
-        table[c] =
-            byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b':');
-        c += 1;
-    }
-    table
-};
-
 /// A Rust path in lower case: `zksync_core::house_keeper`.
 fn is_path(word: &[u8]) -> bool {
-    !word.is_empty()
-        && word[0].is_ascii_lowercase()
-        && word.iter().all(|c| IN_PATH[usize::from(*c)])
+    word.first().is_some_and(u8::is_ascii_lowercase) && run::<LowerPath>(word) == word.len()
 }
 
 /// The end of a span list or target at `at`: where `: ` follows outside braces and quotes.
@@ -68,15 +53,10 @@ fn plain_target(line: &[u8], at: usize) -> Option<usize> {
 }
 
 fn after_stamp(line: &[u8], mut at: usize, stamp: Stamp) -> Option<Head> {
-    let blanks = at;
-    while line.get(at) == Some(&b' ') && at - blanks < 8 {
-        at += 1;
-    }
+    at += run_within::<Blank>(line, at, 8);
     let level = at;
-    while line.get(at).is_some_and(u8::is_ascii_uppercase) {
-        at += 1;
-    }
-    if at == blanks || !is_level(&line[level..at]) || line.get(at) != Some(&b' ') {
+    at += run::<Capital>(&line[at..]);
+    if !is_level(&line[level..at]) || line.get(at) != Some(&b' ') {
         return None;
     }
     let level = (level as u32, at as u32);
