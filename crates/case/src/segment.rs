@@ -81,17 +81,19 @@ fn properties(columns: &Columns) -> WriterProperties {
         .build()
 }
 
-/// A file that counts and hashes what is written.
+/// A file that counts and hashes what is written; one that will be patched is hashed afterwards.
 struct HashingFile {
     file: DiskFile,
-    hash: Sha256,
+    hash: Option<Sha256>,
     bytes: u64,
 }
 
 impl Write for HashingFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.file.write(bytes)?;
-        self.hash.update(&bytes[..written]);
+        if let Some(hash) = &mut self.hash {
+            hash.update(&bytes[..written]);
+        }
         self.bytes += written as u64;
         Ok(written)
     }
@@ -118,6 +120,7 @@ pub(crate) struct Encoded {
     pub(crate) path: PathBuf,
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
+    /// Empty until a placeholder is replaced.
     pub(crate) sha256: String,
     pub(crate) sources: BTreeMap<String, u64>,
     pub(crate) lines: Option<(u64, u64)>,
@@ -188,7 +191,7 @@ impl SegmentFile {
     ) -> Result<SegmentFile, CaseError> {
         let file = HashingFile {
             file: disk.create(path)?,
-            hash: Sha256::new(),
+            hash: (!matches!(source, SourceValue::Placeholder(..))).then(Sha256::new),
             bytes: 0,
         };
         let writer = ArrowSchemaConverter::new()
@@ -308,7 +311,10 @@ impl SegmentFile {
         Ok(Encoded {
             rows: self.rows,
             bytes: file.bytes,
-            sha256: hex(&file.hash.clone().finalize()),
+            sha256: file
+                .hash
+                .clone()
+                .map_or_else(String::new, |hash| hex(&hash.finalize())),
             path: self.path,
             sources: self.noted.sources,
             lines: self.noted.lines,
