@@ -70,6 +70,7 @@ pub use evidence::{EvidenceWriter, PendingEvidence};
 pub use evidence_reader::EvidenceReader;
 pub use hashes::{
     HASH_RULES, HashPlaces, HashRows, KeyRange, TextKind, key_of_bytes, keys_in_text,
+    placed_keys_in_text,
 };
 pub use manifest::{
     Alternative, Anchor, AnchorKind, Container, EvidencePart, FORMAT_VERSION, FormatFiles,

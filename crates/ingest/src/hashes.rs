@@ -4,7 +4,7 @@
 use crate::rows::BlockRows;
 use case::{
     Case, CaseError, HASH_RULES, HashColumn, HashRows, RowWriter, SnapshotTable, Source,
-    SourceKind, TableId, TextKind, Transaction, key_of_bytes, keys_in_text,
+    SourceKind, TableId, TextKind, Transaction, key_of_bytes, keys_in_text, placed_keys_in_text,
 };
 use model::{Batch, Column, ColumnData, ColumnType, Position, RowFilter, StrColumn};
 
@@ -53,16 +53,19 @@ fn of_words(words: &StrColumn, codes: &[i32], lines: &[i64], hashes: &mut HashRo
     }
 }
 
-/// Files hashes in fields, JSON objects.
+/// Files hashes in fields, JSON objects: they are looked through end to end, since no run of digits goes on
+/// from one to the next.
 fn of_fields(fields: &Column, lines: &[i64], hashes: &mut HashRows) {
     let ColumnData::Str(values) = &fields.data else {
         return;
     };
-    for (row, line) in lines.iter().enumerate().take(values.len()) {
-        keys_in_text(values.get(row), TextKind::Json, &mut |key| {
-            hashes.push(key, *line as u64, 0);
-        });
-    }
+    let mut row = 0;
+    placed_keys_in_text(&values.data, TextKind::Json, &mut |at, key| {
+        while values.offsets[row + 1] as usize <= at {
+            row += 1;
+        }
+        hashes.push(key, lines[row] as u64, 0);
+    });
 }
 
 /// Files the hashes of a dump's rows.

@@ -12,7 +12,7 @@ pub(crate) mod lookup;
 pub(crate) mod runs;
 
 pub use lookup::HashPlaces;
-pub use runs::{KeyRange, TextKind, key_of_bytes, keys_in_text};
+pub use runs::{KeyRange, TextKind, key_of_bytes, keys_in_text, placed_keys_in_text};
 
 use model::{Batch, Column, ColumnData, ColumnType};
 
@@ -45,9 +45,12 @@ impl HashRows {
 
     /// Brings rows into the order of lines, each once.
     pub fn sort(&mut self) {
-        // As they come from a segment: by line, then in the table's own order.
-        self.rows
-            .sort_unstable_by_key(|(line, place, key)| (*line, *key as i64, *place));
+        // Rows come in a few stretches that each have their lines in order, which a stable sort only merges.
+        self.rows.sort_by_key(|(line, ..)| *line);
+        // As they come from a segment: by line, then in the table's own order. A line has few.
+        for line in self.rows.chunk_by_mut(|(a, ..), (b, ..)| a == b) {
+            line.sort_unstable_by_key(|(_, place, key)| (*key as i64, *place));
+        }
         self.rows.dedup();
     }
 

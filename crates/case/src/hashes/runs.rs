@@ -6,6 +6,8 @@
 //! begins with 12 zero bytes is an address and is filed as the address, and what then still begins with 8 zero
 //! bytes (numbers, system contracts) is not filed.
 
+use wide::u8x16;
+
 /// Digits that a key holds.
 const KEY_DIGITS: usize = 16;
 /// Digits of the shortest run that is filed, and of the shortest beginning that can be asked for.
@@ -30,10 +32,15 @@ pub enum TextKind {
 
 /// Passes the key of every hex run of a text that is filed to `f`, in the order of the text.
 pub fn keys_in_text(text: &[u8], kind: TextKind, f: &mut dyn FnMut(u64)) {
+    placed_keys_in_text(text, kind, &mut |_, key| f(key));
+}
+
+/// The same, and where each run begins.
+pub fn placed_keys_in_text(text: &[u8], kind: TextKind, f: &mut dyn FnMut(usize, u64)) {
     let mut at = 0;
     let mut before = false;
     while at + SHORTEST <= text.len() {
-        let digits = match text.get(at..at + WINDOW) {
+        let digits = match text[at..].first_chunk() {
             Some(window) => digits_of(window),
             None => {
                 let mut padded = [0; WINDOW];
@@ -47,9 +54,13 @@ pub fn keys_in_text(text: &[u8], kind: TextKind, f: &mut dyn FnMut(u64)) {
         let after_digit = digits << 1 | u64::from(before);
         let mut starts = four & (two >> 4) & !after_digit & ((1 << STEP) - 1);
         while starts != 0 {
-            let start = at + starts.trailing_zeros() as usize;
+            let place = starts.trailing_zeros() as usize;
             starts &= starts - 1;
-            file(text, start, kind, f);
+            // As far as a key goes the window shows how long most runs are.
+            let seen = (!(digits >> place)).trailing_zeros() as usize;
+            let length = (place + KEY_DIGITS <= WINDOW).then_some(seen.min(KEY_DIGITS));
+            let start = at + place;
+            file(text, start, length, kind, &mut |key| f(start, key));
         }
         before = (digits >> (STEP - 1)) & 1 == 1;
         at += STEP;
@@ -58,29 +69,31 @@ pub fn keys_in_text(text: &[u8], kind: TextKind, f: &mut dyn FnMut(u64)) {
 
 /// Returns a bit for each of 64 bytes, the first one lowest: whether it is a hex digit.
 #[inline]
-fn digits_of(window: &[u8]) -> u64 {
-    /// A byte in all eight places.
-    const fn all(byte: u8) -> u64 {
-        u64::from_le_bytes([byte; 8])
-    }
-    let mut bits = 0;
-    for (index, eight) in window.chunks_exact(8).enumerate() {
-        let bytes = u64::from_le_bytes(eight.try_into().expect("eight bytes"));
-        // The sums set the highest bit of each byte that is not less, and never carry.
-        let ascii = bytes & all(0x7f);
-        let lower = ascii | all(0x20);
-        let digit = (ascii + all(0x80 - b'0')) & !(ascii + all(0x80 - b'9' - 1));
-        let letter = (lower + all(0x80 - b'a')) & !(lower + all(0x80 - b'f' - 1));
-        let hex = (digit | letter) & !bytes & all(0x80);
-        // Brings the eight bits together in the highest byte.
-        let eight = (hex >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-        bits |= eight << (index * 8);
-    }
-    bits
+fn digits_of(window: &[u8; WINDOW]) -> u64 {
+    // Which bytes are `low` and up to `more` beyond.
+    let within = |bytes: u8x16, low: u8, more: u8| {
+        let above = bytes - u8x16::splat(low);
+        above.min(u8x16::splat(more)).simd_eq(above)
+    };
+    let (lanes, _) = window.as_chunks::<16>();
+    lanes.iter().rev().fold(0, |bits, lane| {
+        let bytes = u8x16::new(*lane);
+        let digit = within(bytes, b'0', 9);
+        let letter = within(bytes | u8x16::splat(0x20), b'a', 5);
+        bits << 16 | u64::from((digit | letter).to_bitmask())
+    })
 }
 
-/// Files the run that begins at `start`.
-fn file(text: &[u8], mut start: usize, kind: TextKind, f: &mut dyn FnMut(u64)) {
+/// Files the run that begins at `start`; `length` is its length, of a longer one than a key has a key's, where
+/// that is known.
+#[inline]
+fn file(
+    text: &[u8],
+    mut start: usize,
+    mut length: Option<usize>,
+    kind: TextKind,
+    f: &mut impl FnMut(u64),
+) {
     let before = |back: usize| start.checked_sub(back).map(|at| text[at]);
     let is_marked =
         matches!(before(1), Some(b'x' | b'X')) && matches!(before(2), Some(b'0' | b'\\'));
@@ -92,16 +105,18 @@ fn file(text: &[u8], mut start: usize, kind: TextKind, f: &mut dyn FnMut(u64)) {
             // What looks like digits is the end of an escape.
             Some(b'u') if is_escaped(text, start - 1) => {
                 start += 4;
+                length = None;
                 begins_word = true;
             }
             Some(b'\\') if matches!(text[start], b'b' | b'f') && is_escaped(text, start) => {
                 start += 1;
+                length = None;
             }
             _ => {}
         }
     }
     let rest = &text[start..];
-    let beginning = length_of_run(&rest[..rest.len().min(KEY_DIGITS)]);
+    let beginning = length.unwrap_or_else(|| length_of_run(&rest[..rest.len().min(KEY_DIGITS)]));
     let run = &rest[..beginning];
     if beginning == KEY_DIGITS {
         // Only of zeros more has to be known than the first digits.
@@ -132,16 +147,30 @@ fn is_escaped(text: &[u8], at: usize) -> bool {
 
 /// Returns the key of a run of hex digits (of a longer one at least the first 65); `None` for zeros.
 fn key_of_run(run: &[u8]) -> Option<u64> {
-    let zeros = run.iter().take_while(|digit| **digit == b'0').count();
-    let run = match run.len() == WORD_DIGITS && zeros >= PADDING_DIGITS {
+    let is_zeros = |digits: &[u8]| digits.iter().all(|digit| *digit == b'0');
+    let run = match run.len() == WORD_DIGITS && is_zeros(&run[..PADDING_DIGITS]) {
         true => &run[PADDING_DIGITS..],
         false => run,
     };
-    let digits = &run[..run.len().min(KEY_DIGITS)];
-    // Letters have bit 6 and count on from 10, of either case.
-    let value = |digit: u8| u64::from((digit & 0x0f) + 9 * (digit >> 6));
-    let key = digits.iter().fold(0, |key, digit| key << 4 | value(*digit));
-    (key != 0).then(|| key << (4 * (KEY_DIGITS - digits.len())))
+    let mut digits = [b'0'; KEY_DIGITS];
+    let length = run.len().min(KEY_DIGITS);
+    digits[..length].copy_from_slice(&run[..length]);
+    let key = key_of_digits(digits);
+    (key != 0).then_some(key)
+}
+
+/// Returns the number that 16 hex digits of either case write.
+#[inline]
+fn key_of_digits(digits: [u8; KEY_DIGITS]) -> u64 {
+    let digits = u128::from_be_bytes(digits);
+    let all = |byte: u8| u128::from_ne_bytes([byte; KEY_DIGITS]);
+    // Letters have bit 6 and count on from 10; no sum leaves its byte.
+    let values = (digits & all(0x0f)) + (digits >> 6 & all(1)) * 9;
+    // Two digits to a byte, then bytes beside each other.
+    let pairs = (values | values >> 4) & 0x00ff_00ff_00ff_00ff_00ff_00ff_00ff_00ff;
+    let fours = (pairs | pairs >> 8) & 0xffff_0000_ffff_0000_ffff_0000_ffff;
+    let eights = (fours | fours >> 16) & 0xffff_ffff_0000_0000_ffff_ffff;
+    (eights | eights >> 32) as u64
 }
 
 /// Returns the key of bytes that a database holds; `None` for fewer than 8, and for zeros.
