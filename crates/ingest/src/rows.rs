@@ -3,11 +3,11 @@
 //! A block is parsed on any thread. What needs to know what came before (process, piece, solved time,
 //! order) is left to [`crate::assemble`]; everything else is finished here.
 
-use crate::columns::DictBuilder;
+use crate::columns::{DictBuilder, Sparse};
 use case::HashRows;
 use model::{
-    Clue, Column, ColumnData, ColumnType, FieldValue, Level, ObsValue, Record, RecordSink, Reject,
-    Span, Stamp, observation_kinds, write_fields_json, write_json_string,
+    Clue, Column, ColumnData, ColumnType, FieldValue, Level, ObsKind, ObsValue, Record, RecordSink,
+    Reject, Span, Stamp, observation_kinds, write_fields_json, write_json_string,
 };
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -30,7 +30,7 @@ pub(crate) struct BlockRows {
     pub(crate) role: DictBuilder,
     pub(crate) host: DictBuilder,
     pub(crate) fields: Column,
-    /// This and the four below are filled by [`BlockRows::finish`].
+    /// This and the four below are there after [`BlockRows::finish`], as are the observations.
     pub(crate) wrapper: Column,
     pub(crate) slot: Column,
     pub(crate) epoch: Column,
@@ -61,6 +61,64 @@ pub(crate) struct BlockRows {
     pub(crate) before_last: (u64, u64),
     /// Wrapper kinds seen.
     pub(crate) wrappers: Vec<&'static str>,
+    filling: Filling,
+}
+
+/// Columns of which most rows have no value, while the block is read.
+struct Filling {
+    wrapper: Sparse,
+    slot: Sparse,
+    epoch: Sparse,
+    validator: Sparse,
+    root: Sparse,
+    /// By index of the observation kind.
+    observations: Vec<Option<ObsFilling>>,
+}
+
+impl Filling {
+    fn new() -> Filling {
+        Filling {
+            wrapper: Sparse::new("wrapper", ColumnType::Json),
+            slot: Sparse::new("slot", ColumnType::I64),
+            epoch: Sparse::new("epoch", ColumnType::I64),
+            validator: Sparse::new("validator", ColumnType::Text),
+            root: Sparse::new("root", ColumnType::Text),
+            observations: Vec::new(),
+        }
+    }
+}
+
+/// Observations of one kind, while the block is read.
+struct ObsFilling {
+    record: Vec<u32>,
+    slot: Sparse,
+    own: Vec<Sparse>,
+}
+
+impl ObsFilling {
+    fn new(kind: &ObsKind) -> ObsFilling {
+        let own = kind.columns.iter().map(|column| {
+            let column_type = match column.repeats {
+                true => ColumnType::Dict,
+                false => column.column_type,
+            };
+            Sparse::new(&column.name, column_type)
+        });
+        ObsFilling {
+            record: Vec::new(),
+            slot: Sparse::new("slot", ColumnType::I64),
+            own: own.collect(),
+        }
+    }
+
+    fn finish(self) -> ObsRows {
+        let rows = self.record.len();
+        ObsRows {
+            slot: self.slot.finish(rows),
+            own: self.own.into_iter().map(|own| own.finish(rows)).collect(),
+            record: self.record,
+        }
+    }
 }
 
 /// How much a block holds. Neighbours hold about the same, so columns that are made as large as those
@@ -132,6 +190,7 @@ impl BlockRows {
             framing_lines: 0,
             before_last: (0, 0),
             wrappers: Vec::new(),
+            filling: Filling::new(),
         }
     }
 
@@ -147,22 +206,19 @@ impl BlockRows {
         }
     }
 
-    /// Ends the block: columns of which most rows have no value were filled to their last one only.
+    /// Ends the block: columns that were filled where rows have a value become whole.
     pub(crate) fn finish(&mut self) {
-        for column in [
-            &mut self.wrapper,
-            &mut self.slot,
-            &mut self.epoch,
-            &mut self.validator,
-            &mut self.root,
-        ] {
-            column.fill_nulls(self.records);
-        }
-        for observed in self.observations.values_mut() {
-            for column in observed.own.iter_mut().chain([&mut observed.slot]) {
-                column.fill_nulls(observed.record.len());
-            }
-        }
+        let rows = self.records;
+        let filled = std::mem::replace(&mut self.filling, Filling::new());
+        self.wrapper = filled.wrapper.finish(rows);
+        self.slot = filled.slot.finish(rows);
+        self.epoch = filled.epoch.finish(rows);
+        self.validator = filled.validator.finish(rows);
+        self.root = filled.root.finish(rows);
+        let observed = (0..).zip(filled.observations);
+        self.observations = observed
+            .filter_map(|(kind, observed)| Some((kind, observed?.finish())))
+            .collect();
     }
 
     fn push_wrappers(&mut self, record: &Record<'_>) {
@@ -173,9 +229,9 @@ impl BlockRows {
             }
             return;
         }
-        self.wrapper.fill_nulls(self.records);
-        self.wrapper
-            .push_written(|out| write_wrappers_json(record.wrapper, out));
+        self.filling.wrapper.push_written(self.records, |out| {
+            write_wrappers_json(record.wrapper, out);
+        });
         for layer in record.wrapper {
             if !self.wrappers.contains(&layer.kind) {
                 self.wrappers.push(layer.kind);
@@ -191,50 +247,30 @@ impl BlockRows {
 
     fn push_observations(&mut self, record: &Record<'_>) {
         for observation in record.observations {
-            let kind = &observation_kinds()[observation.kind];
-            let rows = self
-                .observations
-                .entry(observation.kind)
-                .or_insert_with(|| ObsRows {
-                    record: Vec::new(),
-                    slot: Column::new("slot", ColumnType::I64),
-                    own: kind
-                        .columns
-                        .iter()
-                        .map(|column| Column::new(column.name.as_str(), column.column_type))
-                        .collect(),
-                });
+            let all = &mut self.filling.observations;
+            if all.len() <= observation.kind {
+                all.resize_with(observation.kind + 1, || None);
+            }
+            let rows = all[observation.kind]
+                .get_or_insert_with(|| ObsFilling::new(&observation_kinds()[observation.kind]));
             let row = rows.record.len();
             rows.record.push(self.records as u32);
             if let Some(slot) = observation.slot {
-                rows.slot.fill_nulls(row);
-                rows.slot.push_i64(slot);
+                rows.slot.push(row, &ObsValue::I64(slot));
             }
             for (column, value) in rows.own.iter_mut().zip(&observation.values) {
-                let Some(value) = value else { continue };
-                column.fill_nulls(row);
-                match (column.column_type, value) {
-                    (ColumnType::I64, ObsValue::I64(value)) => column.push_i64(*value),
-                    (ColumnType::F64, ObsValue::F64(value)) => column.push_f64(*value),
-                    (ColumnType::F64, ObsValue::I64(value)) => column.push_f64(*value as f64),
-                    (ColumnType::Bool, ObsValue::Bool(value)) => column.push_bool(*value),
-                    (ColumnType::Text, ObsValue::Text(value)) => column.push_text(value),
-                    (ColumnType::Text, ObsValue::I64(value)) => {
-                        column.push_text(value.to_string().as_bytes());
-                    }
-                    // A value of the wrong type says nothing; the record itself keeps it as printed.
-                    _ => {}
+                if let Some(value) = value {
+                    column.push(row, value);
                 }
             }
         }
-        if is_start(record.kind) {
+        let Some(event) = record.kind.and_then(|kind| kind.strip_prefix("lifecycle.")) else {
+            return;
+        };
+        if event.starts_with("start") {
             self.starts.push(self.records as u32);
         }
-        if record
-            .kind
-            .is_some_and(|kind| kind.starts_with("lifecycle."))
-            && let Some(version) = version_of(record)
-        {
+        if let Some(version) = version_of(record) {
             let text = String::from_utf8_lossy(version);
             self.versions.push((self.records as u32, text.into_owned()));
         }
@@ -262,19 +298,21 @@ impl BlockRows {
                 .iter()
                 .find_map(|observation| observation.slot)
         };
+        let filling = &mut self.filling;
         for (column, value) in [
-            (&mut self.slot, slot.or_else(observed)),
-            (&mut self.epoch, epoch),
+            (&mut filling.slot, slot.or_else(observed)),
+            (&mut filling.epoch, epoch),
         ] {
             if let Some(value) = value {
-                column.fill_nulls(self.records);
-                column.push_i64(value);
+                column.push(self.records, &ObsValue::I64(value));
             }
         }
-        for (column, value) in [(&mut self.validator, validator), (&mut self.root, root)] {
+        for (column, value) in [
+            (&mut filling.validator, validator),
+            (&mut filling.root, root),
+        ] {
             if let Some(value) = value.filter(|value| !value.is_empty()) {
-                column.fill_nulls(self.records);
-                column.push_text(value);
+                column.push(self.records, &ObsValue::Text(value));
             }
         }
     }
@@ -362,7 +400,13 @@ pub(crate) fn write_wrappers_json(layers: &[model::WrapperFact<'_>], out: &mut V
 }
 
 fn whole(value: FieldValue<'_>) -> Option<i64> {
-    std::str::from_utf8(value.bytes()).ok()?.parse().ok()
+    let text = value.bytes();
+    // Slots and epochs are a few digits.
+    if (1..=18).contains(&text.len()) && text.iter().all(u8::is_ascii_digit) {
+        let digits = text.iter().map(|digit| i64::from(digit - b'0'));
+        return Some(digits.fold(0, |number, digit| number * 10 + digit));
+    }
+    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 impl RecordSink for BlockRows {

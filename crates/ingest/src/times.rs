@@ -1,6 +1,6 @@
 //! When records happened: a piece's solution applied to stamps, and the time columns of rows.
 
-use crate::columns::{DictBuilder, opt_i64_column};
+use crate::columns::{DictBuilder, opt_i64_column, pick};
 use crate::solve::{self, Solution};
 use model::{Column, ColumnType, Stamp, StampDate, StampZone};
 
@@ -106,20 +106,6 @@ impl Times {
         self.basis.push_static(time.basis);
     }
 
-    pub(crate) fn pick(&self, rows: &[u32]) -> Times {
-        let mut picked = Times::with_capacity(rows.len());
-        for &row in rows {
-            let row = row as usize;
-            picked.ts.push(self.ts[row]);
-            picked.order.push(self.order[row]);
-            picked.stamp.push(self.stamp[row]);
-            picked.wrapper.push(self.wrapper[row]);
-        }
-        picked.clock = self.clock.pick(rows);
-        picked.basis = self.basis.pick(rows);
-        picked
-    }
-
     pub(crate) fn into_columns(self) -> Vec<Column> {
         vec![
             opt_i64_column("ts", ColumnType::TimestampUtc, &self.ts),
@@ -132,6 +118,24 @@ impl Times {
             self.basis.finish("ts_basis"),
         ]
     }
+}
+
+/// Returns the time columns of some of the rows. Those beside a time's own column hold the same numbers.
+pub(crate) fn picked(columns: &[Column], rows: &[u32]) -> Vec<Column> {
+    let mut picked: Vec<Column> = Vec::with_capacity(columns.len());
+    for column in columns {
+        let twin = column.name.strip_suffix("_us");
+        let twin = twin.and_then(|name| picked.iter().find(|column| column.name == name));
+        picked.push(match twin {
+            Some(twin) => Column {
+                name: column.name.clone(),
+                column_type: column.column_type,
+                ..twin.clone()
+            },
+            None => pick(column, rows),
+        });
+    }
+    picked
 }
 
 /// Returns the stamps that lack year or date, as their lines write them: what a later solution needs.

@@ -135,6 +135,16 @@ impl StrColumn {
         self.offsets.push(self.data.len() as i32);
     }
 
+    /// Appends text from evidence, as a rule ASCII: invalid UTF-8 is replaced by U+FFFD.
+    #[inline]
+    pub fn push_text(&mut self, value: &[u8]) {
+        if value.is_ascii() || std::str::from_utf8(value).is_ok() {
+            self.push(value);
+        } else {
+            self.push_lossy(value);
+        }
+    }
+
     /// Appends text, invalid UTF-8 replaced by U+FFFD.
     pub fn push_lossy(&mut self, value: &[u8]) {
         for chunk in value.utf8_chunks() {
@@ -329,11 +339,7 @@ impl Column {
         let ColumnData::Str(values) = &mut self.data else {
             panic!("{} holds no text", self.name)
         };
-        if std::str::from_utf8(value).is_ok() {
-            values.push(value)
-        } else {
-            values.push_lossy(value)
-        }
+        values.push_text(value);
         self.mark_valid();
     }
 

@@ -10,6 +10,8 @@ pub struct ObsColumn {
     pub name: String,
     /// Type.
     pub column_type: crate::ColumnType,
+    /// Whether it holds a text that many rows share: such a column is kept as codes into its words.
+    pub repeats: bool,
     /// Meaning.
     pub about: String,
 }
@@ -86,9 +88,10 @@ static KINDS: LazyLock<Vec<ObsKind>> = LazyLock::new(|| {
                     "i64" => crate::ColumnType::I64,
                     "f64" => crate::ColumnType::F64,
                     "bool" => crate::ColumnType::Bool,
-                    "text" => crate::ColumnType::Text,
+                    "text" | "word" => crate::ColumnType::Text,
                     other => panic!("unknown column type {other} in observations.toml"),
                 },
+                repeats: text(0) == "word",
                 about: text(1).to_owned(),
             });
         }

@@ -4,7 +4,7 @@ use super::{Assembler, BlockBatches, Run};
 use crate::columns::{DictBuilder, i64_column};
 use crate::counts::Last;
 use crate::rows::{BlockRows, ObsRows};
-use crate::times::{Times, partial_stamps, record_time};
+use crate::times::{Times, partial_stamps, picked, record_time};
 use model::{Batch, Column, ColumnType, Level, Span};
 
 impl Assembler {
@@ -17,6 +17,7 @@ impl Assembler {
         {
             *undated = times.ts.last().is_some_and(Option::is_none);
         }
+        let times = times.into_columns();
         let observations = std::mem::take(&mut rows.observations)
             .into_iter()
             .map(|(kind, observed)| (kind, self.observation_batch(rows, runs, &times, observed)))
@@ -68,7 +69,7 @@ impl Assembler {
         times
     }
 
-    fn record_batch(&self, rows: &mut BlockRows, runs: &[Run], times: Times) -> Batch {
+    fn record_batch(&self, rows: &mut BlockRows, runs: &[Run], times: Vec<Column>) -> Batch {
         let level = DictBuilder::of_few(&rows.levels, |code| {
             Some(Level::ALL.get(usize::from(code))?.name().as_bytes())
         });
@@ -77,7 +78,7 @@ impl Assembler {
         let placeholder = |column: &mut Column, name| {
             std::mem::replace(column, Column::new(name, ColumnType::Text))
         };
-        let mut columns = times.into_columns();
+        let mut columns = times;
         columns.push(partial_stamps(rows.stamps.iter()));
         columns.extend([
             level.finish("level"),
@@ -141,11 +142,10 @@ impl Assembler {
         &self,
         rows: &BlockRows,
         runs: &[Run],
-        times: &Times,
+        times: &[Column],
         observed: ObsRows,
     ) -> Batch {
-        let picked = times.pick(&observed.record);
-        let mut columns = picked.into_columns();
+        let mut columns = picked(times, &observed.record);
         columns.push(partial_stamps(
             observed
                 .record

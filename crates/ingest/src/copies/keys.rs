@@ -3,6 +3,7 @@
 //! The bytes are taken as they were understood (level, component, message, fields as printed): a copy that
 //! lost its colours or gained a wrapper says the same.
 
+use crate::columns::words_of;
 use model::{Batch, Record};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -53,13 +54,9 @@ impl Mix {
     #[inline]
     fn bytes(&mut self, bytes: &[u8]) {
         self.word(bytes.len() as u64);
-        let mut chunks = bytes.chunks_exact(8);
-        for chunk in &mut chunks {
-            self.word(u64::from_le_bytes(chunk.try_into().expect("eight bytes")));
-        }
-        let mut rest = [0; 8];
-        rest[..chunks.remainder().len()].copy_from_slice(chunks.remainder());
-        self.word(u64::from_le_bytes(rest));
+        let (words, rest) = words_of(bytes);
+        words.for_each(|word| self.word(word));
+        self.word(rest);
     }
 
     fn finish(&self) -> u64 {
