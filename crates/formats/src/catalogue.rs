@@ -5,65 +5,19 @@ use crate::definition::{self, Definition, DefinitionError, Sample};
 use crate::document::Document;
 use crate::engine::json::{Dialect, Keys, Scan, Syntax};
 use crate::engine::{ENGINE_VERSION, Engine, Head, Rules, logrus};
-use crate::lanes::up_to_eight;
 use crate::meaning::MessageSpec;
 use crate::parser::Parser;
 use crate::pattern::{Captures, NO_CAPTURES};
 use crate::printed::Printed;
 use crate::scan::first_word;
+use crate::table::Table;
 use crate::targets::{Beginnings, Targets};
 use crate::words::{packed, packed_constant};
 use model::Level;
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
 /// `(stem, text)` of the embedded definition files.
 const EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
-
-/// FNV-1a with eight bytes a step: the tables are small and their keys come from definition files, so
-/// nobody can aim at collisions.
-#[derive(Default)]
-pub(crate) struct MessageHasher(u64);
-
-impl Hasher for MessageHasher {
-    #[inline]
-    fn write(&mut self, bytes: &[u8]) {
-        let mut hash = self.0;
-        let mut chunks = bytes.chunks_exact(8);
-        for chunk in &mut chunks {
-            let word = u64::from_le_bytes(chunk.try_into().expect("eight bytes"));
-            hash = (hash.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
-        }
-        let last = up_to_eight(chunks.remainder()) ^ (bytes.len() as u64) << 56;
-        self.0 = (hash.rotate_left(5) ^ last).wrapping_mul(0x517c_c1b7_2722_0a95);
-    }
-
-    #[inline]
-    fn write_usize(&mut self, _: usize) {
-        // The length prefix of a slice: `write` has it in.
-    }
-
-    #[inline]
-    fn finish(&self) -> u64 {
-        self.0 ^ (self.0 >> 29)
-    }
-}
-
-pub(crate) type Table<V> = HashMap<Vec<u8>, V, BuildHasherDefault<MessageHasher>>;
-
-/// How many prints there are.
-const PRINTS: usize = 4096;
-
-/// A number that a text most often shares with no other, from its length and both ends.
-#[inline]
-fn print(text: &[u8]) -> usize {
-    let (Some(first), Some(last)) = (text.first(), text.last()) else {
-        return 0;
-    };
-    let mixed = text.len() * 131 + usize::from(*first) * 17 + usize::from(*last) * 29;
-    mixed % PRINTS
-}
 
 /// What a format is, for people: the row of the verb `formats`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,10 +45,9 @@ pub struct Format {
 pub(crate) struct Compiled {
     pub(crate) definition: Definition,
     exact: Table<u32>,
-    /// A bit for each of them by its [`print`]: most texts need not be looked up.
-    exact_prints: [u64; PRINTS / 64],
-    /// Patterns by their literal first word.
-    by_word: Table<Vec<u32>>,
+    /// Lists of patterns by their literal first word.
+    by_word: Table<u32>,
+    lists: Vec<Vec<u32>>,
     /// Patterns whose first word holds a hole.
     anywhere: Vec<u32>,
     /// Roles by the whole name of a component.
@@ -112,14 +65,12 @@ pub(crate) struct Compiled {
 impl Compiled {
     fn new(definition: Definition) -> Result<Compiled, DefinitionError> {
         let mut exact = Table::default();
-        let mut by_word: Table<Vec<u32>> = Table::default();
+        let mut by_word = Table::default();
+        let mut lists: Vec<Vec<u32>> = Vec::new();
         let mut anywhere = Vec::new();
         for (index, message) in definition.messages.iter().enumerate() {
             if let Some(text) = &message.text {
-                if exact
-                    .insert(text.clone().into_bytes(), index as u32)
-                    .is_some()
-                {
+                if exact.add(text.as_bytes(), index as u32).is_some() {
                     return Err(DefinitionError {
                         file: definition.name.clone(),
                         key: format!("message[{index}].text"),
@@ -130,7 +81,11 @@ impl Compiled {
                 let head = pattern.literal_head();
                 let word = first_word(head);
                 if word.len() < head.len() {
-                    by_word.entry(word.to_vec()).or_default().push(index as u32);
+                    let next = lists.len() as u32;
+                    match by_word.add(word, next) {
+                        Some(list) => lists[list as usize].push(index as u32),
+                        None => lists.push(vec![index as u32]),
+                    }
                 } else {
                     anywhere.push(index as u32);
                 }
@@ -139,9 +94,7 @@ impl Compiled {
         let mut roles = Table::default();
         let mut role_paths = Beginnings::default();
         for (index, (name, _)) in definition.roles.iter().enumerate() {
-            roles
-                .entry(name.clone().into_bytes())
-                .or_insert(index as u32);
+            roles.add(name.as_bytes(), index as u32);
             if let Some(path) = name.strip_suffix("::") {
                 role_paths.add(path.as_bytes(), index as u32);
             }
@@ -160,12 +113,9 @@ impl Compiled {
                 .map(|(printed, level)| (packed(printed.as_bytes()), *level))
                 .collect(),
             definition,
-            exact_prints: exact.keys().fold([0; PRINTS / 64], |mut prints, text| {
-                prints[print(text) / 64] |= 1 << (print(text) % 64);
-                prints
-            }),
             exact,
             by_word,
+            lists,
             anywhere,
         })
     }
@@ -178,14 +128,12 @@ impl Compiled {
     /// Finds what the catalogue says about a message; `captures` become what a pattern's holes took.
     #[inline]
     pub(crate) fn message(&self, message: &[u8], captures: &mut Captures) -> Option<&MessageSpec> {
-        let print = print(message);
-        if self.exact_prints[print / 64] & 1 << (print % 64) != 0
-            && let Some(index) = self.exact.get(message)
-        {
-            return Some(&self.definition.messages[*index as usize]);
+        if let Some(index) = self.exact.get(message) {
+            return Some(&self.definition.messages[index as usize]);
         }
-        let words = self.by_word.get(first_word(message));
-        for index in words.into_iter().flatten().chain(&self.anywhere) {
+        let list = self.by_word.get(first_word(message));
+        let list = list.map_or(&[][..], |list| &self.lists[list as usize]);
+        for index in list.iter().chain(&self.anywhere) {
             let spec = &self.definition.messages[*index as usize];
             let pattern = spec.pattern.as_ref().expect("only patterns are indexed so");
             if pattern.may_match(message) && pattern.matches(message, captures) {
@@ -241,10 +189,10 @@ impl Compiled {
             .role_paths
             .of(component)
             .find(|(path, _)| matches!(&component[path.len()..], [] | [b':', b':', ..]))
-            .map(|(_, index)| index);
+            .map(|(_, index)| *index);
         // The first in the definition's order.
         let index = whole.into_iter().chain(path).min()?;
-        Some(roles[*index as usize].1.as_str())
+        Some(roles[index as usize].1.as_str())
     }
 
     pub(crate) fn rules(&self) -> Rules<'_> {

@@ -1,10 +1,11 @@
 //! Whose line it is, where several formats could have written it.
 
-use crate::catalogue::{Catalogue, Compiled, Table, is_panic};
+use crate::catalogue::{Catalogue, Compiled, is_panic};
 use crate::engine::json::{self, Found, Scan, State, Syntax, logfmt};
 use crate::engine::regex::RegexSpec;
 use crate::engine::{self, Head, Shape, tracing};
 use crate::scan::trim_end;
+use crate::table::Table;
 use crate::targets::Beginnings;
 
 /// Names that a program alone has: whole ones, and beginnings.
@@ -23,7 +24,7 @@ impl Names {
                 Some("") => {}
                 Some(beginning) => all.beginnings.add(beginning.as_bytes(), ()),
                 None => {
-                    all.whole.insert(name.as_bytes().to_vec(), ());
+                    all.whole.add(name.as_bytes(), ());
                 }
             }
         }
@@ -33,7 +34,7 @@ impl Names {
     #[inline]
     pub(crate) fn have(&self, name: &[u8]) -> bool {
         !name.is_empty()
-            && (self.beginnings.of(name).next().is_some() || self.whole.contains_key(name))
+            && (self.beginnings.of(name).next().is_some() || self.whole.get(name).is_some())
     }
 }
 

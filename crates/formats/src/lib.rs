@@ -94,6 +94,7 @@ mod pattern;
 mod printed;
 mod samples;
 mod scan;
+mod table;
 mod targets;
 mod words;
 mod wrapper;

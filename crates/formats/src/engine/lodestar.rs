@@ -13,9 +13,9 @@
 //!   also in JSON; the definition says what such messages begin with (`segments`).
 
 use super::{Head, Rules, Shape};
-use crate::lanes::{Blank, KeyByte, run_within};
+use crate::lanes::{Blank, KeyByte, Small, run, run_within};
 use crate::scan::{
-    digits, english_month, find, is_word, key_before, month_day_clock, near, trim_end,
+    begins_with, digits, english_month, find, is_word, key_before, month_day_clock, near, trim_end,
 };
 use memchr::memchr;
 use model::{Field, FieldValue, Stamp, StampDate, StampZone};
@@ -93,18 +93,13 @@ pub(crate) fn dated(line: &[u8], stamp: Stamp, end: usize) -> Option<Head> {
 
 #[inline]
 fn after_stamp(line: &[u8], stamp: Stamp, mut at: usize) -> Option<Head> {
-    let blanks = line[at..]
-        .iter()
-        .take(3)
-        .take_while(|c| **c == b' ')
-        .count();
-    at += blanks;
+    at += run_within::<Blank>(line, at, 3);
     if line.get(at) != Some(&b'[') {
         return None;
     }
     let module = at + 1;
     let room = &line[module..line.len().min(module + MODULE_MAX)];
-    let module_end = module + memchr(b']', room)?;
+    let module_end = module + near(b']', room)?;
     at = module_end + 1;
     let start = at;
     at += run_within::<Blank>(line, at, 40);
@@ -112,9 +107,7 @@ fn after_stamp(line: &[u8], stamp: Stamp, mut at: usize) -> Option<Head> {
         return None;
     }
     let level = at;
-    while line.get(at).is_some_and(u8::is_ascii_lowercase) {
-        at += 1;
-    }
+    at += run::<Small>(&line[at..]);
     let level_end = at;
     let is_level = is_word!(
         &line[level..level_end],
@@ -337,9 +330,7 @@ fn split_context<'a>(
 #[inline]
 pub(crate) fn is_segmented(message: &[u8], beginnings: &[String]) -> bool {
     beginnings.iter().any(|beginning| {
-        message
-            .strip_prefix(beginning.as_bytes())
-            .is_some_and(|rest| rest.starts_with(b" - "))
+        begins_with(message, beginning.as_bytes()) && message[beginning.len()..].starts_with(b" - ")
     })
 }
 

@@ -371,7 +371,7 @@ fn after_capital(line: &[u8]) -> Recognisers {
         },
         // `Jun-19 09:14:30.001[module] …`
         [_, _, _, b'-', b'0'..=b'3', b'0'..=b'9', b' ', ..] => {
-            &[lodestar::recognise, roughtime::recognise]
+            &[lodestar::recognise]
         }
         // `INF 2023-09-15 …`
         [_, _, _, b' ', b'0'..=b'9', _, _, _, b'-', ..] => &[chronicles::recognise],
