@@ -53,6 +53,7 @@ pub(crate) struct Compiled {
     /// Roles by the whole name of a component.
     roles: Table<u32>,
     spaced_ends: u64,
+    component_ends: u64,
     /// Levels by the number of the word they are printed as, as far as words are short enough for one.
     levels: Vec<(u64, Level)>,
     /// Those of paths, in the definition's order, by what such paths begin with.
@@ -105,7 +106,8 @@ impl Compiled {
             targets: Targets::new(&definition.targets),
             threads: Names::new(&definition.threads),
             loggers: Names::new(&definition.loggers),
-            spaced_ends: logrus::spaced_ends(&definition.spaced_keys),
+            spaced_ends: logrus::ends(&definition.spaced_keys),
+            component_ends: logrus::ends(&definition.component_keys),
             levels: definition
                 .levels
                 .iter()
@@ -198,6 +200,7 @@ impl Compiled {
     pub(crate) fn rules(&self) -> Rules<'_> {
         Rules {
             component_keys: &self.definition.component_keys,
+            component_ends: self.component_ends,
             spaced_keys: &self.definition.spaced_keys,
             spaced_ends: self.spaced_ends,
             banners: &self.definition.banners,

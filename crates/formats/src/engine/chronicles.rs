@@ -5,7 +5,7 @@
 //! value ends at the next blank. Old builds print whole seconds and `NOT` for `NTC`.
 
 use super::{Head, Rules, Shape, logrus};
-use crate::scan::{full_stamp, is_word, key_before, near, near2, same_word, trim_end};
+use crate::scan::{full_stamp, is_word, key_before, near, near2, trim_end};
 use model::{Field, FieldValue, StampZone};
 
 /// Columns that a message is padded to.
@@ -81,12 +81,7 @@ pub(crate) fn body<'a>(
     while let Some(equals) = key_at(text, at) {
         let key = &text[at..equals];
         let (value, end) = value(text, equals + 1);
-        if component.is_none()
-            && rules
-                .component_keys
-                .iter()
-                .any(|name| same_word(name.as_bytes(), key))
-        {
+        if component.is_none() && rules.component_rank(key).is_some() {
             component = Some(value);
         } else {
             fields.push(Field {

@@ -384,6 +384,7 @@ mod tests {
         let segments = ["Synced".to_owned(), "Syncing".to_owned()];
         let rules = Rules {
             component_keys: &[],
+            component_ends: 0,
             spaced_keys: &[],
             spaced_ends: 0,
             banners: &[],

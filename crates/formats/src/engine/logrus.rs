@@ -10,7 +10,7 @@
 
 use super::{Head, Rules, Shape};
 use crate::lanes::{Blank, Capital, KeyByte, LowerSlug, run, run_within};
-use crate::scan::{KEY_MAX, digits, full_stamp, is_word, key_before, near, same_word, trim_end};
+use crate::scan::{KEY_MAX, digits, full_stamp, is_word, key_before, near, trim_end};
 use memchr::{memchr2, memrchr};
 use model::{Field, FieldValue, Stamp};
 
@@ -127,14 +127,15 @@ fn level_and_message(line: &[u8], level: usize) -> Option<Head> {
     })
 }
 
-/// The bit of a key's last word among [`Rules::spaced_ends`].
-fn end_bit(word: &[u8]) -> u64 {
+/// The bit of a key's last word among [`ends`].
+#[inline]
+pub(super) fn end_bit(word: &[u8]) -> u64 {
     let last = word.last().copied().map_or(0, u32::from);
     1 << ((last + 7 * word.len() as u32) % 64)
 }
 
-/// The bits of the last words of keys that have blanks.
-pub(crate) fn spaced_ends(keys: &[String]) -> u64 {
+/// The bits of the last words of keys.
+pub(crate) fn ends(keys: &[String]) -> u64 {
     let last = |key: &String| {
         key.rsplit(' ')
             .next()
@@ -367,11 +368,7 @@ pub(crate) fn quoted_body<'a>(
         };
         let key = &text[at..end];
         let got = value(text, end + 1, key, rules);
-        let rank = rules
-            .component_keys
-            .iter()
-            .position(|name| same_word(name.as_bytes(), key));
-        match rank {
+        match rules.component_rank(key) {
             Some(rank) if component.is_none_or(|(other, _)| rank < other) => {
                 component = Some((rank, got.text));
             }

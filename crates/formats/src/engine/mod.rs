@@ -468,13 +468,27 @@ pub(crate) struct Body<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Rules<'a> {
     pub(crate) component_keys: &'a [String],
+    /// A quick no, see [`logrus::ends`].
+    pub(crate) component_ends: u64,
     pub(crate) spaced_keys: &'a [String],
-    /// A quick no, see [`logrus::spaced_ends`].
+    /// The same.
     pub(crate) spaced_ends: u64,
     pub(crate) banners: &'a [String],
     pub(crate) segments: &'a [String],
     /// Whether the record's text is certainly one line.
     pub(crate) one_line: bool,
+}
+
+impl Rules<'_> {
+    /// The place of a key among those whose value is the component: of several the first counts.
+    #[inline]
+    pub(crate) fn component_rank(&self, key: &[u8]) -> Option<usize> {
+        if logrus::end_bit(key) & self.component_ends == 0 {
+            return None;
+        }
+        let mut keys = self.component_keys.iter();
+        keys.position(|name| same_word(name.as_bytes(), key))
+    }
 }
 
 /// Splits a text record. JSON and logfmt go through [`json::body`], users' own through [`regex`].

@@ -18,7 +18,7 @@
 use super::{Head, Rules, Shape};
 use crate::lanes::{Blank, Lane, LowerName, WIDTH, position, run, run_within};
 use crate::scan::{
-    KEY_MAX, digits, english_month, month_day_clock, near, near2, same_word, trim_end,
+    KEY_MAX, digits, english_month, month_day_clock, near, near2, trim_end,
 };
 use memchr::memmem;
 use model::{Field, FieldValue, Stamp};
@@ -186,13 +186,18 @@ fn stampless(line: &[u8], at: usize) -> Option<Head> {
 }
 
 /// The end of the key at `at`: where its colon stands, which a blank or the end follows.
-#[inline]
+#[inline(always)]
 fn key_end(text: &[u8], at: usize, listed: &[String]) -> Option<usize> {
     let first = *text.get(at)?;
     if first.is_ascii_lowercase() || first == b'_' {
         let end = at + run_within::<LowerName>(text, at, KEY_MAX);
         return is_colon(text, end).then_some(end);
     }
+    listed_end(text, at, first, listed)
+}
+
+/// The same of a key that is no identifier.
+fn listed_end(text: &[u8], at: usize, first: u8, listed: &[String]) -> Option<usize> {
     listed
         .iter()
         .find(|key| {
@@ -204,7 +209,7 @@ fn key_end(text: &[u8], at: usize, listed: &[String]) -> Option<usize> {
         .map(|key| at + key.len())
 }
 
-#[inline]
+#[inline(always)]
 fn is_colon(text: &[u8], at: usize) -> bool {
     text.get(at) == Some(&b':') && matches!(text.get(at + 1), None | Some(b' ' | b'\n'))
 }
@@ -291,7 +296,7 @@ fn comma(text: &[u8], from: usize, listed: &[String]) -> Option<(usize, Key)> {
 type Key = (usize, usize);
 
 /// The key that begins after a comma and one blank, or after a comma at a line's end.
-#[inline]
+#[inline(always)]
 fn key_after(text: &[u8], comma: usize, listed: &[String]) -> Option<Key> {
     if !matches!(text.get(comma + 1), Some(b' ' | b'\n')) {
         return None;
@@ -330,10 +335,7 @@ pub(crate) fn body<'a>(
         let start = (colon + 2).min(text.len());
         let (end, following) = nesting.value_end(text, start, listed);
         let value = unquoted(&text[start..end]);
-        if let Some(rank) = rules
-            .component_keys
-            .iter()
-            .position(|name| same_word(name.as_bytes(), key))
+        if let Some(rank) = rules.component_rank(key)
             && component.is_none_or(|(other, _)| rank < other)
         {
             component = Some((rank, value));
@@ -503,6 +505,7 @@ mod tests {
         let listed = ["Total Difficulty".to_owned()];
         let rules = Rules {
             component_keys: &[],
+            component_ends: 0,
             spaced_keys: &listed,
             spaced_ends: 0,
             banners: &[],
