@@ -1,7 +1,7 @@
 //! Conversions from printed text to numbers with a unit.
 
 use crate::lanes::{
-    Class, Digit, Lane, OfNumber, Truths, leading_digits, position, run, short_number,
+    Class, Digit, Lane, OfNumber, Truths, leading_digits, position, run, run_at_end, short_number,
 };
 use crate::scan::near;
 use model::ObsValue;
@@ -106,7 +106,7 @@ pub(crate) const NAMES: &[(&str, Convert)] = &[
 
 impl Convert {
     /// Converts; `None` if the text is not what the conversion reads.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn apply<'a>(self, text: &'a [u8]) -> Option<ObsValue<'a>> {
         // Most often there is nothing to trim, which two bytes tell.
         let is_blank = |c: Option<&u8>| c.is_none_or(|c| *c <= b' ');
@@ -121,6 +121,8 @@ impl Convert {
         }
     }
 
+    /// Those that are rarer, or take longer than a call.
+    #[inline(never)]
     fn apply_other(self, trimmed: &[u8]) -> Option<ObsValue<'_>> {
         match self {
             Convert::Int | Convert::Text => self.apply(trimmed),
@@ -172,10 +174,7 @@ impl Convert {
             }
             Convert::LastInt => {
                 let end = trimmed.iter().rposition(u8::is_ascii_digit)? + 1;
-                let start = trimmed[..end]
-                    .iter()
-                    .rposition(|c| !c.is_ascii_digit())
-                    .map_or(0, |at| at + 1);
+                let start = end - run_at_end::<Digit>(&trimmed[..end]);
                 int(&trimmed[start..end]).map(ObsValue::I64)
             }
             Convert::FirstWord => {
@@ -219,7 +218,7 @@ fn text_before(text: &[u8], ends: impl Fn(Lane) -> Truths) -> Option<ObsValue<'_
 }
 
 /// Reads a whole number; `None` on overflow, so that 18446744073709551615 (not included) is null.
-#[inline]
+#[inline(always)]
 pub(crate) fn int(text: &[u8]) -> Option<i64> {
     match short_number(text) {
         Some(number) => Some(number as i64),
@@ -227,6 +226,7 @@ pub(crate) fn int(text: &[u8]) -> Option<i64> {
     }
 }
 
+#[inline(never)]
 fn long_int(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text.first()? {
         b'-' => (true, &text[1..]),

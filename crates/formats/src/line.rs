@@ -93,7 +93,7 @@ impl Line {
         self.of_lines = source.rows.is_none();
         if let Some(rows) = source.rows {
             self.next = start + 1;
-            self.class = Some(self.read_row(catalogue, block, rows, start, way));
+            self.read_row(catalogue, block, rows, start, way);
             return;
         }
         let feed = far(b'\n', &block[start..]);
@@ -123,7 +123,7 @@ impl Line {
         if source.coloured {
             self.clean(block);
         }
-        self.class = Some(self.classify(catalogue, block, way));
+        self.classify(catalogue, block, way);
     }
 
     /// Reads a row of a document: its wrapper is off already.
@@ -134,25 +134,30 @@ impl Line {
         rows: &Rows,
         index: usize,
         way: Way,
-    ) -> Class {
+    ) {
         let row = &rows.rows[index];
         self.scan.clear();
         self.peeled.text = row.text;
-        match row.kind {
-            RowKind::Frame(what) => return Class::Frame(what),
-            RowKind::Broken => return Class::Broken,
-            RowKind::Text => {}
+        let told = match row.kind {
+            RowKind::Frame(what) => Some(Class::Frame(what)),
+            RowKind::Broken => Some(Class::Broken),
+            RowKind::Text => None,
+        };
+        if told.is_some() {
+            self.class = told;
+            return;
         }
         self.peeled.facts.extend_from_slice(rows.facts_of(row));
         self.peeled.layers.push(row.layer);
         self.peeled.partial = u8::from(row.partial);
         self.peeled.omitted = row.omitted;
         if row.omitted {
-            return Class::Omitted;
+            self.class = Some(Class::Omitted);
+            return;
         }
         self.clean(block);
         self.peeled.layers[0].text = self.peeled.text;
-        self.classify(catalogue, block, way)
+        self.classify(catalogue, block, way);
     }
 
     /// Moves the text into the line's own buffer without its colours, if it has any.
@@ -191,37 +196,42 @@ impl Line {
             to: self.decoded.len() as u32,
             decoded: true,
         };
-        self.class = Some(self.classify(catalogue, block, Way::default()));
+        self.classify(catalogue, block, Way::default());
     }
 
+    /// Finds out what the line is: `class` says it then.
     #[inline]
-    fn classify(&mut self, catalogue: &Catalogue, block: &[u8], way: Way) -> Class {
+    fn classify(&mut self, catalogue: &Catalogue, block: &[u8], way: Way) {
         // An object may be a wrapper's, however much of a record its payload holds.
-        if !object::may_wrap(self.text(block))
-            && let Some(class) = self.claimed(catalogue, block, way)
-        {
-            return class;
+        let is_ours = !object::may_wrap(self.text(block)) && self.is_claimed(catalogue, block, way);
+        if !is_ours {
+            self.class = Some(self.unwrap(catalogue, block, way));
         }
-        self.unwrap(catalogue, block, way)
     }
 
-    /// Says whose text it is. A line that begins with a stamp as runtimes and collectors write them may be
-    /// taken for one of a program that writes such stamps: if the rest has a stamp of its own, it is not.
+    /// Says whose text it is: `class`, if anybody claims it. A line that begins with a stamp as runtimes and
+    /// collectors write them may be taken for one of a program that writes such stamps: if the rest has a stamp
+    /// of its own, it is not.
     #[inline]
-    fn claimed(&mut self, catalogue: &Catalogue, block: &[u8], way: Way) -> Option<Class> {
-        let class = self.asked(catalogue, block);
-        match class {
-            Some(Class::Start(head, _))
-                if head.stamp.is_some() && begins_like_a_collectors(self.text(block)) =>
-            {
-                self.deeper(catalogue, block, way).or(class)
-            }
-            _ => class,
+    fn is_claimed(&mut self, catalogue: &Catalogue, block: &[u8], way: Way) -> bool {
+        let claimed = self.ask(catalogue, block, Tier::Specific);
+        if claimed && begins_like_a_collectors(self.text(block)) {
+            self.look_deeper(catalogue, block, way);
         }
+        claimed
+    }
+
+    /// Whether a record with a stamp of its own starts there.
+    fn is_stamped(&self) -> bool {
+        matches!(self.class, Some(Class::Start(head, _)) if head.stamp.is_some())
     }
 
     #[cold]
-    fn deeper(&mut self, catalogue: &Catalogue, block: &[u8], way: Way) -> Option<Class> {
+    fn look_deeper(&mut self, catalogue: &Catalogue, block: &[u8], way: Way) {
+        if !self.is_stamped() {
+            return;
+        }
+        let class = self.class;
         let outside = self.peeled.text;
         let count = self.peeled.layers.len();
         let scan = std::mem::take(&mut self.scan);
@@ -230,35 +240,22 @@ impl Line {
                 self.clean(block);
             }
             self.peeled.layers[count].text = self.peeled.text;
-            if let Some(class @ Class::Start(head, _)) = self.claimed(catalogue, block, way)
-                && head.stamp.is_some()
-            {
-                return Some(class);
+            if self.is_claimed(catalogue, block, way) && self.is_stamped() {
+                return;
             }
             self.peeled.take_back(count, &[outside; MAX_LAYERS]);
         }
         self.scan = scan;
-        None
+        self.class = class;
     }
 
-    /// Asks whose text it is. A payload may hold several lines: its first says what starts there, unless
-    /// it is JSON over several lines.
-    #[inline]
-    fn asked(&mut self, catalogue: &Catalogue, block: &[u8]) -> Option<Class> {
-        self.ask(catalogue, block, Tier::Specific)
-    }
-
-    fn ask(&mut self, catalogue: &Catalogue, block: &[u8], tier: Tier) -> Option<Class> {
+    fn ask(&mut self, catalogue: &Catalogue, block: &[u8], tier: Tier) -> bool {
         self.ask_of(self.peeled.text, catalogue, block, tier)
     }
 
-    fn ask_of(
-        &mut self,
-        place: Place,
-        catalogue: &Catalogue,
-        block: &[u8],
-        tier: Tier,
-    ) -> Option<Class> {
+    /// Asks whose text it is: `class`, if anybody claims it. A payload may hold several lines: its first says
+    /// what starts there, unless it is JSON over several lines.
+    fn ask_of(&mut self, place: Place, catalogue: &Catalogue, block: &[u8], tier: Tier) -> bool {
         let text = place.of(block, &self.decoded);
         let mut first = text;
         if !(self.peeled.layers.is_empty() || self.is_one_line(place))
@@ -282,14 +279,16 @@ impl Line {
             claim = catalogue.claim(first, &self.scan, tier);
         }
         match claim {
-            Claim::One(head, format) => Some(Class::Start(head, format)),
-            Claim::Several => Some(Class::Ambiguous),
-            Claim::Nobody => None,
+            Claim::One(head, format) => self.class = Some(Class::Start(head, format)),
+            Claim::Several => self.class = Some(Class::Ambiguous),
+            Claim::Nobody => return false,
         }
+        true
     }
 
     /// Takes layers off until somebody claims what is left, or nothing comes off.
     fn unwrap(&mut self, catalogue: &Catalogue, block: &[u8], way: Way) -> Class {
+        let claimed = |line: &Line| line.class.expect("who claims it says so");
         // The texts outside each layer: weak layers go back if nobody claims what is in them.
         let mut outside = [Place::default(); MAX_LAYERS];
         loop {
@@ -297,10 +296,8 @@ impl Line {
             let before = self.peeled.text;
             if !peel(&mut self.peeled, block, &mut self.decoded, way) {
                 // A program's own object, though it begins like a shipper's.
-                if object::may_wrap(self.text(block))
-                    && let Some(class) = self.claimed(catalogue, block, way)
-                {
-                    return class;
+                if object::may_wrap(self.text(block)) && self.is_claimed(catalogue, block, way) {
+                    return claimed(self);
                 }
                 break;
             }
@@ -312,10 +309,8 @@ impl Line {
                 self.clean(block);
             }
             self.peeled.layers[count].text = self.peeled.text;
-            if !object::may_wrap(self.text(block))
-                && let Some(class) = self.claimed(catalogue, block, way)
-            {
-                return class;
+            if !object::may_wrap(self.text(block)) && self.is_claimed(catalogue, block, way) {
+                return claimed(self);
             }
         }
         let weak = self.peeled.layers.iter().position(|layer| layer.weak);
@@ -329,9 +324,9 @@ impl Line {
                         continue;
                     }
                     let text = self.peeled.layers[depth - 1].text;
-                    if let Some(class) = self.ask_of(text, catalogue, block, Tier::Generic) {
+                    if self.ask_of(text, catalogue, block, Tier::Generic) {
                         self.peeled.take_back(depth, &outside);
-                        return class;
+                        return claimed(self);
                     }
                 }
             }
@@ -350,10 +345,8 @@ impl Line {
         if let Some(what) = wrapper::framing(text) {
             return Class::Frame(what);
         }
-        if catalogue.has_generic
-            && let Some(class) = self.ask(catalogue, block, Tier::Generic)
-        {
-            return class;
+        if catalogue.has_generic && self.ask(catalogue, block, Tier::Generic) {
+            return claimed(self);
         }
         Class::Other
     }

@@ -215,7 +215,7 @@ impl ValueSpec {
     }
 
     /// The value, if the record has it: most are fields or what a hole took.
-    #[inline]
+    #[inline(always)]
     fn get<'a>(&'a self, told: &Told<'_, 'a>) -> Option<ObsValue<'a>> {
         match &self.source {
             Source::Field(keys) => {
@@ -232,6 +232,7 @@ impl ValueSpec {
         }
     }
 
+    #[inline(never)]
     fn get_other<'a>(&'a self, told: &Told<'_, 'a>) -> Option<ObsValue<'a>> {
         let number = |spec: &'a ValueSpec| match spec.get(told)? {
             ObsValue::I64(number) => Some(number),

@@ -370,9 +370,7 @@ fn after_capital(line: &[u8]) -> Recognisers {
             None => &[tracing::foreign],
         },
         // `Jun-19 09:14:30.001[module] …`
-        [_, _, _, b'-', b'0'..=b'3', b'0'..=b'9', b' ', ..] => {
-            &[lodestar::recognise]
-        }
+        [_, _, _, b'-', b'0'..=b'3', b'0'..=b'9', b' ', ..] => &[lodestar::recognise],
         // `INF 2023-09-15 …`
         [_, _, _, b' ', b'0'..=b'9', _, _, _, b'-', ..] => &[chronicles::recognise],
         // `INFO [08-14|…`, `ERROR[08-14|…`, `INFO[08-14|…`

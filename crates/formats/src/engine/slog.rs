@@ -17,9 +17,7 @@
 
 use super::{Head, Rules, Shape};
 use crate::lanes::{Blank, Lane, LowerName, WIDTH, position, run, run_within};
-use crate::scan::{
-    KEY_MAX, digits, english_month, month_day_clock, near, near2, trim_end,
-};
+use crate::scan::{KEY_MAX, digits, english_month, month_day_clock, near, near2, trim_end};
 use memchr::memmem;
 use model::{Field, FieldValue, Stamp};
 

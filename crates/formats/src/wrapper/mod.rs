@@ -320,6 +320,12 @@ impl Peeled {
 
     /// What a line that follows this one may know.
     pub(crate) fn way(&self) -> Way {
+        if self.layers.is_empty() {
+            return Way {
+                after: Some(0),
+                ..Way::default()
+            };
+        }
         let stern = self.layers.iter().find(|layer| layer.kind == "stern");
         Way {
             outer: "",
