@@ -60,6 +60,7 @@ mod table_id;
 mod tables;
 mod transaction;
 mod verify;
+mod wanted;
 mod writer;
 
 pub use answer_file::AnswerFile;

@@ -4,9 +4,10 @@ use crate::CaseError;
 use crate::columns::{Columns, columns_of_schema, memory_schema};
 use crate::error::{AtPath, segment_error};
 use crate::segment::{COLUMNS_KEY, PAGE_ROWS, SOURCE};
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use crate::wanted::Wanted;
+use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::interleave_record_batch;
-use arrow::datatypes::{DataType, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType};
+use arrow::datatypes::{Int32Type, Int64Type};
 use model::RowFilter;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -14,8 +15,7 @@ use parquet::arrow::arrow_reader::{
     ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
 };
 use parquet::file::metadata::PageIndexPolicy;
-use parquet::file::statistics::Statistics;
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -203,22 +203,30 @@ impl SegmentReader {
         mut chosen: Chosen,
         filter: &RowFilter,
     ) -> Result<Chosen, CaseError> {
-        let (RowFilter::I64In(name, _) | RowFilter::BytesIn(name, _)) = filter else {
-            return Ok(chosen);
-        };
-        let before = self.positions(&chosen);
-        let wanted = Wanted::of(filter);
+        if let RowFilter::I64In(name, _) | RowFilter::BytesIn(name, _) = filter {
+            chosen.rows = Some(self.passing(&chosen, name, &Wanted::of(filter))?);
+        }
+        Ok(chosen)
+    }
+
+    /// Returns those of some rows that hold a wanted value.
+    fn passing(
+        &self,
+        among: &Chosen,
+        name: &str,
+        wanted: &Wanted<'_>,
+    ) -> Result<Vec<u64>, CaseError> {
         let mut passing = Vec::new();
         let mut at = 0;
-        for batch in self.read(Some(&[name]), &chosen)? {
+        for batch in self.read(Some(&[name]), among)? {
             let batch = batch?;
             if let Some(column) = batch.columns().first() {
                 wanted.rows_in(column, at, &mut passing);
             }
             at += batch.num_rows() as u64;
         }
-        chosen.rows = Some(passing.iter().map(|row| before[*row as usize]).collect());
-        Ok(chosen)
+        let rows = self.positions(among);
+        Ok(passing.iter().map(|row| rows[*row as usize]).collect())
     }
 
     fn choose_by(&self, name: &str, wanted: &Wanted<'_>) -> Result<Chosen, CaseError> {
@@ -243,28 +251,55 @@ impl SegmentReader {
             }
             let one = Chosen {
                 groups: vec![group],
-                rows: None,
+                rows: self.pages(group, *start, index, wanted),
             };
-            let mut at = *start;
-            let before = rows.len();
-            for batch in self.read(Some(&[name]), &one)? {
-                let batch = batch?;
-                wanted.rows_in(batch.column(0), at, &mut rows);
-                at += batch.num_rows() as u64;
-            }
-            if rows.len() > before {
+            let found = self.passing(&one, name, wanted)?;
+            if !found.is_empty() {
                 chosen.groups.push(group);
+                rows.extend(found);
             }
         }
         chosen.rows = Some(rows);
         Ok(chosen)
     }
 
+    /// Returns the rows of those pages of a column that may hold a wanted value; `None` if the file does not say so.
+    fn pages(
+        &self,
+        group: usize,
+        start: u64,
+        column: usize,
+        wanted: &Wanted<'_>,
+    ) -> Option<Vec<u64>> {
+        let metadata = self.metadata.metadata();
+        let index = metadata.column_index()?.get(group)?.get(column)?;
+        let pages = metadata.offset_index()?.get(group)?.get(column)?;
+        let firsts = pages.page_locations().iter();
+        let mut firsts: Vec<u64> = firsts.map(|page| page.first_row_index as u64).collect();
+        firsts.push(metadata.row_group(group).num_rows().max(0) as u64);
+        let wanted = wanted.pages_of(index)?;
+        (wanted.len() + 1 == firsts.len()).then(|| {
+            let pages = firsts.windows(2).zip(wanted);
+            pages
+                .filter(|(_, wanted)| *wanted)
+                .flat_map(|(page, _)| start + page[0]..start + page[1])
+                .collect()
+        })
+    }
+
     /// Returns the positions of chosen rows, counted from the start of the file.
     pub(crate) fn positions(&self, chosen: &Chosen) -> Vec<u64> {
         match &chosen.rows {
             Some(rows) => rows.clone(),
-            None => (0..self.rows()).collect(),
+            None => {
+                let starts = self.group_starts();
+                let groups = chosen.groups.iter();
+                let rows = groups.map(|&group| {
+                    let rows = self.metadata.metadata().row_group(group).num_rows();
+                    starts[group]..starts[group] + rows.max(0) as u64
+                });
+                rows.flatten().collect()
+            }
         }
     }
 
@@ -465,135 +500,5 @@ impl<'a> Sources<'a> {
     /// Returns a row's source.
     pub(crate) fn get(&self, row: usize) -> &'a str {
         self.names.get(self.code(row)).copied().unwrap_or_default()
-    }
-}
-
-/// The values of a filter.
-enum Wanted<'a> {
-    I64(&'a [i64]),
-    Ranges(&'a [(i64, i64)]),
-    Bytes(HashSet<&'a [u8]>),
-}
-
-impl<'a> Wanted<'a> {
-    fn of(filter: &'a RowFilter) -> Wanted<'a> {
-        match filter {
-            RowFilter::All => Wanted::I64(&[]),
-            RowFilter::I64In(_, values) => Wanted::I64(values),
-            RowFilter::BytesIn(_, values) => {
-                Wanted::Bytes(values.iter().map(Vec::as_slice).collect())
-            }
-        }
-    }
-
-    /// Whether a value may lie between smallest and largest (which may be cut short, but stay bounds).
-    fn may_be_in(&self, statistics: &Statistics) -> bool {
-        match (self, statistics) {
-            (Wanted::I64(values), Statistics::Int64(bounds)) => {
-                match (bounds.min_opt(), bounds.max_opt()) {
-                    (Some(min), Some(max)) => {
-                        values.iter().any(|value| min <= value && value <= max)
-                    }
-                    _ => true,
-                }
-            }
-            (Wanted::Ranges(ranges), Statistics::Int64(bounds)) => {
-                match (bounds.min_opt(), bounds.max_opt()) {
-                    (Some(min), Some(max)) => {
-                        ranges.iter().any(|(from, to)| min <= to && from <= max)
-                    }
-                    _ => true,
-                }
-            }
-            (Wanted::Bytes(values), Statistics::ByteArray(_)) => {
-                match (statistics.min_bytes_opt(), statistics.max_bytes_opt()) {
-                    (Some(min), Some(max)) => {
-                        values.iter().any(|value| min <= *value && *value <= max)
-                    }
-                    _ => true,
-                }
-            }
-            _ => true,
-        }
-    }
-
-    /// Appends the positions of rows that hold a wanted value.
-    fn rows_in(&self, column: &ArrayRef, start: u64, rows: &mut Vec<u64>) {
-        let mut add = |row: usize| rows.push(start + row as u64);
-        match (self, column.data_type()) {
-            (Wanted::I64(values), DataType::Int64) => {
-                let column = column.as_primitive::<Int64Type>();
-                matching(
-                    column.len(),
-                    |row| column.is_valid(row) && has(values, column.value(row)),
-                    &mut add,
-                );
-            }
-            (Wanted::Ranges(ranges), DataType::Int64) => {
-                let column = column.as_primitive::<Int64Type>();
-                let within = |value: i64| {
-                    ranges
-                        .iter()
-                        .any(|(from, to)| *from <= value && value <= *to)
-                };
-                matching(
-                    column.len(),
-                    |row| column.is_valid(row) && within(column.value(row)),
-                    &mut add,
-                );
-            }
-            (Wanted::I64(values), DataType::Timestamp(TimeUnit::Microsecond, _)) => {
-                let column = column.as_primitive::<TimestampMicrosecondType>();
-                matching(
-                    column.len(),
-                    |row| column.is_valid(row) && has(values, column.value(row)),
-                    &mut add,
-                );
-            }
-            (Wanted::Bytes(values), DataType::Utf8) => {
-                let column = column.as_string::<i32>();
-                matching(
-                    column.len(),
-                    |row| column.is_valid(row) && values.contains(column.value(row).as_bytes()),
-                    &mut add,
-                );
-            }
-            (Wanted::Bytes(values), DataType::Binary) => {
-                let column = column.as_binary::<i32>();
-                matching(
-                    column.len(),
-                    |row| column.is_valid(row) && values.contains(column.value(row)),
-                    &mut add,
-                );
-            }
-            (Wanted::Bytes(values), DataType::Dictionary(_, _)) => {
-                let column = column.as_dictionary::<Int32Type>();
-                let names = column.values().as_string::<i32>();
-                let wanted: Vec<bool> = (0..names.len())
-                    .map(|index| values.contains(names.value(index).as_bytes()))
-                    .collect();
-                let keys = column.keys();
-                matching(
-                    keys.len(),
-                    |row| keys.is_valid(row) && wanted[keys.value(row) as usize],
-                    &mut add,
-                );
-            }
-            // Numbers asked of text, or the like: nothing passes.
-            _ => {}
-        }
-    }
-}
-
-fn matching(rows: usize, test: impl Fn(usize) -> bool, add: &mut dyn FnMut(usize)) {
-    (0..rows).filter(|row| test(*row)).for_each(add);
-}
-
-/// Whether one of the values is `value`; few values are compared, many are sorted.
-fn has(values: &[i64], value: i64) -> bool {
-    if values.len() <= 8 {
-        values.contains(&value)
-    } else {
-        values.binary_search(&value).is_ok()
     }
 }

@@ -312,7 +312,7 @@ impl TableSource for CaseTables {
                 snapshot: snapshot.name.clone(),
                 schema: table.schema.clone(),
                 name: table.name.clone(),
-                source: snapshot.source.clone(),
+                source: snapshot.source.as_str().into(),
                 columns: table.columns.clone(),
                 primary_key: table.primary_key.clone(),
                 types_inferred: table.types_inferred,

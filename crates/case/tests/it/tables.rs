@@ -119,6 +119,22 @@ fn rows_are_found_by_key_with_their_ordinals() {
         (Some(8), Some(150_000))
     );
 
+    // On every page, at their borders, and where no row is.
+    for step in [1, 7, 4_096, 8_191, 50_021] {
+        let wanted: Vec<i64> = (0..ROWS * 10).step_by(10 * step).take(9).collect();
+        let filter = RowFilter::I64In("id".to_owned(), wanted.clone());
+        let some = tables.read("eth_txs", &["id"], &filter).unwrap();
+        let id = expected.column("id").unwrap();
+        let found: Vec<_> = (0..some.rows())
+            .map(|row| some.columns[0].i64(row).unwrap())
+            .collect();
+        let there: Vec<_> = (0..ROWS as usize)
+            .filter_map(|row| id.i64(row))
+            .filter(|id| wanted.contains(id))
+            .collect();
+        assert_eq!(found, there, "{step}");
+    }
+
     let hash = expected.columns[1].bytes(99_999).unwrap().to_vec();
     let filter = RowFilter::BytesIn("hash".to_owned(), vec![hash.clone(), b"none".to_vec()]);
     let one = tables
@@ -161,7 +177,7 @@ fn snapshots_are_never_mixed() {
     assert!(error.to_string().contains("monday, tuesday"), "{error}");
     let tuesday = writer.case().table_source(Some("tuesday"));
     assert_eq!(tuesday.read("eth_txs", &["id"], &filter).unwrap().rows(), 1);
-    assert_eq!(tuesday.tables()[0].source, "bbbbbbbbbbbb");
+    assert_eq!(tuesday.tables()[0].source.as_str(), "bbbbbbbbbbbb");
 
     let before = crate::support::files(writer.case());
     add(&mut writer, "monday", "aaaaaaaaaaaa");
