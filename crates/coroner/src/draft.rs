@@ -309,8 +309,7 @@ impl Evidence {
             if !pasted {
                 continue;
             }
-            let path = std::path::Path::new(&source.path);
-            let Ok(raw) = crate::plain::bytes_of(path, 0, READ.min(source.bytes)) else {
+            let Ok(raw) = self.originals.bytes(source, 0, READ.min(source.bytes)) else {
                 continue;
             };
             let text = String::from_utf8_lossy(&raw);

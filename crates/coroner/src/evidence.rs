@@ -1,5 +1,6 @@
 //! Opening evidence: a case, or plain evidence through a throw-away case.
 
+use crate::originals::Originals;
 use crate::partial::{self, LookedAt, Partial};
 use crate::{Cache, Error, ErrorKind, TimeContext, TimeSpec, Window, Zone};
 use case::{Case, Manifest, SourceStatus};
@@ -33,6 +34,7 @@ pub struct Evidence {
     unread: Vec<Partial>,
     /// A case that lives as long as this value.
     _temporary: Option<TempDir>,
+    pub(crate) originals: Originals,
 }
 
 impl Evidence {
@@ -49,6 +51,7 @@ impl Evidence {
                 named: path.to_path_buf(),
                 unread: Vec::new(),
                 _temporary: None,
+                originals: Originals::default(),
             });
         }
         exists(path)?;
@@ -60,6 +63,7 @@ impl Evidence {
             named: path.to_path_buf(),
             unread: thrown.unread,
             _temporary: thrown.temporary,
+            originals: Originals::default(),
         };
         if evidence.manifest().sources.is_empty() {
             return Err(nothing_readable(path, &evidence.unread));
@@ -80,6 +84,7 @@ impl Evidence {
             named: path.to_path_buf(),
             unread: Vec::new(),
             _temporary: None,
+            originals: Originals::default(),
         })
     }
 

@@ -1,7 +1,7 @@
 //! `show`: the raw bytes behind a reference.
 
 use crate::info::find_source;
-use crate::{Error, ErrorKind, Evidence};
+use crate::{Error, Evidence};
 use case::{CaseError, Source, TableId};
 use model::{Encoding, Reference, RowFilter, SourceId};
 use serde::Serialize;
@@ -105,7 +105,7 @@ impl Evidence {
             }
             Reference::Row { table, key, .. } => {
                 let found = match source.evidence.is_empty() {
-                    true => self.dump_of(source)?.row(table, key)?,
+                    true => self.originals.dump(source)?.row(table, key)?,
                     false => crate::kept::row(&self.case, source, table, key)?,
                 };
                 let (place, raw) = found.ok_or_else(|| {
@@ -216,7 +216,7 @@ impl Evidence {
     fn raw(&self, source: &Source, byte: u64, length: u64) -> Result<Vec<u8>, Error> {
         match self.case.evidence(&source.digest, byte, length) {
             Err(CaseError::OutOfBounds { held: 0, .. }) => {
-                crate::plain::bytes_of(std::path::Path::new(&source.path), byte, length)
+                self.originals.bytes(source, byte, length)
             }
             Err(CaseError::OutOfBounds { held, .. }) => Err(Error::request(format!(
                 "{} has {held} bytes, not {byte}+{length}",
@@ -224,20 +224,6 @@ impl Evidence {
             ))),
             other => Ok(other?),
         }
-    }
-
-    fn dump_of(&self, source: &Source) -> Result<crate::plain::Dump, Error> {
-        let path = std::path::PathBuf::from(&source.path);
-        if evidence::file_of(&path).is_none() {
-            return Err(Error::new(
-                ErrorKind::Unreadable,
-                format!("the dump {} is no longer where it was read", source.path),
-            )
-            .with_hint(
-                "a case keeps dumps by hash; put the file back, or ingest with --keep-dumps",
-            ));
-        }
-        crate::plain::Dump::open(&path, None)
     }
 }
 

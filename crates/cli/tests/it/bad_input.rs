@@ -151,3 +151,30 @@ fn a_damaged_case_fails_verification_with_5() {
     assert_eq!(broken["sound"], false);
     assert!(!broken["problems"].as_array().unwrap().is_empty());
 }
+
+#[test]
+fn a_dump_that_has_changed_is_not_shown_for_the_one_that_was_read() {
+    let desk = Desk::new();
+    desk.write("d.sql", DUMP);
+    assert_eq!(desk.run(&["ingest", "x.case", "d.sql"]).code, 0);
+    let trace = desk.json(&["trace", "x.case", HASH], 0);
+    let row = trace["path"][0]["refs"][0].as_str().unwrap();
+    let shown = desk.run(&["show", "x.case", row]);
+    assert_eq!(shown.code, 0, "{shown:?}");
+    assert!(shown.stdout.contains("7670"), "{shown:?}");
+    // Of the same length, so that only its hash tells.
+    desk.write("d.sql", DUMP.replace("7670", "7671"));
+    desk.fails(
+        &["show", "x.case", row],
+        2,
+        "d.sql is no longer the file that was read",
+    );
+    std::fs::remove_file(desk.path("d.sql")).unwrap();
+    desk.fails(
+        &["show", "x.case", row],
+        2,
+        "d.sql is no longer where it was read",
+    );
+    desk.write("d.sql", DUMP);
+    assert_eq!(desk.run(&["show", "x.case", row]).stdout, shown.stdout);
+}

@@ -1,0 +1,71 @@
+//! Files of which a case holds only the hash: what is shown of them must be the bytes that were read.
+
+use crate::dump_file::{Dump, bytes_of, open_reader};
+use crate::evidence::unreadable;
+use crate::{Error, ErrorKind};
+use case::Source;
+use std::collections::HashSet;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// The originals that were found to be what they were.
+#[derive(Debug, Default)]
+pub(crate) struct Originals {
+    same: Mutex<HashSet<String>>,
+}
+
+impl Originals {
+    /// Returns bytes of a source's original file.
+    pub(crate) fn bytes(&self, source: &Source, byte: u64, length: u64) -> Result<Vec<u8>, Error> {
+        let path = self.path(source)?;
+        bytes_of(&path, byte, length)
+    }
+
+    /// Opens the original of a dump.
+    pub(crate) fn dump(&self, source: &Source) -> Result<Dump, Error> {
+        Dump::open(&self.path(source)?, None)
+    }
+
+    /// Returns where the original lies, if it lies there unchanged.
+    fn path(&self, source: &Source) -> Result<PathBuf, Error> {
+        let path = PathBuf::from(&source.path);
+        if evidence::file_of(&path).is_none() {
+            return Err(Error::new(
+                ErrorKind::Unreadable,
+                format!("{} is no longer where it was read", source.path),
+            )
+            .with_hint(
+                "the case keeps it by its hash alone; put the file back, or ingest with --keep-dumps",
+            ));
+        }
+        let mut same = self.same.lock().unwrap_or_else(PoisonError::into_inner);
+        if !same.contains(&source.digest) {
+            let now = hash(&path)?;
+            if now != source.sha256 {
+                return Err(Error::new(
+                    ErrorKind::Unreadable,
+                    format!("{} is no longer the file that was read", source.path),
+                )
+                .with_hint(format!(
+                    "its sha256 was {}, now it is {now}; the case keeps it by its hash alone: put that file back",
+                    source.sha256
+                )));
+            }
+            same.insert(source.digest.clone());
+        }
+        Ok(path)
+    }
+}
+
+/// Returns the sha256 of a source's decoded bytes, as the manifest has it.
+fn hash(path: &Path) -> Result<String, Error> {
+    let mut reader = open_reader(path)?;
+    let mut buffer = vec![0; 1 << 18];
+    while reader
+        .read(&mut buffer)
+        .map_err(|error| unreadable("read", path, error))?
+        > 0
+    {}
+    Ok(reader.finish().sha256.to_string())
+}
