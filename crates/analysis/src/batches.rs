@@ -88,7 +88,7 @@ pub fn batches(
         (since.utc == as_of.utc).then(|| waiting::seconds(as_of.us - since.us))
     };
     let mut lines = Vec::new();
-    for &number in all.by_number.keys() {
+    for number in all.by_number.keys() {
         if !inside(all.timestamp(number)) {
             continue;
         }

@@ -10,4 +10,5 @@ pub mod frames;
 pub mod jobs;
 mod past;
 mod rows;
+mod sorted;
 pub mod trace;

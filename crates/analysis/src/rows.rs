@@ -1,7 +1,7 @@
 //! Rows of database tables, read with patience: types may have been inferred, columns may be missing, and a
 //! pasted result is a part of its table.
 
-use model::{Batch, ColumnType, RowFilter, TableInfo};
+use model::{Batch, Column, ColumnType, RowFilter, TableInfo};
 
 /// A database time: civil unless its column has a zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,10 +59,7 @@ impl Rows {
     }
 
     pub(crate) fn int(&self, row: usize, column: &str) -> Option<i64> {
-        let column = self.batch.column(column)?;
-        column
-            .i64(row)
-            .or_else(|| column.text(row)?.trim().parse().ok())
+        int(self.batch.column(column)?, row)
     }
 
     pub(crate) fn bool(&self, row: usize, column: &str) -> Option<bool> {
@@ -103,24 +100,46 @@ impl Rows {
     }
 
     pub(crate) fn time(&self, row: usize, column: &str) -> Option<DbTime> {
-        let column = self.batch.column(column)?;
-        let (us, utc) = match column.column_type {
-            ColumnType::TimestampUtc => (column.i64(row)?, true),
-            ColumnType::TimestampCivil => (column.i64(row)?, false),
-            _ => {
-                let (us, zone) = model::time::parse_civil(column.text(row)?.trim())?;
-                let zone_us = i64::from(zone.unwrap_or(0)) * model::time::MICROS_PER_SECOND;
-                (us - zone_us, zone.is_some())
-            }
-        };
-        // ±infinity is no time that anything happened at.
-        (us != i64::MAX && us != i64::MIN).then_some(DbTime { us, utc })
+        time(self.batch.column(column)?, row)
+    }
+
+    /// The times of a column by row: for questions to many rows, the column is looked for once.
+    pub(crate) fn times(&self, column: &str) -> impl Fn(usize) -> Option<DbTime> {
+        let column = self.batch.column(column);
+        move |row| time(column?, row)
+    }
+
+    /// The whole numbers of a column by row, likewise.
+    pub(crate) fn ints(&self, column: &str) -> impl Fn(usize) -> Option<i64> {
+        let column = self.batch.column(column);
+        move |row| int(column?, row)
     }
 
     /// Rows whose number in `column` is `value`.
     pub(crate) fn find(&self, column: &str, value: i64) -> Option<usize> {
-        (0..self.len()).find(|&row| self.int(row, column) == Some(value))
+        let numbers = self.ints(column);
+        (0..self.len()).find(|&row| numbers(row) == Some(value))
     }
+}
+
+fn int(column: &Column, row: usize) -> Option<i64> {
+    column
+        .i64(row)
+        .or_else(|| column.text(row)?.trim().parse().ok())
+}
+
+fn time(column: &Column, row: usize) -> Option<DbTime> {
+    let (us, utc) = match column.column_type {
+        ColumnType::TimestampUtc => (column.i64(row)?, true),
+        ColumnType::TimestampCivil => (column.i64(row)?, false),
+        _ => {
+            let (us, zone) = model::time::parse_civil(column.text(row)?.trim())?;
+            let zone_us = i64::from(zone.unwrap_or(0)) * model::time::MICROS_PER_SECOND;
+            (us - zone_us, zone.is_some())
+        }
+    };
+    // ±infinity is no time that anything happened at.
+    (us != i64::MAX && us != i64::MIN).then_some(DbTime { us, utc })
 }
 
 /// A filter for bytes that may be stored as bytes, as `\x…` text or as `0x…` text.

@@ -18,7 +18,7 @@ pub(crate) fn row(
 ) -> Result<Option<(RowPlace, Vec<u8>)>, Error> {
     let naming = Naming {
         snapshot: String::new(),
-        source: source.digest.clone(),
+        source: source.digest.as_str().into(),
     };
     let (kept_in, digest) = (case.clone(), source.digest.clone());
     let opener = Opener::At(Box::new(move |byte| {

@@ -171,7 +171,7 @@ fn take(
         if let Value::Object(shape) = shape {
             found.push(Milestone {
                 order_us,
-                source: info.source.clone(),
+                source: info.source.to_string(),
                 kind: mark.kind,
                 row: shape,
             });

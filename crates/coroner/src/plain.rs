@@ -1,195 +1,12 @@
 //! Plain dumps, asked without building a case: only what the question needs is read.
 
+use crate::dump_file::{Dump, HEAD, bytes_of, open_reader};
 use crate::evidence::{exists, shown, unreadable};
 use crate::{Error, ErrorKind, OpenOptions, Partial, Shown, TableColumn, TableRow};
-use dumps::{DumpKind, DumpSource, DumpStatus, Naming, Opener, RowPlace, Trouble};
-use evidence::{Found, Limits, SourceReader, Status, Streams};
-use model::{Batch, Reference, RowFilter, SourceId, TableError, TableInfo, TableSource};
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-/// Bytes that are enough to tell a dump from a log.
-const HEAD: usize = 64 << 10;
-
-/// One dump file.
-#[derive(Debug)]
-pub(crate) struct Dump {
-    pub(crate) path: PathBuf,
-    source: DumpSource,
-    digest: String,
-    problems: Vec<Partial>,
-}
-
-impl Dump {
-    /// Hashes and scans a dump.
-    pub(crate) fn open(path: &Path, name: Option<&str>) -> Result<Dump, Error> {
-        let mut reader = open_reader(path)?;
-        // Of an archive, only what is wanted is unpacked, if it can be opened anywhere: what is packed
-        // once more around it comes off once.
-        let packed = reader.container().is_some();
-        let archive = dumps::sniff(reader.peek(HEAD)).is_some_and(DumpKind::is_archive);
-        let mut spool = match packed && archive {
-            true => Some(tempfile::tempfile().map_err(|error| unreadable("unpack", path, error))?),
-            false => None,
-        };
-        let mut buffer = [0; 1 << 16];
-        loop {
-            let read = reader.read(&mut buffer).and_then(|read| {
-                if let Some(spool) = &mut spool {
-                    spool.write_all(&buffer[..read])?;
-                }
-                Ok(read)
-            });
-            match read {
-                Ok(0) => break,
-                Ok(_) => {}
-                Err(error) => return Err(unreadable("read", path, error)),
-            }
-        }
-        let place = match spool {
-            Some(spool) => Place::Spool(Arc::new(spool)),
-            None if packed => Place::Packed,
-            None => Place::File,
-        };
-        let facts = reader.finish();
-        let digest = facts.sha256.short();
-        let shown_path = shown(path);
-        let mut problems: Vec<Partial> = facts
-            .problems
-            .iter()
-            .map(|(byte, what)| Partial {
-                source: shown_path.clone(),
-                byte: Some(*byte),
-                what: what.clone(),
-            })
-            .collect();
-        if problems.is_empty() && facts.status != Status::Complete {
-            problems.push(Partial {
-                source: shown_path.clone(),
-                byte: Some(facts.bytes),
-                what: format!("the file is {}", facts.status.as_str()),
-            });
-        }
-        let naming = |snapshot: &str| Naming {
-            snapshot: snapshot.to_owned(),
-            source: digest.clone(),
-        };
-        let file = path.file_name().map(|n| n.to_string_lossy().into_owned());
-        let stem = clean(ingest::stem(file.as_deref().unwrap_or("dump")));
-        let mut source = open_source(path, &place, naming(name.unwrap_or(&stem)))?;
-        if let (None, Some(database)) = (name, source.outline().database.clone())
-            && clean(&database) != stem
-        {
-            source = open_source(path, &place, naming(&clean(&database)))?;
-        }
-        if source.outline().status != DumpStatus::Complete {
-            problems.extend(
-                source
-                    .outline()
-                    .rejects
-                    .iter()
-                    .filter(|reject| reject.trouble != Trouble::Other)
-                    .map(|reject| Partial {
-                        source: shown_path.clone(),
-                        byte: Some(reject.byte),
-                        what: format!("line {}: {}", reject.line, reject.what),
-                    }),
-            );
-        }
-        Ok(Dump {
-            path: path.to_path_buf(),
-            source,
-            digest,
-            problems,
-        })
-    }
-
-    /// Returns a row's text and where it lies: in an archive, within the unpacked data of its table.
-    pub(crate) fn row(&self, table: &str, key: &str) -> Result<Option<(RowPlace, Vec<u8>)>, Error> {
-        if self.source.outline().kind.is_archive() {
-            return Ok(self.source.row_text(table, key)?);
-        }
-        let Some(place) = self.source.locate(table, key)? else {
-            return Ok(None);
-        };
-        let raw = match place.length {
-            // A row of a binary file has no text of its own.
-            0 => self.source.cells_text(table, key)?.unwrap_or_default(),
-            length => bytes_of(&self.path, place.byte, length)?,
-        };
-        Ok(Some((place, raw)))
-    }
-}
-
-/// Names of snapshots stand in SQL: letters, digits, `_` and `-`.
-fn clean(name: &str) -> String {
-    name.chars()
-        .map(|c| {
-            if c.is_alphanumeric() || matches!(c, '_' | '-') {
-                c
-            } else {
-                '_'
-            }
-        })
-        .collect()
-}
-
-fn open_reader(path: &Path) -> Result<SourceReader, Error> {
-    evidence::open_source(path).map_err(|error| Error::wrap(ErrorKind::Unreadable, error))
-}
-
-/// How a dump can be opened again.
-enum Place {
-    /// As it lies there, at any byte.
-    File,
-    /// Decoded, from its begin.
-    Packed,
-    /// From the temporary file it was put into.
-    Spool(Arc<File>),
-}
-
-/// Reads a file that others read too, each at its own place.
-struct Shared {
-    file: Arc<File>,
-    byte: u64,
-}
-
-impl Read for Shared {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.file.read_at(buffer, self.byte)?;
-        self.byte += read as u64;
-        Ok(read)
-    }
-}
-
-/// Bytes read at a time.
-const BUFFER: usize = 1 << 18;
-
-fn open_source(path: &Path, place: &Place, naming: Naming) -> Result<DumpSource, Error> {
-    let path: Arc<Path> = Arc::from(path);
-    let opener = match place {
-        Place::File => Opener::At(Box::new(move |byte| {
-            let reader = evidence::open_at(&path, byte).map_err(std::io::Error::other)?;
-            Ok(Box::new(BufReader::with_capacity(BUFFER, reader)))
-        })),
-        Place::Packed => Opener::FromStart(Box::new(move || {
-            let reader = evidence::open_source(&path).map_err(std::io::Error::other)?;
-            Ok(Box::new(BufReader::with_capacity(BUFFER, reader)))
-        })),
-        Place::Spool(file) => {
-            let file = Arc::clone(file);
-            Opener::At(Box::new(move |byte| {
-                let file = Arc::clone(&file);
-                let shared = Shared { file, byte };
-                Ok(Box::new(BufReader::with_capacity(BUFFER, shared)))
-            }))
-        }
-    };
-    DumpSource::open(opener, naming).map_err(|error| Error::wrap(ErrorKind::Unreadable, error))
-}
+use evidence::{Found, Limits, SourceReader, Streams};
+use model::{Batch, Part, Reference, RowFilter, SourceId, TableError, TableInfo, TableSource};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
 
 /// Opens a file that is no archive; `None` if it is one.
 fn open_single(path: &Path) -> Result<Option<SourceReader>, evidence::EvidenceError> {
@@ -198,18 +15,6 @@ fn open_single(path: &Path) -> Result<Option<SourceReader>, evidence::EvidenceEr
         true => Ok(None),
         false => SourceReader::open(path).map(Some),
     }
-}
-
-/// Reads decoded bytes of a file.
-pub(crate) fn bytes_of(path: &Path, byte: u64, length: u64) -> Result<Vec<u8>, Error> {
-    let mut reader = open_reader(path)?;
-    reader.skip(byte);
-    let mut raw = Vec::new();
-    reader
-        .take(length)
-        .read_to_end(&mut raw)
-        .map_err(|error| unreadable("read", path, error))?;
-    Ok(raw)
 }
 
 /// Reads lines of a file, with the first one's offset.
@@ -322,7 +127,11 @@ impl PlainDumps {
 
     /// Adds a dump; the same bytes once, another dump of the same name under a name of its own.
     fn add(&mut self, dump: Dump) -> Result<(), Error> {
-        if self.dumps.iter().any(|known| known.digest == dump.digest) {
+        if self
+            .dumps
+            .iter()
+            .any(|known| known.digest() == dump.digest())
+        {
             return Ok(());
         }
         let name = snapshot_of(&dump);
@@ -352,7 +161,7 @@ impl PlainDumps {
     /// Returns what could not be read.
     pub fn partial(&self) -> Vec<Partial> {
         let mut parts = self.unread.clone();
-        parts.extend(self.dumps.iter().flat_map(|dump| dump.problems.clone()));
+        parts.extend(self.dumps.iter().flat_map(Dump::problems).cloned());
         parts
     }
 
@@ -392,7 +201,7 @@ impl PlainDumps {
                         column_type: *column_type,
                     })
                     .collect(),
-                source: table.info.source.clone(),
+                source: table.info.source.to_string(),
             })
             .collect()
     }
@@ -413,16 +222,16 @@ impl PlainDumps {
             .find(|(index, dump)| match source {
                 SourceId::Alias(number) => *number as usize == index + 1,
                 SourceId::Digest(digest) => {
-                    digest.starts_with(&dump.digest) || dump.digest.starts_with(digest)
+                    digest.starts_with(dump.digest()) || dump.digest().starts_with(digest)
                 }
             })
             .map(|(_, dump)| dump)
             .ok_or_else(|| {
-                let known: Vec<String> = self.dumps.iter().map(|d| d.digest.clone()).collect();
+                let known: Vec<String> = self.dumps.iter().map(|d| d.digest().to_owned()).collect();
                 Error::request(format!("there is no source `{source}` in this evidence"))
                     .with_hint(format!("sources are {}", known.join(", ")))
             })?;
-        let digest = SourceId::Digest(dump.digest.clone());
+        let digest = SourceId::Digest(dump.digest().to_owned());
         let (permanent, byte, line, raw) = match reference {
             Reference::Bytes { byte, length, .. } => (
                 Reference::Bytes {
@@ -469,7 +278,7 @@ impl PlainDumps {
         };
         Ok(Shown {
             reference: permanent.to_string(),
-            source: dump.digest.clone(),
+            source: dump.digest().to_owned(),
             path: shown(&dump.path),
             byte,
             line,
@@ -557,6 +366,10 @@ impl TableSource for PlainDumps {
 
     fn read(&self, table: &str, columns: &[&str], filter: &RowFilter) -> Result<Batch, TableError> {
         self.with_table(table)?.source.read(table, columns, filter)
+    }
+
+    fn read_parts(&self, table: &str, parts: &[Part<'_>]) -> Result<Vec<Batch>, TableError> {
+        self.with_table(table)?.source.read_parts(table, parts)
     }
 
     fn announce(&self, tables: &[&str]) {

@@ -26,10 +26,7 @@ impl DumpSource {
         let ordinals = batch.column("#");
         let found = (0..batch.rows()).find(|&row| {
             let ordinal = ordinals.and_then(|column| column.i64(row));
-            let reference = info.row_reference(&batch, row, ordinal);
-            reference
-                .split_once('#')
-                .is_some_and(|(_, found)| found == key)
+            info.row_key(&batch, row, ordinal) == key
         });
         Ok(found.map(|row| object(&batch, row)))
     }

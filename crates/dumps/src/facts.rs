@@ -2,7 +2,7 @@
 
 use std::io;
 
-use model::{Batch, RowFilter, TableInfo};
+use model::{Batch, RowFilter, SourceName, TableInfo};
 
 /// Which form a dump has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,8 +102,8 @@ pub enum BlockForm {
 pub struct Naming {
     /// The snapshot's name.
     pub snapshot: String,
-    /// First 12 hex digits of the source's sha256; empty while it is not known.
-    pub source: String,
+    /// The source, for references.
+    pub source: SourceName,
 }
 
 /// One wanted table.

@@ -400,14 +400,16 @@ pub(crate) fn select(
     filter: &RowFilter,
     range: std::ops::Range<usize>,
 ) -> Batch {
+    let by = match filter {
+        RowFilter::I64In(name, _) | RowFilter::BytesIn(name, _) => batch.column(name),
+        RowFilter::All => None,
+    };
     let passes = |row: usize| match filter {
         RowFilter::All => true,
-        RowFilter::I64In(name, values) => batch
-            .column(name)
+        RowFilter::I64In(_, values) => by
             .and_then(|column| column.i64(row))
-            .is_some_and(|value| values.contains(&value)),
-        RowFilter::BytesIn(name, values) => batch
-            .column(name)
+            .is_some_and(|value| values.binary_search(&value).is_ok()),
+        RowFilter::BytesIn(_, values) => by
             .and_then(|column| column.bytes(row))
             .is_some_and(|value| values.iter().any(|wanted| wanted == value)),
     };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, BufRead};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use model::{Batch, ColumnType, RowFilter, TableError, TableInfo, TableSource};
+use model::{Batch, ColumnType, Part, RowFilter, TableError, TableInfo, TableSource};
 
 use crate::archive::Catalog;
 use crate::block::wanted_columns;
@@ -16,7 +16,7 @@ use crate::facts::{
 use crate::input::Input;
 use crate::rows::{Field, Place, RowBuilder};
 use crate::schema::FullName;
-use crate::streamed;
+use crate::streamed::{Gather, want_of};
 use crate::value::Decoder;
 
 /// A fresh reader of decoded bytes.
@@ -232,10 +232,8 @@ impl DumpSource {
         let batch = self.read(table, &columns, &filter)?;
         let number = |name: &str, row: usize| batch.column(name).and_then(|column| column.i64(row));
         for row in 0..batch.rows() {
-            let reference = info.row_reference(&batch, row, number("#", row));
-            if reference
-                .split_once('#')
-                .is_some_and(|(_, found)| found == key)
+            let found = info.row_key(&batch, row, number("#", row));
+            if found == key
                 && let (Some(line), Some(byte), Some(length)) = (
                     number("#line", row),
                     number("#byte", row),
@@ -342,39 +340,42 @@ impl DumpSource {
         Ok(reader)
     }
 
-    /// Reads the dump again from its begin, for rows that no reader can start at.
+    /// Reads the dump again from its begin, or the table's part of an archive, for rows that no reader can start at.
+    /// What passes is handed to `sink`.
     fn read_again(
         &self,
         table: &TableFacts,
-        columns: Vec<String>,
+        columns: &[String],
         filter: &RowFilter,
-    ) -> Result<Batch, SinkError> {
+        mut sink: Gather<'_>,
+    ) -> Result<Vec<Batch>, SinkError> {
+        let want = want_of(&self.naming, self.outline(), table, columns, filter);
         let mut reader = match (&*self.opener, &self.catalog) {
             (Opener::At(open), Some(catalog)) => {
-                let found = catalog.read(&**open, &self.naming, table, columns, filter)?;
-                return Ok(self.noted(found));
+                catalog.read(&**open, table, &want, &mut sink)?;
+                return Ok(self.noted(sink));
             }
             (Opener::FromStart(open), _) => open()?,
             (Opener::At(open), None) => open(0)?,
         };
-        let found = streamed::read(
-            &mut *reader,
-            &self.naming,
-            self.outline(),
-            table,
-            columns,
-            filter,
-        )?;
-        Ok(self.noted(found))
+        crate::read_dump(&mut *reader, &want, &mut sink)?;
+        Ok(self.noted(sink))
     }
 
     /// Takes note of damage; returns the rows.
-    fn noted(&self, found: streamed::Found) -> Batch {
+    fn noted(&self, sink: Gather<'_>) -> Vec<Batch> {
+        let (rows, found) = sink.found();
         let mut damage = lock(&self.damage);
-        for located in found.damage {
+        for located in found {
             damage.insert((located.byte, located.line), located);
         }
-        found.rows
+        rows
+    }
+
+    /// Whether a reader can start at the table's rows.
+    fn is_read_in_place(&self, table: &TableFacts) -> bool {
+        let in_place = |block: &Block| block.form == BlockForm::CopyText;
+        self.catalog.is_none() && table.blocks.iter().all(in_place)
     }
 
     fn read_blocks(
@@ -465,6 +466,13 @@ impl DumpSource {
     }
 }
 
+fn failed(table: &TableFacts, source: SinkError) -> TableError {
+    TableError::Read {
+        table: table.info.name.clone(),
+        source,
+    }
+}
+
 fn skip(reader: &mut (dyn BufRead + Send), mut count: u64) -> io::Result<()> {
     while count > 0 {
         let held = reader.fill_buf()?.len() as u64;
@@ -492,17 +500,41 @@ impl TableSource for DumpSource {
             let rows = 0..pasted[index].rows();
             return Ok(crate::rows::select(&pasted[index], &names, filter, rows));
         }
-        let in_place = |block: &Block| block.form == BlockForm::CopyText;
-        let rows = if self.catalog.is_none() && facts.blocks.iter().all(in_place) {
+        let rows = if self.is_read_in_place(facts) {
             let wanted = wanted_columns(&facts.info.columns, Some(&names));
             self.read_blocks(facts, &wanted, filter)
         } else {
-            self.read_again(facts, names, filter)
+            let sink = Gather::new(&facts.info, &names);
+            let rows = self.read_again(facts, &names, filter, sink);
+            rows.map(|rows| rows.into_iter().next().unwrap_or_default())
         };
-        rows.map_err(|source| TableError::Read {
-            table: facts.info.name.clone(),
-            source,
-        })
+        rows.map_err(|source| failed(facts, source))
+    }
+
+    fn read_parts(&self, table: &str, parts: &[Part<'_>]) -> Result<Vec<Batch>, TableError> {
+        let facts = &self.outline().tables[self.resolve(table)?];
+        if parts.len() < 2 || self.pasted.is_some() || self.is_read_in_place(facts) {
+            let read = |part: &Part<'_>| self.read(table, part.columns, part.filter);
+            return parts.iter().map(read).collect();
+        }
+        lock(&self.touched).insert(facts.info.name.clone());
+        // What any part shows or is chosen by.
+        let mut names: Vec<String> = Vec::new();
+        for part in parts {
+            let by = match part.filter {
+                RowFilter::I64In(column, _) | RowFilter::BytesIn(column, _) => Some(column),
+                RowFilter::All => None,
+            };
+            let wanted = part.columns.iter().copied().chain(by.map(String::as_str));
+            for name in wanted {
+                if !names.iter().any(|known| known == name) {
+                    names.push(name.to_owned());
+                }
+            }
+        }
+        let sink = Gather::of_parts(&facts.info, parts);
+        self.read_again(facts, &names, &RowFilter::All, sink)
+            .map_err(|source| failed(facts, source))
     }
 
     fn announce(&self, tables: &[&str]) {

@@ -1,37 +1,13 @@
 //! One table's rows by reading a whole dump again: for forms in which no reader can start at a row.
 
-use std::io::BufRead;
-
-use model::{Batch, Column, ColumnData, RowFilter, TableInfo};
+use model::{Batch, Column, ColumnData, Part, RowFilter, TableInfo};
 
 use crate::block::wanted_columns;
 use crate::facts::{
     DumpFacts, Located, Naming, RowSink, SinkError, TableFacts, Trouble, Want, WantTable,
 };
-use crate::rows::{RowBuilder, concatenate};
+use crate::rows::{RowBuilder, concatenate, select};
 use crate::source::ANSWER_BYTES;
-
-/// What a reading of one table gave.
-pub(crate) struct Found {
-    pub(crate) rows: Batch,
-    pub(crate) damage: Vec<Located>,
-}
-
-/// Reads the rows of `table` that pass; `facts` is what the scan of the same dump found, under the
-/// same naming.
-pub(crate) fn read(
-    reader: &mut dyn BufRead,
-    naming: &Naming,
-    facts: &DumpFacts,
-    table: &TableFacts,
-    columns: Vec<String>,
-    filter: &RowFilter,
-) -> Result<Found, SinkError> {
-    let want = want_of(naming, facts, table, &columns, filter);
-    let mut sink = Gather::new(&table.info, &columns);
-    crate::read_dump(reader, &want, &mut sink)?;
-    Ok(sink.found())
-}
 
 /// One table, nothing else.
 pub(crate) fn want_of(
@@ -77,30 +53,63 @@ impl RowSink for Nothing {
     }
 }
 
-/// Keeps one table's rows.
+/// Keeps one table's rows, or parts of them.
 pub(crate) struct Gather<'a> {
     info: &'a TableInfo,
-    batches: Vec<Batch>,
+    /// The parts to be cut out of the rows that come, beside `batches`; if there are none, the rows are kept.
+    parts: &'a [Part<'a>],
+    batches: Vec<Vec<Batch>>,
     damage: Vec<Located>,
     bytes: usize,
 }
 
 impl<'a> Gather<'a> {
+    /// Keeps all rows that come.
     pub(crate) fn new(info: &'a TableInfo, columns: &[String]) -> Gather<'a> {
-        let wanted = wanted_columns(&info.columns, Some(columns));
         Gather {
             info,
-            batches: vec![RowBuilder::new(&[], &wanted, &RowFilter::All).take()],
+            parts: &[],
+            batches: vec![vec![empty(info, columns)]],
             damage: Vec::new(),
             bytes: 0,
         }
     }
 
-    pub(crate) fn found(self) -> Found {
-        Found {
-            rows: concatenate(self.batches),
-            damage: self.damage,
+    /// Keeps parts of the rows that come.
+    pub(crate) fn of_parts(info: &'a TableInfo, parts: &'a [Part<'a>]) -> Gather<'a> {
+        let names = |part: &Part<'_>| -> Vec<String> {
+            part.columns.iter().map(|&name| name.to_owned()).collect()
+        };
+        Gather {
+            parts,
+            batches: parts
+                .iter()
+                .map(|part| vec![empty(info, &names(part))])
+                .collect(),
+            ..Gather::new(info, &[])
         }
+    }
+
+    /// Returns the rows, part by part.
+    pub(crate) fn found(self) -> (Vec<Batch>, Vec<Located>) {
+        let rows = self.batches.into_iter().map(concatenate).collect();
+        (rows, self.damage)
+    }
+}
+
+fn empty(info: &TableInfo, columns: &[String]) -> Batch {
+    let wanted = wanted_columns(&info.columns, Some(columns));
+    RowBuilder::new(&[], &wanted, &RowFilter::All).take()
+}
+
+impl Gather<'_> {
+    fn keep(&mut self, part: usize, batch: Batch) -> Result<(), SinkError> {
+        self.bytes += batch.columns.iter().map(text_bytes).sum::<usize>();
+        if self.bytes > ANSWER_BYTES {
+            return Err("more than 1 GiB of rows in one answer: ask for less".into());
+        }
+        self.batches[part].push(batch);
+        Ok(())
     }
 }
 
@@ -114,11 +123,13 @@ impl RowSink for Gather<'_> {
         if info.snapshot != self.info.snapshot {
             return Ok(());
         }
-        self.bytes += batch.columns.iter().map(text_bytes).sum::<usize>();
-        if self.bytes > ANSWER_BYTES {
-            return Err("more than 1 GiB of rows in one answer: ask for less".into());
+        if self.parts.is_empty() {
+            return self.keep(0, batch);
         }
-        self.batches.push(batch);
+        for (index, part) in self.parts.iter().enumerate() {
+            let names: Vec<String> = part.columns.iter().map(|&name| name.to_owned()).collect();
+            self.keep(index, select(&batch, &names, part.filter, 0..batch.rows()))?;
+        }
         Ok(())
     }
 

@@ -130,7 +130,7 @@ pub(crate) fn rows(case: &Case, places: &Places, scan: &mut Scan<'_>) -> Result<
     for ((source, schema, table), ordinals) in wanted {
         let Some(info) = infos
             .iter()
-            .find(|info| info.source == source && info.schema == schema && info.name == table)
+            .find(|info| info.source == *source && info.schema == schema && info.name == table)
         else {
             continue;
         };
@@ -171,7 +171,7 @@ fn table_row(info: &TableInfo, batch: &Batch, row: usize, scan: &mut Scan<'_>) {
             kind: Some("row".to_owned()),
             message: name.clone(),
             fields: Some(Value::Object(shown(cells)).to_string()),
-            source: info.source.clone(),
+            source: info.source.to_string(),
             line: ordinal.map_or(0, |ordinal| ordinal.max(0) as u64),
             row: Some(info.row_reference(batch, row, ordinal)),
             ..Hit::default()

@@ -67,7 +67,7 @@ pub(crate) fn read_dump_source(
     }
     let naming = Naming {
         snapshot: reading.name.to_owned(),
-        source: digest.clone(),
+        source: digest.as_str().into(),
     };
     let want = Want {
         naming,

@@ -11,6 +11,7 @@ mod level;
 mod observation;
 mod record;
 mod reference;
+mod source_name;
 mod stamp;
 mod table;
 mod text;
@@ -28,6 +29,7 @@ pub use record::{
     write_fields_json,
 };
 pub use reference::{RefError, Reference, SourceId};
+pub use source_name::SourceName;
 pub use stamp::{Stamp, StampDate, StampZone};
-pub use table::{RowFilter, TableError, TableInfo, TableSource};
+pub use table::{Part, RowFilter, TableError, TableInfo, TableSource};
 pub use text::{escape_control, glob, write_json_string};

@@ -1,6 +1,6 @@
 //! Database tables as analyses see them, wherever the rows lie: a dump file or a case.
 
-use crate::{Batch, ColumnType};
+use crate::{Batch, ColumnType, SourceName};
 
 /// A table that evidence holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,8 +11,8 @@ pub struct TableInfo {
     pub schema: String,
     /// Table name.
     pub name: String,
-    /// First 12 hex digits of the source's sha256, for references.
-    pub source: String,
+    /// The source, for references.
+    pub source: SourceName,
     /// Columns in file order.
     pub columns: Vec<(String, ColumnType)>,
     /// Primary key columns; empty if there is none or the evidence does not say.
@@ -25,6 +25,12 @@ impl TableInfo {
     /// Returns the reference of a row: `<source>:<schema>.<table>#<key>`, or `#@<ordinal>` where the
     /// key is unknown or not among the batch's columns. `ordinal` counts the table's rows from 1.
     pub fn row_reference(&self, batch: &Batch, row: usize, ordinal: Option<i64>) -> String {
+        let key = self.row_key(batch, row, ordinal);
+        format!("{}:{}.{}#{key}", self.source, self.schema, self.name)
+    }
+
+    /// Returns what stands behind `#` in a row's reference.
+    pub fn row_key(&self, batch: &Batch, row: usize, ordinal: Option<i64>) -> String {
         let mut key = String::new();
         for name in &self.primary_key {
             let value = batch.column(name).and_then(|column| match column.i64(row) {
@@ -53,7 +59,7 @@ impl TableInfo {
         if key.is_empty() {
             key = format!("@{}", ordinal.unwrap_or(row as i64 + 1));
         }
-        format!("{}:{}.{}#{key}", self.source, self.schema, self.name)
+        key
     }
 }
 
@@ -66,6 +72,15 @@ pub enum RowFilter {
     I64In(String, Vec<i64>),
     /// Rows whose text or bytes column holds one of the values.
     BytesIn(String, Vec<Vec<u8>>),
+}
+
+/// A part of a table: these columns of the rows that pass.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    /// Columns, as in [`TableSource::read`].
+    pub columns: &'a [&'a str],
+    /// Rows.
+    pub filter: &'a RowFilter,
 }
 
 /// Why rows could not be read.
@@ -109,6 +124,18 @@ pub trait TableSource {
     /// # Errors
     /// [`TableError::NoTable`] if no chosen snapshot has the table.
     fn read(&self, table: &str, columns: &[&str], filter: &RowFilter) -> Result<Batch, TableError>;
+
+    /// Reads several parts of a table, each as [`TableSource::read`] does. A source that has to pass over the whole
+    /// table for any part does so once for all.
+    ///
+    /// # Errors
+    /// As [`TableSource::read`].
+    fn read_parts(&self, table: &str, parts: &[Part<'_>]) -> Result<Vec<Batch>, TableError> {
+        parts
+            .iter()
+            .map(|part| self.read(table, part.columns, part.filter))
+            .collect()
+    }
 
     /// Returns the distinct hashes of a column that begin with some hex digits (lower case, without `0x`), as
     /// `0x…`, sorted, if that is known without reading the whole column; `None` if it is not.
@@ -159,7 +186,7 @@ mod tests {
             snapshot: "z".to_owned(),
             schema: "public".to_owned(),
             name: "t".to_owned(),
-            source: "0123456789ab".to_owned(),
+            source: "0123456789ab".into(),
             columns: Vec::new(),
             primary_key: vec!["hash".to_owned(), "n".to_owned()],
             types_inferred: false,

@@ -254,7 +254,7 @@ impl Engine {
             table_name(info),
             Entry {
                 rows,
-                source: Some(info.source.clone()),
+                source: Some(info.source.to_string()),
                 primary_key: info.primary_key.clone(),
             },
         );

@@ -65,7 +65,7 @@ pub(super) fn stands(
                     .state
                     .is_some_and(|state| state.starts_with("confirmed"))
         };
-        let numbers = || judge.batches.by_number.keys().copied();
+        let numbers = || judge.batches.by_number.keys();
         let highest = numbers().rev().find(is_through);
         let above: Vec<i64> = numbers()
             .filter(|&number| number != 0 && Some(number) > highest)

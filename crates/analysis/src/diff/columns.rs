@@ -106,7 +106,7 @@ mod tests {
                 snapshot: "s".to_owned(),
                 schema: "public".to_owned(),
                 name: "t".to_owned(),
-                source: "0123456789ab".to_owned(),
+                source: "0123456789ab".into(),
                 columns: columns.to_vec(),
                 primary_key: vec!["id".to_owned()],
                 types_inferred: false,

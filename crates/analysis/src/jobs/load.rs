@@ -197,7 +197,7 @@ impl Loaded {
             missing,
             sources: infos
                 .iter()
-                .map(|info| &info.source)
+                .map(|info| info.source.as_str())
                 .collect::<BTreeSet<_>>()
                 .len(),
             partial: Vec::new(),

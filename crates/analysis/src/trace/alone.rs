@@ -378,7 +378,7 @@ fn waiting(path: &Path) -> Option<Waiting> {
 }
 
 fn looked_at(infos: &[TableInfo]) -> LookedAt {
-    let sources: BTreeSet<&String> = infos.iter().map(|info| &info.source).collect();
+    let sources: BTreeSet<&str> = infos.iter().map(|info| info.source.as_str()).collect();
     let tables: BTreeSet<&String> = infos.iter().map(|info| &info.name).collect();
     LookedAt {
         sources: sources.len(),

@@ -232,7 +232,6 @@ fn lower_batch(at: &Outstanding<'_>, batches: &Batches, history: &History) -> Op
         .by_number
         .keys()
         .rev()
-        .copied()
         .find(|&number| history.of(batches, number, at.stage).is_some())
         .unwrap_or(i64::MIN);
     let from = highest_done.saturating_add(1);
@@ -241,8 +240,9 @@ fn lower_batch(at: &Outstanding<'_>, batches: &Batches, history: &History) -> Op
     }
     batches
         .by_number
-        .range(from..at.batch)
-        .map(|(&number, _)| number)
+        .range(from, at.batch)
+        .iter()
+        .map(|(number, _)| *number)
         // The genesis batch is never sent.
         .filter(|&number| number != 0)
         .find(|&number| {

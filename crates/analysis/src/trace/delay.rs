@@ -28,7 +28,7 @@ pub(super) fn execution_delay(
         batches
             .by_number
             .keys()
-            .filter_map(|&number| {
+            .filter_map(|number| {
                 let commit = history.tx(batches.link(number, COMMIT)??)?;
                 let execute = history.tx(batches.link(number, EXECUTE)??)?;
                 commit.noticed?;

@@ -3,8 +3,8 @@
 use super::TraceError;
 use super::links::Batches;
 use super::rows::{DbTime, Rows, Tables};
-use model::RowFilter;
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
+use model::{Part, RowFilter};
 
 /// What the attempts of one L1 transaction say together.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,45 +23,63 @@ pub(crate) struct Tx {
 
 /// The attempts of all L1 transactions.
 pub(crate) struct History {
-    by_tx: BTreeMap<i64, Tx>,
+    by_tx: SortedMap<Tx>,
     /// Whether the rows say how final a receipt is (May 2025 on). Code before that noted receipts only
     /// once their block was final.
     pub(crate) has_finality: bool,
 }
 
+/// What it is made of.
+const COLUMNS: [&str; 4] = ["eth_tx_id", "created_at", "updated_at", "confirmed_at"];
+
 impl History {
     pub(crate) fn read(tables: &mut Tables<'_>) -> Result<Option<History>, TraceError> {
+        let rows = History::read_with(tables, &[])?;
+        Ok(rows.map(|(history, _)| history))
+    }
+
+    /// Reads other parts of the table with it; `None` if the table does not say what a history needs.
+    pub(super) fn read_with(
+        tables: &mut Tables<'_>,
+        others: &[Part<'_>],
+    ) -> Result<Option<(History, Vec<Rows>)>, TraceError> {
         if !tables.has_column("eth_txs_history", "confirmed_at")
             || !tables.has_column("eth_txs_history", "eth_tx_id")
         {
             return Ok(None);
         }
         let has_finality = tables.has_column("eth_txs_history", "finality_status");
-        let rows = tables.read(
-            "eth_txs_history",
-            &["eth_tx_id", "created_at", "updated_at", "confirmed_at"],
-            &RowFilter::All,
-        )?;
-        Ok(rows.map(|rows| History::of_rows(&rows, has_finality)))
+        let all = Part {
+            columns: &COLUMNS,
+            filter: &RowFilter::All,
+        };
+        let parts: Vec<Part<'_>> = others.iter().copied().chain([all]).collect();
+        let Some(mut rows) = tables.read_parts("eth_txs_history", &parts)? else {
+            return Ok(None);
+        };
+        let all = rows.pop();
+        Ok(all.map(|all| (History::of_rows(&all, has_finality), rows)))
     }
 
     /// Sums up rows of `eth_txs_history`.
     pub(crate) fn of_rows(rows: &Rows, has_finality: bool) -> History {
-        let mut by_tx: BTreeMap<i64, Tx> = BTreeMap::new();
-        for row in 0..rows.len() {
-            let Some(id) = rows.int(row, "eth_tx_id") else {
-                continue;
-            };
-            let tx = by_tx.entry(id).or_default();
-            tx.attempts += 1;
-            let signed = rows.time(row, "created_at");
-            tx.first_signed = earliest(tx.first_signed, signed);
-            tx.last_signed = latest(tx.last_signed, signed);
-            if let Some(noticed) = rows.time(row, "confirmed_at") {
-                tx.noticed = Some(noticed);
-                tx.mined_signed = signed;
-            }
-        }
+        let id = rows.ints("eth_tx_id");
+        let (created, confirmed) = (rows.times("created_at"), rows.times("confirmed_at"));
+        let attempts = (0..rows.len()).filter_map(|row| Some((id(row)?, row)));
+        let by_tx = SortedMap::of(
+            attempts,
+            |_| Tx::default(),
+            |tx, row| {
+                tx.attempts += 1;
+                let signed = created(row);
+                tx.first_signed = earliest(tx.first_signed, signed);
+                tx.last_signed = latest(tx.last_signed, signed);
+                if let Some(noticed) = confirmed(row) {
+                    tx.noticed = Some(noticed);
+                    tx.mined_signed = signed;
+                }
+            },
+        );
         History {
             by_tx,
             has_finality,
@@ -69,7 +87,7 @@ impl History {
     }
 
     pub(crate) fn tx(&self, id: i64) -> Option<&Tx> {
-        self.by_tx.get(&id)
+        self.by_tx.get(id)
     }
 
     pub(super) fn is_noticed(&self, id: i64) -> bool {
@@ -77,7 +95,7 @@ impl History {
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &Tx> {
-        self.by_tx.values()
+        self.by_tx.pairs().iter().map(|(_, tx)| tx)
     }
 
     /// When the step of a batch was noticed as confirmed.

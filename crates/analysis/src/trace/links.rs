@@ -4,8 +4,9 @@ use super::TraceError;
 use super::rows::{DbTime, Rows, Tables};
 use super::shape::BatchRange;
 use super::zone::creations;
+use crate::sorted::SortedMap;
 use model::RowFilter;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// The three steps, in the order L1 demands.
 pub(crate) const STAGES: [&str; 3] = ["commit", "prove", "execute"];
@@ -15,9 +16,9 @@ pub(super) const LINKS: [&str; 3] = ["eth_commit_tx_id", "eth_prove_tx_id", "eth
 #[derive(Default)]
 pub(crate) struct Batches {
     rows: Option<Rows>,
-    pub(crate) by_number: BTreeMap<i64, usize>,
+    pub(crate) by_number: SortedMap<usize>,
     /// Per stage: L1 transaction to its batches.
-    by_link: [BTreeMap<i64, BatchRange>; 3],
+    by_link: [SortedMap<Option<BatchRange>>; 3],
     /// Links that cannot be known for the moment looked at, by batch and stage.
     unknown: BTreeSet<(i64, usize)>,
 }
@@ -43,30 +44,39 @@ impl Batches {
             ],
             &RowFilter::All,
         )?;
-        let mut batches = Batches::default();
-        if let Some(rows) = rows {
-            for row in 0..rows.len() {
-                let Some(number) = rows.int(row, "number") else {
-                    continue;
-                };
-                batches.by_number.insert(number, row);
-                for (stage, (map, link)) in batches.by_link.iter_mut().zip(LINKS).enumerate() {
-                    if tables.is_unknown("l1_batches", number, link) {
-                        batches.unknown.insert((number, stage));
-                    }
-                    let Some(id) = rows.int(row, link) else {
-                        continue;
-                    };
-                    map.entry(id).or_insert(BatchRange::of(number)).add(number);
-                }
-            }
-            batches.rows = Some(rows);
+        Ok(rows.map_or_else(Batches::default, |rows| Batches::of(rows, tables)))
+    }
+
+    fn of(rows: Rows, tables: &Tables<'_>) -> Batches {
+        let number = rows.ints("number");
+        let numbers = (0..rows.len()).filter_map(|row| Some((number(row)?, row)));
+        let by_number = SortedMap::of(numbers, |_| 0, |known, row| *known = row);
+        let mut unknown = BTreeSet::new();
+        for (stage, link) in LINKS.into_iter().enumerate() {
+            let is_unknown = |number: &i64| tables.is_unknown("l1_batches", *number, link);
+            let numbers = by_number.keys().filter(is_unknown);
+            unknown.extend(numbers.map(|number| (number, stage)));
         }
-        Ok(batches)
+        let by_link = LINKS.map(|link| {
+            let id = rows.ints(link);
+            let links = (0..rows.len()).filter_map(|row| Some((id(row)?, number(row)?)));
+            SortedMap::of(
+                links,
+                |_| None,
+                |range, number| range.get_or_insert(BatchRange::of(number)).add(number),
+            )
+        });
+        drop(number);
+        Batches {
+            rows: Some(rows),
+            by_number,
+            by_link,
+            unknown,
+        }
     }
 
     pub(crate) fn row(&self, number: i64) -> Option<(&Rows, usize)> {
-        Some((self.rows.as_ref()?, *self.by_number.get(&number)?))
+        Some((self.rows.as_ref()?, *self.by_number.get(number)?))
     }
 
     /// `None`: no such batch or no such column, or not known for the moment looked at; `Some(None)`: not
@@ -106,19 +116,20 @@ impl Batches {
     }
 
     pub(crate) fn range(&self, stage: usize, id: i64) -> Option<BatchRange> {
-        self.by_link[stage].get(&id).cloned()
+        self.by_link[stage].get(id).cloned()?
     }
 
     pub(super) fn of_tx(&self, id: i64) -> BTreeSet<i64> {
-        let mut numbers = BTreeSet::new();
-        if let Some(rows) = &self.rows {
-            for (&number, &row) in &self.by_number {
-                if LINKS.iter().any(|link| rows.int(row, link) == Some(id)) {
-                    numbers.insert(number);
-                }
-            }
-        }
-        numbers
+        let Some(rows) = &self.rows else {
+            return BTreeSet::new();
+        };
+        let links = LINKS.map(|link| rows.ints(link));
+        let is_of = |row: &usize| links.iter().any(|link| link(*row) == Some(id));
+        let pairs = self.by_number.pairs().iter();
+        pairs
+            .filter(|(_, row)| is_of(row))
+            .map(|(number, _)| *number)
+            .collect()
     }
 
     /// When rows were created, and the time of their block.
@@ -133,7 +144,7 @@ impl Batches {
     }
 
     pub(super) fn highest_sealed(&self) -> Option<i64> {
-        let mut numbers = self.by_number.keys().rev().copied();
+        let mut numbers = self.by_number.keys().rev();
         numbers.find(|&number| self.is_sealed(number) != Some(false))
     }
 }

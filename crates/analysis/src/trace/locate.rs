@@ -27,15 +27,13 @@ const TRANSACTION_COLUMNS: [&str; 7] = [
     "initiator_address",
 ];
 
-/// What a trace reads, in its order: an L2 transaction's tables, then those of every way to L1. Attempts are read once
-/// for the way and once for the norms of this database.
-const FROM_L2: [&str; 7] = [
+/// What a trace reads, in its order: an L2 transaction's tables, then those of every way to L1.
+const FROM_L2: [&str; 6] = [
     "l2_to_l1_logs",
     "transactions",
     "l1_batches",
     "miniblocks",
     "eth_txs",
-    "eth_txs_history",
     "eth_txs_history",
 ];
 /// Where the ways to L1 begin in it.

@@ -41,7 +41,7 @@ pub fn notable(source: &dyn TableSource) -> Result<Vec<Notable>, TraceError> {
     let words = ["committed", "proven", "executed"];
     for (stage, word) in words.iter().enumerate().rev() {
         let done = |number: i64| history.of(&batches, number, stage).is_some();
-        let numbers = || batches.by_number.keys().copied();
+        let numbers = || batches.by_number.keys();
         let Some(highest) = numbers().filter(|&number| done(number)).max() else {
             continue;
         };

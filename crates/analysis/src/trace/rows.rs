@@ -4,7 +4,7 @@
 use super::TraceError;
 use crate::past::Past;
 pub(crate) use crate::rows::{DbTime, Rows, bytes_in, i64_in};
-use model::{RowFilter, TableError, TableInfo, TableSource};
+use model::{Part, RowFilter, TableError, TableInfo, TableSource};
 use std::collections::BTreeSet;
 
 /// The tables a trace reads.
@@ -132,27 +132,55 @@ impl<'a> Tables<'a> {
         columns: &[&str],
         filter: &RowFilter,
     ) -> Result<Option<Rows>, TraceError> {
+        let rows = self.read_parts(table, &[Part { columns, filter }])?;
+        Ok(rows.and_then(|rows| rows.into_iter().next()))
+    }
+
+    /// Reads several parts of a table, which may be passed over once for all of them; `None` as in
+    /// [`Tables::read`].
+    pub(crate) fn read_parts(
+        &mut self,
+        table: &str,
+        parts: &[Part<'_>],
+    ) -> Result<Option<Vec<Rows>>, TraceError> {
         let Some(info) = self.info(table).cloned() else {
             self.missing.insert(table.to_owned());
             self.warn(format!("table {table} is not in the evidence"));
             return Ok(None);
         };
-        if let RowFilter::I64In(column, _) | RowFilter::BytesIn(column, _) = filter
-            && !self.has_column(table, column)
-        {
-            self.warn(format!(
-                "column {column} of table {table} is not in the evidence"
-            ));
-            return Ok(None);
-        }
-        let mut wanted: Vec<&str> = columns.to_vec();
-        for name in &info.primary_key {
-            if !wanted.contains(&name.as_str()) {
-                wanted.push(name);
+        for part in parts {
+            if let RowFilter::I64In(column, _) | RowFilter::BytesIn(column, _) = part.filter
+                && !self.has_column(table, column)
+            {
+                self.warn(format!(
+                    "column {column} of table {table} is not in the evidence"
+                ));
+                return Ok(None);
             }
         }
-        let batch = match self.source.read(table, &wanted, filter) {
-            Ok(batch) => batch,
+        // References need the key.
+        let with_key = |columns: &[&'_ str]| -> Vec<String> {
+            let key = info.primary_key.iter().map(String::as_str);
+            let more = key.filter(|name| !columns.contains(name));
+            columns
+                .iter()
+                .copied()
+                .chain(more)
+                .map(str::to_owned)
+                .collect()
+        };
+        let names: Vec<Vec<String>> = parts.iter().map(|part| with_key(part.columns)).collect();
+        let names: Vec<Vec<&str>> = names
+            .iter()
+            .map(|names| names.iter().map(String::as_str).collect())
+            .collect();
+        let wanted: Vec<Part<'_>> = parts
+            .iter()
+            .zip(&names)
+            .map(|(part, columns)| Part { columns, ..*part })
+            .collect();
+        let batches = match self.source.read_parts(table, &wanted) {
+            Ok(batches) => batches,
             Err(TableError::NoTable { .. }) => {
                 self.missing.insert(table.to_owned());
                 self.warn(format!("table {table} is not in the evidence"));
@@ -164,10 +192,14 @@ impl<'a> Tables<'a> {
         if self.snapshot.is_none() {
             self.snapshot = Some(info.snapshot.clone());
         }
-        let rows = Rows::new(info, batch);
+        let rows = batches
+            .into_iter()
+            .map(|batch| Rows::new(info.clone(), batch));
+        let rows: Vec<Rows> = rows.collect();
         for name in ["updated_at", "created_at", "confirmed_at", "sealed_at"] {
-            let newest = (0..rows.len())
-                .filter_map(|row| rows.time(row, name))
+            let newest = rows
+                .iter()
+                .flat_map(|rows| (0..rows.len()).filter_map(rows.times(name)))
                 .max_by_key(|time| time.us);
             if let Some(time) = newest
                 && self.newest.is_none_or(|known| known.us < time.us)
@@ -207,7 +239,7 @@ impl<'a> Tables<'a> {
 
     /// How many sources the tables come from.
     pub(crate) fn sources(&self) -> usize {
-        let sources: BTreeSet<_> = self.infos.iter().map(|info| &info.source).collect();
+        let sources: BTreeSet<_> = self.infos.iter().map(|info| info.source.as_str()).collect();
         sources.len()
     }
 }

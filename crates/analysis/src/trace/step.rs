@@ -1,8 +1,10 @@
 //! One step on L1: what `eth_txs` and its history say about a commit, a proof or an execution.
 
 use super::TraceError;
+use super::history::History;
 use super::rows::{Rows, Tables, i64_in};
 use super::shape::{Attempt, BatchRange, L1Mined, Step};
+use model::Part;
 use std::collections::{BTreeMap, BTreeSet};
 
 const TX_COLUMNS: [&str; 13] = [
@@ -50,24 +52,34 @@ pub(super) struct EthTxs {
 }
 
 impl EthTxs {
-    /// Reads the rows of these ids.
-    pub(super) fn read(tables: &mut Tables<'_>, ids: &BTreeSet<i64>) -> Result<Self, TraceError> {
+    /// Reads the rows of these ids, and in the same pass what the attempts of all say together.
+    pub(super) fn read(
+        tables: &mut Tables<'_>,
+        ids: &BTreeSet<i64>,
+    ) -> Result<(Self, Option<History>), TraceError> {
         if ids.is_empty() {
-            return Ok(EthTxs {
+            let none = EthTxs {
                 txs: None,
                 txs_whole: false,
                 attempts: BTreeMap::new(),
                 history_here: false,
                 history_whole: false,
                 history_confirms: false,
-            });
+            };
+            return Ok((none, None));
         }
         let txs = tables.read("eth_txs", &TX_COLUMNS, &i64_in("id", ids.iter().copied()))?;
-        let history = tables.read(
-            "eth_txs_history",
-            &HISTORY_COLUMNS,
-            &i64_in("eth_tx_id", ids.iter().copied()),
-        )?;
+        let own = Part {
+            columns: &HISTORY_COLUMNS,
+            filter: &i64_in("eth_tx_id", ids.iter().copied()),
+        };
+        let (all, history) = match History::read_with(tables, &[own])? {
+            Some((all, mut rows)) => (Some(all), rows.pop()),
+            None => (
+                None,
+                tables.read("eth_txs_history", own.columns, own.filter)?,
+            ),
+        };
         let mut attempts: BTreeMap<i64, Vec<Attempt>> = BTreeMap::new();
         if let Some(rows) = &history {
             for row in 0..rows.len() {
@@ -79,14 +91,15 @@ impl EthTxs {
         for attempts in attempts.values_mut() {
             attempts.sort_by_key(|attempt| (attempt.id, attempt.created.map(|time| time.us)));
         }
-        Ok(EthTxs {
+        let eth_txs = EthTxs {
             txs,
             txs_whole: tables.is_whole("eth_txs"),
             attempts,
             history_here: history.is_some(),
             history_whole: tables.is_whole("eth_txs_history"),
             history_confirms: history.is_some_and(|rows| rows.has("confirmed_at")),
-        })
+        };
+        Ok((eth_txs, all))
     }
 
     /// Describes one step. `link` is the batch's link: `None` if its column is not in the evidence.

@@ -119,7 +119,7 @@ impl Judge<'_> {
             self.batches
                 .by_number
                 .keys()
-                .filter_map(|&number| {
+                .filter_map(|number| {
                     let since = history.since(self.batches, number, stage)?;
                     let done = history.of(self.batches, number, stage)?;
                     (done.utc == since.utc && done.us >= since.us)
@@ -150,7 +150,7 @@ impl Judge<'_> {
                     .batches
                     .by_number
                     .keys()
-                    .filter_map(|&number| self.batches.timestamp(number))
+                    .filter_map(|number| self.batches.timestamp(number))
                     .collect();
                 let lasted = times
                     .windows(2)

@@ -91,7 +91,7 @@ pub(super) fn walk(
             .flatten(),
         );
     }
-    let eth_txs = EthTxs::read(tables, &ids)?;
+    let (eth_txs, history) = EthTxs::read(tables, &ids)?;
     for (path, precommit) in path.iter_mut().zip(&precommits) {
         if precommit.is_some() {
             path.precommit = Some(eth_txs.step(tables, "precommit", Some(*precommit), None));
@@ -132,7 +132,12 @@ pub(super) fn walk(
         tables.warnings = warnings;
         step
     });
-    finish(tables, located, batches, zone, path, l1_tx, options)
+    let seen = Seen {
+        batches,
+        history,
+        zone,
+    };
+    finish(tables, located, seen, path, l1_tx, options)
 }
 
 /// The miniblocks of batches that were asked for as such; their creation times also tell the zone
@@ -298,15 +303,23 @@ fn fate(tables: &mut Tables<'_>, batches: &Batches, number: i64, steps: &[Step])
     "sealed_not_committed".to_owned()
 }
 
+/// What was read of the whole database on the way.
+struct Seen {
+    batches: Batches,
+    /// If it has been read already.
+    history: Option<History>,
+    zone: Option<Zone>,
+}
+
 fn finish(
     tables: &mut Tables<'_>,
     located: Located,
-    batches: Batches,
-    zone: Option<Zone>,
+    seen: Seen,
     path: Vec<Path>,
     l1_tx: Option<Step>,
     options: &TraceOptions,
 ) -> Result<Trace, TraceError> {
+    let (batches, zone) = (seen.batches, seen.zone);
     let fate = match path.last() {
         _ if !located.found => "unknown_hash".to_owned(),
         Some(last) => last.fate.clone(),
@@ -357,10 +370,9 @@ fn finish(
     }
     let subject = Subject::of(&path, located.transaction.as_ref(), located.found);
     // Read even when nothing waits: the newest row of the database must not depend on the key.
-    let history = if nothing {
-        None
-    } else {
-        History::read(tables)?
+    let history = match seen.history {
+        None if !nothing => History::read(tables)?,
+        history => history,
     };
     let as_of = as_of(tables, zone.as_ref(), options);
     if let Some(history) = &history {

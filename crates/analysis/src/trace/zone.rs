@@ -9,10 +9,11 @@ use model::{RowFilter, TableError, TableSource};
 
 /// When rows were created, as the database's clock said, and the time of their block, in microseconds.
 pub(crate) fn creations(rows: &Rows) -> Vec<(i64, i64)> {
+    let (created, timestamp) = (rows.times("created_at"), rows.ints("timestamp"));
     (0..rows.len())
         .filter_map(|row| {
-            let created = rows.time(row, "created_at").filter(|time| !time.utc)?;
-            let block_us = rows.int(row, "timestamp")?.checked_mul(MICROS_PER_SECOND)?;
+            let created = created(row).filter(|time| !time.utc)?;
+            let block_us = timestamp(row)?.checked_mul(MICROS_PER_SECOND)?;
             Some((created.us, block_us))
         })
         .collect()

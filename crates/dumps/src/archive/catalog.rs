@@ -3,8 +3,6 @@
 use std::io::{self, BufReader};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use model::RowFilter;
-
 use super::ahead::{Ahead, Budget, pair};
 use super::contents::{Contents, contents};
 use super::custom::{Chunks, End};
@@ -14,13 +12,15 @@ use super::tar::{self, BLOCK, Header};
 use super::toc::{Compression, Data, Fault, Fields};
 use super::unpack::Failure;
 use super::{BLOCK_DATA, is_table, rows, table_of};
-use crate::facts::{DumpError, DumpFacts, DumpKind, Naming, SinkError, TableFacts, Trouble, Want};
+use crate::facts::{
+    DumpError, DumpFacts, DumpKind, Naming, RowSink, SinkError, TableFacts, Trouble, Want,
+};
 use crate::input::Input;
 use crate::plain::Reader;
 use crate::schema::{FullName, Schema};
 use crate::source::Opener;
 use crate::sql::{self, Statement};
-use crate::streamed::{Found, Gather, Nothing, want_of};
+use crate::streamed::Nothing;
 
 /// Most unpacked bytes of a table that wait while it is read.
 const AHEAD: usize = 1 << 20;
@@ -106,18 +106,15 @@ impl Catalog {
         (0..self.tables.len()).filter(move |&entry| is_here(&self.tables[entry]))
     }
 
-    /// Reads the rows of `table` that pass.
+    /// Reads the rows of `table`.
     pub(crate) fn read(
         &self,
         open: OpenAt<'_>,
-        naming: &Naming,
         table: &TableFacts,
-        columns: Vec<String>,
-        filter: &RowFilter,
-    ) -> Result<Found, SinkError> {
-        let want = want_of(naming, &self.outline, table, &columns, filter);
-        let mut sink = Gather::new(&table.info, &columns);
-        let mut reader = Reader::new(Input::empty(), &want, &mut sink, self.kind);
+        want: &Want,
+        sink: &mut dyn RowSink,
+    ) -> Result<(), SinkError> {
+        let mut reader = Reader::new(Input::empty(), want, sink, self.kind);
         reader.schema = self.schema.clone();
         let name: FullName = (table.info.schema.clone(), table.info.name.clone());
         for nth in self.entries(&name) {
@@ -162,7 +159,7 @@ impl Catalog {
             }
             reader.flush()?;
         }
-        Ok(sink.found())
+        Ok(())
     }
 }
 

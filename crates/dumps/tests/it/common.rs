@@ -67,7 +67,7 @@ impl Kept {
 pub(crate) fn naming() -> Naming {
     Naming {
         snapshot: "snap".to_owned(),
-        source: "0123456789ab".to_owned(),
+        source: "0123456789ab".into(),
     }
 }
 

@@ -56,7 +56,7 @@ pub(crate) fn trace_agrees(postgres: &Postgres, golden: &Golden) {
         // The same once more from the dump itself, as `sql` asks a plain dump.
         let naming = dumps::Naming {
             snapshot: dump.to_owned(),
-            source: "0123456789ab".to_owned(),
+            source: "0123456789ab".into(),
         };
         let source = dumps::DumpSource::from_bytes(script.stdout, naming).unwrap();
         let mut plain = Engine::new(EngineOptions::default()).unwrap();

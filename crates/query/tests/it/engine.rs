@@ -8,7 +8,7 @@ pub(crate) fn info(snapshot: &str, name: &str, columns: &[(&str, ColumnType)]) -
         snapshot: snapshot.to_owned(),
         schema: "public".to_owned(),
         name: name.to_owned(),
-        source: "0123456789ab".to_owned(),
+        source: "0123456789ab".into(),
         columns: columns.iter().map(|(n, t)| ((*n).to_owned(), *t)).collect(),
         primary_key: vec!["id".to_owned()],
         types_inferred: false,

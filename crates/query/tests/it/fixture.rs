@@ -217,7 +217,7 @@ pub(crate) fn engine(tables: &[Table], folder: &Path) -> Engine {
                     snapshot: "golden".to_owned(),
                     schema: "public".to_owned(),
                     name: table.name.clone(),
-                    source: "0123456789ab".to_owned(),
+                    source: "0123456789ab".into(),
                     columns: columns
                         .map(|(name, word)| (name.clone(), column_type(word)))
                         .collect(),
