@@ -106,8 +106,16 @@ pub(crate) const NAMES: &[(&str, Convert)] = &[
 
 impl Convert {
     /// Converts; `None` if the text is not what the conversion reads.
+    pub(crate) fn apply(self, text: &[u8]) -> Option<ObsValue<'_>> {
+        let mut value = None;
+        self.put(text, &mut value);
+        value
+    }
+
+    /// The same, put where no value is yet. It is written there at once: handed back, it would be copied as a
+    /// whole right after its parts were written, which processors wait for.
     #[inline(always)]
-    pub(crate) fn apply<'a>(self, text: &'a [u8]) -> Option<ObsValue<'a>> {
+    pub(crate) fn put<'a>(self, text: &'a [u8], value: &mut Option<ObsValue<'a>>) {
         // Most often there is nothing to trim, which two bytes tell.
         let is_blank = |c: Option<&u8>| c.is_none_or(|c| *c <= b' ');
         let trimmed = match is_blank(text.first()) || is_blank(text.last()) {
@@ -115,17 +123,30 @@ impl Convert {
             true => text.trim_ascii(),
         };
         match self {
-            Convert::Int => int(trimmed).map(ObsValue::I64),
-            Convert::Text => (!trimmed.is_empty()).then_some(ObsValue::Text(trimmed)),
-            _ => self.apply_other(trimmed),
+            Convert::Int => {
+                if let Some(number) = int(trimmed) {
+                    *value = Some(ObsValue::I64(number));
+                }
+            }
+            Convert::Text => {
+                if !trimmed.is_empty() {
+                    *value = Some(ObsValue::Text(trimmed));
+                }
+            }
+            _ => self.put_other(trimmed, value),
         }
     }
 
     /// Those that are rarer, or take longer than a call.
     #[inline(never)]
-    fn apply_other(self, trimmed: &[u8]) -> Option<ObsValue<'_>> {
+    fn put_other<'a>(self, trimmed: &'a [u8], value: &mut Option<ObsValue<'a>>) {
+        *value = self.other(trimmed);
+    }
+
+    #[inline(always)]
+    fn other(self, trimmed: &[u8]) -> Option<ObsValue<'_>> {
         match self {
-            Convert::Int | Convert::Text => self.apply(trimmed),
+            Convert::Int | Convert::Text => None,
             Convert::Grouped => grouped(trimmed).map(ObsValue::I64),
             Convert::Float => float(trimmed).map(ObsValue::F64),
             Convert::Bool => match trimmed {
@@ -146,11 +167,7 @@ impl Convert {
                 b"false" => Some(ObsValue::F64(0.0)),
                 _ => Convert::Percent.apply(trimmed.strip_suffix(b"%").map(|_| trimmed)?),
             },
-            Convert::FirstLine => trimmed
-                .split(|c| *c == b'\n')
-                .next()
-                .filter(|first| !first.is_empty())
-                .map(ObsValue::Text),
+            Convert::FirstLine => text_before(trimmed, |lane| lane.is(b'\n')),
             Convert::NanosToSeconds => int(trimmed).map(|ns| ObsValue::F64(ns as f64 / 1e9)),
             Convert::MicrosToSecondsTurned => {
                 int(trimmed).map(|us| ObsValue::F64(0.0 - us as f64 / 1e6))

@@ -214,22 +214,37 @@ impl ValueSpec {
         )
     }
 
-    /// The value, if the record has it: most are fields or what a hole took.
+    /// Puts the value, if the record has it, where there is none yet.
     #[inline(always)]
-    fn get<'a>(&'a self, told: &Told<'_, 'a>) -> Option<ObsValue<'a>> {
-        match &self.source {
+    fn put<'a>(&'a self, told: &Told<'_, 'a>, value: &mut Option<ObsValue<'a>>) {
+        // Most are fields or what a hole took.
+        let text = match &self.source {
             Source::Field(keys) => {
-                let field = keys.iter().find_map(|key| told.field(key))?;
-                self.convert.apply(field.value.bytes())
+                let field = keys.iter().find_map(|key| told.field(key));
+                field.map(|field| field.value.bytes())
             }
-            Source::Capture(hole) => {
-                let (from, to) = *told.captures.get(*hole)?;
-                self.convert
-                    .apply(told.captured.get(from as usize..to as usize)?)
+            Source::Capture(hole) => told
+                .captures
+                .get(*hole)
+                .and_then(|(from, to)| told.captured.get(*from as usize..*to as usize)),
+            Source::Text(text) => {
+                *value = Some(ObsValue::Text(text.as_bytes()));
+                return;
             }
-            Source::Text(text) => Some(ObsValue::Text(text.as_bytes())),
-            _ => self.get_other(told),
+            _ => {
+                *value = self.get_other(told);
+                return;
+            }
+        };
+        if let Some(text) = text {
+            self.convert.put(text, value);
         }
+    }
+
+    fn get<'a>(&'a self, told: &Told<'_, 'a>) -> Option<ObsValue<'a>> {
+        let mut value = None;
+        self.put(told, &mut value);
+        value
     }
 
     #[inline(never)]
@@ -445,12 +460,12 @@ impl<'a> Meaning<'a> {
             let mut asked = spec.slot.is_some();
             values.resize(spec.columns, None);
             for (column, value) in &spec.values {
-                let got = value.get(told);
+                let column = &mut values[*column];
+                value.put(told, column);
                 if !value.is_fixed() {
                     asked = true;
-                    said |= got.is_some();
+                    said |= column.is_some();
                 }
-                values[*column] = got;
             }
             // A line that should have told something but did not (a field lost in pasting) is no
             // observation; one made of fixed values alone is.

@@ -21,7 +21,7 @@ fn path_end(line: &[u8], at: usize) -> Option<usize> {
 }
 
 /// `[stamp]`, then level and target in either form.
-pub(crate) fn recognise(line: &[u8], stamp: Stamp, end: usize) -> Option<Head> {
+pub(crate) fn recognise(line: &[u8], stamp: &Stamp, end: usize) -> Option<Head> {
     if line.get(11) != Some(&b'T') {
         return None;
     }
@@ -35,7 +35,7 @@ pub(crate) fn recognise(line: &[u8], stamp: Stamp, end: usize) -> Option<Head> {
     };
     Some(Head {
         shape: Shape::Bracketed,
-        stamp: Some(stamp),
+        stamp: Some(*stamp),
         level: (level.0 as u32, level.1 as u32),
         component: (component.0 as u32, component.1 as u32),
         spans: (0, 0),

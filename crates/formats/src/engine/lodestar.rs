@@ -87,8 +87,10 @@ pub(crate) fn recognise(line: &[u8]) -> Option<Head> {
 }
 
 /// The same of a line with a full date: whole seconds, then the module.
-pub(crate) fn dated(line: &[u8], stamp: Stamp, end: usize) -> Option<Head> {
-    (end == 19).then(|| after_stamp(line, stamp, end)).flatten()
+pub(crate) fn dated(line: &[u8], stamp: &Stamp, end: usize) -> Option<Head> {
+    (end == 19)
+        .then(|| after_stamp(line, *stamp, end))
+        .flatten()
 }
 
 #[inline]
@@ -378,7 +380,7 @@ mod tests {
         let mut plain = Vec::new();
         crate::scan::strip_colours(line.as_bytes(), &mut plain);
         let line = plain.as_slice();
-        let dated = full_stamp(line, 0).and_then(|(stamp, end)| dated(line, stamp, end));
+        let dated = full_stamp(line, 0).and_then(|(stamp, end)| dated(line, &stamp, end));
         let head = dated.or_else(|| recognise(line)).expect("a record");
         let mut seen = Vec::new();
         let segments = ["Synced".to_owned(), "Syncing".to_owned()];
@@ -516,7 +518,7 @@ mod tests {
             "2021-05-17 13:59:26 [x] INFO x",
         ] {
             let line = line.as_bytes();
-            let dated = full_stamp(line, 0).and_then(|(stamp, end)| dated(line, stamp, end));
+            let dated = full_stamp(line, 0).and_then(|(stamp, end)| dated(line, &stamp, end));
             let found = dated.or_else(|| recognise(line));
             assert!(found.is_none(), "{}", line.escape_ascii());
         }

@@ -64,7 +64,8 @@ pub(crate) fn dateless(line: &[u8]) -> Option<Head> {
 }
 
 /// A line of any of the three forms, with its date.
-pub(crate) fn recognise(line: &[u8], mut stamp: Stamp, end: usize) -> Option<Head> {
+pub(crate) fn recognise(line: &[u8], stamp: &Stamp, end: usize) -> Option<Head> {
+    let mut stamp = *stamp;
     let end = comma_fraction(line, end, &mut stamp);
     if line.get(end) != Some(&b' ') || stamp.fraction_digits == 0 {
         return None;

@@ -62,16 +62,16 @@ const EMPTY: Head = Head {
 /// `[stamp] LEVEL …`; `at` is where the stamp begins.
 pub(crate) fn terminal(line: &[u8], at: usize) -> Option<Head> {
     let (stamp, end) = full_stamp(line, at)?;
-    bracketed(line, stamp, end)
+    bracketed(line, &stamp, end)
 }
 
 /// The same from the end of the stamp on (the bracket before it may be lost).
-pub(crate) fn bracketed(line: &[u8], stamp: Stamp, end: usize) -> Option<Head> {
+pub(crate) fn bracketed(line: &[u8], stamp: &Stamp, end: usize) -> Option<Head> {
     if line.get(end) != Some(&b']') {
         return None;
     }
     let head = Head {
-        stamp: Some(stamp),
+        stamp: Some(*stamp),
         ..EMPTY
     };
     after_stamp(line, end + 1, head)

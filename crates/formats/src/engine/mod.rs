@@ -271,7 +271,7 @@ impl Head {
 pub(crate) type Recogniser = fn(&[u8]) -> Option<Head>;
 
 /// The same of a line whose stamp is read already: the offset is the one behind it.
-pub(crate) type StampedRecogniser = fn(&[u8], Stamp, usize) -> Option<Head>;
+pub(crate) type StampedRecogniser = fn(&[u8], &Stamp, usize) -> Option<Head>;
 
 /// Who may recognise a line.
 pub(crate) enum Recognisers {
@@ -291,7 +291,7 @@ impl Recognisers {
                 .for_each(|head| found(&head)),
             Recognisers::Stamped(stamp, end, all) => all
                 .iter()
-                .filter_map(|recogniser| recogniser(line, stamp, end))
+                .filter_map(|recogniser| recogniser(line, &stamp, end))
                 .for_each(|head| found(&head)),
         }
     }
@@ -416,7 +416,7 @@ fn after_word(first: u8) -> &'static [Recogniser] {
 }
 
 /// `2020-08-14 17:31:02]  WARN …`: the opening bracket is lost, the closing one must be there.
-fn bracket_lost(line: &[u8], stamp: Stamp, end: usize) -> Option<Head> {
+fn bracket_lost(line: &[u8], stamp: &Stamp, end: usize) -> Option<Head> {
     // No program writes a longer fraction.
     (end < 36)
         .then(|| logrus::bracketed(line, stamp, end))

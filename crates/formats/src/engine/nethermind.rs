@@ -39,12 +39,12 @@ fn part(line: &[u8], at: usize) -> Option<(&[u8], usize)> {
 }
 
 /// `2023-09-18 03:50:19.0595|…`.
-pub(crate) fn dated(line: &[u8], stamp: Stamp, end: usize) -> Option<Head> {
+pub(crate) fn dated(line: &[u8], stamp: &Stamp, end: usize) -> Option<Head> {
     if end != 24 || stamp.fraction_digits != 4 {
         return None;
     }
     let mut head = Head {
-        stamp: Some(stamp),
+        stamp: Some(*stamp),
         body: 25,
         ..EMPTY
     };

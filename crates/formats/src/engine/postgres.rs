@@ -145,8 +145,8 @@ fn offset_seconds(text: &[u8]) -> Option<i32> {
 }
 
 /// `2023-09-18 03:50:19.059 UTC …`.
-pub(crate) fn dated(line: &[u8], stamp: Stamp, end: usize) -> Option<Head> {
-    let (stamp, at) = zoned(line, stamp, end)?;
+pub(crate) fn dated(line: &[u8], stamp: &Stamp, end: usize) -> Option<Head> {
+    let (stamp, at) = zoned(line, *stamp, end)?;
     let mut head = Head {
         stamp: Some(stamp),
         ..EMPTY
@@ -456,7 +456,7 @@ mod tests {
         ] {
             let line = line.as_bytes();
             let (stamp, end) = full_stamp(line, 0).unwrap();
-            let found = dated(line, stamp, end).is_some();
+            let found = dated(line, &stamp, end).is_some();
             assert_eq!(found, is_ours, "{}", line.escape_ascii());
         }
     }

@@ -132,11 +132,11 @@ fn place(line: &[u8], at: usize) -> Option<((u32, u32), usize)> {
 }
 
 /// A line that begins with an English stamp of two digits, which must be slog's to the last digit.
-pub(crate) fn dated(line: &[u8], stamp: Stamp, end: usize) -> Option<Head> {
+pub(crate) fn dated(line: &[u8], stamp: &Stamp, end: usize) -> Option<Head> {
     if end != 19 || line.get(19).is_some_and(|c| *c != b' ') {
         return None;
     }
-    after_stamp(line, 20, Some(stamp)).map(|(head, _)| head)
+    after_stamp(line, 20, Some(*stamp)).map(|(head, _)| head)
 }
 
 /// A line that begins with the stamp, or with the level if there is none.

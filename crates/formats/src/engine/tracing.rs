@@ -94,25 +94,25 @@ fn after_stamp(line: &[u8], mut at: usize, stamp: Stamp) -> Option<Head> {
 }
 
 /// A line whose stamp is a full one of RFC 3339.
-pub(crate) fn recognise(line: &[u8], stamp: Stamp, end: usize) -> Option<Head> {
+pub(crate) fn recognise(line: &[u8], stamp: &Stamp, end: usize) -> Option<Head> {
     if stamp.zone == StampZone::None {
         return None;
     }
-    after_stamp(line, end, stamp)
+    after_stamp(line, end, *stamp)
 }
 
 /// A line whose stamp has no year but a fraction.
-pub(crate) fn year_less(line: &[u8], stamp: Stamp, end: usize) -> Option<Head> {
+pub(crate) fn year_less(line: &[u8], stamp: &Stamp, end: usize) -> Option<Head> {
     if stamp.fraction_digits == 0 {
         return None;
     }
-    after_stamp(line, end, stamp)
+    after_stamp(line, end, *stamp)
 }
 
 /// The same where the month may be of any language, the day of one digit.
 pub(crate) fn foreign(line: &[u8]) -> Option<Head> {
     let (stamp, end) = year_less_stamp(line)?;
-    year_less(line, stamp, end)
+    year_less(line, &stamp, end)
 }
 
 /// Splits `message key=value …`: fields stand at the end, bare values hold blanks only inside
