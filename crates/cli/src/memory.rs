@@ -8,8 +8,10 @@
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Milliseconds that freed pages stay ours: several blocks are read and written in that time.
-const PURGE_DELAY_MS: std::ffi::c_long = 100;
+/// Milliseconds that freed pages stay ours: also on a busy machine, a whole window of the hash table is read,
+/// sorted and written in that time. With a tenth of it an ingest has thirty times the page faults, and no
+/// smaller peak.
+const PURGE_DELAY_MS: std::ffi::c_long = 1000;
 
 /// `mi_option_purge_delay` of mimalloc 2; the bindings lack its name.
 const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
