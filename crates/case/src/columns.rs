@@ -89,6 +89,7 @@ pub(crate) fn merge_columns(inputs: &[&Columns]) -> Columns {
 pub(crate) fn to_arrow(batch: Batch, skip: Option<&str>) -> Result<RecordBatch, ArrowError> {
     let mut fields = Vec::with_capacity(batch.columns.len());
     let mut arrays = Vec::with_capacity(batch.columns.len());
+    let mut before: Option<ArrayRef> = None;
     for column in batch.columns {
         if skip == Some(column.name.as_str()) {
             continue;
@@ -98,7 +99,14 @@ pub(crate) fn to_arrow(batch: Batch, skip: Option<&str>) -> Result<RecordBatch, 
             memory_type(column.column_type),
             true,
         ));
-        arrays.push(array(column)?);
+        let mut column = array(column)?;
+        if numbers(&column).is_some() {
+            if let Some(before) = &before {
+                column = shared(column, before);
+            }
+            before = Some(column.clone());
+        }
+        arrays.push(column);
     }
     if arrays.is_empty() {
         return Ok(RecordBatch::new_empty(Arc::new(Schema::empty())));
@@ -157,6 +165,35 @@ fn array(column: Column) -> Result<ArrayRef, ArrowError> {
             )?)
         }
     })
+}
+
+/// Returns the numbers or instants of a column.
+pub(crate) fn numbers(column: &ArrayRef) -> Option<&ScalarBuffer<i64>> {
+    match column.data_type() {
+        DataType::Int64 => Some(column.as_primitive::<Int64Type>().values()),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            Some(column.as_primitive::<TimestampMicrosecondType>().values())
+        }
+        _ => None,
+    }
+}
+
+/// Returns a column of numbers that lies where the one before lies, if they hold the same: a time stands in
+/// several columns beside each other.
+fn shared(column: ArrayRef, before: &ArrayRef) -> ArrayRef {
+    let same = numbers(&column) == numbers(before) && column.nulls() == before.nulls();
+    let (true, Some(values)) = (same, numbers(before)) else {
+        return column;
+    };
+    let (values, nulls) = (values.clone(), before.nulls().cloned());
+    match column.data_type() {
+        DataType::Int64 => Arc::new(Int64Array::new(values, nulls)),
+        DataType::Timestamp(_, zone) => {
+            let column = TimestampMicrosecondArray::new(values, nulls);
+            Arc::new(column.with_timezone_opt(zone.clone()))
+        }
+        _ => column,
+    }
 }
 
 fn strings(values: StrColumn) -> (OffsetBuffer<i32>, Buffer) {

@@ -3,14 +3,18 @@
 use super::dictionary::Dictionary;
 use super::page::{Bounds, Levels, PageSink};
 use super::{ColumnPlan, Piece, Scratch, delta, hybrid};
+use crate::columns::numbers;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanBufferBuilder};
 use arrow::buffer::NullBuffer;
-use arrow::datatypes::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::{Float64Type, Int32Type};
 use model::ColumnType;
 use parquet::basic::Encoding;
 use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::Result;
 use parquet::schema::types::ColumnDescPtr;
+
+/// How numbers are encoded.
+const NUMBERS: Encoding = Encoding::DELTA_BINARY_PACKED;
 
 /// Writes the pages of one column.
 pub(crate) struct ColumnEncoder {
@@ -53,11 +57,16 @@ impl ColumnEncoder {
                 .map(|piece| (piece, piece.batch.column(index)))
         };
         let levels = levels(rows, columns());
+        if self.same_page_again(pieces, index, &levels, scratch)? {
+            return Ok(());
+        }
         levels.put(&mut scratch.page);
         match self.plan.column_type {
             ColumnType::I64 | ColumnType::TimestampUtc | ColumnType::TimestampCivil => {
                 gather_numbers(columns(), &mut scratch.numbers);
-                return self.number_page(&levels, scratch);
+                self.number_page(&levels, scratch)?;
+                scratch.before.column = Some(index);
+                return Ok(());
             }
             ColumnType::Dict if self.coded => {
                 self.gather_codes(columns(), scratch);
@@ -112,9 +121,42 @@ impl ColumnEncoder {
         Ok(())
     }
 
+    /// Writes the last page of numbers once more if this column's numbers lie in the same memory: then they
+    /// need not be looked at.
+    fn same_page_again(
+        &mut self,
+        pieces: &[Piece<'_>],
+        index: usize,
+        levels: &Levels,
+        scratch: &Scratch,
+    ) -> Result<bool> {
+        let before = &scratch.before;
+        let (Some(other), Some(bounds)) = (before.column, &before.bounds) else {
+            return Ok(false);
+        };
+        let lies_there = |piece: &Piece<'_>| {
+            let (this, other) = (piece.batch.column(index), piece.batch.column(other));
+            let place = |column| numbers(column).map(|numbers| numbers.as_ptr());
+            let bits = |column: &ArrayRef| {
+                let nulls = column.nulls()?;
+                Some((nulls.buffer().as_ptr(), nulls.offset()))
+            };
+            place(this).is_some() && place(this) == place(other) && bits(this) == bits(other)
+        };
+        if !pieces.iter().all(lies_there) {
+            return Ok(false);
+        }
+        self.sink.compress_as(before.is_compressed);
+        if before.is_compressed != self.sink.is_compressed() {
+            return Ok(false);
+        }
+        let (buf, bytes) = (before.compressed.clone(), before.uncompressed_bytes);
+        self.sink.put(levels, NUMBERS, bounds, buf, bytes)?;
+        Ok(true)
+    }
+
     /// Writes a page of the numbers in `scratch`; its levels are in place.
     fn number_page(&mut self, levels: &Levels, scratch: &mut Scratch) -> Result<()> {
-        const ENCODING: Encoding = Encoding::DELTA_BINARY_PACKED;
         let before = &scratch.before;
         if let Some(bounds) = &before.bounds
             && before.numbers == scratch.numbers
@@ -122,13 +164,13 @@ impl ColumnEncoder {
             && before.is_compressed == self.sink.is_compressed()
         {
             let (buf, bytes) = (before.compressed.clone(), before.uncompressed_bytes);
-            return self.sink.put(levels, ENCODING, bounds, buf, bytes);
+            return self.sink.put(levels, NUMBERS, bounds, buf, bytes);
         }
         scratch.before.levels.clear();
         scratch.before.levels.extend_from_slice(&scratch.page);
         delta::encode(&scratch.numbers, &mut scratch.page);
         let bounds = Bounds::of_numbers(&scratch.numbers);
-        scratch.before.compressed = self.sink.page(levels, ENCODING, &bounds, scratch)?;
+        scratch.before.compressed = self.sink.page(levels, NUMBERS, &bounds, scratch)?;
         scratch.before.is_compressed = self.sink.is_compressed();
         scratch.before.uncompressed_bytes = scratch.page.len();
         scratch.before.bounds = Some(bounds);
@@ -182,6 +224,10 @@ impl ColumnEncoder {
         } else {
             Bounds::Unknown
         };
+        // The words are part of the chunk: where they are longer than codes, they make it worth compressing.
+        if dictionary.plain().len() > scratch.page.len() {
+            self.sink.compress_as(Some(true));
+        }
         dictionary.used(scratch.codes.len());
         self.coded = !dictionary.is_useless();
         self.sink
@@ -250,10 +296,7 @@ fn gather_numbers<'a>(
 ) {
     out.clear();
     for (piece, column) in columns {
-        let values: &[i64] = match column.as_primitive_opt::<Int64Type>() {
-            Some(column) => column.values(),
-            None => column.as_primitive::<TimestampMicrosecondType>().values(),
-        };
+        let values = numbers(column).expect("a column of numbers");
         match piece.nulls(column.nulls()) {
             None => out.extend_from_slice(&values[piece.start..piece.start + piece.rows]),
             Some(nulls) => out.extend(nulls.valid_indices().map(|row| values[piece.start + row])),

@@ -6,6 +6,9 @@
 const BLOCK: usize = 128;
 const MINIBLOCK: usize = 32;
 
+/// A block without any difference: zero as the smallest, and as the width of each miniblock.
+const SAME_BLOCK_BYTES: usize = 1 + BLOCK / MINIBLOCK;
+
 /// Appends a number, seven bits to a byte, lowest first.
 pub(crate) fn put_varint(mut value: u64, out: &mut Vec<u8>) {
     while value >= 0x80 {
@@ -25,6 +28,14 @@ pub(crate) fn encode(values: &[i64], out: &mut Vec<u8>) {
     put_varint((BLOCK / MINIBLOCK) as u64, out);
     put_varint(values.len() as u64, out);
     put_zigzag(values.first().copied().unwrap_or(0), out);
+    if let Some((first, rest)) = values.split_first()
+        && rest.iter().fold(0, |other, value| other | value ^ first) == 0
+    {
+        // What follows from the process is the same in all rows.
+        let blocks = rest.len().div_ceil(BLOCK);
+        out.resize(out.len() + blocks * SAME_BLOCK_BYTES, 0);
+        return;
+    }
     let mut deltas = [0i64; BLOCK];
     let mut at = 1;
     while at < values.len() {

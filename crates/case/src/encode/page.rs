@@ -17,6 +17,9 @@ use parquet::schema::types::ColumnDescPtr;
 /// Longer words have no bounds: nobody selects by them.
 const MAX_BOUND_BYTES: usize = 64;
 
+/// A first page of fewer bytes does not tell whether compressing saves anything: those behind it may hold more.
+const TELLING_BYTES: usize = 2048;
+
 /// Which rows of a page have a value: Parquet's definition levels.
 pub(crate) struct Levels {
     rows: usize,
@@ -156,7 +159,8 @@ impl Bounds {
 /// Takes the pages of a column chunk.
 pub(crate) struct PageSink {
     description: ColumnDescPtr,
-    compressed: bool,
+    /// Whether its pages are compressed; `None` until the first one shows whether that saves anything.
+    compressed: Option<bool>,
     out: TrackedWrite<Vec<u8>>,
     offsets: OffsetIndexBuilder,
     index: Option<ColumnIndexBuilder>,
@@ -176,7 +180,7 @@ impl PageSink {
                 .page_bounds
                 .then(|| ColumnIndexBuilder::new(description.physical_type())),
             description,
-            compressed: plan.compressed,
+            compressed: (!plan.compressed).then_some(false),
             out: TrackedWrite::new(Vec::new()),
             offsets: OffsetIndexBuilder::new(),
             pages: Vec::new(),
@@ -188,9 +192,14 @@ impl PageSink {
         }
     }
 
-    /// Whether its pages are compressed.
-    pub(crate) fn is_compressed(&self) -> bool {
+    /// Whether its pages are compressed, if that is known yet.
+    pub(crate) fn is_compressed(&self) -> Option<bool> {
         self.compressed
+    }
+
+    /// Has pages compressed or not, as those of a column with the same first page.
+    pub(crate) fn compress_as(&mut self, compressed: Option<bool>) {
+        self.compressed = self.compressed.or(compressed);
     }
 
     /// Writes `scratch.page`, levels and values; returns what it was compressed to.
@@ -249,8 +258,10 @@ impl PageSink {
         Ok(())
     }
 
-    fn compress(&self, scratch: &mut Scratch) -> Result<Bytes> {
-        if !self.compressed {
+    /// Compresses `scratch.page`. Codes and differences of numbers that come in no order are as short as they
+    /// can be: what the first page tells holds for all pages, as the format wants it.
+    fn compress(&mut self, scratch: &mut Scratch) -> Result<Bytes> {
+        if self.compressed == Some(false) {
             return Ok(Bytes::copy_from_slice(&scratch.page));
         }
         let compressor = match &mut scratch.compressor {
@@ -264,7 +275,12 @@ impl PageSink {
         compressor
             .compress_to_buffer(&scratch.page, &mut scratch.compressed)
             .map_err(external)?;
-        Ok(Bytes::copy_from_slice(&scratch.compressed))
+        let shrinks = scratch.page.len() < TELLING_BYTES
+            || scratch.compressed.len() < scratch.page.len() / 8 * 7;
+        Ok(match *self.compressed.get_or_insert(shrinks) {
+            true => Bytes::copy_from_slice(&scratch.compressed),
+            false => Bytes::copy_from_slice(&scratch.page),
+        })
     }
 
     /// Sets the bounds of all pages, where they are known by other means.
@@ -310,10 +326,9 @@ impl PageSink {
             }
             _ => None,
         };
-        let compression = if self.compressed {
-            Compression::ZSTD(ZstdLevel::default())
-        } else {
-            Compression::UNCOMPRESSED
+        let compression = match self.compressed {
+            Some(false) => Compression::UNCOMPRESSED,
+            _ => Compression::ZSTD(ZstdLevel::default()),
         };
         self.encodings.sort();
         let mut metadata = ColumnChunkMetaData::builder(self.description.clone())

@@ -12,6 +12,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderB
 use parquet::file::metadata::PageIndexPolicy;
 use parquet::file::statistics::Statistics;
 use parquet::file::writer::SerializedFileWriter;
+use std::slice;
 use std::sync::Arc;
 
 /// xorshift: the same numbers in every run.
@@ -327,8 +328,53 @@ fn worked_examples() {
     delta::encode(&[1, 2, 3, 4, 5], &mut out);
     assert_eq!(out, [128, 1, 4, 5, 2, 2, 0, 0, 0, 0]);
     out.clear();
+    // One number again and again: no differences, in a first block of 128 and a second one.
+    delta::encode(&[5; 130], &mut out);
+    assert_eq!(out[..5], [128, 1, 4, 130, 1]);
+    assert_eq!(out[5..], [[10, 0, 0, 0, 0, 0].as_slice(), &[0; 5]].concat());
+    out.clear();
     // 7 5 3 1 2 3 4 5: differences -2 -2 -2 1 1 1 1, so -2 and then 0 0 0 3 3 3 3 in two bits.
     delta::encode(&[7, 5, 3, 1, 2, 3, 4, 5], &mut out);
     assert_eq!(out[..10], [128, 1, 4, 8, 14, 3, 2, 0, 0, 0]);
     assert_eq!(out[10..], [0b1100_0000, 0b0011_1111, 0, 0, 0, 0, 0, 0]);
+}
+
+#[test]
+fn what_does_not_shrink_is_not_compressed() {
+    use parquet::basic::Compression;
+    let mut dice = Dice(7);
+    let rows = 4000;
+    let random: Int64Array = (0..rows).map(|_| dice.roll() as i64).collect();
+    let counted: Int64Array = (0..rows).collect();
+    // The same numbers in the same memory, whose page is written once.
+    let twin = TimestampMicrosecondArray::new(random.values().clone(), None);
+    let words: Vec<String> = (0..100)
+        .map(|word| format!("word {word} ").repeat(90))
+        .collect();
+    let picks = (0..rows).map(|_| dice.below(100) as usize);
+    let picks: DictionaryArray<Int32Type> = picks.map(|word| words[word].as_str()).collect();
+    let columns: [(&str, ArrayRef, bool); 4] = [
+        ("random", Arc::new(random), true),
+        ("twin", Arc::new(twin), true),
+        ("counted", Arc::new(counted), true),
+        ("words", Arc::new(picks), true),
+    ];
+    let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
+    let types = [
+        ColumnType::I64,
+        ColumnType::TimestampCivil,
+        ColumnType::I64,
+        ColumnType::Dict,
+    ];
+    let pages = [vec![(0, 0, 2000)], vec![(0, 2000, 2000)]];
+    let written = write(slice::from_ref(&batch), types.map(plan).to_vec(), &pages, 2);
+    let (seen, builder) = read(written);
+    let group = builder.metadata().row_group(0).clone();
+    let is_plain = |column: usize| group.column(column).compression() == Compression::UNCOMPRESSED;
+    assert_eq!(std::array::from_fn(is_plain), [true, true, false, false]);
+    let seen = arrow::compute::concat_batches(&seen[0].schema(), &seen).unwrap();
+    for (seen, expected) in seen.columns().iter().zip(batch.columns()) {
+        let expected = arrow::compute::cast(expected, seen.data_type()).unwrap();
+        assert_eq!(seen.as_ref(), expected.as_ref());
+    }
 }
