@@ -7,6 +7,7 @@
 
 use crate::columns::{Columns, row_units};
 use crate::error::segment_error;
+use crate::hashes::SortedHashes;
 use crate::segment::{
     Encoded, HASH_SEGMENT_ROWS, PAGE_ROWS, SEGMENT_ROWS, SegmentFile, SourceValue,
 };
@@ -214,7 +215,20 @@ impl Builder {
     /// Sorts the window. Rows that are to be written are, a page at a time: a whole window of hashes is
     /// never in memory twice.
     fn sort_window(&mut self, units: usize, written: &mut usize) -> Result<(), CaseError> {
-        let window = std::mem::take(&mut self.window);
+        let failed = |error| segment_error(std::path::Path::new("spool"), error);
+        let mut window: Vec<Rows> = std::mem::take(&mut self.window).into();
+        let batches: Vec<&RecordBatch> = window.iter().map(|rows| &rows.batch).collect();
+        if self.table == TableId::Hashes
+            && let Some(sorted) = SortedHashes::of(&batches)
+        {
+            window.clear();
+            for page in sorted.pages() {
+                let (batch, keys) = page.map_err(failed)?;
+                let units_of_page = vec![1; batch.num_rows()];
+                self.write_or_keep(batch, keys, units_of_page, units, written)?;
+            }
+            return Ok(());
+        }
         let mut order: Vec<((i64, i64), u32, u32)> = Vec::with_capacity(self.window_units);
         for (index, rows) in (0..).zip(&window) {
             order.extend(
@@ -225,32 +239,46 @@ impl Builder {
         }
         // Batch and row follow the key: rows with equal keys keep their order.
         order.sort_unstable();
-        let batches: Vec<&RecordBatch> = window.iter().map(|rows| &rows.batch).collect();
         for page in order.chunks(PAGE_ROWS) {
             let rows: Vec<(usize, usize)> = page
                 .iter()
                 .map(|(_, batch, row)| (*batch as usize, *row as usize))
                 .collect();
-            let batch = interleave_record_batch(&batches, &rows)
-                .map_err(|error| segment_error(std::path::Path::new("spool"), error))?;
+            let batch = interleave_record_batch(&batches, &rows).map_err(failed)?;
             let keys = Keys {
                 times: page.iter().map(|(key, ..)| key.0).collect(),
                 lines: page.iter().map(|(key, ..)| key.1).collect(),
             };
             let page_units = rows.iter().map(|(batch, row)| window[*batch].units[*row]);
-            let rows = Rows {
-                batch,
-                keys,
-                units: page_units.collect(),
-            };
-            if *written < units {
-                self.write_rows(rows, units, written)?;
-            } else {
-                self.window.push_back(rows);
-            }
+            self.write_or_keep(batch, keys, page_units.collect(), units, written)?;
         }
+        Ok(())
+    }
+
+    /// Takes the next sorted rows: writes them as long as not enough are written.
+    fn write_or_keep(
+        &mut self,
+        batch: RecordBatch,
+        keys: Keys,
+        units_of_rows: Vec<u32>,
+        units: usize,
+        written: &mut usize,
+    ) -> Result<(), CaseError> {
         self.window_sorted = true;
-        self.newest = order.last().map(|(key, ..)| *key);
+        self.newest = units_of_rows
+            .len()
+            .checked_sub(1)
+            .map(|last| keys.get(last));
+        let rows = Rows {
+            batch,
+            keys,
+            units: units_of_rows,
+        };
+        if *written < units {
+            self.write_rows(rows, units, written)?;
+        } else {
+            self.window.push_back(rows);
+        }
         Ok(())
     }
 

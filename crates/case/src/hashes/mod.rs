@@ -10,9 +10,12 @@
 
 pub(crate) mod lookup;
 pub(crate) mod runs;
+mod sort;
 
 pub use lookup::HashPlaces;
 pub use runs::{KeyRange, TextKind, key_of_bytes, keys_in_text, placed_keys_in_text};
+
+pub(crate) use sort::SortedHashes;
 
 use model::{Batch, Column, ColumnData, ColumnType};
 
