@@ -89,6 +89,7 @@ mod framing;
 mod lanes;
 mod line;
 mod meaning;
+mod network;
 mod parser;
 mod pattern;
 mod printed;
