@@ -2,7 +2,7 @@
 
 use crate::evidence::{shown, unreadable};
 use crate::{Error, ErrorKind, Partial};
-use dumps::{DumpKind, DumpSource, DumpStatus, Naming, Opener, RowPlace, Trouble};
+use dumps::{DumpFacts, DumpKind, DumpSource, DumpStatus, Naming, Opener, RowPlace, Trouble};
 use evidence::{SourceReader, Status};
 use model::SourceName;
 use std::fs::File;
@@ -86,26 +86,28 @@ impl Dump {
         {
             source = open_source(path, &place, naming(&clean(&database)))?;
         }
-        let outline = source.outline();
-        let damage = match outline.status {
-            DumpStatus::Complete => Vec::new(),
-            _ => outline
-                .rejects
-                .iter()
-                .filter(|reject| reject.trouble != Trouble::Other)
-                .map(|reject| Partial {
-                    source: shown(path),
-                    byte: Some(reject.byte),
-                    what: format!("line {}: {}", reject.line, reject.what),
-                })
-                .collect(),
-        };
+        let damage = damage(path, source.outline());
         Ok(Dump {
             path: path.to_path_buf(),
             source,
             hashed,
             damage,
         })
+    }
+
+    /// Reads every row, so that all damage is known; returns what it finds.
+    pub(crate) fn check(&mut self) -> Result<DumpFacts, Error> {
+        let facts = self.source.checked();
+        let facts = facts.map_err(|error| Error::wrap(ErrorKind::Unreadable, error))?;
+        self.damage = damage(&self.path, &facts);
+        Ok(facts)
+    }
+
+    /// Whether there is nothing in it to ask, only damage; says what.
+    pub(crate) fn is_lost(&self) -> Option<&Partial> {
+        self.damage
+            .first()
+            .filter(|_| self.source.outline().tables.is_empty())
     }
 
     /// Returns the first 12 hex digits of its sha256; waits until all of it has been hashed.
@@ -133,6 +135,21 @@ impl Dump {
         };
         Ok(Some((place, raw)))
     }
+}
+
+fn damage(path: &Path, facts: &DumpFacts) -> Vec<Partial> {
+    if facts.status == DumpStatus::Complete {
+        return Vec::new();
+    }
+    let rejects = facts.rejects.iter();
+    rejects
+        .filter(|reject| reject.trouble != Trouble::Other)
+        .map(|reject| Partial {
+            source: shown(path),
+            byte: Some(reject.byte),
+            what: format!("line {}: {}", reject.line, reject.what),
+        })
+        .collect()
 }
 
 impl Hashed {

@@ -3,6 +3,7 @@
 use crate::dump_file::{Dump, HEAD, bytes_of, open_reader};
 use crate::evidence::{exists, shown, unreadable};
 use crate::{Error, ErrorKind, OpenOptions, Partial, Shown, TableColumn, TableRow};
+use dumps::TableFacts;
 use evidence::{Found, Limits, SourceReader, Streams};
 use model::{Batch, Part, Reference, RowFilter, SourceId, TableError, TableInfo, TableSource};
 use std::io::{BufRead, BufReader};
@@ -104,6 +105,11 @@ impl PlainDumps {
                 },
             }
         }
+        let lost: Option<Vec<&Partial>> = found.dumps.iter().map(Dump::is_lost).collect();
+        if let (Some([first, ..]), 0) = (lost.as_deref(), found.others) {
+            let message = format!("nothing could be read: {first}");
+            return Err(Error::new(ErrorKind::Unreadable, message));
+        }
         if found.dumps.is_empty() {
             if found.others == 0 {
                 let message = match found.unread.first() {
@@ -180,30 +186,38 @@ impl PlainDumps {
         AllSnapshots { dumps: self }
     }
 
-    /// Returns the tables as `coroner tables` shows them.
-    pub fn rows(&self) -> Vec<TableRow> {
-        self.chosen()
-            .flat_map(|dump| &dump.source.facts().tables)
-            .map(|table| TableRow {
-                snapshot: table.info.snapshot.clone(),
-                schema: table.info.schema.clone(),
-                name: table.info.name.clone(),
-                rows: table.rows.saturating_sub(table.damaged_rows),
-                damaged_rows: table.damaged_rows,
-                primary_key: table.info.primary_key.clone(),
-                types_inferred: table.info.types_inferred,
-                columns: table
-                    .info
-                    .columns
-                    .iter()
-                    .map(|(name, column_type)| TableColumn {
-                        name: name.clone(),
-                        column_type: *column_type,
-                    })
-                    .collect(),
-                source: table.info.source.to_string(),
-            })
-            .collect()
+    /// Reads all rows; returns the tables as `coroner tables` shows them.
+    ///
+    /// # Errors
+    /// If a dump cannot be read again.
+    pub fn rows(&mut self) -> Result<Vec<TableRow>, Error> {
+        let mut tables = Vec::new();
+        for dump in &mut self.dumps {
+            let is_chosen = |name: &String| snapshot_of(dump) == *name;
+            if self.snapshot.as_ref().is_none_or(is_chosen) {
+                tables.extend(dump.check()?.tables);
+            }
+        }
+        let row = |table: &TableFacts| TableRow {
+            snapshot: table.info.snapshot.clone(),
+            schema: table.info.schema.clone(),
+            name: table.info.name.clone(),
+            rows: table.rows.saturating_sub(table.damaged_rows),
+            damaged_rows: table.damaged_rows,
+            primary_key: table.info.primary_key.clone(),
+            types_inferred: table.info.types_inferred,
+            columns: table
+                .info
+                .columns
+                .iter()
+                .map(|(name, column_type)| TableColumn {
+                    name: name.clone(),
+                    column_type: *column_type,
+                })
+                .collect(),
+            source: table.info.source.to_string(),
+        };
+        Ok(tables.iter().map(row).collect())
     }
 
     /// Returns the raw bytes behind a reference into one of the dumps.

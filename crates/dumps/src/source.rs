@@ -16,7 +16,7 @@ use crate::facts::{
 use crate::input::Input;
 use crate::rows::{Field, Place, RowBuilder};
 use crate::schema::FullName;
-use crate::streamed::{Gather, want_of};
+use crate::streamed::{Gather, Nothing, want_of};
 use crate::value::Decoder;
 
 /// A fresh reader of decoded bytes.
@@ -109,11 +109,7 @@ impl DumpSource {
 
     /// Reads the dump for tables, keys, blocks and damage, and the rows of pasted tables.
     fn scan(&self) -> Result<(DumpFacts, Pasted), DumpError> {
-        let opened = |source| DumpError::Read { byte: 0, source };
-        let mut reader = match &*self.opener {
-            Opener::FromStart(open) => open().map_err(opened)?,
-            Opener::At(open) => open(0).map_err(opened)?,
-        };
+        let mut reader = self.open_start()?;
         let mut pasted = Pasted::default();
         let want = Want::nothing(self.naming.clone());
         let facts = crate::psql::read_or_scan(&mut *reader, &want, &mut pasted)?;
@@ -176,6 +172,30 @@ impl DumpSource {
                 facts
             }
         })
+    }
+
+    /// Reads every row, as ingesting the dump would: the facts say which are damaged. Opening it only finds where rows lie.
+    ///
+    /// # Errors
+    /// When it cannot be opened or read.
+    pub fn checked(&self) -> Result<DumpFacts, DumpError> {
+        if self.pasted.is_some() {
+            return Ok(self.facts().clone());
+        }
+        let mut reader = self.open_start()?;
+        let want = Want {
+            known: Some(self.outline().clone()),
+            ..Want::all(self.naming.clone())
+        };
+        crate::read_dump(&mut *reader, &want, &mut Nothing)
+    }
+
+    fn open_start(&self) -> Result<Box<dyn BufRead + Send>, DumpError> {
+        let opened = match &*self.opener {
+            Opener::FromStart(open) => open(),
+            Opener::At(open) => open(0),
+        };
+        opened.map_err(|source| DumpError::Read { byte: 0, source })
     }
 
     /// What is known without reading rows: tables, columns, types and keys. Rows may not be counted,

@@ -39,6 +39,22 @@ const MAGIC: &[(&[u8], &str)] = &[
         b"\x37\x7f\x06\x83",
         "the write-ahead log of an SQLite database (open the database once with its own program, which merges it)",
     ),
+    (
+        b"Salted__",
+        "encrypted by openssl (decrypt it first: openssl enc -d)",
+    ),
+    (
+        b"-----BEGIN PGP MESSAGE-----",
+        "encrypted by PGP (decrypt it first: gpg --decrypt)",
+    ),
+    (
+        b"age-encryption.org/",
+        "encrypted by age (decrypt it first: age --decrypt)",
+    ),
+    (
+        b"-----BEGIN AGE ENCRYPTED FILE-----",
+        "encrypted by age (decrypt it first: age --decrypt)",
+    ),
     (b"PAR1", "a Parquet file"),
     (b"LPKSHHRH", "a systemd journal (export it with journalctl)"),
     (b"\xff\xfe\x00\x00", "UTF-32 text"),

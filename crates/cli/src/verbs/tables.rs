@@ -24,10 +24,11 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
     let options = ui.settings.open_options();
     let snapshot = ui.settings.snapshot.as_deref();
     let (rows, partial, looked_at) = match PlainDumps::open(&args.case, &options, snapshot)? {
-        Some(dumps) => {
+        Some(mut dumps) => {
+            let rows = dumps.rows()?;
             let partial = dumps.partial();
             ui.partial(&partial);
-            (dumps.rows(), partial, None)
+            (rows, partial, None)
         }
         None => {
             let evidence: Evidence = shared::open(ui, &args.case)?;

@@ -178,3 +178,44 @@ fn a_dump_that_has_changed_is_not_shown_for_the_one_that_was_read() {
     desk.write("d.sql", DUMP);
     assert_eq!(desk.run(&["show", "x.case", row]).stdout, shown.stdout);
 }
+
+#[test]
+fn tables_counts_damaged_rows_of_a_dump_that_no_case_holds() {
+    let desk = Desk::new();
+    desk.write(
+        "few.sql",
+        "CREATE TABLE t (a int, b text);\nCOPY public.t (a, b) FROM stdin;\n1\tx\n2\n3\ty\n\\.\n",
+    );
+    let tables = desk.json(&["tables", "few.sql", "--format", "json"], 3);
+    let table = &tables["tables"][0];
+    assert_eq!(
+        (&table["rows"], &table["damaged_rows"]),
+        (&2.into(), &1.into())
+    );
+    let what = tables["partial"][0]["what"].as_str().unwrap();
+    assert_eq!(what, "line 4: the row has 1 fields, the table 2 columns");
+}
+
+#[test]
+fn what_is_encrypted_or_of_another_version_is_named() {
+    let desk = Desk::new();
+    desk.write("salted.dump", b"Salted__12345678\x01\x02\x03")
+        .write(
+            "a.asc",
+            "-----BEGIN PGP MESSAGE-----\n\nabc\n-----END PGP MESSAGE-----\n",
+        )
+        .write("new.dump", b"PGDMP\x09\x0e\x00\x04\x08\x01");
+    for (file, what) in [
+        ("salted.dump", "is encrypted by openssl"),
+        ("a.asc", "is encrypted by PGP"),
+        ("new.dump", "an archive of version 9.14, which is not read"),
+    ] {
+        for verb in [
+            &["trace", file, HASH][..],
+            &["batches", file],
+            &["tables", file],
+        ] {
+            desk.fails(verb, 2, what);
+        }
+    }
+}
