@@ -74,17 +74,15 @@ impl Dump {
             let hashed = Arc::clone(&hashed);
             SourceName::asked_later(move || hashed.digest.clone())
         };
-        let naming = |snapshot: &str| Naming {
-            snapshot: snapshot.to_owned(),
-            source: digest.clone(),
-        };
         let file = path.file_name().map(|n| n.to_string_lossy().into_owned());
         let stem = clean(ingest::stem(file.as_deref().unwrap_or("dump")));
-        let mut source = open_source(path, &place, naming(name.unwrap_or(&stem)))?;
-        if let (None, Some(database)) = (name, source.outline().database.clone())
-            && clean(&database) != stem
-        {
-            source = open_source(path, &place, naming(&clean(&database)))?;
+        let naming = Naming {
+            snapshot: name.unwrap_or(&stem).to_owned(),
+            source: digest,
+        };
+        let mut source = open_source(path, &place, naming)?;
+        if let (None, Some(database)) = (name, source.outline().database.clone()) {
+            source.rename(&clean(&database));
         }
         let damage = damage(path, source.outline());
         Ok(Dump {

@@ -20,6 +20,7 @@ mod input;
 mod insert;
 mod live;
 mod null;
+mod pasted;
 mod plain;
 mod psql;
 mod reject;

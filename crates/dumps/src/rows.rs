@@ -376,7 +376,7 @@ fn copy_cell(from: &Column, row: usize, to: &mut Column) {
     }
 }
 
-/// Puts batches of the same columns behind each other.
+/// Puts batches behind each other. The first one's columns are kept; what another lacks is null.
 pub(crate) fn concatenate(mut batches: Vec<Batch>) -> Batch {
     batches.retain(|batch| !batch.columns.is_empty());
     let mut rest = batches.into_iter();
@@ -384,9 +384,10 @@ pub(crate) fn concatenate(mut batches: Vec<Batch>) -> Batch {
         return Batch::default();
     };
     for batch in rest {
-        for (from, to) in batch.columns.iter().zip(&mut all.columns) {
-            for row in 0..from.len() {
-                copy_cell(from, row, to);
+        for to in &mut all.columns {
+            match batch.column(&to.name) {
+                Some(from) => (0..from.len()).for_each(|row| copy_cell(from, row, to)),
+                None => to.fill_nulls(to.len() + batch.rows()),
             }
         }
     }

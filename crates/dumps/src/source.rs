@@ -1,6 +1,6 @@
 //! A dump that can be read again: tables by name, rows by key, without building a case.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -10,10 +10,11 @@ use crate::archive::Catalog;
 use crate::block::wanted_columns;
 use crate::copy::{Front, front};
 use crate::facts::{
-    Block, BlockForm, DumpError, DumpFacts, DumpStatus, Located, Naming, RowSink, SinkError,
-    TableFacts, Trouble, Want,
+    Block, BlockForm, DumpError, DumpFacts, DumpStatus, Located, Naming, SinkError, TableFacts,
+    Trouble, Want,
 };
 use crate::input::Input;
+use crate::pasted::Pasted;
 use crate::rows::{Field, Place, RowBuilder};
 use crate::schema::FullName;
 use crate::streamed::{Gather, Nothing, want_of};
@@ -204,6 +205,19 @@ impl DumpSource {
         match &self.catalog {
             Some(catalog) => &catalog.outline,
             None => self.facts(),
+        }
+    }
+
+    /// Gives the dump's snapshots another name: what it says of its database is known only when it is open.
+    pub fn rename(&mut self, snapshot: &str) {
+        let before = std::mem::replace(&mut self.naming.snapshot, snapshot.to_owned());
+        let outline = self.catalog.as_mut().map(|catalog| &mut catalog.outline);
+        let facts = outline.into_iter().chain(self.scanned.get_mut());
+        for table in facts.flat_map(|facts| &mut facts.tables) {
+            // A second database, or a second take, has a name that goes on behind it.
+            if let Some(suffix) = table.info.snapshot.strip_prefix(&before) {
+                table.info.snapshot = format!("{snapshot}{suffix}");
+            }
         }
     }
 
@@ -594,54 +608,5 @@ impl TableSource for DumpSource {
                 )
             })
             .collect()
-    }
-}
-
-/// Keeps the rows of pasted tables.
-#[derive(Default)]
-struct Pasted {
-    batches: Vec<(TableInfo, Vec<Batch>)>,
-}
-
-impl Pasted {
-    fn beside(self, facts: &DumpFacts) -> Vec<Batch> {
-        // A paste may hold a hundred thousand tables: they are looked up, not searched.
-        let name = |info: &TableInfo| {
-            (
-                info.snapshot.clone(),
-                info.schema.clone(),
-                info.name.clone(),
-            )
-        };
-        let mut held: HashMap<_, Vec<Batch>> = HashMap::new();
-        for (info, batches) in self.batches {
-            held.entry(name(&info)).or_default().extend(batches);
-        }
-        facts
-            .tables
-            .iter()
-            .map(|table| {
-                held.remove(&name(&table.info))
-                    .map_or_else(Batch::default, crate::rows::concatenate)
-            })
-            .collect()
-    }
-}
-
-impl RowSink for Pasted {
-    fn table(&mut self, _info: &TableInfo) -> Result<(), SinkError> {
-        Ok(())
-    }
-
-    fn rows(&mut self, info: &TableInfo, batch: Batch) -> Result<(), SinkError> {
-        match self.batches.last_mut() {
-            Some((last, batches)) if last == info => batches.push(batch),
-            _ => self.batches.push((info.clone(), vec![batch])),
-        }
-        Ok(())
-    }
-
-    fn damaged(&mut self, _: &str, _: u64, _: u64, _: &str) -> Result<(), SinkError> {
-        Ok(())
     }
 }
