@@ -66,7 +66,7 @@ pub fn trace(
     // A wrong key is said before anything is read.
     key.parse::<analysis::trace::Key>().map_err(trace_error)?;
     // Logs beside the dumps also speak of the steps: they are read into a case.
-    let dumps = PlainDumps::open(path, options, snapshot)?.filter(|dumps| !dumps.has_others());
+    let dumps = PlainDumps::to_ask(path, options, snapshot)?.filter(|dumps| !dumps.has_others());
     let (answer, partial) = match dumps {
         Some(dumps) => {
             let options = question.options(dumps.dumped_at_us(), None);

@@ -81,7 +81,7 @@ pub fn batches(
         Ok::<_, Error>((report, window))
     };
     // Logs beside the dumps tell the zone of a database's clock: they are read into a case.
-    let dumps = PlainDumps::open(path, options, question.snapshot)?;
+    let dumps = PlainDumps::to_ask(path, options, question.snapshot)?;
     if let Some(dumps) = dumps.filter(|dumps| !dumps.has_others()) {
         let (report, window) = answer(&dumps, dumps.dumped_at_us(), None, Vec::new())?;
         return Ok(BatchesFound {

@@ -130,7 +130,7 @@ fn ask<T>(
     let plain = match path.is_dir() {
         // Logs beside a dump say which limits held.
         true => None,
-        false => PlainDumps::open(path, options, snapshot)?,
+        false => PlainDumps::to_ask(path, options, snapshot)?,
     };
     if let Some(dumps) = plain {
         let options = JobsOptions {

@@ -105,11 +105,6 @@ impl PlainDumps {
                 },
             }
         }
-        let lost: Option<Vec<&Partial>> = found.dumps.iter().map(Dump::is_lost).collect();
-        if let (Some([first, ..]), 0) = (lost.as_deref(), found.others) {
-            let message = format!("nothing could be read: {first}");
-            return Err(Error::new(ErrorKind::Unreadable, message));
-        }
         if found.dumps.is_empty() {
             if found.others == 0 {
                 let message = match found.unread.first() {
@@ -129,6 +124,29 @@ impl PlainDumps {
             }
         }
         Ok(Some(found))
+    }
+
+    /// Opens dumps that are about to be asked.
+    ///
+    /// # Errors
+    /// As [`PlainDumps::open`], and if there is nothing but damage: the answer would only be that tables are missing.
+    pub(crate) fn to_ask(
+        path: &Path,
+        options: &OpenOptions,
+        snapshot: Option<&str>,
+    ) -> Result<Option<PlainDumps>, Error> {
+        let found = PlainDumps::open(path, options, snapshot)?;
+        let Some(dumps) = found.as_ref().filter(|dumps| !dumps.has_others()) else {
+            return Ok(found);
+        };
+        let lost: Option<Vec<&Partial>> = dumps.dumps.iter().map(Dump::is_lost).collect();
+        match lost.as_deref() {
+            Some([first, ..]) => Err(Error::new(
+                ErrorKind::Unreadable,
+                format!("nothing could be read: {first}"),
+            )),
+            _ => Ok(found),
+        }
     }
 
     /// Adds a dump; the same bytes once, another dump of the same name under a name of its own.

@@ -213,7 +213,7 @@ fn what_is_encrypted_or_of_another_version_is_named() {
         for verb in [
             &["trace", file, HASH][..],
             &["batches", file],
-            &["tables", file],
+            &["jobs", file],
         ] {
             desk.fails(verb, 2, what);
         }
