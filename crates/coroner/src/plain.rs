@@ -224,15 +224,7 @@ impl PlainDumps {
             damaged_rows: table.damaged_rows,
             primary_key: table.info.primary_key.clone(),
             types_inferred: table.info.types_inferred,
-            columns: table
-                .info
-                .columns
-                .iter()
-                .map(|(name, column_type)| TableColumn {
-                    name: name.clone(),
-                    column_type: *column_type,
-                })
-                .collect(),
+            columns: TableColumn::list(&table.info.columns),
             source: table.info.source.to_string(),
         };
         Ok(tables.iter().map(row).collect())

@@ -1,6 +1,7 @@
 //! `tables`: which database tables the evidence holds.
 
 use crate::Evidence;
+use model::ColumnType;
 use serde::Serialize;
 
 /// A database table.
@@ -34,7 +35,16 @@ pub struct TableColumn {
     pub name: String,
     /// Type.
     #[serde(rename = "type")]
-    pub column_type: model::ColumnType,
+    pub column_type: ColumnType,
+}
+
+impl TableColumn {
+    pub(crate) fn list(columns: &[(String, ColumnType)]) -> Vec<TableColumn> {
+        let columns = columns.iter().cloned();
+        columns
+            .map(|(name, column_type)| TableColumn { name, column_type })
+            .collect()
+    }
 }
 
 impl Evidence {
@@ -54,14 +64,7 @@ impl Evidence {
                     damaged_rows: table.damaged_rows,
                     primary_key: table.primary_key.clone(),
                     types_inferred: table.types_inferred,
-                    columns: table
-                        .columns
-                        .iter()
-                        .map(|(name, column_type)| TableColumn {
-                            name: name.clone(),
-                            column_type: *column_type,
-                        })
-                        .collect(),
+                    columns: TableColumn::list(&table.columns),
                     source: found.source.clone(),
                 });
             }
