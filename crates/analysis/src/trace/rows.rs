@@ -159,21 +159,14 @@ impl<'a> Tables<'a> {
             }
         }
         // References need the key.
-        let with_key = |columns: &[&'_ str]| -> Vec<String> {
-            let key = info.primary_key.iter().map(String::as_str);
-            let more = key.filter(|name| !columns.contains(name));
-            columns
-                .iter()
-                .copied()
-                .chain(more)
-                .map(str::to_owned)
-                .collect()
-        };
-        let names: Vec<Vec<String>> = parts.iter().map(|part| with_key(part.columns)).collect();
-        let names: Vec<Vec<&str>> = names
-            .iter()
-            .map(|names| names.iter().map(String::as_str).collect())
-            .collect();
+        let mut names: Vec<Vec<&str>> = parts.iter().map(|part| part.columns.to_vec()).collect();
+        for names in &mut names {
+            for name in &info.primary_key {
+                if !names.contains(&name.as_str()) {
+                    names.push(name);
+                }
+            }
+        }
         let wanted: Vec<Part<'_>> = parts
             .iter()
             .zip(&names)
