@@ -223,8 +223,10 @@ pub struct Catalogue {
     formats: Vec<Format>,
     /// How many of the others' samples each format claims: the fewer, the more specific.
     pub(crate) breadth: Vec<u32>,
-    /// Formats by engine, in catalogue order.
-    pub(crate) by_engine: [Vec<u16>; Engine::ALL.len()],
+    /// Formats by engine and [`Tier`], in catalogue order.
+    pub(crate) by_engine: [[Vec<u16>; 2]; Engine::ALL.len()],
+    /// Those that leave the rival of their engine no line without a target.
+    pub(crate) settles: Vec<u16>,
     /// The JSON dialects of all formats, and the keys they ask for.
     pub(crate) dialects: Vec<Dialect>,
     /// Their numbers by syntax, and by whether they are asked last.
@@ -324,10 +326,14 @@ impl Catalogue {
                 }
             })
             .collect();
-        let mut by_engine: [Vec<u16>; Engine::ALL.len()] = Default::default();
+        let mut by_engine: [[Vec<u16>; 2]; Engine::ALL.len()] = Default::default();
         for (index, compiled) in compiled.iter().enumerate() {
             for engine in &compiled.definition.engines {
-                by_engine[*engine as usize].push(index as u16);
+                let tier = match compiled.definition.generic {
+                    true => Tier::Generic,
+                    false => Tier::Specific,
+                };
+                by_engine[*engine as usize][tier as usize].push(index as u16);
             }
         }
         let mut keys = Keys::default();
@@ -362,6 +368,7 @@ impl Catalogue {
             formats,
             breadth: Vec::new(),
             by_engine,
+            settles: Vec::new(),
             dialects,
             asked,
             keys,
@@ -369,7 +376,32 @@ impl Catalogue {
             parser_version: format!("{:012x}", hash & 0xffff_ffff_ffff),
         };
         catalogue.breadth = catalogue.breadths();
+        catalogue.settles = catalogue.settling();
         catalogue
+    }
+
+    /// The formats that leave the rival of their engine no line without a target: whoever claims such lines by it
+    /// is broader. Of two that claim a line by its shape the narrower has it, so the other needs not be asked.
+    fn settling(&self) -> Vec<u16> {
+        let specific = |engine: Engine| &self.by_engine[engine as usize][Tier::Specific as usize];
+        let breadth = |format: &u16| self.breadth[usize::from(*format)];
+        let needs_target = |format: &&u16| {
+            let one = &self.compiled[usize::from(**format)];
+            !one.definition.targets.is_empty() && !one.targets.none
+        };
+        let mut settling = Vec::new();
+        for engine in Engine::ALL {
+            let Some(rival) = engine.rival() else {
+                continue;
+            };
+            let others = specific(rival)
+                .iter()
+                .filter(|format| !needs_target(format));
+            let narrowest = others.map(breadth).min();
+            let narrower = |format: &&u16| narrowest.is_none_or(|other| breadth(format) < other);
+            settling.extend(specific(*engine).iter().filter(narrower));
+        }
+        settling
     }
 
     /// The dialects of a syntax that are asked in a tier.
@@ -501,5 +533,23 @@ impl Fnv {
         for byte in bytes.iter().chain(&[0xff]) {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is true of the formats of this program; a user's own may be as narrow, and then both are asked.
+    #[test]
+    fn formats_of_one_client_leave_their_rivals_nothing() {
+        let catalogue = Catalogue::builtin();
+        let mut names: Vec<&str> = catalogue
+            .settles
+            .iter()
+            .map(|format| catalogue.formats[usize::from(*format)].name.as_str())
+            .collect();
+        names.sort_unstable();
+        assert_eq!(names, ["grandine", "lighthouse"]);
     }
 }

@@ -246,7 +246,8 @@ impl Catalogue {
         best.claim()
     }
 
-    /// Calls `offer` with right, breadth, format and head for everybody in the tier who claims the line.
+    /// Calls `offer` with right, breadth, format and head for everybody in the tier who claims the line, but for
+    /// those who stand behind another in any case.
     #[inline]
     pub(crate) fn offers(
         &self,
@@ -261,7 +262,7 @@ impl Catalogue {
         if !generic || self.generic_text {
             engine::recognisers(line).ask(line, |head| {
                 recognised = true;
-                self.offer_text(line, head, generic, &mut offer);
+                self.offer_text(line, head, tier, &mut offer)
             });
         }
         if !recognised && scan.state == State::NoObject {
@@ -314,36 +315,38 @@ impl Catalogue {
         }
     }
 
-    /// Offers those of an engine's formats who claim a line with this head.
+    /// Offers those of an engine's formats who claim a line with this head. Returns whether one of them leaves
+    /// nothing to the engine's rival.
     #[inline]
     fn offer_text(
         &self,
         line: &[u8],
         head: &Head,
-        generic: bool,
+        tier: Tier,
         offer: &mut impl FnMut(Right, u32, u16, Head),
-    ) {
+    ) -> bool {
         let breadth = |format: u16| self.breadth.get(usize::from(format)).copied().unwrap_or(0);
-        let formats = &self.by_engine[head.shape.engine() as usize];
+        let formats = &self.by_engine[head.shape.engine() as usize][tier as usize];
         let mut owned = false;
+        let mut settled = false;
         for &index in formats {
             let compiled = &self.compiled[usize::from(index)];
-            if compiled.definition.generic == generic
-                && let Some(right) = compiled.claims(head, line)
-            {
+            if let Some(right) = compiled.claims(head, line) {
                 owned |= right > Right::Shape;
+                settled |= self.settles.contains(&index) && engine::shows_no_target(line, head);
                 offer(right, breadth(index), index, *head);
             }
         }
         if owned || !matches!(head.shape, Shape::Log4jFile | Shape::Log4jStatus) {
-            return;
+            return settled;
         }
         for &index in formats {
             let compiled = &self.compiled[usize::from(index)];
-            if compiled.definition.generic == generic && compiled.claims_message(head, line) {
+            if compiled.claims_message(head, line) {
                 offer(Right::Message, breadth(index), index, *head);
             }
         }
+        false
     }
 
     /// A user's expression by its number.
@@ -355,7 +358,9 @@ impl Catalogue {
     /// Says which format a panic with this text belongs to: the one whose marks stand in it most often,
     /// of equals the one whose mark comes first (libraries of one client are built into others).
     pub(crate) fn panic_owner(&self, head: &Head, text: &[u8]) -> Option<u16> {
-        let owners = self.by_engine[head.shape.engine() as usize].iter();
+        let owners = self.by_engine[head.shape.engine() as usize]
+            .iter()
+            .flatten();
         let ranked = owners.filter_map(|index| {
             let marks = &self.compiled[usize::from(*index)].definition.panics;
             let mut count = 0usize;

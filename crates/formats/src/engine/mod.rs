@@ -111,6 +111,16 @@ impl Engine {
         }
     }
 
+    /// The engine that is asked after this one about lines with the same stamp, if there is one: most often for
+    /// nothing, see [`shows_no_target`].
+    pub(crate) fn rival(self) -> Option<Engine> {
+        match self {
+            Engine::BracketedText => Some(Engine::LogrusText),
+            Engine::SlogText => Some(Engine::TracingText),
+            _ => None,
+        }
+    }
+
     pub(crate) fn by_name(name: &str) -> Option<Engine> {
         Engine::ALL
             .iter()
@@ -276,23 +286,29 @@ pub(crate) type StampedRecogniser = fn(&[u8], &Stamp, usize) -> Option<Head>;
 /// Who may recognise a line.
 pub(crate) enum Recognisers {
     Bare(&'static [Recogniser]),
-    /// Several engines have such stamps: it is read once, and what stands behind it tells most of them apart.
+    /// Several engines have such stamps: it is read once, and what stands behind it tells most of them apart. Who
+    /// is narrower comes first, see [`Engine::rival`].
     Stamped(Stamp, usize, &'static [StampedRecogniser]),
 }
 
 impl Recognisers {
-    /// Calls `found` with each head that is recognised.
+    /// Calls `found` with each head that is recognised. It says whether the line is settled: whether nobody whose
+    /// stamp is the same could have a better claim.
     #[inline]
-    pub(crate) fn ask(self, line: &[u8], mut found: impl FnMut(&Head)) {
+    pub(crate) fn ask(&self, line: &[u8], mut found: impl FnMut(&Head) -> bool) {
         match self {
-            Recognisers::Bare(all) => all
-                .iter()
-                .filter_map(|recogniser| recogniser(line))
-                .for_each(|head| found(&head)),
-            Recognisers::Stamped(stamp, end, all) => all
-                .iter()
-                .filter_map(|recogniser| recogniser(line, &stamp, end))
-                .for_each(|head| found(&head)),
+            Recognisers::Bare(all) => {
+                for head in all.iter().filter_map(|recogniser| recogniser(line)) {
+                    found(&head);
+                }
+            }
+            Recognisers::Stamped(stamp, end, all) => {
+                for recogniser in *all {
+                    if recogniser(line, stamp, *end).is_some_and(|head| found(&head)) {
+                        return;
+                    }
+                }
+            }
         }
     }
 }
@@ -308,7 +324,7 @@ pub(crate) fn recognisers(line: &[u8]) -> Recognisers {
     Recognisers::Bare(match first {
         b'[' => match full_stamp(line, 1) {
             Some((stamp, end)) if line.get(end) == Some(&b']') => {
-                let all: &[StampedRecogniser] = &[logrus::bracketed, bracketed::recognise];
+                let all: &[StampedRecogniser] = &[bracketed::recognise, logrus::bracketed];
                 return Recognisers::Stamped(stamp, end, all);
             }
             Some(_) => &[],
@@ -348,12 +364,26 @@ fn after_digit(line: &[u8]) -> Recognisers {
         (Some(b']'), _) => &[bracket_lost],
         (Some(b'|'), _) => &[nethermind::dated],
         (_, Some(b'T')) => &[tracing::recognise],
-        (Some(b' '), _) => &[log4j::recognise, postgres::dated, lodestar::dated],
+        (Some(b' '), _) => after_blank(&line[end + 1..]),
         (Some(b','), _) => &[log4j::recognise],
         (Some(b'['), _) => &[lodestar::dated],
         _ => &[],
     };
     Recognisers::Stamped(stamp, end, all)
+}
+
+/// The recognisers of lines with a full date, by what stands behind the blank after it: log4j has a bar, its own
+/// thread or a level there, PostgreSQL a zone, Lodestar more blanks or a bracket.
+#[inline]
+fn after_blank(rest: &[u8]) -> &'static [StampedRecogniser] {
+    match rest.first() {
+        Some(b'|' | b'm') => &[log4j::recognise],
+        Some(b'+' | b'-') => &[postgres::dated],
+        Some(b'A'..=b'Z') if postgres::is_no_level(rest) => &[postgres::dated],
+        Some(b'A'..=b'Z') => &[log4j::recognise],
+        Some(b' ' | b'[') => &[lodestar::dated],
+        _ => &[],
+    }
 }
 
 /// The recognisers of lines that begin with a capital. A month, a level before a bracket or a date can be nothing
@@ -431,6 +461,18 @@ fn indented(line: &[u8]) -> Option<Head> {
         b'[' if depth <= 4 => logrus::terminal(line, depth + 1),
         b'A'..=b'Z' if depth == 1 => logrus::stampless(line),
         _ => None,
+    }
+}
+
+/// Whether a line with this head certainly shows no target to the rival of its engine, which then leaves it to
+/// whoever is narrower.
+#[inline]
+pub(crate) fn shows_no_target(line: &[u8], head: &Head) -> bool {
+    match head.shape {
+        // logrus has prefixes instead.
+        Shape::Bracketed => true,
+        Shape::Slog | Shape::SlogTracing => tracing::has_no_scope(line, head.level.1 as usize),
+        _ => false,
     }
 }
 

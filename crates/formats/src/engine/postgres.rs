@@ -81,6 +81,16 @@ fn severity(line: &[u8], from: usize) -> Option<(usize, usize)> {
     None
 }
 
+/// Whether a text does not begin with a level as programs of all kinds have it behind their stamp.
+#[inline]
+pub(crate) fn is_no_level(text: &[u8]) -> bool {
+    let four = text.get(..4).unwrap_or_default();
+    !is_word!(
+        four,
+        b"INFO" | b"WARN" | b"ERRO" | b"DEBU" | b"TRAC" | b"FATA"
+    )
+}
+
 /// The time with the zone behind it; the offset after both.
 #[inline]
 fn zoned(line: &[u8], mut stamp: Stamp, end: usize) -> Option<(Stamp, usize)> {
@@ -97,11 +107,7 @@ fn zoned(line: &[u8], mut stamp: Stamp, end: usize) -> Option<(Stamp, usize)> {
         return None;
     }
     // Programs of all kinds have their level there.
-    let four = line.get(end + 1..end + 5).unwrap_or_default();
-    if is_word!(
-        four,
-        b"INFO" | b"WARN" | b"ERRO" | b"DEBU" | b"TRAC" | b"FATA"
-    ) {
+    if !is_no_level(&line[end + 1..]) {
         return None;
     }
     let zone = &line[end + 1..line.len().min(end + 8)];

@@ -5,7 +5,7 @@
 //! programs (reth by default) print no target: then the message begins at once.
 
 use super::{Head, Shape};
-use crate::lanes::{Blank, Capital, LowerPath, run, run_within};
+use crate::lanes::{Blank, Capital, Lane, LowerPath, run, run_within};
 use crate::scan::{is_word, key_before, near, near2, trim_end, year_less_stamp};
 use memchr::memchr3;
 use model::{Field, FieldValue, Stamp, StampZone};
@@ -50,6 +50,19 @@ fn plain_target(line: &[u8], at: usize) -> Option<usize> {
     let end = run::<LowerPath>(rest).checked_sub(1)?;
     let ends = rest[end] == b':' && matches!(rest.get(end + 1), None | Some(b' '));
     (ends && end > 0 && rest[0].is_ascii_lowercase()).then_some(at + end)
+}
+
+/// A quick look whether neither spans nor a target follow the level that ends at `level_end`: the first word is
+/// short, opens no bracket and has no colon, so that [`scope_end`] finds none.
+#[inline]
+pub(super) fn has_no_scope(line: &[u8], level_end: usize) -> bool {
+    let lane = Lane::of(line.get(level_end + 1..).unwrap_or_default());
+    let blanks = lane.is(b' ').marks();
+    let opening = lane.is(b'{').or(lane.is(b'(')).or(lane.is(b'['));
+    let telling = opening.or(lane.is(b':')).marks();
+    // Nothing of the kind stands before the first blank.
+    let first = blanks & blanks.wrapping_neg();
+    first != 0 && telling & first.wrapping_sub(1) == 0
 }
 
 fn after_stamp(line: &[u8], mut at: usize, stamp: Stamp) -> Option<Head> {
@@ -247,6 +260,31 @@ fn unit_length(rest: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_first_word_without_colon_and_bracket_is_no_scope() {
+        for (text, told) in [
+            ("Synced  a: b", true),
+            (" Synced", true),
+            ("a}: b", false),
+            ("zksync: text", false),
+            ("Error: zksync: text", false),
+            ("span{a=1}: text", false),
+            ("call(a b): text", false),
+            ("[a b]: text", false),
+            ("Synced", false),
+            ("a_word_longer_than_a_lane text", false),
+            ("", false),
+        ] {
+            let line = format!("INFO {text}");
+            assert_eq!(has_no_scope(line.as_bytes(), 4), told, "{text}");
+            if told {
+                assert_eq!(scope_end(line.as_bytes(), 5), None, "{text}");
+                assert_eq!(plain_target(line.as_bytes(), 5), None, "{text}");
+            }
+        }
+        assert!(!has_no_scope(b"INFO", 4));
+    }
 
     #[test]
     fn a_plain_target_ends_where_a_scope_does() {
