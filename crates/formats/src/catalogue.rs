@@ -443,7 +443,7 @@ impl Catalogue {
             self.scan(&plain, &mut scan, tier);
             self.offers(&plain, &scan, tier, |_, _, format, head| {
                 // Panics are claimed by their whole text, see `panic_owner`: no two formats own one.
-                if !is_panic(&head) {
+                if !is_panic(head) {
                     claiming.push(usize::from(format));
                 }
             });
@@ -502,7 +502,7 @@ impl Catalogue {
                 let mut scan = Scan::default();
                 let claim = [Tier::Specific, Tier::Generic].map(|tier| {
                     self.scan(&plain, &mut scan, tier);
-                    self.claim(&plain, &scan, tier)
+                    self.claim(&plain, &scan, tier, &mut Head::default())
                 });
                 if let [Claim::Several, _] | [Claim::Nobody, Claim::Several] = claim {
                     let names = self.claiming(sample).into_iter();

@@ -55,8 +55,8 @@ pub(crate) enum Right {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Claim {
     Nobody,
-    /// The line's head, and the index of the format.
-    One(Head, u16),
+    /// The index of the format.
+    One(u16),
     /// Two formats with equal right.
     Several,
 }
@@ -97,13 +97,13 @@ pub(crate) struct Best {
 
 impl Best {
     #[inline]
-    pub(crate) fn offer(&mut self, right: Right, breadth: u32, format: u16, head: Head) {
+    pub(crate) fn offer(&mut self, right: Right, breadth: u32, format: u16, head: &Head) {
         let claimant = Claimant {
             right,
             // Among those who show something of their own, being narrow is no better right.
             breadth: if right == Right::Shape { breadth } else { 0 },
             format,
-            head,
+            head: *head,
             several: false,
         };
         let owned = self.best.is_some_and(|best| best.right > Right::Shape);
@@ -117,9 +117,10 @@ impl Best {
     }
 
     /// Where two have the same right by something of their own, the line shows both: then it is of a format
-    /// that claims by shape alone, if there is one. Such a line is nobody's and goes with its process.
+    /// that claims by shape alone, if there is one. Such a line is nobody's and goes with its process. If it is
+    /// one's, `head` becomes the line's head.
     #[inline]
-    pub(crate) fn claim(self) -> Claim {
+    pub(crate) fn claim(self, head: &mut Head) -> Claim {
         let shared = self
             .best
             .is_some_and(|best| best.several && best.right > Right::Shape);
@@ -132,7 +133,8 @@ impl Best {
             None => Claim::Nobody,
             // Panics are claimed by their whole text, later.
             Some(best) if !best.several || is_panic(&best.head) => {
-                Claim::One(best.head, best.format)
+                *head = best.head;
+                Claim::One(best.format)
             }
             Some(_) => Claim::Several,
         }
@@ -236,14 +238,14 @@ impl Catalogue {
     }
 
     /// Says whose line it is, unwrapped: of all in the tier that claim it the one with the best right, of
-    /// those the most specific. `scan` is what [`Catalogue::scan`] found.
+    /// those the most specific. `scan` is what [`Catalogue::scan`] found; `head` becomes the line's head.
     #[inline]
-    pub(crate) fn claim(&self, line: &[u8], scan: &Scan, tier: Tier) -> Claim {
+    pub(crate) fn claim(&self, line: &[u8], scan: &Scan, tier: Tier, head: &mut Head) -> Claim {
         let mut best = Best::default();
         self.offers(line, scan, tier, |right, breadth, format, head| {
             best.offer(right, breadth, format, head);
         });
-        best.claim()
+        best.claim(head)
     }
 
     /// Calls `offer` with right, breadth, format and head for everybody in the tier who claims the line, but for
@@ -254,7 +256,7 @@ impl Catalogue {
         line: &[u8],
         scan: &Scan,
         tier: Tier,
-        mut offer: impl FnMut(Right, u32, u16, Head),
+        mut offer: impl FnMut(Right, u32, u16, &Head),
     ) {
         let generic = tier == Tier::Generic;
         let breadth = |format: u16| self.breadth.get(usize::from(format)).copied().unwrap_or(0);
@@ -268,7 +270,7 @@ impl Catalogue {
         if !recognised && scan.state == State::NoObject {
             for (format, head) in self.printed.claim(&self.compiled, line) {
                 if self.compiled[usize::from(format)].definition.generic == generic {
-                    offer(Right::Shape, breadth(format), format, head);
+                    offer(Right::Shape, breadth(format), format, &head);
                 }
             }
         }
@@ -300,7 +302,7 @@ impl Catalogue {
                         right,
                         breadth(format),
                         format,
-                        Head::bare(shape, found.stamp),
+                        &Head::bare(shape, found.stamp),
                     );
                 }
             }
@@ -310,7 +312,7 @@ impl Catalogue {
                 && let Some(stamp) = self.regex(number as u16).recognise(line)
             {
                 let head = Head::bare(Shape::Regex(number as u16), stamp);
-                offer(Right::Shape, breadth(*format), *format, head);
+                offer(Right::Shape, breadth(*format), *format, &head);
             }
         }
     }
@@ -323,7 +325,7 @@ impl Catalogue {
         line: &[u8],
         head: &Head,
         tier: Tier,
-        offer: &mut impl FnMut(Right, u32, u16, Head),
+        offer: &mut impl FnMut(Right, u32, u16, &Head),
     ) -> bool {
         let breadth = |format: u16| self.breadth.get(usize::from(format)).copied().unwrap_or(0);
         let formats = &self.by_engine[head.shape.engine() as usize][tier as usize];
@@ -334,7 +336,7 @@ impl Catalogue {
             if let Some(right) = compiled.claims(head, line) {
                 owned |= right > Right::Shape;
                 settled |= self.settles.contains(&index) && engine::shows_no_target(line, head);
-                offer(right, breadth(index), index, *head);
+                offer(right, breadth(index), index, head);
             }
         }
         if owned || !matches!(head.shape, Shape::Log4jFile | Shape::Log4jStatus) {
@@ -343,7 +345,7 @@ impl Catalogue {
         for &index in formats {
             let compiled = &self.compiled[usize::from(index)];
             if compiled.claims_message(head, line) {
-                offer(Right::Message, breadth(index), index, *head);
+                offer(Right::Message, breadth(index), index, head);
             }
         }
         false

@@ -13,8 +13,8 @@ use memchr::memchr;
 /// What a physical line is, by its own bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Class {
-    /// A record starts here.
-    Start(Head, u16),
+    /// A record of the format with this index starts here; the line has its head.
+    Start(u16),
     /// Nothing but blanks.
     Blank,
     /// A run of NUL bytes (a crash leaves them), with the rest of the line still to come.
@@ -45,6 +45,8 @@ pub(crate) struct Line {
     /// It lies in a block of lines; what a document holds may have line feeds.
     of_lines: bool,
     pub(crate) class: Option<Class>,
+    /// Where a record starts. It stays where it was found: copying it with the class costs more than to find it.
+    pub(crate) head: Head,
     /// What is in the text if it begins like JSON.
     pub(crate) scan: Scan,
 }
@@ -68,6 +70,11 @@ impl Line {
             }
             _ => None,
         }
+    }
+
+    /// Whether a record certainly starts there, whatever is before it.
+    pub(crate) fn starts_anyway(&self) -> bool {
+        matches!(self.class, Some(Class::Start(_))) && !self.head.shape.may_go_on()
     }
 
     /// Whether the line ends a record before it, whatever the record is.
@@ -223,7 +230,7 @@ impl Line {
 
     /// Whether a record with a stamp of its own starts there.
     fn is_stamped(&self) -> bool {
-        matches!(self.class, Some(Class::Start(head, _)) if head.stamp.is_some())
+        matches!(self.class, Some(Class::Start(_))) && self.head.stamp.is_some()
     }
 
     #[cold]
@@ -231,7 +238,7 @@ impl Line {
         if !self.is_stamped() {
             return;
         }
-        let class = self.class;
+        let (class, head) = (self.class, self.head);
         let outside = self.peeled.text;
         let count = self.peeled.layers.len();
         let scan = std::mem::take(&mut self.scan);
@@ -246,7 +253,7 @@ impl Line {
             self.peeled.take_back(count, &[outside; MAX_LAYERS]);
         }
         self.scan = scan;
-        self.class = class;
+        (self.class, self.head) = (class, head);
     }
 
     fn ask(&mut self, catalogue: &Catalogue, block: &[u8], tier: Tier) -> bool {
@@ -267,7 +274,7 @@ impl Line {
         if first.len() < text.len() && json::begins(text) {
             self.scan.clear();
             catalogue.scan(text, &mut self.scan, tier);
-            claim = catalogue.claim(text, &self.scan, tier);
+            claim = catalogue.claim(text, &self.scan, tier, &mut self.head);
         }
         if matches!(claim, Claim::Nobody) {
             // Who is asked last finds what was found before.
@@ -276,10 +283,10 @@ impl Line {
                 catalogue.scan(first, &mut self.scan, tier);
                 self.scan.of = Some(of);
             }
-            claim = catalogue.claim(first, &self.scan, tier);
+            claim = catalogue.claim(first, &self.scan, tier, &mut self.head);
         }
         match claim {
-            Claim::One(head, format) => self.class = Some(Class::Start(head, format)),
+            Claim::One(format) => self.class = Some(Class::Start(format)),
             Claim::Several => self.class = Some(Class::Ambiguous),
             Claim::Nobody => return false,
         }

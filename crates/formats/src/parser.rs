@@ -4,7 +4,7 @@ use crate::catalogue::{Catalogue, is_panic};
 use crate::chunks::{self, Chunks};
 use crate::document::{Document, Rows, Source};
 use crate::engine::json::{self, Scan, State};
-use crate::engine::{self, Head, Rules, Shape};
+use crate::engine::{self, Rules, Shape};
 use crate::framing::{Run, RunLine, goes_on};
 use crate::line::{Class, Line};
 use crate::meaning::{Meaning, MessageSpec, Told};
@@ -79,8 +79,7 @@ impl<'c> Parser<'c> {
                 start,
                 Way::default(),
             );
-            if let Some(Class::Start(head, _)) = self.here.class
-                && !head.shape.may_go_on()
+            if self.here.starts_anyway()
                 && self.here.next == end
                 && !chunks::pending(self.catalogue, block, start, &mut self.ahead)
             {
@@ -153,9 +152,7 @@ impl<'c> Parser<'c> {
             cursor.unfold(&block[*at..end], 0, false, &mut rows);
             let source = Source::rows(&rows, Position::START);
             self.here.read(self.catalogue, source, 0, Way::default());
-            if let Some(Class::Start(head, _)) = self.here.class
-                && !head.shape.may_go_on()
-            {
+            if self.here.starts_anyway() {
                 chosen = Some(index);
                 break;
             }
@@ -211,11 +208,11 @@ impl<'c> Parser<'c> {
             let next = self.here.next;
             let class = self.here.class.expect("read sets it");
             match class {
-                Class::Start(head, format) => {
+                Class::Start(format) => {
                     self.too_long = false;
                     // What was read as following a weakly wrapped line is read again for itself.
                     let follows = self.here.peeled.is_weak();
-                    (position, line) = self.record(source, line, &head, format, sink)?;
+                    (position, line) = self.record(source, line, format, sink)?;
                     // The line after the record was looked at already.
                     let starts = matches!(self.ahead.class, Some(Class::Start(..)));
                     if position < block.len() && self.ahead.start == position && starts && !follows
@@ -276,30 +273,29 @@ impl<'c> Parser<'c> {
         &mut self,
         source: Source<'_>,
         line: u64,
-        head: &Head,
         format: u16,
         sink: &mut S,
     ) -> Result<(usize, u64), S::Error> {
         let next = self.here.next;
         if self.chunks.at(next).is_some() {
-            return self.long_record(source, line, head, format, sink);
+            return self.long_record(source, line, format, sink);
         }
         if next < source.end() {
             let way = self.here.peeled.way();
             self.read_ahead(source, next, way);
         }
         let goes_on =
-            next < source.end() && (!self.ahead.is_boundary() || self.goes_on(source.block, head));
+            next < source.end() && (!self.ahead.is_boundary() || self.goes_on(source.block));
         // What follows is looked at for itself then, unless it is too long for anything.
-        let alone = head.shape.stands_alone()
+        let alone = self.here.head.shape.stands_alone()
             && goes_on
             && source.bytes(self.here.start, self.ahead.next) <= RECORD_BYTES;
         if !goes_on || alone {
             let span = source.span(self.here.start, next, line, 1);
-            self.emit(source.block, span, head, format, false, sink)?;
+            self.emit(source.block, span, format, false, sink)?;
             return Ok((next, line + 1));
         }
-        self.long_record(source, line, head, format, sink)
+        self.long_record(source, line, format, sink)
     }
 
     /// Reads the line at `at`, which follows one that came that way. What starts a record by itself does so there
@@ -309,9 +305,7 @@ impl<'c> Parser<'c> {
         self.ahead.read(self.catalogue, source, at, way);
         if way.follows && !self.ahead.is_boundary() {
             self.ahead.read(self.catalogue, source, at, Way::default());
-            let starts =
-                matches!(self.ahead.class, Some(Class::Start(head, _)) if !head.shape.may_go_on());
-            if !starts {
+            if !self.ahead.starts_anyway() {
                 self.ahead.read(self.catalogue, source, at, way);
             }
         }
@@ -343,11 +337,11 @@ impl<'c> Parser<'c> {
         &mut self,
         source: Source<'_>,
         line: u64,
-        head: &Head,
         format: u16,
         sink: &mut S,
     ) -> Result<(usize, u64), S::Error> {
         let block = source.block;
+        let head = self.here.head;
         let owner = self.here.start;
         // The record spans its lines up to the first chunk; what comes after goes on with it.
         let mut after = self.here.next;
@@ -356,13 +350,13 @@ impl<'c> Parser<'c> {
             after = chunk.next;
             chunks += 1;
         }
-        let limited = self.gather(source, after, head);
+        let limited = self.gather(source, after);
         self.joined.clear();
         let first = self.here.peeled.text.of(block, &self.here.decoded);
         self.joined.extend_from_slice(first);
         let compiled = &self.catalogue.compiled[usize::from(format)];
         let rules = compiled.rules();
-        let open = engine::is_open(&self.joined, head, rules);
+        let open = engine::is_open(&self.joined, &head, rules);
         let own = self.run.belonging(head.shape, &self.joined, open, rules);
         for index in 0..own {
             self.joined.push(b'\n');
@@ -374,7 +368,7 @@ impl<'c> Parser<'c> {
             n => self.run.lines[n - 1].next,
         };
         let span = source.span(self.here.start, end, line, 1 + lines as u64);
-        self.emit(source.block, span, head, format, true, sink)?;
+        self.emit(source.block, span, format, true, sink)?;
         let mut next = line + 1 + lines as u64;
         let mut last = end;
         while let Some(chunk) = self.chunks.at(last).filter(|chunk| chunk.owner == owner) {
@@ -394,18 +388,17 @@ impl<'c> Parser<'c> {
     }
 
     /// Whether the line ahead, which would start a record, goes on with the one here.
-    fn goes_on(&self, block: &[u8], first: &Head) -> bool {
-        match self.ahead.class {
-            Some(Class::Start(head, _)) if head.shape.may_go_on() => goes_on(
-                (first, self.here.text(block)),
-                (&head, self.ahead.text(block)),
-            ),
-            _ => false,
-        }
+    fn goes_on(&self, block: &[u8]) -> bool {
+        matches!(self.ahead.class, Some(Class::Start(_)))
+            && self.ahead.head.shape.may_go_on()
+            && goes_on(
+                (&self.here.head, self.here.text(block)),
+                (&self.ahead.head, self.ahead.text(block)),
+            )
     }
 
     /// Collects the lines from `at` on that start no record. Returns whether the limit ended it.
-    fn gather(&mut self, source: Source<'_>, mut at: usize, first: &Head) -> bool {
+    fn gather(&mut self, source: Source<'_>, mut at: usize) -> bool {
         let block = source.block;
         self.run.clear();
         let way = self.here.peeled.way();
@@ -416,7 +409,7 @@ impl<'c> Parser<'c> {
                 return false;
             }
             self.read_ahead(source, at, way);
-            let own = self.goes_on(block, first);
+            let own = self.goes_on(block);
             // A cut line is looked at when it is whole.
             if (!own && self.ahead.is_boundary()) || self.ahead.peeled.partial > 0 {
                 return false;
@@ -457,7 +450,6 @@ impl<'c> Parser<'c> {
         &mut self,
         block: &[u8],
         span: Span,
-        head: &Head,
         format: u16,
         joined: bool,
         sink: &mut S,
@@ -468,6 +460,7 @@ impl<'c> Parser<'c> {
             self.here.peeled.text.of(block, &self.here.decoded)
         };
         let mut format = format;
+        let head = &self.here.head;
         if is_panic(head) {
             match self.catalogue.panic_owner(head, text) {
                 Some(owner) => format = owner,

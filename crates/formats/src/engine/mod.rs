@@ -263,6 +263,12 @@ pub(crate) struct Head {
     pub(crate) body: u32,
 }
 
+impl Default for Head {
+    fn default() -> Self {
+        Head::bare(Shape::Printed, None)
+    }
+}
+
 impl Head {
     /// A head of which nothing but shape and stamp is known.
     pub(crate) fn bare(shape: Shape, stamp: Option<Stamp>) -> Head {
