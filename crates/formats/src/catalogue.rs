@@ -184,8 +184,8 @@ impl Compiled {
     /// Role of a program, by its component; a name that ends in `::` stands for all that is below it.
     #[inline]
     pub(crate) fn role(&self, component: Option<&[u8]>) -> Option<&str> {
-        let component = component?;
         let roles = &self.definition.roles;
+        let component = component.filter(|_| !roles.is_empty())?;
         let whole = self.roles.get(component);
         let path = self
             .role_paths
@@ -225,8 +225,8 @@ pub struct Catalogue {
     pub(crate) breadth: Vec<u32>,
     /// Formats by engine and [`Tier`], in catalogue order.
     pub(crate) by_engine: [[Vec<u16>; 2]; Engine::ALL.len()],
-    /// Those that leave the rival of their engine no line without a target.
-    pub(crate) settles: Vec<u16>,
+    /// Whether a format leaves the rival of its engine no line without a target.
+    pub(crate) settles: Vec<bool>,
     /// The JSON dialects of all formats, and the keys they ask for.
     pub(crate) dialects: Vec<Dialect>,
     /// Their numbers by syntax, and by whether they are asked last.
@@ -380,16 +380,16 @@ impl Catalogue {
         catalogue
     }
 
-    /// The formats that leave the rival of their engine no line without a target: whoever claims such lines by it
-    /// is broader. Of two that claim a line by its shape the narrower has it, so the other needs not be asked.
-    fn settling(&self) -> Vec<u16> {
+    /// Which formats leave the rival of their engine no line without a target: whoever claims such lines by it is
+    /// broader. Of two that claim a line by its shape the narrower has it, so the other needs not be asked.
+    fn settling(&self) -> Vec<bool> {
         let specific = |engine: Engine| &self.by_engine[engine as usize][Tier::Specific as usize];
         let breadth = |format: &u16| self.breadth[usize::from(*format)];
         let needs_target = |format: &&u16| {
             let one = &self.compiled[usize::from(**format)];
             !one.definition.targets.is_empty() && !one.targets.none
         };
-        let mut settling = Vec::new();
+        let mut settling = vec![false; self.compiled.len()];
         for engine in Engine::ALL {
             let Some(rival) = engine.rival() else {
                 continue;
@@ -398,8 +398,10 @@ impl Catalogue {
                 .iter()
                 .filter(|format| !needs_target(format));
             let narrowest = others.map(breadth).min();
-            let narrower = |format: &&u16| narrowest.is_none_or(|other| breadth(format) < other);
-            settling.extend(specific(*engine).iter().filter(narrower));
+            for format in specific(*engine) {
+                let narrower = narrowest.is_none_or(|other| breadth(format) < other);
+                settling[usize::from(*format)] |= narrower;
+            }
         }
         settling
     }
@@ -544,12 +546,10 @@ mod tests {
     #[test]
     fn formats_of_one_client_leave_their_rivals_nothing() {
         let catalogue = Catalogue::builtin();
-        let mut names: Vec<&str> = catalogue
-            .settles
-            .iter()
-            .map(|format| catalogue.formats[usize::from(*format)].name.as_str())
+        let formats = catalogue.formats.iter().zip(&catalogue.settles);
+        let names: Vec<&str> = formats
+            .filter_map(|(format, settles)| settles.then_some(format.name.as_str()))
             .collect();
-        names.sort_unstable();
         assert_eq!(names, ["grandine", "lighthouse"]);
     }
 }

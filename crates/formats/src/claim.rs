@@ -7,12 +7,16 @@ use crate::engine::{self, Head, Shape, tracing};
 use crate::scan::trim_end;
 use crate::table::Table;
 use crate::targets::Beginnings;
+use crate::words::end_bit;
 
 /// Names that a program alone has: whole ones, and beginnings.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     whole: Table<()>,
+    /// A quick no for both: most names are another program's.
+    ends: u64,
     beginnings: Beginnings<()>,
+    starts: u64,
 }
 
 impl Names {
@@ -22,8 +26,12 @@ impl Names {
             match name.strip_suffix('*') {
                 // What every name begins with tells nothing.
                 Some("") => {}
-                Some(beginning) => all.beginnings.add(beginning.as_bytes(), ()),
+                Some(beginning) => {
+                    all.starts |= end_bit(&beginning.as_bytes()[..1]);
+                    all.beginnings.add(beginning.as_bytes(), ());
+                }
                 None => {
+                    all.ends |= end_bit(name.as_bytes());
                     all.whole.add(name.as_bytes(), ());
                 }
             }
@@ -33,8 +41,11 @@ impl Names {
 
     #[inline]
     pub(crate) fn have(&self, name: &[u8]) -> bool {
-        !name.is_empty()
-            && (self.beginnings.of(name).next().is_some() || self.whole.get(name).is_some())
+        let Some(first) = name.get(..1) else {
+            return false;
+        };
+        (end_bit(first) & self.starts != 0 && self.beginnings.of(name).next().is_some())
+            || (end_bit(name) & self.ends != 0 && self.whole.get(name).is_some())
     }
 }
 
@@ -335,7 +346,8 @@ impl Catalogue {
             let compiled = &self.compiled[usize::from(index)];
             if let Some(right) = compiled.claims(head, line) {
                 owned |= right > Right::Shape;
-                settled |= self.settles.contains(&index) && engine::shows_no_target(line, head);
+                let settles = self.settles.get(usize::from(index)) == Some(&true);
+                settled |= settles && engine::shows_no_target(line, head);
                 offer(right, breadth(index), index, head);
             }
         }

@@ -72,6 +72,13 @@ pub(crate) fn tag(word: &[u8]) -> u64 {
     }
 }
 
+/// One bit of a word's length and last byte. Those of some words together are a quick no for most others.
+#[inline]
+pub(crate) fn end_bit(word: &[u8]) -> u64 {
+    let last = word.last().copied().map_or(0, u32::from);
+    1 << ((last + 7 * word.len() as u32) % 64)
+}
+
 /// Whether a word is one of some short ones.
 macro_rules! is_word {
     ($word:expr, $($known:literal)|+) => {{

@@ -83,18 +83,16 @@ pub(crate) fn recognise(line: &[u8]) -> Option<Head> {
         b'E' => slot_stamp(line)?,
         _ => month_stamp(line)?,
     };
-    after_stamp(line, stamp, end)
+    after_stamp(line, &stamp, end)
 }
 
 /// The same of a line with a full date: whole seconds, then the module.
 pub(crate) fn dated(line: &[u8], stamp: &Stamp, end: usize) -> Option<Head> {
-    (end == 19)
-        .then(|| after_stamp(line, *stamp, end))
-        .flatten()
+    (end == 19).then(|| after_stamp(line, stamp, end)).flatten()
 }
 
 #[inline]
-fn after_stamp(line: &[u8], stamp: Stamp, mut at: usize) -> Option<Head> {
+fn after_stamp(line: &[u8], stamp: &Stamp, mut at: usize) -> Option<Head> {
     at += run_within::<Blank>(line, at, 3);
     if line.get(at) != Some(&b'[') {
         return None;
@@ -120,7 +118,7 @@ fn after_stamp(line: &[u8], stamp: Stamp, mut at: usize) -> Option<Head> {
     }
     Some(Head {
         shape: Shape::Lodestar,
-        stamp: Some(stamp),
+        stamp: Some(*stamp),
         level: (level as u32, level_end as u32),
         component: (module as u32, module_end as u32),
         spans: (0, 0),

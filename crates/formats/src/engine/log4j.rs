@@ -26,10 +26,10 @@ pub(super) fn is_level(word: &[u8]) -> bool {
     )
 }
 
-fn head(shape: Shape, stamp: Stamp, level: (usize, usize), body: usize) -> Head {
+fn head(shape: Shape, stamp: &Stamp, level: (usize, usize), body: usize) -> Head {
     Head {
         shape,
-        stamp: Some(stamp),
+        stamp: Some(*stamp),
         level: (level.0 as u32, level.1 as u32),
         component: (0, 0),
         spans: (0, 0),
@@ -60,13 +60,21 @@ pub(crate) fn dateless(line: &[u8]) -> Option<Head> {
         zone: StampZone::None,
     };
     let end = comma_fraction(line, end, &mut stamp);
-    console(line, end, stamp).filter(|_| stamp.fraction_digits > 0)
+    console(line, end, &stamp).filter(|_| stamp.fraction_digits > 0)
 }
 
 /// A line of any of the three forms, with its date.
 pub(crate) fn recognise(line: &[u8], stamp: &Stamp, end: usize) -> Option<Head> {
-    let mut stamp = *stamp;
-    let end = comma_fraction(line, end, &mut stamp);
+    if line.get(end) == Some(&b',') {
+        let mut stamp = *stamp;
+        let end = comma_fraction(line, end, &mut stamp);
+        return dated(line, &stamp, end);
+    }
+    dated(line, stamp, end)
+}
+
+#[inline]
+fn dated(line: &[u8], stamp: &Stamp, end: usize) -> Option<Head> {
     if line.get(end) != Some(&b' ') || stamp.fraction_digits == 0 {
         return None;
     }
@@ -91,7 +99,7 @@ fn comma_fraction(line: &[u8], at: usize, stamp: &mut Stamp) -> usize {
 
 /// ` INFO  - message`, from the blank on.
 #[inline]
-fn console(line: &[u8], at: usize, stamp: Stamp) -> Option<Head> {
+fn console(line: &[u8], at: usize, stamp: &Stamp) -> Option<Head> {
     if line.get(at) != Some(&b' ') {
         return None;
     }
@@ -109,7 +117,7 @@ fn console(line: &[u8], at: usize, stamp: Stamp) -> Option<Head> {
 
 /// `| thread | INFO  | Logger | message`, from the first bar on.
 #[inline]
-fn file(line: &[u8], bar: usize, stamp: Stamp) -> Option<Head> {
+fn file(line: &[u8], bar: usize, stamp: &Stamp) -> Option<Head> {
     let mut bars =
         memchr_iter(b'|', &line[bar + 1..line.len().min(bar + 512)]).map(|at| bar + 1 + at);
     let mut from = bar + 1;
@@ -144,7 +152,7 @@ fn file(line: &[u8], bar: usize, stamp: Stamp) -> Option<Head> {
 
 /// `main INFO message`: what log4j says of itself while it is configured. Any other thread may be any
 /// program's logger.
-fn status(line: &[u8], at: usize, stamp: Stamp) -> Option<Head> {
+fn status(line: &[u8], at: usize, stamp: &Stamp) -> Option<Head> {
     if !line[at..].starts_with(b"main ") {
         return None;
     }

@@ -11,6 +11,7 @@
 use super::{Head, Rules, Shape};
 use crate::lanes::{Blank, Capital, KeyByte, LowerSlug, run, run_within};
 use crate::scan::{KEY_MAX, digits, full_stamp, is_word, key_before, near, trim_end};
+use crate::words::end_bit;
 use memchr::{memchr2, memrchr};
 use model::{Field, FieldValue, Stamp};
 
@@ -125,13 +126,6 @@ fn level_and_message(line: &[u8], level: usize) -> Option<Head> {
         body: (at + 5) as u32,
         ..EMPTY
     })
-}
-
-/// The bit of a key's last word among [`ends`].
-#[inline]
-pub(super) fn end_bit(word: &[u8]) -> u64 {
-    let last = word.last().copied().map_or(0, u32::from);
-    1 << ((last + 7 * word.len() as u32) % 64)
 }
 
 /// The bits of the last words of keys.

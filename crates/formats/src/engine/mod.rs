@@ -22,6 +22,7 @@ pub(crate) mod strptime;
 pub(crate) mod tracing;
 
 use crate::scan::{english_stamp, full_stamp, same_word};
+use crate::words::end_bit;
 use model::{Field, Stamp};
 
 /// Changes whenever an engine, the framing or the wrappers change what a record holds: part of the
@@ -529,7 +530,7 @@ impl Rules<'_> {
     /// The place of a key among those whose value is the component: of several the first counts.
     #[inline]
     pub(crate) fn component_rank(&self, key: &[u8]) -> Option<usize> {
-        if logrus::end_bit(key) & self.component_ends == 0 {
+        if end_bit(key) & self.component_ends == 0 {
             return None;
         }
         let mut keys = self.component_keys.iter();

@@ -65,7 +65,7 @@ pub(super) fn has_no_scope(line: &[u8], level_end: usize) -> bool {
     first != 0 && telling & first.wrapping_sub(1) == 0
 }
 
-fn after_stamp(line: &[u8], mut at: usize, stamp: Stamp) -> Option<Head> {
+fn after_stamp(line: &[u8], mut at: usize, stamp: &Stamp) -> Option<Head> {
     at += run_within::<Blank>(line, at, 8);
     let level = at;
     at += run::<Capital>(&line[at..]);
@@ -98,7 +98,7 @@ fn after_stamp(line: &[u8], mut at: usize, stamp: Stamp) -> Option<Head> {
     };
     Some(Head {
         shape: Shape::TracingText,
-        stamp: Some(stamp),
+        stamp: Some(*stamp),
         level,
         component: (component.0 as u32, component.1 as u32),
         spans: (spans.0 as u32, spans.1 as u32),
@@ -111,7 +111,7 @@ pub(crate) fn recognise(line: &[u8], stamp: &Stamp, end: usize) -> Option<Head> 
     if stamp.zone == StampZone::None {
         return None;
     }
-    after_stamp(line, end, *stamp)
+    after_stamp(line, end, stamp)
 }
 
 /// A line whose stamp has no year but a fraction.
@@ -119,7 +119,7 @@ pub(crate) fn year_less(line: &[u8], stamp: &Stamp, end: usize) -> Option<Head> 
     if stamp.fraction_digits == 0 {
         return None;
     }
-    after_stamp(line, end, *stamp)
+    after_stamp(line, end, stamp)
 }
 
 /// The same where the month may be of any language, the day of one digit.
