@@ -36,6 +36,18 @@ const FROM_L2: [&str; 6] = [
     "eth_txs",
     "eth_txs_history",
 ];
+/// Where the hashes stand of which the beginning may be given.
+const BY_PREFIX: [(&str, &str); 3] = [
+    ("l2_to_l1_logs", "tx_hash"),
+    ("transactions", "hash"),
+    ("eth_txs_history", "tx_hash"),
+];
+/// Keys that few ask for: nothing is missed where their columns are not in the evidence.
+const MORE_BY_PREFIX: [(&str, &str); 3] = [
+    ("miniblocks", "hash"),
+    ("l1_batches", "hash"),
+    ("transactions", "initiator_address"),
+];
 /// Where the ways to L1 begin in it.
 const FROM_BATCH: usize = 2;
 
@@ -63,11 +75,9 @@ pub(super) fn locate(tables: &mut Tables<'_>, key: &Key) -> Result<Located, Trac
         Key::Hash(hash) => locate_hash(tables, hash),
         Key::Prefix(prefix) => {
             let mut candidates = BTreeSet::new();
-            for (table, column) in [
-                ("l2_to_l1_logs", "tx_hash"),
-                ("transactions", "hash"),
-                ("eth_txs_history", "tx_hash"),
-            ] {
+            let is_here = |place: &&(&str, &str)| tables.has_column(place.0, place.1);
+            let more: Vec<_> = MORE_BY_PREFIX.iter().filter(is_here).collect();
+            for &(table, column) in BY_PREFIX.iter().chain(more) {
                 candidates.extend(tables.hashes_beginning(table, column, prefix)?);
             }
             let full: Vec<String> = candidates.into_iter().collect();
@@ -77,9 +87,10 @@ pub(super) fn locate(tables: &mut Tables<'_>, key: &Key) -> Result<Located, Trac
                     kind: "unknown",
                     ..Located::default()
                 }),
-                [one] => match unhex(&one[2..]) {
-                    Some(hash) => locate_hash(tables, &hash),
-                    None => Err(TraceError::Key(one.clone())),
+                [one] => match one.parse()? {
+                    Key::Hash(hash) => locate_hash(tables, &hash),
+                    Key::Address(address) => locate_address(tables, &address),
+                    _ => Err(TraceError::Key(one.clone())),
                 },
                 _ => Err(TraceError::AmbiguousPrefix {
                     prefix: format!("0x{prefix}"),

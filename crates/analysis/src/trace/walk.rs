@@ -462,7 +462,10 @@ fn outcome(
         } else {
             format!("the transaction failed on L2 ({error}): it changed nothing there and sent no message to L1")
         });
-    } else if sent_nothing && transaction.is_some() && tables.is_whole("l2_to_l1_logs") {
+    } else if sent_nothing
+        && transaction.is_some_and(|row| row.miniblock_number.is_some())
+        && tables.is_whole("l2_to_l1_logs")
+    {
         tables.warn("the transaction sent no message to L1: there is nothing to claim, its batch alone is traced");
     }
     if fate == "execute_confirmed" || fate == "execute_confirmed_unlinked" {
@@ -471,7 +474,7 @@ fn outcome(
             tables.warn("execute: not to be relied on until it is noticed as confirmed again");
         } else if execute.is_some_and(|step| step.is_gateway == Some(true)) {
             tables.warn("executed on the gateway: claimable on L1 when the gateway's batch that holds it is executed there; that is not in this evidence");
-        } else if !sent_nothing {
+        } else if !sent_nothing && transaction.is_none_or(|row| row.error.is_none()) {
             tables.warn("claimable on L1; whether it was claimed is not in this evidence");
         }
     }

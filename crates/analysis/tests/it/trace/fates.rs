@@ -124,6 +124,15 @@ fn a_confirmation_that_a_reorg_took_back_waits_again() {
     assert_eq!(trace.waiting.as_ref().unwrap().stage, "commit");
     does_not_warn(&trace, "claimable");
     warns(&trace, "not to be relied on");
+    // It failed on L2: whatever its batch, there is nothing to claim.
+    let reverted = all("finalized", "9", "-").table(
+        "transactions",
+        TRANSACTIONS,
+        &[&format!("{H} 5 7 reverted 2023-01-01_00:00:00 {ADDRESS}")],
+    );
+    let trace = ask(&reverted, H);
+    warns(&trace, "failed on L2 (reverted)");
+    does_not_warn(&trace, "claimable on L1");
     // Only links lost: settled.
     let trace = ask(&all("finalized", "9", "-"), H);
     assert_eq!(trace.fate, "execute_confirmed_unlinked");
@@ -274,10 +283,21 @@ fn transactions_without_messages_or_without_a_miniblock() {
     warns(&trace, "batch 7 cannot be committed without its commitment");
     does_not_warn(&trace, "its root hash");
     warns(&ask(&memory, &failed), "failed on L2 (execution reverted)");
+    let pending = format!("0x{:064x}", 77);
+    let mempool = log(Memory::default()).table(
+        "transactions",
+        TRANSACTIONS,
+        &[&format!("{pending} - - - 2023-01-01_00:00:00 {ADDRESS}")],
+    );
+    // What has not run yet may still send one.
+    let trace = ask(&mempool, &pending);
+    assert_eq!(trace.fate, "not_in_a_block");
+    does_not_warn(&trace, "nothing to claim");
     let trace = ask(&memory, &lost);
     assert_eq!(trace.path[0].l1_batch_number, Some(7));
     warns(&trace, "names batch 7 but no miniblock");
-    // An address lists its withdrawals: those of its transactions that sent a message.
+    // An address lists its withdrawals: those of its transactions that sent a message. Its beginning is enough.
+    assert_eq!(ask(&memory, &ADDRESS[..12]).key, ADDRESS);
     let trace = ask(&memory, ADDRESS);
     assert_eq!(trace.kind, "address");
     assert_eq!(trace.logs.len(), 1);

@@ -142,6 +142,25 @@ fn every_kind_of_key_leads_there() {
         assert_eq!(trace.fate, "unknown_hash", "{key}");
         assert!(trace.looked_at.is_some());
     }
+    let block = format!("0x61{:062x}", 5);
+    let batch = format!("0x62{:062x}", 7);
+    let hashes = logs(Memory::default())
+        .table(
+            "miniblocks",
+            "number l1_batch_number hash:bytes",
+            &[&format!("5 7 {block}")],
+        )
+        .table(
+            "l1_batches",
+            "number is_sealed:bool hash:bytes",
+            &[&format!("7 t {batch}")],
+        );
+    for (hash, kind) in [(&block, "miniblock"), (&batch, "batch")] {
+        for key in [&hash[..], &hash[..8]] {
+            let trace = ask(&hashes, key);
+            assert_eq!((trace.kind.as_str(), &trace.key), (kind, hash), "{key}");
+        }
+    }
     // Both hashes begin with the same digits.
     let error = trace(&memory, "0x000000", &TraceOptions::default()).unwrap_err();
     assert!(
