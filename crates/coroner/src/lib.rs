@@ -77,6 +77,7 @@ pub use jobs::{
 };
 pub use model::{Level, Reference};
 pub use nodes::{NodeInfo, NodeName, NodeRelation, NodeVersion};
+pub use originals::{ByHash, Original};
 pub use partial::{LookedAt, Partial};
 pub use plain::PlainDumps;
 pub use report::{Zone, ZoneError};

@@ -2,12 +2,56 @@
 
 use crate::dump_file::{Dump, bytes_of, open_reader};
 use crate::evidence::unreadable;
-use crate::{Error, ErrorKind};
-use case::Source;
+use crate::{Error, ErrorKind, Evidence};
+use case::{Source, SourceKind, SourceStatus};
+use serde::Serialize;
 use std::collections::HashSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+
+/// A source that a case keeps by its hash alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ByHash {
+    /// `S<number>`.
+    pub source: String,
+    /// Where it was read.
+    pub path: String,
+    /// What lies there now.
+    pub original: Original,
+}
+
+/// What became of a file since it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Original {
+    /// The same bytes.
+    Same,
+    /// Other bytes.
+    Changed,
+    /// Nothing, or nothing that can be read.
+    Gone,
+}
+
+impl Evidence {
+    /// Looks for the files of which the case holds the hash alone: without them no row of theirs can be shown.
+    pub fn kept_by_hash(&self) -> Vec<ByHash> {
+        let sources = self.manifest().sources.iter();
+        sources
+            .filter(|source| source.kind == SourceKind::Dump && source.evidence.is_empty())
+            .filter(|source| source.status != SourceStatus::Skipped)
+            .map(|source| ByHash {
+                source: format!("S{}", source.number),
+                path: source.path.clone(),
+                original: match hash(Path::new(&source.path)) {
+                    Ok(now) if now == source.sha256 => Original::Same,
+                    Ok(_) => Original::Changed,
+                    Err(_) => Original::Gone,
+                },
+            })
+            .collect()
+    }
+}
 
 /// The originals that were found to be what they were.
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@ use super::shared;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::ui::Ui;
-use coroner::{Error, Evidence};
+use coroner::{ByHash, Error, Evidence, Original};
 use report::{Block, Document};
 use serde_json::{Value, json};
 
@@ -31,10 +31,12 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
     let sound = report.is_sound() && root_matches != Some(false);
     let mut body = shared::object(&report);
     let problems = body.shift_remove("problems").unwrap_or(Value::Null);
+    let by_hash = evidence.kept_by_hash();
     body.insert("root".into(), json!(root));
     body.insert("root_matches".into(), json!(root_matches));
     body.insert("sound".into(), json!(sound));
     body.insert("problems".into(), problems);
+    body.insert("kept_by_hash".into(), json!(by_hash));
     let mut view = Vec::new();
     for problem in &report.problems {
         view.push(Block::Alarm(format!("{}: {}", problem.file, problem.what)));
@@ -52,6 +54,18 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
         shared::count(report.evidence_parts, "evidence part"),
         shared::bytes(report.bytes)
     )));
+    for ByHash { path, original, .. } in &by_hash {
+        view.push(Block::Text(format!(
+            "{path} is kept by its hash alone: {}",
+            match original {
+                Original::Same => "the file is the one that was read",
+                Original::Changed =>
+                    "THE FILE HAS CHANGED since it was read, none of its rows can be shown",
+                Original::Gone =>
+                    "the file is not where it was read, none of its rows can be shown",
+            }
+        )));
+    }
     view.push(Block::Fields(vec![("root".into(), root)]));
     ui.document(&Document {
         verb: "verify",

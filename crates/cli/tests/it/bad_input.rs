@@ -169,13 +169,21 @@ fn a_dump_that_has_changed_is_not_shown_for_the_one_that_was_read() {
         2,
         "d.sql is no longer the file that was read",
     );
+    let original = || {
+        let verified = desk.json(&["verify", "x.case", "--format", "json"], 0);
+        crate::schemas::valid("verify", &verified);
+        verified["kept_by_hash"][0]["original"].clone()
+    };
+    assert_eq!(original(), "changed");
     std::fs::remove_file(desk.path("d.sql")).unwrap();
+    assert_eq!(original(), "gone");
     desk.fails(
         &["show", "x.case", row],
         2,
         "d.sql is no longer where it was read",
     );
     desk.write("d.sql", DUMP);
+    assert_eq!(original(), "same");
     assert_eq!(desk.run(&["show", "x.case", row]).stdout, shown.stdout);
 }
 
