@@ -323,6 +323,7 @@ pub(super) fn compare(loaded: Loaded, options: &JobsOptions, other: &GivenLimits
     let mut jobs = Vec::new();
     let mut entries = Vec::new();
     let (mut would_come_back, mut would_be_lost, mut unchanged) = (0, 0, 0);
+    let (mut other_runs, mut undetermined) = (0, 0);
     let changed_limits = |queue: Queue, now: Limits| Limits {
         max_attempts: other
             .max_attempts
@@ -347,9 +348,12 @@ pub(super) fn compare(loaded: Loaded, options: &JobsOptions, other: &GivenLimits
                 unchanged += 1;
                 continue;
             }
-            let comes = (before_side.comes_back, after_side.comes_back);
-            would_come_back += u64::from(comes == (Some(false), Some(true)));
-            would_be_lost += u64::from(comes == (Some(true), Some(false)));
+            *match (before_side.comes_back, after_side.comes_back) {
+                (Some(false), Some(true)) => &mut would_come_back,
+                (Some(true), Some(false)) => &mut would_be_lost,
+                (Some(_), Some(_)) => &mut other_runs,
+                _ => &mut undetermined,
+            } += 1;
             jobs.push((
                 (at, job.batch, job.id),
                 WhatIfJob {
@@ -397,6 +401,8 @@ pub(super) fn compare(loaded: Loaded, options: &JobsOptions, other: &GivenLimits
         database_zone: loaded.zone,
         would_come_back,
         would_be_lost,
+        other_runs,
+        undetermined,
         unchanged,
         jobs,
         blocking,

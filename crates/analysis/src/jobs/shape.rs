@@ -238,6 +238,10 @@ pub struct WhatIf {
     pub would_come_back: u64,
     /// Jobs that would not come back any more.
     pub would_be_lost: u64,
+    /// Jobs that come back either way, or neither, and for which only runs or times change.
+    pub other_runs: u64,
+    /// Jobs of which one side or both cannot be told.
+    pub undetermined: u64,
     /// Jobs that are not done and for which nothing changes.
     pub unchanged: u64,
     /// The jobs for which something changes, fate or runs left.

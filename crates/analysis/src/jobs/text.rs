@@ -248,9 +248,9 @@ impl WhatIf {
     /// Returns the short form: what the other limits change.
     pub fn to_text(&self) -> String {
         let mut out = String::new();
-        let _ = writeln!(
+        let _ = write!(
             out,
-            "{} {} would have come back, {} would be lost, {} unchanged",
+            "{} {} would have come back, {} would be lost",
             self.would_come_back,
             if self.would_come_back == 1 {
                 "job"
@@ -258,8 +258,16 @@ impl WhatIf {
                 "jobs"
             },
             self.would_be_lost,
-            self.unchanged
         );
+        for (count, what) in [
+            (self.other_runs, "with other runs or times"),
+            (self.undetermined, "undetermined"),
+        ] {
+            if count > 0 {
+                let _ = write!(out, ", {count} {what}");
+            }
+        }
+        let _ = writeln!(out, ", {} unchanged", self.unchanged);
         head(
             &mut out,
             &self.snapshots,

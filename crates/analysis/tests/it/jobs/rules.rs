@@ -541,6 +541,10 @@ fn other_limits() {
             (4, "queued", 1, "queued", 3),
         ]
     );
+    // Every job that is listed is counted once.
+    let counted =
+        answer.would_come_back + answer.would_be_lost + answer.other_runs + answer.undetermined;
+    assert_eq!(counted, answer.jobs.len() as u64);
     assert_eq!(
         (
             answer.would_come_back,
