@@ -73,6 +73,15 @@ pub fn trace(
             let mut answer = analysis::trace::trace(&dumps, key, &options).map_err(trace_error)?;
             let all = dumps.of_all_snapshots();
             analysis::trace::corroborate(&mut answer, &all).map_err(trace_error)?;
+            if answer.fate == "unknown_hash" && answer.key.starts_with("0x") {
+                answer.warnings.push(format!(
+                    "{} was looked for where the ways of transactions begin; other columns were not searched: `coroner \
+                     search {} {}` does",
+                    answer.key,
+                    crate::evidence::shown(path),
+                    answer.key
+                ));
+            }
             (answer, dumps.partial())
         }
         None => {
