@@ -8,7 +8,9 @@ use crate::segment::hex;
 use crate::segment_reader::SegmentReader;
 use crate::{Case, CaseError, KeyRange, Snapshot, SnapshotTable, TableId};
 use arrow::array::RecordBatch;
-use model::{Batch, Column, ColumnData, ColumnType, RowFilter, TableError, TableInfo, TableSource};
+use model::{
+    Batch, Choice, Column, ColumnData, ColumnType, RowFilter, TableError, TableInfo, TableSource,
+};
 use std::collections::BTreeSet;
 
 /// Most bytes that one answer may hold: its offsets are 32 bits wide.
@@ -18,20 +20,37 @@ const HASH_ROWS: u64 = 16 * 1024;
 /// The column that holds a row's ordinal.
 const ORDINAL: &str = "#";
 
-/// Database tables of one snapshot of a case, or of all.
+/// Database tables of one snapshot of a case, of one schema of it, or of all.
 #[derive(Clone, Debug)]
 pub struct CaseTables {
     case: Case,
-    snapshot: Option<String>,
+    choice: Option<Choice>,
 }
 
 impl Case {
-    /// Returns the database tables of one snapshot, or of all.
+    /// Returns the database tables of one snapshot or schema, or of all.
     pub fn table_source(&self, snapshot: Option<&str>) -> CaseTables {
         CaseTables {
             case: self.clone(),
-            snapshot: snapshot.map(str::to_owned),
+            // A name of nothing has no tables.
+            choice: snapshot.map(|name| {
+                self.choice(name)
+                    .unwrap_or_else(|| Choice::of_snapshot(name))
+            }),
         }
+    }
+
+    /// Returns which tables a name means: a snapshot, `SNAPSHOT.SCHEMA`, or a schema that only one snapshot has.
+    pub fn choice(&self, named: &str) -> Option<Choice> {
+        if self.manifest.snapshot(named).is_some() {
+            return Some(Choice::of_snapshot(named));
+        }
+        let snapshots = self.manifest.snapshots.iter();
+        let places = snapshots.flat_map(|snapshot| {
+            let tables = snapshot.tables.iter();
+            tables.map(|table| (snapshot.name.as_str(), table.schema.as_str()))
+        });
+        Choice::find(named, places)
     }
 }
 
@@ -39,12 +58,12 @@ impl CaseTables {
     fn chosen(&self) -> impl Iterator<Item = (&Snapshot, &SnapshotTable)> {
         let snapshots = self.case.manifest.snapshots.iter();
         snapshots
-            .filter(|snapshot| {
-                self.snapshot
-                    .as_ref()
-                    .is_none_or(|name| *name == snapshot.name)
-            })
             .flat_map(|snapshot| snapshot.tables.iter().map(move |table| (snapshot, table)))
+            .filter(|(snapshot, table)| {
+                self.choice
+                    .as_ref()
+                    .is_none_or(|choice| choice.holds(&snapshot.name, &table.schema))
+            })
     }
 
     /// Finds the one table of a name: `table`, `schema.table` or `snapshot.schema.table`.
@@ -61,36 +80,19 @@ impl CaseTables {
                         == Some(&snapshot.name)
             })
             .collect();
-        let several = |snapshots: bool| -> String {
-            let names = found.iter().map(|(snapshot, table)| {
-                if snapshots {
-                    snapshot.name.clone()
-                } else {
-                    format!("{}.{}.{}", snapshot.name, table.schema, table.name)
-                }
-            });
-            names.collect::<Vec<_>>().join(", ")
-        };
-        match &found[..] {
-            [one] => Ok(*one),
-            [] => {
-                let mut known: Vec<String> =
-                    self.chosen().map(|(_, table)| table.name.clone()).collect();
-                known.sort();
-                known.dedup();
-                Err(TableError::NoTable {
-                    table: name.to_owned(),
-                    known: known.join(", "),
-                })
+        let one = model::the_one(name, found, |(snapshot, table)| {
+            (&snapshot.name, &table.schema)
+        })?;
+        one.ok_or_else(|| {
+            let mut known: Vec<String> =
+                self.chosen().map(|(_, table)| table.name.clone()).collect();
+            known.sort();
+            known.dedup();
+            TableError::NoTable {
+                table: name.to_owned(),
+                known: known.join(", "),
             }
-            [(first, _), rest @ ..] => {
-                let snapshots = rest.iter().all(|(snapshot, _)| snapshot.name != first.name);
-                Err(TableError::Ambiguous {
-                    table: name.to_owned(),
-                    candidates: several(snapshots),
-                })
-            }
-        }
+        })
     }
 
     /// Returns the ordinals of the rows of a table that may hold one of some hashes in a column; `None` if the
@@ -399,7 +401,10 @@ impl TableSource for CaseTables {
                 )
             })
             .collect();
-        let chosen = |name: &str| self.snapshot.as_ref().is_none_or(|wanted| wanted == name);
+        let chosen = |name: &str| {
+            let choice = self.choice.as_ref();
+            choice.is_none_or(|choice| choice.snapshot == name)
+        };
         for snapshot in self
             .case
             .manifest

@@ -94,8 +94,8 @@ impl Evidence {
                 return Ok(only);
             }
         }
-        let known = snapshots.iter().map(|snapshot| snapshot.name.as_str());
-        Err(crate::snapshots::unknown(named, known))
+        let known: Vec<String> = snapshots.iter().map(|one| one.name.clone()).collect();
+        Err(crate::snapshots::unknown(named, &known))
     }
 }
 

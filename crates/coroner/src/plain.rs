@@ -5,7 +5,9 @@ use crate::evidence::{exists, shown, unreadable};
 use crate::{Error, ErrorKind, OpenOptions, Partial, Shown, TableColumn, TableRow};
 use dumps::TableFacts;
 use evidence::{Found, Limits, SourceReader, Streams};
-use model::{Batch, Part, Reference, RowFilter, SourceId, TableError, TableInfo, TableSource};
+use model::{
+    Batch, Choice, Part, Reference, RowFilter, SourceId, TableError, TableInfo, TableSource,
+};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
@@ -51,7 +53,8 @@ fn lines_of(path: &Path, first: u64, last: u64) -> Result<(u64, Vec<u8>), Error>
 #[derive(Debug)]
 pub struct PlainDumps {
     dumps: Vec<Dump>,
-    snapshot: Option<String>,
+    /// The tables that are asked; `None`: all.
+    choice: Option<Choice>,
     unread: Vec<Partial>,
     /// Files beside them that are no dumps.
     others: usize,
@@ -74,7 +77,7 @@ impl PlainDumps {
         }
         let mut found = PlainDumps {
             dumps: Vec::new(),
-            snapshot: snapshot.map(str::to_owned),
+            choice: None,
             unread: Vec::new(),
             others: 0,
         };
@@ -117,11 +120,15 @@ impl PlainDumps {
             return Ok(None);
         }
         if let Some(wanted) = snapshot {
-            let known = found.snapshots();
-            if !known.iter().any(|name| name == wanted) {
-                let known = known.iter().map(|name| &**name);
-                return Err(crate::snapshots::unknown(wanted, known));
+            let places = found.all().map(|info| (&*info.snapshot, &*info.schema));
+            let choice = Choice::find(wanted, places);
+            if choice.is_none() {
+                let tables = found.all();
+                let known =
+                    Choice::names(tables.map(|info| (&*info.snapshot, &*info.schema, &*info.name)));
+                return Err(crate::snapshots::unknown(wanted, &known));
             }
+            found.choice = choice;
         }
         Ok(Some(found))
     }
@@ -193,7 +200,7 @@ impl PlainDumps {
     /// dump have none.
     pub fn dumped_at_us(&self) -> Option<i64> {
         let mut times = self
-            .chosen()
+            .chosen_dumps()
             .filter_map(|dump| dump.source.outline().started_on);
         let first = times.next();
         first.filter(|_| times.next().is_none())
@@ -211,11 +218,11 @@ impl PlainDumps {
     pub fn rows(&mut self) -> Result<Vec<TableRow>, Error> {
         let mut tables = Vec::new();
         for dump in &mut self.dumps {
-            let is_chosen = |name: &String| snapshot_of(dump) == *name;
-            if self.snapshot.as_ref().is_none_or(is_chosen) {
+            if is_chosen(self.choice.as_ref(), dump) {
                 tables.extend(dump.check()?.tables);
             }
         }
+        tables.retain(|table| holds(self.choice.as_ref(), &table.info));
         let row = |table: &TableFacts| TableRow {
             snapshot: table.info.snapshot.clone(),
             schema: table.info.schema.clone(),
@@ -313,43 +320,57 @@ impl PlainDumps {
         })
     }
 
-    fn chosen(&self) -> impl Iterator<Item = &Dump> {
-        self.dumps.iter().filter(|dump| {
-            self.snapshot
-                .as_ref()
-                .is_none_or(|wanted| snapshot_of(dump) == *wanted)
-        })
+    /// Returns all tables, whichever are chosen.
+    fn all(&self) -> impl Iterator<Item = &TableInfo> {
+        self.dumps.iter().flat_map(infos_of)
     }
 
-    fn with_table(&self, table: &str) -> Result<&Dump, TableError> {
-        let has = |dump: &&Dump| {
-            dump.source.outline().tables.iter().any(|known| {
-                let info = &known.info;
-                let full = format!("{}.{}", info.schema, info.name);
-                info.name == table || full == table || format!("{}.{full}", info.snapshot) == table
-            })
-        };
-        match self.chosen().filter(has).collect::<Vec<_>>().as_slice() {
-            [only] => Ok(only),
-            [] => Err(TableError::NoTable {
+    fn chosen_dumps(&self) -> impl Iterator<Item = &Dump> {
+        self.dumps
+            .iter()
+            .filter(|dump| is_chosen(self.choice.as_ref(), dump))
+    }
+
+    /// Returns the chosen tables, each with its dump.
+    fn chosen(&self) -> impl Iterator<Item = (&Dump, &TableInfo)> {
+        let dumps = self.dumps.iter();
+        dumps
+            .flat_map(|dump| infos_of(dump).map(move |info| (dump, info)))
+            .filter(|(_, info)| holds(self.choice.as_ref(), info))
+    }
+
+    /// Finds the one table of a name; returns its dump and its full name, by which the dump finds it.
+    fn with_table(&self, table: &str) -> Result<(&Dump, String), TableError> {
+        let found: Vec<(&Dump, &TableInfo)> = self
+            .chosen()
+            .filter(|(_, info)| info.is_named(table))
+            .collect();
+        let one = model::the_one(table, found, |(_, info)| (&info.snapshot, &info.schema))?;
+        match one {
+            Some((dump, info)) => Ok((dump, info.full_name())),
+            None => Err(TableError::NoTable {
                 table: table.to_owned(),
                 known: self
-                    .tables()
-                    .iter()
-                    .map(|info| info.name.clone())
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            }),
-            several => Err(TableError::Ambiguous {
-                table: table.to_owned(),
-                candidates: several
-                    .iter()
-                    .map(|dump| snapshot_of(dump))
+                    .chosen()
+                    .map(|(_, info)| info.name.clone())
                     .collect::<Vec<_>>()
                     .join(", "),
             }),
         }
     }
+}
+
+fn infos_of(dump: &Dump) -> impl Iterator<Item = &TableInfo> {
+    dump.source.outline().tables.iter().map(|table| &table.info)
+}
+
+fn holds(choice: Option<&Choice>, info: &TableInfo) -> bool {
+    choice.is_none_or(|choice| choice.holds(&info.snapshot, &info.schema))
+}
+
+/// Whether tables of a dump are asked.
+fn is_chosen(choice: Option<&Choice>, dump: &Dump) -> bool {
+    choice.is_none() || infos_of(dump).any(|info| holds(choice, info))
 }
 
 fn snapshot_of(dump: &Dump) -> String {
@@ -372,8 +393,7 @@ impl TableSource for AllSnapshots<'_> {
     }
 
     fn read(&self, table: &str, columns: &[&str], filter: &RowFilter) -> Result<Batch, TableError> {
-        let full = |info: &TableInfo| format!("{}.{}.{}", info.snapshot, info.schema, info.name);
-        let holds = |dump: &&Dump| dump.source.tables().iter().any(|info| full(info) == table);
+        let holds = |dump: &&Dump| infos_of(dump).any(|info| info.full_name() == table);
         match self.dumps.dumps.iter().find(holds) {
             Some(dump) => dump.source.read(table, columns, filter),
             None => self.dumps.read(table, columns, filter),
@@ -383,32 +403,33 @@ impl TableSource for AllSnapshots<'_> {
 
 impl TableSource for PlainDumps {
     fn tables(&self) -> Vec<TableInfo> {
-        self.chosen()
-            .flat_map(|dump| dump.source.tables())
-            .collect()
+        self.chosen().map(|(_, info)| info.clone()).collect()
     }
 
     fn read(&self, table: &str, columns: &[&str], filter: &RowFilter) -> Result<Batch, TableError> {
-        self.with_table(table)?.source.read(table, columns, filter)
+        let (dump, full) = self.with_table(table)?;
+        dump.source.read(&full, columns, filter)
     }
 
     fn read_parts(&self, table: &str, parts: &[Part<'_>]) -> Result<Vec<Batch>, TableError> {
-        self.with_table(table)?.source.read_parts(table, parts)
+        let (dump, full) = self.with_table(table)?;
+        dump.source.read_parts(&full, parts)
     }
 
     fn announce(&self, tables: &[&str]) {
-        for dump in self.chosen() {
-            let is_here = |table: &&str| {
-                let with = self.with_table(table);
-                with.is_ok_and(|with| std::ptr::eq(with, dump))
-            };
-            let here: Vec<&str> = tables.iter().copied().filter(is_here).collect();
+        let found = tables
+            .iter()
+            .filter_map(|table| self.with_table(table).ok());
+        let found: Vec<(&Dump, String)> = found.collect();
+        for dump in self.chosen_dumps() {
+            let here = found.iter().filter(|(with, _)| std::ptr::eq(*with, dump));
+            let here: Vec<&str> = here.map(|(_, full)| full.as_str()).collect();
             dump.source.announce(&here);
         }
     }
 
     fn damage(&self) -> Vec<String> {
-        self.chosen()
+        self.chosen_dumps()
             .flat_map(|dump| dump.source.damage())
             .collect()
     }

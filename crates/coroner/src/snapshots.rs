@@ -3,19 +3,36 @@
 use crate::info::date_of;
 use crate::zones::DatabaseZone;
 use crate::{Error, InfoSchema, InfoSnapshotZone, InfoZoneChange};
-use case::Snapshot;
+use case::{Manifest, Snapshot};
 use chain::rollup::{SchemaTable, read_schema};
+use model::Choice;
 use model::time::format_offset;
 use std::collections::BTreeSet;
 
 /// There is no snapshot of that name: says which there are.
-pub(crate) fn unknown<'n>(named: &str, known: impl Iterator<Item = &'n str>) -> Error {
-    let known: Vec<&str> = known.collect();
-    let hint = match known.as_slice() {
+pub(crate) fn unknown(named: &str, known: &[String]) -> Error {
+    let hint = match known {
         [] => "the evidence holds no database dump".to_owned(),
         known => format!("snapshots are {}", known.join(", ")),
     };
     Error::request(format!("there is no snapshot `{named}`")).with_hint(hint)
+}
+
+/// Returns what can be chosen in a case: snapshots, and their schemas where several have the same tables.
+pub(crate) fn names(manifest: &Manifest) -> Vec<String> {
+    let tables = manifest.snapshots.iter().flat_map(|snapshot| {
+        let tables = snapshot.tables.iter();
+        tables.map(|table| (&*snapshot.name, &*table.schema, &*table.name))
+    });
+    let mut names = Choice::names(tables);
+    // A damaged dump may have no table.
+    let bare = manifest.snapshots.iter().map(|snapshot| &snapshot.name);
+    names.extend(
+        bare.filter(|name| !names.contains(name))
+            .cloned()
+            .collect::<Vec<_>>(),
+    );
+    names
 }
 
 /// Says what each schema of a snapshot is; those that nobody knows and that have no migrations are left out.

@@ -48,14 +48,21 @@ impl TableColumn {
 }
 
 impl Evidence {
-    /// Returns the database tables of one snapshot, or of all, in the order of snapshots.
+    /// Returns the database tables of one snapshot or schema, or of all, in the order of snapshots.
     pub fn tables(&self, snapshot: Option<&str>) -> Vec<TableRow> {
         let mut rows = Vec::new();
+        let choice = snapshot.map(|name| self.case().choice(name));
+        let is_chosen = |snapshot: &str, schema: &str| match &choice {
+            None => true,
+            Some(choice) => choice
+                .as_ref()
+                .is_some_and(|choice| choice.holds(snapshot, schema)),
+        };
         for found in &self.manifest().snapshots {
-            if snapshot.is_some_and(|name| name != found.name) {
-                continue;
-            }
             for table in &found.tables {
+                if !is_chosen(&found.name, &table.schema) {
+                    continue;
+                }
                 rows.push(TableRow {
                     snapshot: found.name.clone(),
                     schema: table.schema.clone(),

@@ -63,7 +63,7 @@ impl DatabaseZone {
 const OF_SERVER: [&str; 4] = ["l1_batches", "eth_txs", "miniblocks", "l2_to_l1_logs"];
 
 impl Evidence {
-    /// Returns the snapshot that a question about a rollup is asked of: the one that is named; else the only
+    /// Returns the snapshot that a question about a rollup is asked of: the one that is named, or whose schema is; else the only
     /// one; else the only one that holds a server's tables, or the only one that holds jobs of provers. `None`
     /// if that does not decide.
     ///
@@ -72,9 +72,10 @@ impl Evidence {
     pub(crate) fn rollup_snapshot(&self, named: Option<&str>) -> Result<Option<&Snapshot>, Error> {
         let manifest = self.manifest();
         if let Some(name) = named {
-            let all = manifest.snapshots.iter();
-            let unknown = || crate::snapshots::unknown(name, all.map(|of| of.name.as_str()));
-            return manifest.snapshot(name).map(Some).ok_or_else(unknown);
+            let choice = self.case().choice(name);
+            let found = choice.and_then(|choice| manifest.snapshot(&choice.snapshot));
+            let unknown = || crate::snapshots::unknown(name, &crate::snapshots::names(manifest));
+            return found.map(Some).ok_or_else(unknown);
         }
         let only = |holds: &dyn Fn(&SnapshotTable) -> bool| {
             let mut all = manifest.snapshots.iter();

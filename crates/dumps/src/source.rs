@@ -300,38 +300,21 @@ impl DumpSource {
 
     /// Finds a table by `table`, `schema.table` or `snapshot.schema.table`.
     fn resolve(&self, name: &str) -> Result<usize, TableError> {
-        let full = |info: &TableInfo| format!("{}.{}", info.schema, info.name);
-        let mut found: Vec<(usize, &TableInfo)> = self
+        let found: Vec<(usize, &TableInfo)> = self
             .chosen()
             .map(|(index, table)| (index, &table.info))
-            .filter(|(_, info)| {
-                info.name == name
-                    || full(info) == name
-                    || format!("{}.{}", info.snapshot, full(info)) == name
-            })
+            .filter(|(_, info)| info.is_named(name))
             .collect();
-        if found.len() > 1 && found.iter().any(|(_, info)| info.schema == "public") {
-            found.retain(|(_, info)| info.schema == "public");
-        }
-        match found.as_slice() {
-            [(index, _)] => Ok(*index),
-            [] => Err(TableError::NoTable {
+        let one = model::the_one(name, found, |(_, info)| (&info.snapshot, &info.schema))?;
+        one.map(|(index, _)| index)
+            .ok_or_else(|| TableError::NoTable {
                 table: name.to_owned(),
                 known: self
                     .chosen()
-                    .map(|(_, table)| full(&table.info))
+                    .map(|(_, table)| format!("{}.{}", table.info.schema, table.info.name))
                     .collect::<Vec<_>>()
                     .join(", "),
-            }),
-            several => Err(TableError::Ambiguous {
-                table: name.to_owned(),
-                candidates: several
-                    .iter()
-                    .map(|(_, info)| format!("{}.{}", info.snapshot, full(info)))
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            }),
-        }
+            })
     }
 
     /// Opens the dump at a block.

@@ -6,6 +6,7 @@
 
 mod answer;
 mod batch;
+mod choice;
 mod encoding;
 mod level;
 mod observation;
@@ -19,6 +20,7 @@ pub mod time;
 
 pub use answer::{Answer, AnswerColumn, AnswerSink, Cell};
 pub use batch::{Batch, Bitmap, Column, ColumnData, ColumnType, StrColumn};
+pub use choice::{Choice, leave_public, the_one};
 pub use encoding::Encoding;
 pub use level::Level;
 pub use observation::{

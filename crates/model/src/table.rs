@@ -22,6 +22,18 @@ pub struct TableInfo {
 }
 
 impl TableInfo {
+    /// Returns `snapshot.schema.table`.
+    pub fn full_name(&self) -> String {
+        format!("{}.{}.{}", self.snapshot, self.schema, self.name)
+    }
+
+    /// Whether a name means this table: `table`, `schema.table` or `snapshot.schema.table`.
+    pub fn is_named(&self, name: &str) -> bool {
+        self.name == name
+            || format!("{}.{}", self.schema, self.name) == name
+            || self.full_name() == name
+    }
+
     /// Returns the reference of a row: `<source>:<schema>.<table>#<key>`, or `#@<ordinal>` where the
     /// key is unknown or not among the batch's columns. `ordinal` counts the table's rows from 1.
     pub fn row_reference(&self, batch: &Batch, row: usize, ordinal: Option<i64>) -> String {
@@ -94,12 +106,14 @@ pub enum TableError {
         /// What is there.
         known: String,
     },
-    /// Several snapshots have the table.
-    #[error("table `{table}` is in several snapshots ({candidates}): choose one with --snapshot")]
+    /// Several snapshots have the table, or several schemas of one.
+    #[error(
+        "table `{table}` is in several snapshots or schemas ({candidates}): choose one with --snapshot"
+    )]
     Ambiguous {
         /// What was asked for.
         table: String,
-        /// The snapshots.
+        /// What `--snapshot` may choose.
         candidates: String,
     },
     /// Reading failed.

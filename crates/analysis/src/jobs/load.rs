@@ -8,7 +8,7 @@ use crate::rows::{DbTime, Rows, i64_in};
 use crate::trace::{AsOf, Zone, creations, solve_zone, to_utc, zone};
 use chain::requeue::{Rule, SchemaAge, Status};
 use model::time::format_utc;
-use model::{RowFilter, TableError, TableInfo, TableSource};
+use model::{RowFilter, TableInfo, TableSource};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A proof system's batch: the chain (0 where the table has no such column) and the batch's number.
@@ -99,8 +99,8 @@ impl Loaded {
             Some(past) => past,
             None => source,
         };
-        let infos = source.tables();
-        let mut warnings = Vec::new();
+        let mut infos = source.tables();
+        let mut warnings = model::leave_public(&mut infos, |name| name.contains("_jobs"));
         let mut found: Vec<(&'static Spec, TableInfo)> = Vec::new();
         let mut missing = Vec::new();
         for spec in &SPECS {
@@ -334,27 +334,9 @@ pub(super) fn is_proof(status: &str) -> bool {
 
 /// The one table of a name; several are the user's to choose between.
 fn one<'a>(infos: &'a [TableInfo], name: &str) -> Result<Option<&'a TableInfo>, JobsError> {
-    let mut all: Vec<&TableInfo> = infos.iter().filter(|info| info.name == name).collect();
-    let snapshots: BTreeSet<&str> = all.iter().map(|info| info.snapshot.as_str()).collect();
-    if snapshots.len() == 1 && all.iter().any(|info| info.schema == "public") {
-        all.retain(|info| info.schema == "public");
-    }
-    match all.as_slice() {
-        [] => Ok(None),
-        [only] => Ok(Some(only)),
-        several => Err(TableError::Ambiguous {
-            table: name.to_owned(),
-            candidates: several
-                .iter()
-                .map(|info| match snapshots.len() {
-                    1 => format!("{}.{}", info.snapshot, info.schema),
-                    _ => info.snapshot.clone(),
-                })
-                .collect::<Vec<_>>()
-                .join(", "),
-        }
-        .into()),
-    }
+    let all: Vec<&TableInfo> = infos.iter().filter(|info| info.name == name).collect();
+    let one = model::the_one(name, all, |info| (&info.snapshot, &info.schema))?;
+    Ok(one)
 }
 
 /// The table of a name, in the given snapshot if several have it; none if that does not decide.

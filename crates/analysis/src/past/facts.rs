@@ -153,7 +153,8 @@ impl Facts {
             return Ok(found);
         }
         let columns = ["number", "created_at", "timestamp"];
-        let infos = source.tables();
+        let mut infos = source.tables();
+        model::leave_public(&mut infos, |_| false);
         let filter = i64_in("number", miniblocks);
         if let Some(rows) = rows(source, &infos, "miniblocks", &columns, &filter)? {
             for row in 0..rows.len() {

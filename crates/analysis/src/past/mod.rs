@@ -101,12 +101,14 @@ impl<'a> Past<'a> {
         zone_seconds: i64,
     ) -> Result<Past<'a>, TableError> {
         let infos = source.tables();
+        let mut named = infos.clone();
+        model::leave_public(&mut named, |_| false);
         let clock = Clock {
             at_us,
             zone_us: zone_seconds * MICROS_PER_SECOND,
         };
         Ok(Past {
-            facts: Facts::read(source, &infos, clock)?,
+            facts: Facts::read(source, &named, clock)?,
             source,
             infos,
             clock,

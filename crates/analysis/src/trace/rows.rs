@@ -42,7 +42,8 @@ pub(crate) struct Tables<'a> {
 
 impl<'a> Tables<'a> {
     pub(crate) fn new(source: &'a dyn TableSource) -> Result<Self, TraceError> {
-        let infos = source.tables();
+        let mut infos = source.tables();
+        let beside = model::leave_public(&mut infos, |name| TABLES.contains(&name));
         if !any(&infos) {
             let mut known: Vec<_> = infos.iter().map(|info| info.name.as_str()).collect();
             known.sort_unstable();
@@ -58,7 +59,7 @@ impl<'a> Tables<'a> {
             source,
             past: None,
             infos,
-            warnings: Vec::new(),
+            warnings: beside,
             looked_at: BTreeSet::new(),
             missing: BTreeSet::new(),
             refs: Vec::new(),

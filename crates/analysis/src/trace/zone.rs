@@ -41,7 +41,8 @@ pub(crate) fn solve_zone(creations: &[(i64, i64)]) -> Option<Zone> {
 
 /// The zone by all batches and miniblocks, the batches first: they are few.
 pub(crate) fn of_tables(source: &dyn TableSource) -> Result<Option<Zone>, TableError> {
-    let infos = source.tables();
+    let mut infos = source.tables();
+    model::leave_public(&mut infos, |_| false);
     for table in ["l1_batches", "miniblocks"] {
         let Some(info) = infos.iter().find(|info| info.name == table) else {
             continue;

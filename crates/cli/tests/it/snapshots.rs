@@ -313,3 +313,79 @@ fn two_dumps_of_a_database_are_compared() {
         "{table:?}"
     );
 }
+
+/// The small dump with its tables in a schema, and its batch of another number.
+fn in_schema(schema: &str, batch: &str) -> String {
+    crate::run::DUMP
+        .replace("public.", &format!("{schema}."))
+        .replace("7670", batch)
+}
+
+#[test]
+fn schemas_of_one_dump_are_chosen() {
+    let desk = Desk::new();
+    let text = in_schema("core_a", "7670") + &in_schema("\"Core B\"", "7671");
+    desk.write("ms.sql", text);
+    let case = desk.run(&["ingest", "ms.case", "ms.sql"]);
+    assert_eq!(case.code, 0, "{case:?}");
+    for evidence in ["ms.sql", "ms.case"] {
+        desk.fails(
+            &["trace", evidence, crate::run::HASH],
+            2,
+            "(ms.core_a, ms.Core B): choose one with --snapshot",
+        );
+        for (choice, batch) in [
+            ("ms.core_a", 7670),
+            ("core_a", 7670),
+            ("ms.Core B", 7671),
+            ("Core B", 7671),
+        ] {
+            let args = [
+                "trace",
+                evidence,
+                crate::run::HASH,
+                "--snapshot",
+                choice,
+                "--format",
+                "json",
+            ];
+            let trace = desk.json(&args, 0);
+            assert_eq!(trace["key"], crate::run::HASH);
+            assert_eq!(
+                trace["path"][0]["l1_batch_number"], batch,
+                "{choice}: {trace:#}"
+            );
+            let tables = desk.json(&["tables", evidence, "--snapshot", choice], 0);
+            assert_eq!(tables["tables"].as_array().unwrap().len(), 2, "{choice}");
+        }
+        desk.fails(
+            &["trace", evidence, "batch:7670", "--snapshot", "core_c"],
+            2,
+            "snapshots are ms, ms.Core B, ms.core_a",
+        );
+    }
+}
+
+#[test]
+fn a_schema_beside_public_is_told() {
+    let desk = Desk::new();
+    // The other schema comes first: nothing of it is taken for that of public.
+    let text = in_schema("copy", "7671") + &in_schema("public", "7670");
+    desk.write("ms.sql", text);
+    let case = desk.run(&["ingest", "ms.case", "ms.sql"]);
+    assert_eq!(case.code, 0, "{case:?}");
+    let says = "schema copy of ms has l2_to_l1_logs, miniblocks too: this answer is of schema public, --snapshot 'ms.copy' asks the other";
+    for evidence in ["ms.sql", "ms.case"] {
+        let ask = |args: &[&str]| {
+            let mut all = vec!["trace", evidence, crate::run::HASH, "--format", "json"];
+            all.extend(args);
+            let trace = desk.json(&all, 0);
+            let warned = trace["warnings"].as_array().unwrap().contains(&says.into());
+            (trace["path"][0]["l1_batch_number"].clone(), warned)
+        };
+        assert_eq!(ask(&[]), (7670.into(), true), "{evidence}");
+        assert_eq!(ask(&["--snapshot", "ms"]), (7670.into(), true));
+        assert_eq!(ask(&["--snapshot", "public"]), (7670.into(), false));
+        assert_eq!(ask(&["--snapshot", "ms.copy"]), (7671.into(), false));
+    }
+}
