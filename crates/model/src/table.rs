@@ -34,6 +34,30 @@ impl TableInfo {
             || self.full_name() == name
     }
 
+    /// Whether nobody has named the columns: rows of a dump without CREATE TABLE whose statements list none have
+    /// `column_1`, `column_2` and so on. Who looks for a column by its name must not take that for its absence.
+    pub fn is_nameless(&self) -> bool {
+        let counted = |(at, (name, _)): (usize, &(String, ColumnType))| {
+            name.strip_prefix("column_") == Some((at + 1).to_string().as_str())
+        };
+        self.types_inferred
+            && !self.columns.is_empty()
+            && self.columns.iter().enumerate().all(counted)
+    }
+
+    /// Refuses a table whose columns have no names.
+    ///
+    /// # Errors
+    /// [`TableError::Nameless`] if [`TableInfo::is_nameless`].
+    pub fn require_names(&self) -> Result<(), TableError> {
+        match self.is_nameless() {
+            true => Err(TableError::Nameless {
+                table: self.name.clone(),
+            }),
+            false => Ok(()),
+        }
+    }
+
     /// Returns the reference of a row: `<source>:<schema>.<table>#<key>`, or `#@<ordinal>` where the
     /// key is unknown or not among the batch's columns. `ordinal` counts the table's rows from 1.
     pub fn row_reference(&self, batch: &Batch, row: usize, ordinal: Option<i64>) -> String {
@@ -115,6 +139,14 @@ pub enum TableError {
         table: String,
         /// What `--snapshot` may choose.
         candidates: String,
+    },
+    /// Its rows can be read, but not which of their cells is what.
+    #[error(
+        "the rows of {table} come without names of columns (INSERTs of a data-only dump): dump with --column-inserts, or with the schema"
+    )]
+    Nameless {
+        /// Which table.
+        table: String,
     },
     /// Reading failed.
     #[error("cannot read table `{table}`")]

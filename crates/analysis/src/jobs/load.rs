@@ -105,7 +105,10 @@ impl Loaded {
         let mut missing = Vec::new();
         for spec in &SPECS {
             match one(&infos, spec.name)? {
-                Some(info) => found.push((spec, info.clone())),
+                Some(info) => {
+                    info.require_names()?;
+                    found.push((spec, info.clone()));
+                }
                 None => missing.push(spec.name.to_owned()),
             }
         }
@@ -364,6 +367,7 @@ fn read(
     columns: &[&str],
     filter: &RowFilter,
 ) -> Result<Rows, JobsError> {
+    info.require_names()?;
     let alone = infos.iter().filter(|other| other.name == info.name).count() == 1;
     let name = match alone {
         true => info.name.clone(),

@@ -55,6 +55,11 @@ impl<'a> Tables<'a> {
             };
             return Err(TraceError::NoTables { known });
         }
+        let read = |info: &&TableInfo| TABLES.contains(&info.name.as_str());
+        infos
+            .iter()
+            .filter(read)
+            .try_for_each(TableInfo::require_names)?;
         let mut tables = Tables {
             source,
             past: None,

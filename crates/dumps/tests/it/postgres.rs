@@ -367,6 +367,16 @@ fn check_inserts(cluster: &PostgresServer) {
         .args(["--inserts", "postgres"]);
     check_dump(cluster, "escape", &output_of(&mut escaped));
     check_without_types(&cluster.dump(&["--data-only", "--column-inserts", "postgres"]));
+    // Nothing says how the columns are called: who asks for one by its name must learn that.
+    let dump = cluster.dump(&["--data-only", "--inserts", "postgres"]);
+    let source = DumpSource::from_bytes(dump, naming()).unwrap();
+    let tables = source.tables();
+    let nasty = tables
+        .iter()
+        .find(|info| info.name == "nasty_rows")
+        .unwrap();
+    assert!(nasty.is_nameless(), "{nasty:?}");
+    assert!(nasty.require_names().is_err());
 }
 
 /// Archives in all their forms hold what a plain dump holds.

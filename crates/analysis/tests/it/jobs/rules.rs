@@ -568,6 +568,16 @@ fn other_limits() {
 }
 
 #[test]
+fn rows_without_names_of_columns_are_refused() {
+    let nameless = old(&[]).nameless();
+    let said = jobs(&nameless, &at(NOON)).unwrap_err().to_string();
+    assert!(
+        said.starts_with("the rows of prover_jobs come without names of columns"),
+        "{said}"
+    );
+}
+
+#[test]
 fn no_tables_and_too_many() {
     let none = Memory::default().table("l1_batches", "number", &[]);
     let error = jobs(&none, &at(NOON)).unwrap_err();

@@ -55,6 +55,16 @@ impl Memory {
         self
     }
 
+    /// Takes the names of the columns away, as a data-only dump of INSERTs does.
+    pub(crate) fn nameless(mut self) -> Memory {
+        for (info, _) in &mut self.tables {
+            for (at, (name, _)) in info.columns.iter_mut().enumerate() {
+                *name = format!("column_{}", at + 1);
+            }
+        }
+        self.pasted()
+    }
+
     /// Puts the last table into another snapshot.
     pub(crate) fn in_snapshot(mut self, snapshot: &str) -> Memory {
         self.tables.last_mut().unwrap().0.snapshot = snapshot.into();

@@ -1,6 +1,7 @@
 //! One rule of the trace each, on a handful of rows.
 
 use super::memory::Memory;
+use analysis::batches::{BatchesOptions, batches};
 use analysis::trace::{Trace, TraceError, TraceOptions, trace};
 
 const H: &str = "0x00000000000000000000000000000000000000000000000000000000000000aa";
@@ -211,6 +212,32 @@ fn no_rollup_table_is_a_wrong_request() {
     let memory = Memory::default().table("users", "id", &["1"]);
     let error = trace(&memory, H, &TraceOptions::default()).unwrap_err();
     assert!(matches!(error, TraceError::NoTables { .. }), "{error}");
+}
+
+#[test]
+fn rows_without_names_of_columns_are_refused() {
+    let memory = Memory::default()
+        .table("users", "id", &["1"])
+        .table(
+            "transactions",
+            "hash:bytes miniblock_number",
+            &[&format!("{H} 7")],
+        )
+        .nameless();
+    let said = trace(&memory, H, &TraceOptions::default())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        said.starts_with("the rows of transactions come without names of columns"),
+        "{said}"
+    );
+    let memory = Memory::default()
+        .table("l1_batches", "number timestamp", &["1 1694000000"])
+        .nameless();
+    let said = batches(&memory, &BatchesOptions::default())
+        .unwrap_err()
+        .to_string();
+    assert!(said.contains("l1_batches"), "{said}");
 }
 
 #[test]
