@@ -184,7 +184,7 @@ fn cell(column: &Column, row: usize) -> Option<Value> {
     Some(match column.column_type {
         ColumnType::Bool => column.bool(row)?.into(),
         ColumnType::I64 => column.i64(row)?.into(),
-        ColumnType::F64 => column.f64(row)?.into(),
+        ColumnType::F64 => model::f64_json(column.f64(row)?),
         ColumnType::TimestampUtc => model::time::format_utc(column.i64(row)?).into(),
         ColumnType::TimestampCivil => model::time::format_civil(column.i64(row)?).into(),
         ColumnType::Bytes => {

@@ -100,15 +100,24 @@ impl Cell {
             Cell::Null => Value::Null,
             Cell::Bool(value) => Value::from(*value),
             Cell::I64(value) => Value::from(*value),
-            Cell::F64(value) => {
-                serde_json::Number::from_f64(*value).map_or(Value::Null, Value::Number)
-            }
+            Cell::F64(value) => f64_json(*value),
             Cell::Text(text) => Value::from(text.as_str()),
             Cell::Utc(us) => Value::from(crate::time::format_utc(*us)),
             Cell::Civil(us) => Value::from(crate::time::format_civil(*us)),
             Cell::Bytes(bytes) => Value::from(hex(bytes)),
             Cell::Json(value) => value.clone(),
         }
+    }
+}
+
+/// Returns a number as JSON. What JSON has no number for is text, as PostgreSQL writes it: `NaN`, `Infinity`,
+/// `-Infinity`. It is a value, and null would say that there is none.
+pub fn f64_json(value: f64) -> Value {
+    match serde_json::Number::from_f64(value) {
+        Some(number) => Value::Number(number),
+        None if value.is_nan() => "NaN".into(),
+        None if value > 0.0 => "Infinity".into(),
+        None => "-Infinity".into(),
     }
 }
 
@@ -119,4 +128,23 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_without_a_number_in_json_are_no_nulls() {
+        for (cell, json) in [
+            (Cell::F64(0.5), Value::from(0.5)),
+            (Cell::F64(f64::NAN), "NaN".into()),
+            (Cell::F64(f64::INFINITY), "Infinity".into()),
+            (Cell::F64(f64::NEG_INFINITY), "-Infinity".into()),
+            (Cell::Utc(i64::MAX), "infinity".into()),
+            (Cell::Civil(i64::MIN), "-infinity".into()),
+        ] {
+            assert_eq!(cell.to_json(), json);
+        }
+    }
 }

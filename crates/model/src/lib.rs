@@ -18,7 +18,7 @@ mod table;
 mod text;
 pub mod time;
 
-pub use answer::{Answer, AnswerColumn, AnswerSink, Cell};
+pub use answer::{Answer, AnswerColumn, AnswerSink, Cell, f64_json};
 pub use batch::{Batch, Bitmap, Column, ColumnData, ColumnType, StrColumn};
 pub use choice::{Choice, leave_public, the_one};
 pub use encoding::Encoding;

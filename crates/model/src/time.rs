@@ -1,6 +1,7 @@
 //! Time as everyone here keeps it: microseconds since 1970-01-01T00:00:00 UTC in an `i64`.
 //!
 //! Civil microseconds are the same count for a wall clock whose zone is not (yet) known.
+//! The two ends of the range are PostgreSQL's `infinity` and `-infinity`, which are no date.
 
 /// Microseconds in a second.
 pub const MICROS_PER_SECOND: i64 = 1_000_000;
@@ -45,21 +46,38 @@ pub fn days_in_month(year: i32, month: u8) -> u8 {
     }
 }
 
+/// Returns the word for a time that is no date: `infinity` or `-infinity`.
+pub fn infinity(us: i64) -> Option<&'static str> {
+    match us {
+        i64::MAX => Some("infinity"),
+        i64::MIN => Some("-infinity"),
+        _ => None,
+    }
+}
+
 /// Formats microseconds as `2020-08-14T17:31:02.000000Z` (contract §1: RFC 3339 UTC with `Z`).
 pub fn format_utc(us: i64) -> String {
     let mut text = format_civil(us);
-    text.push('Z');
+    if infinity(us).is_none() {
+        text.push('Z');
+    }
     text
 }
 
-/// Formats microseconds as `2020-08-14T17:31:02.000000`: a civil time, or one of unknown zone.
+/// Formats microseconds as `2020-08-14T17:31:02.000000`: a civil time, or one of unknown zone. Years before 1
+/// are counted as ISO 8601 does: 44 BC is `-0043`.
 pub fn format_civil(us: i64) -> String {
+    if let Some(word) = infinity(us) {
+        return word.to_owned();
+    }
     let days = us.div_euclid(MICROS_PER_DAY);
     let rest = us.rem_euclid(MICROS_PER_DAY);
     let (year, month, day) = civil_from_days(days as i32);
     let seconds = rest / MICROS_PER_SECOND;
+    let sign = if year < 0 { "-" } else { "" };
     format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:06}",
+        "{sign}{:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:06}",
+        year.unsigned_abs(),
         seconds / 3600,
         seconds / 60 % 60,
         seconds % 60,
@@ -70,9 +88,13 @@ pub fn format_civil(us: i64) -> String {
 /// Formats microseconds as `2020-08-14T17:31:02Z`, for people: the fraction only when there is one.
 pub fn format_utc_short(us: i64) -> String {
     let mut text = format_civil(us);
+    if infinity(us).is_some() {
+        return text;
+    }
     let trimmed = text.trim_end_matches('0').trim_end_matches('.').len();
     // Zeros of the fraction go, zeros of the seconds stay.
-    text.truncate(trimmed.max("2020-08-14T17:31:02".len()));
+    let seconds = text.len() - ".000000".len();
+    text.truncate(trimmed.max(seconds));
     text.push('Z');
     text
 }
@@ -206,6 +228,24 @@ mod tests {
             let (y, m, d) = civil_from_days(days);
             assert_eq!(days_from_civil(y, m, d), days);
         }
+    }
+
+    #[test]
+    fn times_without_a_date_and_before_the_year_1_print() {
+        for (us, utc, short) in [
+            (i64::MAX, "infinity", "infinity"),
+            (i64::MIN, "-infinity", "-infinity"),
+        ] {
+            assert_eq!(format_utc(us), utc);
+            assert_eq!(format_civil(us), utc);
+            assert_eq!(format_utc_short(us), short);
+        }
+        // The ides of March of 44 BC, and a year of five digits.
+        let ides = i64::from(days_from_civil(-43, 3, 15)) * MICROS_PER_DAY;
+        assert_eq!(format_utc(ides), "-0043-03-15T00:00:00.000000Z");
+        assert_eq!(format_utc_short(ides), "-0043-03-15T00:00:00Z");
+        let late = i64::from(days_from_civil(12_026, 1, 1)) * MICROS_PER_DAY;
+        assert_eq!(format_utc_short(late), "12026-01-01T00:00:00Z");
     }
 
     #[test]

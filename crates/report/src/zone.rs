@@ -94,6 +94,9 @@ impl Zone {
     /// # Ok::<(), report::ZoneError>(())
     /// ```
     pub fn show(&self, us: i64) -> String {
+        if let Some(word) = time::infinity(us) {
+            return word.to_owned();
+        }
         let offset = self.offset_at(us);
         let mut text =
             time::format_utc_short(us.saturating_add(i64::from(offset) * MICROS_PER_SECOND))
@@ -226,6 +229,7 @@ mod tests {
             berlin.show(civil("2020-08-14 17:31:02.5")),
             "2020-08-14 19:31:02.5+02:00"
         );
+        assert_eq!(zone("-07:00").show(i64::MAX), "infinity");
         assert_eq!(Zone::UTC.show(0), "1970-01-01 00:00:00Z");
     }
 }

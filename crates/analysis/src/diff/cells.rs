@@ -1,7 +1,7 @@
 //! Values of rows: their digests, and how they are shown.
 
-use model::time::{format_civil, format_utc};
-use model::{Batch, Column, ColumnType};
+use model::time::{format_civil, format_utc, infinity};
+use model::{Batch, Column, ColumnType, f64_json};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -82,6 +82,11 @@ fn plain_text(column: &Column, row: usize) -> String {
         }
     };
     match (column.column_type, column.i64(row)) {
+        (ColumnType::TimestampCivil | ColumnType::TimestampUtc, Some(us))
+            if infinity(us).is_some() =>
+        {
+            format_civil(us)
+        }
         (ColumnType::TimestampCivil, Some(us)) => time(format_civil(us)),
         (ColumnType::TimestampUtc, Some(us)) => format!("{}+00", time(format_civil(us))),
         (_, Some(number)) => number.to_string(),
@@ -93,7 +98,9 @@ fn plain_text(column: &Column, row: usize) -> String {
             (Some(true), ..) => "t".to_owned(),
             (Some(false), ..) => "f".to_owned(),
             (_, Some(bytes), _) => String::from_utf8_lossy(bytes).into_owned(),
-            (.., Some(number)) => number.to_string(),
+            // As an answer writes it: NaN and infinity are words in both.
+            (.., Some(number)) if number.is_finite() => number.to_string(),
+            (.., Some(number)) => f64_json(number).as_str().unwrap_or_default().to_owned(),
             _ => String::new(),
         },
     }
@@ -105,12 +112,6 @@ pub(super) fn shown(column: &Column, row: usize) -> Value {
         return Value::Null;
     }
     match (column.column_type, column.i64(row)) {
-        (ColumnType::TimestampCivil | ColumnType::TimestampUtc, Some(i64::MAX)) => {
-            "infinity".into()
-        }
-        (ColumnType::TimestampCivil | ColumnType::TimestampUtc, Some(i64::MIN)) => {
-            "-infinity".into()
-        }
         (ColumnType::TimestampCivil, Some(us)) => format_civil(us).into(),
         (ColumnType::TimestampUtc, Some(us)) => format_utc(us).into(),
         (_, Some(number)) => number.into(),
@@ -133,13 +134,7 @@ pub(super) fn shown(column: &Column, row: usize) -> Value {
                     None => text.into_owned().into(),
                 };
             }
-            // JSON has no word for NaN and infinity.
-            column
-                .f64(row)
-                .map_or(Value::Null, |number| match number.is_finite() {
-                    true => number.into(),
-                    false => number.to_string().into(),
-                })
+            column.f64(row).map_or(Value::Null, f64_json)
         }
     }
 }
@@ -199,6 +194,14 @@ mod tests {
                     c.push_i64(1_695_009_019_000_000)
                 }),
                 "2023-09-18 03:50:19+00",
+            ),
+            (
+                column(ColumnType::TimestampUtc, |c| c.push_i64(i64::MIN)),
+                "-infinity",
+            ),
+            (
+                column(ColumnType::F64, |c| c.push_f64(f64::INFINITY)),
+                "Infinity",
             ),
             (
                 column(ColumnType::Bytes, |c| c.push_bytes(&[0, 255])),
