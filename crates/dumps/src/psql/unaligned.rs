@@ -116,11 +116,20 @@ impl Document<'_> {
         Some(index + 1)
     }
 
-    /// Rejects a footer whose table can't be found above it: rows are lost here.
+    /// Rejects a footer whose table can't be found above it: rows are lost here, unless there were none.
     fn footer_alone(&mut self, index: usize) -> Option<usize> {
         let what = "psql's count of rows, and no table above it that can be told: \
                     print it with the usual separators, or with \\pset format csv";
         let (start, end) = (self.starts[index], self.starts[index + 1]);
+        if footer(self.line(index)) == Some(0) {
+            // Of an empty result the expanded form prints nothing else: no row is lost.
+            if self.is_asked(index) {
+                self.query_before(start);
+            }
+            self.framing(start, end);
+            self.loose_from = end;
+            return Some(index + 1);
+        }
         self.reject(start, end, Trouble::Unsupported, what);
         None
     }

@@ -245,6 +245,31 @@ fn rows_that_do_not_fit_and_counts_that_do_not_agree() {
 }
 
 #[test]
+fn an_empty_expanded_result_is_no_damage() {
+    let (facts, kept) = check(
+        "db=> \\x\nExpanded display is on.\ndb=> select id,nonce from eth_txs where id=1;\n-[ RECORD 1 ]\nid    | 1\nnonce | 7\n\n\
+         db=> select * from eth_txs where id=2;\n(0 rows)\n\ndb=> \\q\n",
+        "eth_txs",
+        "id|nonce|#",
+        &["1|7|1"],
+    );
+    assert!(kept.rejects.is_empty(), "{:?}", kept.rejects);
+    assert_eq!(facts.status, DumpStatus::Complete);
+    let (facts, kept) = read_all(
+        b"db=> \\x\nExpanded display is on.\ndb=> select * from eth_txs where id=2;\n(0 rows)\n\n",
+    );
+    assert!(kept.rejects.is_empty(), "{:?}", kept.rejects);
+    assert_eq!(
+        (facts.status, facts.tables.len()),
+        (DumpStatus::Complete, 0)
+    );
+    // A count of rows that are not here stays damage.
+    let (_, kept) = read_all(b"db=> select * from eth_txs where id=2;\n(3 rows)\n\n");
+    let unread = |reject: &dumps::Located| reject.trouble == Trouble::Unsupported;
+    assert!(kept.rejects.iter().any(unread), "{:?}", kept.rejects);
+}
+
+#[test]
 fn names_come_from_queries_else_from_columns() {
     // The query in front asked something else.
     check(
