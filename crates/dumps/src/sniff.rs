@@ -102,6 +102,12 @@ pub fn sniff(head: &[u8]) -> Option<DumpKind> {
             })
         })
         .or_else(|| psql::is_tab_rows(head).then_some(DumpKind::PsqlUnaligned))
+        .or_else(|| {
+            Some(match psql::bar_rows(head)? {
+                psql::Barred::Aligned => DumpKind::PsqlAligned,
+                psql::Barred::Unaligned => DumpKind::PsqlUnaligned,
+            })
+        })
 }
 
 /// Says which form of a pasted table a line belongs to, if it is one that nothing but a table has.
@@ -252,6 +258,8 @@ mod tests {
             ("id,b\n1,2\n", DumpKind::Delimited),
             ("1\t\\N\n", DumpKind::CopyText),
             ("7670\tt\t41073\n", DumpKind::PsqlUnaligned),
+            (" 7670 | t\n 7671 | f\n\n", DumpKind::PsqlAligned),
+            ("7670|t\n7671|f\n", DumpKind::PsqlUnaligned),
         ] {
             assert_eq!(sniff(text.as_bytes()), Some(kind), "{text}");
         }

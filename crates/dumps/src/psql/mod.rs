@@ -6,6 +6,7 @@
 
 mod aligned;
 mod bare;
+mod barred;
 mod expanded;
 mod frame;
 mod glued;
@@ -24,6 +25,7 @@ use std::io::BufRead;
 
 pub(crate) use aligned::{footer, unique};
 pub(crate) use bare::begins as bare_begins;
+pub(crate) use barred::{Barred, bar_rows};
 pub(crate) use expanded::head as record_head;
 pub(crate) use frame::{Border, Rule};
 pub(crate) use markup::{begins as markup_begins, markdown_rule};
@@ -253,7 +255,7 @@ impl<'t> Document<'t> {
     }
 
     fn scan(&mut self) {
-        if self.tab_rows() {
+        if self.tab_rows() || self.bar_rows() {
             return;
         }
         let mut index = 0;

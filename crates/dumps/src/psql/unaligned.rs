@@ -134,7 +134,13 @@ impl Document<'_> {
         None
     }
 
-    fn bare_row(&mut self, from: usize, end: usize, separator: &[u8], paste: &mut Paste) {
+    pub(super) fn bare_row(
+        &mut self,
+        from: usize,
+        end: usize,
+        separator: &[u8],
+        paste: &mut Paste,
+    ) {
         let (start, stop) = (self.starts[from], self.starts[end]);
         let text = &self.text[start..self.starts[end - 1] + self.line(end - 1).len()];
         self.row(start, stop);

@@ -299,6 +299,30 @@ fn names_come_from_queries_else_from_columns() {
 }
 
 #[test]
+fn rows_alone_are_a_table_without_names() {
+    let (facts, kept) = check(
+        "   9 | t | \\x0a | one\n  10 | f |      | two  +\n     |   |      | lines\n 100 | t | \\x0b | a | b\n\n",
+        "pasted_1",
+        "c1|c2|c3|c4|#",
+        &[
+            "9|true|\n|one|1",
+            "10|false|NULL|two\nlines|2",
+            "100|true|\u{b}|a | b|3",
+        ],
+    );
+    assert_eq!(facts.kind, DumpKind::PsqlAligned);
+    assert!(kept.rejects.is_empty(), "{:?}", kept.rejects);
+    let (facts, kept) = check(
+        "9|t|one\n10|f|\n",
+        "pasted_1",
+        "c1|c2|c3|#",
+        &["9|true|one|1", "10|false|NULL|2"],
+    );
+    assert_eq!(facts.kind, DumpKind::PsqlUnaligned);
+    assert!(kept.rejects.is_empty(), "{:?}", kept.rejects);
+}
+
+#[test]
 fn pastes_of_one_table_become_one() {
     let (facts, _) = check(
         "db=# select number,hash from l1_batches where number=1;\n number | hash \n--------+------\n      1 | \\x0a\n(1 row)\n\ndb=# select number,eth_commit_tx_id from l1_batches;\n number | eth_commit_tx_id \n--------+------------------\n      1 |                7\n      2 |                8\n(2 rows)\n",
