@@ -75,10 +75,10 @@ pub fn trace(
             analysis::trace::corroborate(&mut answer, &all).map_err(trace_error)?;
             if answer.fate == "unknown_hash" && answer.key.starts_with("0x") {
                 answer.warnings.push(format!(
-                    "{} was looked for where the ways of transactions begin; other columns were not searched: `coroner \
-                     search {} {}` does",
+                    "{} is no hash of a transaction, block or batch and no sender in these tables; their other columns \
+                     were not searched: `coroner search {} {}` does that",
                     answer.key,
-                    crate::evidence::shown(path),
+                    crate::shell_quoted(&crate::evidence::shown(path)),
                     answer.key
                 ));
             }

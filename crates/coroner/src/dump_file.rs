@@ -33,7 +33,7 @@ type Hashing = LazyLock<Hashed, Box<dyn FnOnce() -> Hashed + Send>>;
 /// What reading all bytes of a file says.
 #[derive(Debug)]
 struct Hashed {
-    digest: String,
+    sha256: String,
     problems: Vec<Partial>,
 }
 
@@ -72,7 +72,7 @@ impl Dump {
         let hashed = Arc::new(hashing);
         let digest = {
             let hashed = Arc::clone(&hashed);
-            SourceName::asked_later(move || hashed.digest.clone())
+            SourceName::asked_later(move || hashed.digest().to_owned())
         };
         let file = path.file_name().map(|n| n.to_string_lossy().into_owned());
         let stem = clean(ingest::stem(file.as_deref().unwrap_or("dump")));
@@ -110,7 +110,12 @@ impl Dump {
 
     /// Returns the first 12 hex digits of its sha256; waits until all of it has been hashed.
     pub(crate) fn digest(&self) -> &str {
-        &self.hashed.digest
+        self.hashed.digest()
+    }
+
+    /// Returns its sha256; waits as well.
+    pub(crate) fn sha256(&self) -> &str {
+        &self.hashed.sha256
     }
 
     /// Returns what could not be read; waits as well.
@@ -171,14 +176,19 @@ impl Hashed {
             problems.push(problem(facts.bytes, what));
         }
         Hashed {
-            digest: facts.sha256.short(),
+            sha256: facts.sha256.to_string(),
             problems,
         }
+    }
+
+    /// What references carry.
+    fn digest(&self) -> &str {
+        &self.sha256[..12]
     }
 }
 
 /// Hands on all bytes of a source.
-fn read_all(
+pub(crate) fn read_all(
     reader: &mut SourceReader,
     mut take: impl FnMut(&[u8]) -> std::io::Result<()>,
 ) -> std::io::Result<()> {

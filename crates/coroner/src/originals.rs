@@ -1,13 +1,12 @@
 //! Files of which a case holds only the hash: what is shown of them must be the bytes that were read.
 
-use crate::dump_file::{Dump, bytes_of, open_reader};
+use crate::dump_file::{Dump, bytes_of, open_reader, read_all};
 use crate::evidence::unreadable;
 use crate::{Error, ErrorKind, Evidence};
 use case::{Source, SourceKind, SourceStatus};
 use serde::Serialize;
 use std::collections::HashSet;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 /// A source that a case keeps by its hash alone.
@@ -63,53 +62,63 @@ impl Originals {
     /// Returns bytes of a source's original file.
     pub(crate) fn bytes(&self, source: &Source, byte: u64, length: u64) -> Result<Vec<u8>, Error> {
         let path = self.path(source)?;
-        bytes_of(&path, byte, length)
+        bytes_of(path, byte, length)
     }
 
-    /// Opens the original of a dump.
+    /// Opens the original of a dump, which is hashed while it is open: only what is the same is handed on.
     pub(crate) fn dump(&self, source: &Source) -> Result<Dump, Error> {
-        Dump::open(&self.path(source)?, None)
+        let dump = Dump::open(place_of(source)?, None)?;
+        self.same(source, || Ok(dump.sha256().to_owned()))?;
+        Ok(dump)
     }
 
     /// Returns where the original lies, if it lies there unchanged.
-    fn path(&self, source: &Source) -> Result<PathBuf, Error> {
-        let path = PathBuf::from(&source.path);
-        if evidence::file_of(&path).is_none() {
+    fn path<'s>(&self, source: &'s Source) -> Result<&'s Path, Error> {
+        let path = place_of(source)?;
+        self.same(source, || hash(path))?;
+        Ok(path)
+    }
+
+    /// Refuses other bytes than those that were read; asks for their sha256 once.
+    fn same(&self, source: &Source, now: impl Fn() -> Result<String, Error>) -> Result<(), Error> {
+        let mut same = self.same.lock().unwrap_or_else(PoisonError::into_inner);
+        if same.contains(&source.digest) {
+            return Ok(());
+        }
+        let now = now()?;
+        if now != source.sha256 {
             return Err(Error::new(
                 ErrorKind::Unreadable,
-                format!("{} is no longer where it was read", source.path),
+                format!("{} is no longer the file that was read", source.path),
             )
-            .with_hint(
-                "the case keeps it by its hash alone; put the file back, or ingest with --keep-dumps",
-            ));
+            .with_hint(format!(
+                "its sha256 was {}, now it is {now}; the case keeps it by its hash alone: put that file back",
+                source.sha256
+            )));
         }
-        let mut same = self.same.lock().unwrap_or_else(PoisonError::into_inner);
-        if !same.contains(&source.digest) {
-            let now = hash(&path)?;
-            if now != source.sha256 {
-                return Err(Error::new(
-                    ErrorKind::Unreadable,
-                    format!("{} is no longer the file that was read", source.path),
-                )
-                .with_hint(format!(
-                    "its sha256 was {}, now it is {now}; the case keeps it by its hash alone: put that file back",
-                    source.sha256
-                )));
-            }
-            same.insert(source.digest.clone());
-        }
-        Ok(path)
+        same.insert(source.digest.clone());
+        Ok(())
+    }
+}
+
+/// Returns where a source was read, if a file is there.
+fn place_of(source: &Source) -> Result<&Path, Error> {
+    let path = Path::new(&source.path);
+    match evidence::file_of(path) {
+        Some(_) => Ok(path),
+        None => Err(Error::new(
+            ErrorKind::Unreadable,
+            format!("{} is no longer where it was read", source.path),
+        )
+        .with_hint(
+            "the case keeps it by its hash alone; put the file back, or ingest with --keep-dumps",
+        )),
     }
 }
 
 /// Returns the sha256 of a source's decoded bytes, as the manifest has it.
 fn hash(path: &Path) -> Result<String, Error> {
     let mut reader = open_reader(path)?;
-    let mut buffer = vec![0; 1 << 18];
-    while reader
-        .read(&mut buffer)
-        .map_err(|error| unreadable("read", path, error))?
-        > 0
-    {}
+    read_all(&mut reader, |_| Ok(())).map_err(|error| unreadable("read", path, error))?;
     Ok(reader.finish().sha256.to_string())
 }

@@ -15,10 +15,7 @@ impl DumpSource {
     /// As [`model::TableSource::read`].
     pub fn cells_text(&self, table: &str, key: &str) -> Result<Option<Vec<u8>>, TableError> {
         let tables = self.tables();
-        let named = |info: &&TableInfo| {
-            info.name == table || format!("{}.{}", info.schema, info.name) == table
-        };
-        let Some(info) = tables.iter().find(named) else {
+        let Some(info) = tables.iter().find(|info| info.is_named(table)) else {
             return Ok(None);
         };
         let columns: Vec<&str> = info.columns.iter().map(|(name, _)| name.as_str()).collect();

@@ -57,7 +57,7 @@ impl RowSink for Nothing {
 pub(crate) struct Gather<'a> {
     info: &'a TableInfo,
     /// The parts to be cut out of the rows that come, beside `batches`; if there are none, the rows are kept.
-    parts: &'a [Part<'a>],
+    parts: Vec<(Vec<String>, &'a RowFilter)>,
     batches: Vec<Vec<Batch>>,
     damage: Vec<Located>,
     bytes: usize,
@@ -68,7 +68,7 @@ impl<'a> Gather<'a> {
     pub(crate) fn new(info: &'a TableInfo, columns: &[String]) -> Gather<'a> {
         Gather {
             info,
-            parts: &[],
+            parts: Vec::new(),
             batches: vec![vec![empty(info, columns)]],
             damage: Vec::new(),
             bytes: 0,
@@ -77,15 +77,15 @@ impl<'a> Gather<'a> {
 
     /// Keeps parts of the rows that come.
     pub(crate) fn of_parts(info: &'a TableInfo, parts: &'a [Part<'a>]) -> Gather<'a> {
-        let names = |part: &Part<'_>| -> Vec<String> {
-            part.columns.iter().map(|&name| name.to_owned()).collect()
+        let owned = |part: &Part<'a>| {
+            let names = part.columns.iter().map(|&name| name.to_owned());
+            (names.collect(), part.filter)
         };
+        let parts: Vec<(Vec<String>, _)> = parts.iter().map(owned).collect();
+        let batches = parts.iter().map(|(names, _)| vec![empty(info, names)]);
         Gather {
+            batches: batches.collect(),
             parts,
-            batches: parts
-                .iter()
-                .map(|part| vec![empty(info, &names(part))])
-                .collect(),
             ..Gather::new(info, &[])
         }
     }
@@ -126,9 +126,10 @@ impl RowSink for Gather<'_> {
         if self.parts.is_empty() {
             return self.keep(0, batch);
         }
-        for (index, part) in self.parts.iter().enumerate() {
-            let names: Vec<String> = part.columns.iter().map(|&name| name.to_owned()).collect();
-            self.keep(index, select(&batch, &names, part.filter, 0..batch.rows()))?;
+        for index in 0..self.parts.len() {
+            let (names, filter) = &self.parts[index];
+            let rows = select(&batch, names, filter, 0..batch.rows());
+            self.keep(index, rows)?;
         }
         Ok(())
     }

@@ -134,7 +134,7 @@ pub(crate) fn rows(case: &Case, places: &Places, scan: &mut Scan<'_>) -> Result<
         else {
             continue;
         };
-        let name = format!("{}.{}.{}", info.snapshot, info.schema, info.name);
+        let name = info.full_name();
         let columns: Vec<&str> = info.columns.iter().map(|(name, _)| name.as_str()).collect();
         let ordinals: Vec<i64> = ordinals.into_iter().map(|ordinal| ordinal as i64).collect();
         for some in ordinals.chunks(ROWS_AT_ONCE) {

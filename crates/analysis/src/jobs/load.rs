@@ -371,7 +371,7 @@ fn read(
     let alone = infos.iter().filter(|other| other.name == info.name).count() == 1;
     let name = match alone {
         true => info.name.clone(),
-        false => format!("{}.{}.{}", info.snapshot, info.schema, info.name),
+        false => info.full_name(),
     };
     let mut wanted: Vec<&str> = columns.to_vec();
     for column in &info.primary_key {

@@ -160,12 +160,12 @@ impl<'a> Past<'a> {
     }
 
     fn info(&self, table: &str) -> Option<&TableInfo> {
-        let named = |info: &&TableInfo| {
-            info.name == table
-                || format!("{}.{}", info.schema, info.name) == table
-                || format!("{}.{}.{}", info.snapshot, info.schema, info.name) == table
-        };
-        self.infos.iter().find(named)
+        let named = self.infos.iter().filter(|info| info.is_named(table));
+        let one = model::the_one(table, named.collect(), |info| {
+            (&info.snapshot, &info.schema)
+        });
+        // Which of several is asked back by the source that holds them.
+        one.ok().flatten()
     }
 
     fn remember_later(&self, table: &str, key: Option<i64>, made: DbTime) {

@@ -272,7 +272,7 @@ fn rows(
     info: &TableInfo,
     filter: &RowFilter,
 ) -> Result<Rows, TableError> {
-    let name = format!("{}.{}.{}", info.snapshot, info.schema, info.name);
+    let name = info.full_name();
     let columns: Vec<&str> = info.columns.iter().map(|(name, _)| name.as_str()).collect();
     let batch = source.read(&name, &columns, filter)?;
     Ok(Rows::new(info.clone(), batch))

@@ -84,6 +84,15 @@ fn a_dump_cut_in_a_row_still_answers() {
     let trace = desk.json(&["trace", "cut.sql", HASH], 3);
     assert_eq!(trace["path"][0]["l1_batch_number"], 7670, "{trace}");
     assert!(trace["partial"][0]["what"].is_string(), "{trace}");
+    // "Nothing found" says where it did not look, in words that can be run.
+    desk.write("a b.sql", DUMP);
+    let nobody = format!("0x{}", "ab".repeat(32));
+    let trace = desk.json(&["trace", "a b.sql", &nobody], 1);
+    let warnings = trace["warnings"].to_string();
+    assert!(
+        warnings.contains(&format!("`coroner search 'a b.sql' {nobody}`")),
+        "{warnings}"
+    );
     let said = desk.run(&["tables", "cut.sql"]);
     assert_eq!(said.code, 3, "{said:?}");
     assert!(

@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use dumps::{DumpFacts, DumpKind, DumpSource, DumpStatus, Naming, Opener, Want, scan_dump};
-use model::{Batch, RowFilter, TableSource as _};
+use model::{Batch, Part, RowFilter, TableSource as _};
 
 use proptest::prelude::*;
 
@@ -310,6 +310,20 @@ fn versions_and_compressions_that_other_servers_write() {
                     let expected = [1, 777, ROWS].map(|n| format!("row {}", n * 7919 % 10007));
                     assert_eq!(found, expected);
                     assert_eq!(batch.column("#").unwrap().i64(1), Some(777));
+                    // Parts that are read in one pass are what each is alone.
+                    let one =
+                        RowFilter::BytesIn("b".into(), vec![expected[2].clone().into_bytes()]);
+                    let parts = [
+                        (&["a"][..], &filter),
+                        (&["b", "#line"], &one),
+                        (&["b", "a"], &RowFilter::All),
+                    ]
+                    .map(|(columns, filter)| Part { columns, filter });
+                    let together = source.read_parts("u", &parts).unwrap();
+                    let alone =
+                        parts.map(|part| source.read("u", part.columns, part.filter).unwrap());
+                    assert_eq!(together, alone);
+                    assert_eq!(alone[2].rows(), ROWS as usize);
                     assert!(source.damage().is_empty());
                 }
             }
