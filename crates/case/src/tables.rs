@@ -115,7 +115,10 @@ impl CaseTables {
             _ => return Ok(None),
         };
         let place = snapshot.hash_columns.iter().position(|filed| {
-            filed.schema == table.schema && filed.table == table.name && filed.column == column
+            filed.part == snapshot.part
+                && filed.schema == table.schema
+                && filed.table == table.name
+                && filed.column == column
         });
         let (Some(place), Some(ranges)) = (place, ranges(is_bytes)) else {
             return Ok(None);
@@ -312,6 +315,7 @@ impl TableSource for CaseTables {
         self.chosen()
             .map(|(snapshot, table)| TableInfo {
                 snapshot: snapshot.name.clone(),
+                part: snapshot.part.clone(),
                 schema: table.schema.clone(),
                 name: table.name.clone(),
                 source: snapshot.source.as_str().into(),

@@ -75,15 +75,13 @@ impl Dump {
             SourceName::asked_later(move || hashed.digest().to_owned())
         };
         let file = path.file_name().map(|n| n.to_string_lossy().into_owned());
-        let stem = clean(ingest::stem(file.as_deref().unwrap_or("dump")));
+        let stem = ingest::stem(file.as_deref().unwrap_or("dump"));
         let naming = Naming {
-            snapshot: name.unwrap_or(&stem).to_owned(),
+            given: name.map(str::to_owned),
+            file: dumps::snapshot_name(stem),
             source: digest,
         };
-        let mut source = open_source(path, &place, naming)?;
-        if let (None, Some(database)) = (name, source.outline().database.clone()) {
-            source.rename(&clean(&database));
-        }
+        let source = open_source(path, &place, naming)?;
         let damage = damage(path, source.outline());
         Ok(Dump {
             path: path.to_path_buf(),
@@ -199,19 +197,6 @@ pub(crate) fn read_all(
             read => take(&buffer[..read])?,
         }
     }
-}
-
-/// Names of snapshots stand in SQL: letters, digits, `_` and `-`.
-fn clean(name: &str) -> String {
-    name.chars()
-        .map(|c| {
-            if c.is_alphanumeric() || matches!(c, '_' | '-') {
-                c
-            } else {
-                '_'
-            }
-        })
-        .collect()
 }
 
 pub(crate) fn open_reader(path: &Path) -> Result<SourceReader, Error> {

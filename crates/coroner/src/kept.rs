@@ -17,8 +17,8 @@ pub(crate) fn row(
     key: &str,
 ) -> Result<Option<(RowPlace, Vec<u8>)>, Error> {
     let naming = Naming {
-        snapshot: String::new(),
         source: source.digest.as_str().into(),
+        ..Naming::default()
     };
     let (kept_in, digest) = (case.clone(), source.digest.clone());
     let opener = Opener::At(Box::new(move |byte| {

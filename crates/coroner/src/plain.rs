@@ -98,7 +98,7 @@ impl PlainDumps {
                         }
                         drop(reader);
                         let dump = Dump::open(&path, options.ingest.as_name.as_deref())?;
-                        found.add(dump)?;
+                        found.add(dump);
                     }
                     Err(error) => found.unread.push(Partial {
                         source: shown(&path),
@@ -157,31 +157,34 @@ impl PlainDumps {
     }
 
     /// Adds a dump; the same bytes once, another dump of the same name under a name of its own.
-    fn add(&mut self, dump: Dump) -> Result<(), Error> {
+    fn add(&mut self, mut dump: Dump) {
         if self
             .dumps
             .iter()
             .any(|known| known.digest() == dump.digest())
         {
-            return Ok(());
+            return;
         }
-        let name = snapshot_of(&dump);
         let taken = self.snapshots();
-        if !taken.contains(&name) {
-            self.dumps.push(dump);
-            return Ok(());
-        }
-        let free = (2..)
-            .map(|number| format!("{name}_{number}"))
-            .find(|candidate| !taken.contains(candidate))
-            .expect("numbers do not run out");
-        self.dumps.push(Dump::open(&dump.path, Some(&free))?);
-        Ok(())
+        dump.source
+            .make_unique(|name| taken.iter().any(|known| known == name));
+        self.dumps.push(dump);
     }
 
     /// Returns the names of the snapshots, in the order of files.
     pub fn snapshots(&self) -> Vec<String> {
-        self.dumps.iter().map(snapshot_of).collect()
+        let mut names: Vec<String> = Vec::new();
+        for info in self.all() {
+            if !names.contains(&info.snapshot) {
+                names.push(info.snapshot.clone());
+            }
+        }
+        names
+    }
+
+    /// How many files there are.
+    pub(crate) fn len(&self) -> usize {
+        self.dumps.len()
     }
 
     /// Whether there are other files beside the dumps: logs, perhaps.
@@ -371,14 +374,6 @@ fn holds(choice: Option<&Choice>, info: &TableInfo) -> bool {
 /// Whether tables of a dump are asked.
 fn is_chosen(choice: Option<&Choice>, dump: &Dump) -> bool {
     choice.is_none() || infos_of(dump).any(|info| holds(choice, info))
-}
-
-fn snapshot_of(dump: &Dump) -> String {
-    dump.source
-        .outline()
-        .tables
-        .first()
-        .map_or_else(String::new, |table| table.info.snapshot.clone())
 }
 
 /// The tables of all snapshots among plain dumps.

@@ -182,7 +182,7 @@ fn with_engine(
         }));
         partial.dedup();
         let looked_at = LookedAt {
-            sources: dumps.snapshots().len(),
+            sources: dumps.len(),
             records: 0,
             window: Window::default().to_json(),
             missing_kinds: outcome.missing.clone(),

@@ -188,7 +188,7 @@ impl Reader<'_, '_> {
             return;
         };
         let Some(known) = known.tables.iter().find(|known| {
-            known.info.snapshot == info.snapshot
+            known.info.part == info.part
                 && known.info.schema == info.schema
                 && known.info.name == info.name
         }) else {

@@ -14,12 +14,9 @@ impl DumpSource {
     /// # Errors
     /// As [`model::TableSource::read`].
     pub fn cells_text(&self, table: &str, key: &str) -> Result<Option<Vec<u8>>, TableError> {
-        let tables = self.tables();
-        let Some(info) = tables.iter().find(|info| info.is_named(table)) else {
-            return Ok(None);
-        };
+        let info = self.table_of_reference(table)?;
         let columns: Vec<&str> = info.columns.iter().map(|(name, _)| name.as_str()).collect();
-        let batch = self.read(table, &columns, &filter_of(info, key))?;
+        let batch = self.read(&info.full_name(), &columns, &filter_of(info, key))?;
         let ordinals = batch.column("#");
         let found = (0..batch.rows()).find(|&row| {
             let ordinal = ordinals.and_then(|column| column.i64(row));

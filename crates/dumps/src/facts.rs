@@ -100,10 +100,48 @@ pub enum BlockForm {
 /// Whose rows these are, for [`TableInfo`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Naming {
-    /// The snapshot's name.
-    pub snapshot: String,
+    /// The snapshot's name, where the user gave one.
+    pub given: Option<String>,
+    /// What the file is called, without folders and endings.
+    pub file: String,
     /// The source, for references.
     pub source: SourceName,
+}
+
+impl Naming {
+    /// Returns the name of the snapshot: as given, else that of the database where the dump tells it, else the
+    /// file's. Where a source holds several, this is the first.
+    pub(crate) fn snapshot(&self, database: Option<&str>) -> String {
+        let name = self.given.as_deref().or(database).unwrap_or(&self.file);
+        snapshot_name(name)
+    }
+
+    /// Returns the name of the snapshot of another database in the same dump.
+    pub(crate) fn snapshot_of(&self, database: &str) -> String {
+        match &self.given {
+            Some(given) => snapshot_name(&format!("{given}_{database}")),
+            None => snapshot_name(database),
+        }
+    }
+}
+
+/// Returns a snapshot's name, with a number behind it if it is taken.
+pub fn unique_snapshot_name(name: &str, is_taken: impl Fn(&str) -> bool) -> String {
+    let mut unique = name.to_owned();
+    let mut number = 2;
+    while is_taken(&unique) {
+        unique = format!("{name}_{number}");
+        number += 1;
+    }
+    unique
+}
+
+/// Returns a text as a snapshot may be called: what SQL and references have another use for is `_`.
+pub fn snapshot_name(text: &str) -> String {
+    let kept = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    text.chars()
+        .map(|c| if kept(c) { c } else { '_' })
+        .collect()
 }
 
 /// One wanted table.
@@ -245,6 +283,8 @@ pub struct DumpFacts {
     pub dumped_by: Option<String>,
     /// When the dump was started, in microseconds, where the header says so with a zone that is known.
     pub started_on: Option<i64>,
+    /// What is told of the databases and takes behind the first, in file order.
+    pub parts: Vec<PartFacts>,
     /// The newest applied migration of `_sqlx_migrations`.
     pub schema_version: Option<String>,
     /// How null is written in delimited text, where values of a type show it: `NULL`, `(null)`.
@@ -269,6 +309,17 @@ pub struct DumpFacts {
     pub rejected_bytes: u64,
 }
 
+/// What a plain dump tells of one of its parts; see [`TableInfo::part`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartFacts {
+    /// Its name in references.
+    pub part: String,
+    /// As [`DumpFacts::database`].
+    pub database: Option<String>,
+    /// As [`DumpFacts::started_on`].
+    pub started_on: Option<i64>,
+}
+
 /// How many rejects facts hold.
 const REJECTS_KEPT: usize = 1000;
 
@@ -280,6 +331,7 @@ impl DumpFacts {
             server_version: None,
             dumped_by: None,
             started_on: None,
+            parts: Vec::new(),
             schema_version: None,
             null_symbol: None,
             tables: Vec::new(),

@@ -132,6 +132,7 @@ impl Reader<'_, '_> {
         columns: Option<Vec<String>>,
         length: usize,
     ) -> Result<Box<Inserting>, DumpError> {
+        self.settle_dump(Some(&table))?;
         let head = self.input.window()[..length].to_vec();
         let (columns, dropped) = match columns {
             Some(columns) if !columns.is_empty() => (columns, Vec::new()),

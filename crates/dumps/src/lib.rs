@@ -20,6 +20,7 @@ mod input;
 mod insert;
 mod live;
 mod null;
+mod parts;
 mod pasted;
 mod plain;
 mod psql;
@@ -36,8 +37,8 @@ mod value;
 use std::io::BufRead;
 
 pub use facts::{
-    Block, BlockForm, DumpError, DumpFacts, DumpKind, DumpStatus, Located, Naming, RowSink,
-    SinkError, TableFacts, Trouble, Want, WantTable,
+    Block, BlockForm, DumpError, DumpFacts, DumpKind, DumpStatus, Located, Naming, PartFacts,
+    RowSink, SinkError, TableFacts, Trouble, Want, WantTable, snapshot_name, unique_snapshot_name,
 };
 pub use live::{
     LiveError, LiveFacts, LiveLogin, LiveOptions, LiveProblem, LiveTarget, Secret, read_live,

@@ -9,6 +9,7 @@ use crate::facts::{
 use crate::infer::Inference;
 use crate::input::{Input, Line};
 use crate::insert::Inserting;
+use crate::parts::Parts;
 use crate::reject::Origin;
 use crate::schema::{FullName, Schema};
 use crate::sql::{self, Splitter, Statement};
@@ -41,8 +42,7 @@ pub(crate) struct Reader<'a, 'r> {
     pub(crate) index: HashMap<FullName, usize>,
     /// Tables that the sink was told of, beside `facts.tables`.
     pub(crate) announced: Vec<bool>,
-    /// Goes behind the snapshot's name for the second database of one file and later ones.
-    suffix: Option<String>,
+    pub(crate) parts: Parts,
     pub(crate) migrations: Migrations,
     /// What the values of undeclared columns allow so far, by table and column.
     pub(crate) inferred: HashMap<(usize, String), Inference>,
@@ -72,7 +72,7 @@ impl<'a, 'r> Reader<'a, 'r> {
             schema: Schema::default(),
             index: HashMap::new(),
             announced: Vec::new(),
-            suffix: None,
+            parts: Parts::default(),
             migrations: Migrations::default(),
             inferred: HashMap::new(),
             header: false,
@@ -94,7 +94,7 @@ impl<'a, 'r> Reader<'a, 'r> {
             schema: self.schema,
             index: self.index,
             announced: self.announced,
-            suffix: self.suffix,
+            parts: self.parts,
             migrations: self.migrations,
             inferred: self.inferred,
             header: self.header,
@@ -126,6 +126,7 @@ impl Reader<'_, '_> {
     pub(crate) fn finish(&mut self) -> Result<(), DumpError> {
         self.end_inserts()?;
         self.flush()?;
+        self.settle_dump(None)?;
         self.finish_database()?;
         self.facts.schema_version = self.migrations.newest();
         Ok(())
@@ -169,7 +170,7 @@ impl Reader<'_, '_> {
             if text.is_empty() {
                 self.framing(length);
             } else if text.starts_with(b"--") {
-                self.comment(length);
+                self.comment(length)?;
             } else if text.starts_with(b"\\") {
                 self.meta(length)?;
             } else if sql::starts_statement(line) {
@@ -188,7 +189,7 @@ impl Reader<'_, '_> {
         self.input.consume(length);
     }
 
-    fn comment(&mut self, length: usize) {
+    fn comment(&mut self, length: usize) -> Result<(), DumpError> {
         let line = String::from_utf8_lossy(&self.input.window()[..length.min(1024)]).into_owned();
         let text = line.trim_start_matches('-').trim();
         if let Some(version) = text.strip_prefix("Dumped from database version ") {
@@ -196,14 +197,21 @@ impl Reader<'_, '_> {
         } else if let Some(tool) = text.strip_prefix("Dumped by ") {
             self.facts.dumped_by = Some(tool.to_owned());
         } else if let Some(time) = text.strip_prefix("Started on ") {
-            self.facts.started_on = started_on(time);
+            self.parts.started_on = started_on(time);
+            if self.facts.tables.is_empty() {
+                self.facts.started_on = self.parts.started_on;
+            }
         } else if text == "PostgreSQL database dump" {
+            if self.header {
+                self.begin_dump()?;
+            }
             self.header = true;
             self.complete = false;
         } else if text == "PostgreSQL database dump complete" {
             self.complete = true;
         }
         self.framing(length);
+        Ok(())
     }
 
     /// Lines for psql itself: known ones are framing, none is followed.
@@ -225,24 +233,6 @@ impl Reader<'_, '_> {
                 let what = "a psql command, which is not followed";
                 self.reject_front(Trouble::Other, None, length, true, what)?;
             }
-        }
-        Ok(())
-    }
-
-    fn connect(&mut self, name: Option<String>) -> Result<(), DumpError> {
-        let Some(name) = name else { return Ok(()) };
-        if self.facts.database.as_ref() == Some(&name) {
-            return Ok(());
-        }
-        self.end_inserts()?;
-        self.flush()?;
-        self.finish_database()?;
-        self.schema = Schema::default();
-        self.index.clear();
-        if self.facts.tables.is_empty() {
-            self.facts.database = Some(name);
-        } else {
-            self.suffix = Some(name);
         }
         Ok(())
     }
@@ -276,6 +266,7 @@ impl Reader<'_, '_> {
                 let table = self.schema.full(&table);
                 self.framing(length);
                 self.flush()?;
+                self.settle_dump(Some(&table))?;
                 self.copy(table, columns, text_format)
             }
             Statement::Unread => {
@@ -348,12 +339,11 @@ impl Reader<'_, '_> {
         let index = match self.index.get(table) {
             Some(index) => *index,
             None => {
-                let mut snapshot = self.want.naming.snapshot.clone();
-                if let Some(suffix) = &self.suffix {
-                    snapshot = format!("{snapshot}_{suffix}");
-                }
+                let database = self.facts.database.as_deref();
+                let (part, snapshot) = self.parts.current(&self.want.naming, database);
                 let info = model::TableInfo {
                     snapshot,
+                    part,
                     schema: table.0.clone(),
                     name: table.1.clone(),
                     source: self.want.naming.source.clone(),
@@ -389,7 +379,7 @@ impl Reader<'_, '_> {
     }
 
     /// Fills in what a dump says only after the data: keys, and tables without any.
-    fn finish_database(&mut self) -> Result<(), DumpError> {
+    pub(crate) fn finish_database(&mut self) -> Result<(), DumpError> {
         for table in std::mem::take(&mut self.schema.order) {
             let columns: Vec<String> = match self.schema.declared(&table) {
                 Some(declared) => declared

@@ -61,6 +61,35 @@ impl Schema {
         self.tables.get(name)
     }
 
+    /// Whether a table of an earlier dump is declared once more.
+    pub(crate) fn declares_again(&self, earlier: &Schema) -> bool {
+        let is_declared = |name: &FullName| {
+            let known = earlier.tables.get(name);
+            known.is_some_and(|table| !table.columns.is_empty())
+        };
+        self.order.iter().any(is_declared)
+    }
+
+    /// Takes in what another dump of the same database declares.
+    pub(crate) fn go_on(&mut self, newer: Schema) {
+        for (name, declared) in newer.tables {
+            match self.tables.get_mut(&name) {
+                // A dump of keys alone.
+                Some(known) if declared.columns.is_empty() => {
+                    known.primary_key = declared.primary_key;
+                }
+                _ => {
+                    self.tables.insert(name, declared);
+                }
+            }
+        }
+        self.order.extend(newer.order);
+        self.domains.extend(newer.domains);
+        self.default_schema = newer.default_schema;
+        self.backslashes = newer.backslashes;
+        self.encoding = newer.encoding.or(self.encoding.take());
+    }
+
     /// Takes in what a statement declares.
     pub(crate) fn learn(&mut self, statement: &Statement) {
         match statement {

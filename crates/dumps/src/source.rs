@@ -11,7 +11,7 @@ use crate::block::wanted_columns;
 use crate::copy::{Front, front};
 use crate::facts::{
     Block, BlockForm, DumpError, DumpFacts, DumpStatus, Located, Naming, SinkError, TableFacts,
-    Trouble, Want,
+    Trouble, Want, unique_snapshot_name,
 };
 use crate::input::Input;
 use crate::pasted::Pasted;
@@ -60,7 +60,6 @@ pub struct DumpSource {
     scanned: OnceLock<DumpFacts>,
     /// The rows of pasted tables, beside `facts.tables`.
     pasted: Option<Vec<Batch>>,
-    snapshot: Option<String>,
     remembered: Mutex<BTreeMap<u64, Arc<[u8]>>>,
     damage: Mutex<BTreeMap<(u64, u64), Located>>,
     touched: Mutex<BTreeSet<String>>,
@@ -95,7 +94,6 @@ impl DumpSource {
             catalog,
             scanned: OnceLock::new(),
             pasted: None,
-            snapshot: None,
             remembered: Mutex::default(),
             damage: Mutex::default(),
             touched: Mutex::default(),
@@ -208,22 +206,21 @@ impl DumpSource {
         }
     }
 
-    /// Gives the dump's snapshots another name: what it says of its database is known only when it is open.
-    pub fn rename(&mut self, snapshot: &str) {
-        let before = std::mem::replace(&mut self.naming.snapshot, snapshot.to_owned());
+    /// Gives snapshots whose names are taken other ones, as ingesting the dump into a case that has them would.
+    pub fn make_unique(&mut self, is_taken: impl Fn(&str) -> bool) {
         let outline = self.catalog.as_mut().map(|catalog| &mut catalog.outline);
-        let facts = outline.into_iter().chain(self.scanned.get_mut());
-        for table in facts.flat_map(|facts| &mut facts.tables) {
-            // A second database, or a second take, has a name that goes on behind it.
-            if let Some(suffix) = table.info.snapshot.strip_prefix(&before) {
-                table.info.snapshot = format!("{snapshot}{suffix}");
+        let mut names: BTreeMap<String, String> = BTreeMap::new();
+        for facts in outline.into_iter().chain(self.scanned.get_mut()) {
+            for TableFacts { info, .. } in &mut facts.tables {
+                if !names.contains_key(&info.part) {
+                    let name = unique_snapshot_name(&info.snapshot, |name| {
+                        is_taken(name) || names.values().any(|used| used == name)
+                    });
+                    names.insert(info.part.clone(), name);
+                }
+                info.snapshot.clone_from(&names[&info.part]);
             }
         }
-    }
-
-    /// Looks into one snapshot only (a file may hold several databases or takes).
-    pub fn choose_snapshot(&mut self, snapshot: Option<&str>) {
-        self.snapshot = snapshot.map(str::to_owned);
     }
 
     /// Returns where the row of a reference lies; `key` is what stands behind `#`.
@@ -253,7 +250,7 @@ impl DumpSource {
         key: &str,
         more: &[&str],
     ) -> Result<Option<(RowPlace, Vec<u8>)>, TableError> {
-        let info = &self.outline().tables[self.resolve(table)?].info;
+        let info = self.table_of_reference(table)?;
         let mut columns: Vec<&str> = info.primary_key.iter().map(String::as_str).collect();
         columns.extend(["#line", "#byte", "#length"]);
         columns.extend(more);
@@ -263,7 +260,7 @@ impl DumpSource {
             (*column_type == ColumnType::I64).then(|| RowFilter::I64In(name.clone(), vec![value]))
         });
         let filter = first.unwrap_or(RowFilter::All);
-        let batch = self.read(table, &columns, &filter)?;
+        let batch = self.read(&info.full_name(), &columns, &filter)?;
         let number = |name: &str, row: usize| batch.column(name).and_then(|column| column.i64(row));
         for row in 0..batch.rows() {
             let found = info.row_key(&batch, row, number("#", row));
@@ -286,23 +283,23 @@ impl DumpSource {
         Ok(None)
     }
 
-    fn chosen(&self) -> impl Iterator<Item = (usize, &TableFacts)> {
-        self.outline()
-            .tables
-            .iter()
-            .enumerate()
-            .filter(|(_, table)| {
-                self.snapshot
-                    .as_ref()
-                    .is_none_or(|snapshot| table.info.snapshot == *snapshot)
-            })
+    /// Finds the table of a reference; who writes one by hand may leave the schema out.
+    pub(crate) fn table_of_reference(&self, table: &str) -> Result<&TableInfo, TableError> {
+        let mut tables = self.outline().tables.iter().map(|known| &known.info);
+        match tables.find(|info| info.reference_name() == table) {
+            Some(info) => Ok(info),
+            None => Ok(&self.outline().tables[self.resolve(table)?].info),
+        }
     }
 
     /// Finds a table by `table`, `schema.table` or `snapshot.schema.table`.
     fn resolve(&self, name: &str) -> Result<usize, TableError> {
         let found: Vec<(usize, &TableInfo)> = self
-            .chosen()
-            .map(|(index, table)| (index, &table.info))
+            .outline()
+            .tables
+            .iter()
+            .map(|table| &table.info)
+            .enumerate()
             .filter(|(_, info)| info.is_named(name))
             .collect();
         let one = model::the_one(name, found, |(_, info)| (&info.snapshot, &info.schema))?;
@@ -310,8 +307,10 @@ impl DumpSource {
             .ok_or_else(|| TableError::NoTable {
                 table: name.to_owned(),
                 known: self
-                    .chosen()
-                    .map(|(_, table)| format!("{}.{}", table.info.schema, table.info.name))
+                    .outline()
+                    .tables
+                    .iter()
+                    .map(|table| format!("{}.{}", table.info.schema, table.info.name))
                     .collect::<Vec<_>>()
                     .join(", "),
             })
@@ -505,7 +504,8 @@ fn skip(reader: &mut (dyn BufRead + Send), mut count: u64) -> io::Result<()> {
 
 impl TableSource for DumpSource {
     fn tables(&self) -> Vec<TableInfo> {
-        self.chosen().map(|(_, table)| table.info.clone()).collect()
+        let tables = self.outline().tables.iter();
+        tables.map(|table| table.info.clone()).collect()
     }
 
     fn read(&self, table: &str, columns: &[&str], filter: &RowFilter) -> Result<Batch, TableError> {

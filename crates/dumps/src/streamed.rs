@@ -120,7 +120,7 @@ impl RowSink for Gather<'_> {
 
     fn rows(&mut self, info: &TableInfo, batch: Batch) -> Result<(), SinkError> {
         // A table of this name may be in several databases of one dump.
-        if info.snapshot != self.info.snapshot {
+        if info.part != self.info.part {
             return Ok(());
         }
         if self.parts.is_empty() {

@@ -109,15 +109,15 @@ pub(crate) fn records(
 
 /// Looks at rows of database tables.
 pub(crate) fn rows(case: &Case, places: &Places, scan: &mut Scan<'_>) -> Result<(), CaseError> {
-    // By source, schema and table: a row may hold several hashes.
-    let mut wanted: BTreeMap<(&str, &str, &str), BTreeSet<u64>> = BTreeMap::new();
+    // By source, part, schema and table: a row may hold several hashes.
+    let mut wanted: BTreeMap<(&str, &str, &str, &str), BTreeSet<u64>> = BTreeMap::new();
     for ((source, place), ordinals) in &places.tables.places {
         let mut snapshots = case.manifest().snapshots.iter();
         let snapshot = snapshots.find(|snapshot| snapshot.source == *source);
         let column = snapshot.and_then(|snapshot| snapshot.hash_columns.get(*place as usize - 1));
         if let Some(column) = column {
             let rows = wanted
-                .entry((source, &column.schema, &column.table))
+                .entry((source, &column.part, &column.schema, &column.table))
                 .or_default();
             rows.extend(ordinals);
         }
@@ -127,11 +127,13 @@ pub(crate) fn rows(case: &Case, places: &Places, scan: &mut Scan<'_>) -> Result<
     }
     let tables = case.table_source(None);
     let infos = tables.tables();
-    for ((source, schema, table), ordinals) in wanted {
-        let Some(info) = infos
-            .iter()
-            .find(|info| info.source == *source && info.schema == schema && info.name == table)
-        else {
+    for ((source, part, schema, table), ordinals) in wanted {
+        let Some(info) = infos.iter().find(|info| {
+            info.source == *source
+                && info.part == part
+                && info.schema == schema
+                && info.name == table
+        }) else {
             continue;
         };
         let name = info.full_name();
@@ -158,7 +160,7 @@ fn table_row(info: &TableInfo, batch: &Batch, row: usize, scan: &mut Scan<'_>) {
             cells.insert(column.name.clone(), value);
         }
     }
-    let name = format!("{}.{}", info.schema, info.name);
+    let name = info.reference_name();
     scan.found.rows += 1;
     let fields = Value::Object(searched(&cells)).to_string();
     let subject = Subject {

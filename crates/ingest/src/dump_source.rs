@@ -1,4 +1,5 @@
-//! One database dump into a transaction: each table's rows under its own name, in its own snapshot.
+//! One database dump into a transaction: each table's rows under its own name, each database and each take in a
+//! snapshot of its own.
 
 use crate::IngestError;
 use crate::hashes::TableHashes;
@@ -11,6 +12,7 @@ use dumps::{DumpFacts, DumpStatus, Located, Naming, RowSink, SinkError, Want};
 use evidence::SourceReader;
 use model::{Batch, Column, ColumnData, ColumnType, StrColumn, TableInfo};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
@@ -18,8 +20,10 @@ use std::path::Path;
 pub(crate) struct DumpReading<'a> {
     pub(crate) path: &'a Path,
     pub(crate) shown: &'a str,
-    /// The snapshot's name.
-    pub(crate) name: &'a str,
+    /// The snapshot's name, if the user gave one.
+    pub(crate) given: Option<&'a str>,
+    /// What the file is called, without endings.
+    pub(crate) file: &'a str,
     /// Whether its text is copied into the case.
     pub(crate) keep: bool,
     /// The zone of its naive times, if the user named one, in seconds east of UTC.
@@ -66,7 +70,8 @@ pub(crate) fn read_dump_source(
         return Ok(None);
     }
     let naming = Naming {
-        snapshot: reading.name.to_owned(),
+        given: reading.given.map(str::to_owned),
+        file: dumps::snapshot_name(reading.file),
         source: digest.as_str().into(),
     };
     let want = Want {
@@ -89,10 +94,10 @@ pub(crate) fn read_dump_source(
         };
     let mut sink = Rows {
         tx,
-        name: reading.name,
         shown: reading.shown,
+        names: BTreeMap::new(),
         writers: BTreeMap::new(),
-        watch: SnapshotWatch::default(),
+        watches: BTreeMap::new(),
         hashes: TableHashes::default(),
         hash_writer: None,
         rejects: Vec::new(),
@@ -123,7 +128,12 @@ pub(crate) fn read_dump_source(
         )
     };
     let (found, evidence) = found;
-    let watch = std::mem::take(&mut sink.watch);
+    // A table without rows was not met yet, and its database may have no other.
+    for table in &found.tables {
+        sink.name_of(&table.info);
+    }
+    let names = std::mem::take(&mut sink.names);
+    let mut watches = std::mem::take(&mut sink.watches);
     let Written {
         runs,
         mut problems,
@@ -134,14 +144,19 @@ pub(crate) fn read_dump_source(
             "{what} at byte {byte} of what was unpacked; everything before it was read"
         ));
     }
-    let mut snapshot = snapshot_of(&found, reading.name, &digest);
-    snapshot.hash_columns = hash_columns;
-    watch.tell(&mut snapshot, reading.zone_given);
+    let snapshots = names.into_iter().map(|(part, name)| {
+        let mut snapshot = snapshot_of(&found, &part, name, &digest);
+        snapshot.hash_columns.clone_from(&hash_columns);
+        let watch = watches.remove(&part).unwrap_or_default();
+        watch.tell(&mut snapshot, reading.zone_given);
+        snapshot
+    });
+    let snapshots: Vec<Snapshot> = snapshots.collect();
     let mut source = source_of(&found, &facts, reading.shown, &digest);
     let manifest = tx.manifest_mut();
     source.number = manifest.take_source_number();
     manifest.sources.push(source);
-    manifest.snapshots.push(snapshot);
+    manifest.snapshots.extend(snapshots);
     manifest.snapshots.sort_by(|a, b| a.name.cmp(&b.name));
     if let Some(evidence) = evidence {
         tx.adopt_evidence(evidence, &digest)?;
@@ -186,12 +201,14 @@ impl<R: Read, F: FnMut(&[u8]) -> std::io::Result<()>> Read for Tee<R, F> {
 }
 
 /// Writes rows to the case.
-struct Rows<'t, 'w, 'n> {
+struct Rows<'t, 'w, 's> {
     tx: &'t mut Transaction<'w>,
-    name: &'n str,
-    shown: &'n str,
-    writers: BTreeMap<(String, String), RowWriter>,
-    watch: SnapshotWatch,
+    shown: &'s str,
+    /// The name of each part's snapshot in this case; see [`TableInfo::part`].
+    names: BTreeMap<String, String>,
+    writers: BTreeMap<TableId, RowWriter>,
+    /// By part.
+    watches: BTreeMap<String, SnapshotWatch>,
     hashes: TableHashes,
     hash_writer: Option<RowWriter>,
     rejects: Vec<Located>,
@@ -216,25 +233,30 @@ impl RowSink for Rows<'_, '_, '_> {
     }
 
     fn rows(&mut self, info: &TableInfo, batch: Batch) -> Result<(), SinkError> {
-        self.watch.see(info, &batch);
-        self.hashes.push(&info.schema, &info.name, &batch);
+        match self.watches.get_mut(&info.part) {
+            Some(watch) => watch.see(info, &batch),
+            None => {
+                let watch = self.watches.entry(info.part.clone()).or_default();
+                watch.see(info, &batch);
+            }
+        }
+        self.hashes.push(info, &batch);
         if self.hashes.rows.len() >= HASH_BATCH_ROWS {
             self.write_hashes()?;
         }
-        let key = (info.schema.clone(), info.name.clone());
-        if !self.writers.contains_key(&key) {
-            let table = TableId::Table {
-                snapshot: self.name.to_owned(),
-                schema: info.schema.clone(),
-                table: info.name.clone(),
-            };
-            self.writers
-                .insert(key.clone(), self.tx.rows(&table, self.shown)?);
-        }
-        if let Some(writer) = self.writers.get_mut(&key) {
-            writer.push(batch)?;
-        }
-        Ok(())
+        let table = TableId::Table {
+            snapshot: self.name_of(info),
+            schema: info.schema.clone(),
+            table: info.name.clone(),
+        };
+        let writer = match self.writers.entry(table) {
+            Entry::Occupied(open) => open.into_mut(),
+            Entry::Vacant(new) => {
+                let writer = self.tx.rows(new.key(), self.shown)?;
+                new.insert(writer)
+            }
+        };
+        Ok(writer.push(batch)?)
     }
 
     fn damaged(&mut self, table: &str, byte: u64, line: u64, what: &str) -> Result<(), SinkError> {
@@ -255,6 +277,19 @@ impl RowSink for Rows<'_, '_, '_> {
 }
 
 impl Rows<'_, '_, '_> {
+    /// Returns what a table's snapshot is called in the case.
+    fn name_of(&mut self, info: &TableInfo) -> String {
+        if let Some(known) = self.names.get(&info.part) {
+            return known.clone();
+        }
+        let manifest = self.tx.manifest();
+        let name = dumps::unique_snapshot_name(&info.snapshot, |name| {
+            manifest.snapshot(name).is_some() || self.names.values().any(|used| used == name)
+        });
+        self.names.insert(info.part.clone(), name.clone());
+        name
+    }
+
     fn write_hashes(&mut self) -> Result<(), case::CaseError> {
         if self.hashes.rows.is_empty() {
             return Ok(());
@@ -319,18 +354,25 @@ fn reject_batch(rejects: &[Located]) -> Batch {
     }
 }
 
-fn snapshot_of(found: &DumpFacts, name: &str, digest: &str) -> Snapshot {
+fn snapshot_of(found: &DumpFacts, part: &str, name: String, digest: &str) -> Snapshot {
+    let other = found.parts.iter().find(|other| other.part == part);
+    let (database, started_on) = match other {
+        Some(other) => (&other.database, other.started_on),
+        None => (&found.database, found.started_on),
+    };
     Snapshot {
-        name: name.to_owned(),
+        name,
         source: digest.to_owned(),
+        part: part.to_owned(),
         kind: found.kind.name().to_owned(),
-        database: found.database.clone(),
-        schema_version: found.schema_version.clone(),
-        as_of_us: found.started_on,
-        as_of_basis: found.started_on.map(|_| "dump header".to_owned()),
+        database: database.clone(),
+        schema_version: found.schema_version.clone().filter(|_| other.is_none()),
+        as_of_us: started_on,
+        as_of_basis: started_on.map(|_| "dump header".to_owned()),
         tables: found
             .tables
             .iter()
+            .filter(|table| table.info.part == part)
             .map(|table| SnapshotTable {
                 schema: table.info.schema.clone(),
                 name: table.info.name.clone(),

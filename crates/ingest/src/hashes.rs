@@ -3,10 +3,13 @@
 
 use crate::rows::BlockRows;
 use case::{
-    Case, CaseError, HASH_RULES, HashColumn, HashRows, RowWriter, SnapshotTable, Source,
-    SourceKind, TableId, TextKind, Transaction, key_of_bytes, keys_in_text, placed_keys_in_text,
+    Case, CaseError, HASH_RULES, HashColumn, HashRows, RowWriter, Source, SourceKind, TableId,
+    TextKind, Transaction, key_of_bytes, keys_in_text, placed_keys_in_text,
 };
-use model::{Batch, Column, ColumnData, ColumnType, Position, RowFilter, StrColumn};
+use model::{
+    Batch, Column, ColumnData, ColumnType, Position, RowFilter, StrColumn, TableInfo,
+    TableSource as _,
+};
 
 /// Files what the records of a block say, and the text of its rejected lines.
 pub(crate) fn of_block(rows: &BlockRows, block: &[u8], at: Position) -> HashRows {
@@ -78,7 +81,7 @@ pub(crate) struct TableHashes {
 
 impl TableHashes {
     /// Files the hashes of a batch, row by row: batches of any size give the same rows.
-    pub(crate) fn push(&mut self, schema: &str, table: &str, batch: &Batch) {
+    pub(crate) fn push(&mut self, info: &TableInfo, batch: &Batch) {
         let Some(ordinals) = batch.column("#") else {
             return;
         };
@@ -89,7 +92,7 @@ impl TableHashes {
                 use ColumnType::{Bytes, Dict, Json, Text};
                 matches!(column.column_type, Bytes | Dict | Json | Text)
             })
-            .map(|column| (self.place(schema, table, &column.name), column))
+            .map(|column| (self.place(info, &column.name), column))
             .collect();
         for row in 0..batch.rows() {
             let Some(ordinal) = ordinals.i64(row).and_then(|n| u64::try_from(n).ok()) else {
@@ -117,15 +120,19 @@ impl TableHashes {
     }
 
     /// Returns the number of a column, counted from 1.
-    fn place(&mut self, schema: &str, table: &str, column: &str) -> u32 {
+    fn place(&mut self, info: &TableInfo, column: &str) -> u32 {
         let same = |known: &HashColumn| {
-            known.column == column && known.table == table && known.schema == schema
+            known.column == column
+                && known.table == info.name
+                && known.schema == info.schema
+                && known.part == info.part
         };
         let known = self.columns.iter().position(same);
         let at = known.unwrap_or_else(|| {
             self.columns.push(HashColumn {
-                schema: schema.to_owned(),
-                table: table.to_owned(),
+                part: info.part.clone(),
+                schema: info.schema.clone(),
+                table: info.name.clone(),
                 column: column.to_owned(),
             });
             self.columns.len() - 1
@@ -162,10 +169,10 @@ pub(crate) fn renew(tx: &mut Transaction<'_>, committed: &Case) -> Result<Vec<St
         match source.kind {
             SourceKind::Log => log_again(tx, committed, source, &mut writer)?,
             SourceKind::Dump => {
-                let mut columns = tables_again(committed, source, &mut writer)?;
+                let columns = tables_again(committed, source, &mut writer)?;
                 let snapshots = tx.manifest_mut().snapshots.iter_mut();
                 for snapshot in snapshots.filter(|snapshot| snapshot.source == source.digest) {
-                    snapshot.hash_columns = std::mem::take(&mut columns);
+                    snapshot.hash_columns = columns.clone();
                 }
             }
         }
@@ -267,22 +274,20 @@ fn tables_again(
     writer: &mut RowWriter,
 ) -> Result<Vec<HashColumn>, CaseError> {
     let mut hashes = TableHashes::default();
-    let snapshots = committed.manifest().snapshots.iter();
-    for snapshot in snapshots.filter(|snapshot| snapshot.source == source.digest) {
-        for SnapshotTable { schema, name, .. } in &snapshot.tables {
-            let id = TableId::Table {
-                snapshot: snapshot.name.clone(),
-                schema: schema.clone(),
-                table: name.clone(),
-            };
-            committed.read(&id, None, &RowFilter::All, &mut |batch| {
-                hashes.push(schema, name, &batch);
-                match hashes.rows.is_empty() {
-                    true => Ok(()),
-                    false => writer.push(hashes.rows.take()),
-                }
-            })?;
-        }
+    let tables = committed.table_source(None).tables().into_iter();
+    for info in tables.filter(|info| info.source == *source.digest) {
+        let id = TableId::Table {
+            snapshot: info.snapshot.clone(),
+            schema: info.schema.clone(),
+            table: info.name.clone(),
+        };
+        committed.read(&id, None, &RowFilter::All, &mut |batch| {
+            hashes.push(&info, &batch);
+            match hashes.rows.is_empty() {
+                true => Ok(()),
+                false => writer.push(hashes.rows.take()),
+            }
+        })?;
     }
     Ok(hashes.columns)
 }

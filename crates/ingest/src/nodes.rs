@@ -136,6 +136,10 @@ pub fn stem(file: &str) -> &str {
                 | "yml"
                 | "yaml"
                 | "sqlite"
+                | "db"
+                | "dump"
+                | "backup"
+                | "tar"
         );
         if front.is_empty() || !(known || ending.bytes().all(|b| b.is_ascii_digit())) {
             break;

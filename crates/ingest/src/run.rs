@@ -295,7 +295,7 @@ impl<'w, 'o> Run<'w, 'o> {
             return Ok(None);
         }
         let digest = if dump {
-            self.dump(incoming, &head)?
+            self.dump(incoming)?
         } else {
             self.log(incoming, progress)?
         };

@@ -7,6 +7,9 @@ use crate::{Batch, ColumnType, SourceName};
 pub struct TableInfo {
     /// The snapshot's name.
     pub snapshot: String,
+    /// Which part of its source the snapshot is, where a source holds several: a database of a cluster's dump,
+    /// a take of a paste. Empty for the first.
+    pub part: String,
     /// Schema in the database; `public` where the evidence does not say.
     pub schema: String,
     /// Table name.
@@ -34,6 +37,24 @@ impl TableInfo {
             || self.full_name() == name
     }
 
+    /// Returns what a reference to one of its rows calls the table: `schema.table`, with its part in front where
+    /// the source holds several. It does not depend on how snapshots are called.
+    pub fn reference_name(&self) -> String {
+        let Self {
+            part, schema, name, ..
+        } = self;
+        match part.is_empty() {
+            true => format!("{schema}.{name}"),
+            false => format!("{part}.{schema}.{name}"),
+        }
+    }
+
+    /// Returns what references to its rows begin with: `<source>:<schema>.<table>`, with the part in front as in
+    /// [`TableInfo::reference_name`]. Waits for the source's name.
+    pub fn reference(&self) -> String {
+        format!("{}:{}", self.source, self.reference_name())
+    }
+
     /// Whether nobody has named the columns: rows of a dump without CREATE TABLE whose statements list none have
     /// `column_1`, `column_2` and so on. Who looks for a column by its name must not take that for its absence.
     pub fn is_nameless(&self) -> bool {
@@ -58,11 +79,11 @@ impl TableInfo {
         }
     }
 
-    /// Returns the reference of a row: `<source>:<schema>.<table>#<key>`, or `#@<ordinal>` where the
+    /// Returns the reference of a row: `<source>:<schema>.<table>#<key>` ([`TableInfo::reference_name`]), or `#@<ordinal>` where the
     /// key is unknown or not among the batch's columns. `ordinal` counts the table's rows from 1.
     pub fn row_reference(&self, batch: &Batch, row: usize, ordinal: Option<i64>) -> String {
         let key = self.row_key(batch, row, ordinal);
-        format!("{}:{}.{}#{key}", self.source, self.schema, self.name)
+        format!("{}#{key}", self.reference())
     }
 
     /// Returns what stands behind `#` in a row's reference.
@@ -230,6 +251,7 @@ mod tests {
     fn rows_are_referred_to_by_their_key() {
         let mut info = TableInfo {
             snapshot: "z".to_owned(),
+            part: String::new(),
             schema: "public".to_owned(),
             name: "t".to_owned(),
             source: "0123456789ab".into(),

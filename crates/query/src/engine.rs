@@ -9,7 +9,7 @@ use crate::params::Params;
 use crate::provider::provider;
 use crate::statement::{self, Parsed};
 use crate::tables::{Entry, RECORDS, Rows, TableFiles, TableName, Tables};
-use case::{Case, SnapshotTable, TableId};
+use case::{Case, TableId};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::catalog::{
     CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, TableProvider,
@@ -100,38 +100,25 @@ impl Engine {
                 engine.add_files(case, id, None);
             }
         }
-        for snapshot in &case.manifest().snapshots {
-            for table in &snapshot.tables {
-                let columns = table.columns.iter();
-                let name = TableName::Dump {
-                    snapshot: snapshot.name.clone(),
-                    schema: table.schema.clone(),
-                    table: table.name.clone(),
-                };
-                // A table without rows has no file; the manifest knows its columns.
-                let entry = Entry {
-                    rows: Rows::None(convert::schema(
-                        columns.map(|(name, column_type)| (name.as_str(), *column_type)),
-                    )),
-                    source: Some(snapshot.source.clone()),
-                    primary_key: table.primary_key.clone(),
-                };
-                engine.tables.insert(name, entry);
-                let id = TableId::Table {
-                    snapshot: snapshot.name.clone(),
-                    schema: table.schema.clone(),
-                    table: table.name.clone(),
-                };
-                engine.add_files(case, id, Some((&snapshot.source, table)));
-            }
+        for info in case.table_source(None).tables() {
+            let columns = info.columns.iter();
+            // A table without rows has no file; the manifest knows its columns.
+            let columns = columns.map(|(name, column_type)| (name.as_str(), *column_type));
+            engine.insert(&info, Rows::None(convert::schema(columns)));
+            let id = TableId::Table {
+                snapshot: info.snapshot.clone(),
+                schema: info.schema.clone(),
+                table: info.name.clone(),
+            };
+            engine.add_files(case, id, Some(&info));
         }
         Ok(engine)
     }
 
-    fn add_files(&mut self, case: &Case, id: TableId, dumped: Option<(&str, &SnapshotTable)>) {
+    fn add_files(&mut self, case: &Case, id: TableId, dumped: Option<&TableInfo>) {
         let columns: Vec<(&str, ColumnType)> = match (&id, dumped) {
             (TableId::Records, _) => RECORDS.to_vec(),
-            (_, Some((_, table))) => {
+            (_, Some(table)) => {
                 let columns = table.columns.iter();
                 columns
                     .map(|(name, column_type)| (name.as_str(), *column_type))
@@ -159,8 +146,8 @@ impl Engine {
                     table,
                 },
             },
-            source: dumped.map(|(source, _)| source.to_owned()),
-            primary_key: dumped.map_or(Vec::new(), |(_, table)| table.primary_key.clone()),
+            reference: dumped.map(TableInfo::reference),
+            primary_key: dumped.map_or(Vec::new(), |table| table.primary_key.clone()),
             json: json.map(|(name, _)| name.to_owned()).collect(),
         });
     }
@@ -174,7 +161,7 @@ impl Engine {
             table.name,
             Entry {
                 rows: Rows::Files(table.files, table.json),
-                source: table.source,
+                reference: table.reference,
                 primary_key: table.primary_key,
             },
         );
@@ -254,7 +241,7 @@ impl Engine {
             table_name(info),
             Entry {
                 rows,
-                source: Some(info.source.to_string()),
+                reference: Some(info.reference()),
                 primary_key: info.primary_key.clone(),
             },
         );

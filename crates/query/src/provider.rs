@@ -106,10 +106,7 @@ fn reference_of_row(
     schema: &SchemaRef,
 ) -> Result<Option<Expr>, DataFusionError> {
     let has = |name: &str| schema.field_with_name(name).is_ok();
-    let TableName::Dump {
-        schema: db, table, ..
-    } = name
-    else {
+    let TableName::Dump { .. } = name else {
         if !has("source") || !has("line") {
             return Ok(None);
         }
@@ -125,7 +122,7 @@ fn reference_of_row(
         let spans = column("lines").gt(lit(1i64));
         return Ok(Some(when(spans, range).otherwise(line)?));
     };
-    let Some(source) = &entry.source else {
+    let Some(table) = &entry.reference else {
         return Ok(None);
     };
     let mut key = Vec::new();
@@ -156,8 +153,5 @@ fn reference_of_row(
         (Some(only), None) | (None, Some(only)) => only,
         (None, None) => return Ok(None),
     };
-    Ok(Some(concat(vec![
-        lit(format!("{source}:{db}.{table}#")),
-        row,
-    ])))
+    Ok(Some(concat(vec![lit(format!("{table}#")), row])))
 }

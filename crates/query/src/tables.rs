@@ -55,8 +55,8 @@ pub struct TableFiles {
     pub name: TableName,
     /// Its files, in row order.
     pub files: Vec<PathBuf>,
-    /// For a database's table: the source's digest, for references.
-    pub source: Option<String>,
+    /// For a database's table: what references to its rows begin with, up to `#`.
+    pub reference: Option<String>,
     /// For a database's table: the columns of its primary key.
     pub primary_key: Vec<String>,
     /// Columns of JSON text; the files tell them as text.
@@ -80,7 +80,7 @@ pub(crate) enum Rows {
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) rows: Rows,
-    pub(crate) source: Option<String>,
+    pub(crate) reference: Option<String>,
     pub(crate) primary_key: Vec<String>,
 }
 
@@ -174,7 +174,7 @@ impl Tables {
     pub(crate) fn new(snapshot: Option<String>) -> Tables {
         let empty = |columns: &mut dyn Iterator<Item = (&str, ColumnType)>| Entry {
             rows: Rows::None(convert::schema(columns)),
-            source: None,
+            reference: None,
             primary_key: Vec::new(),
         };
         let mut by_name = BTreeMap::from([

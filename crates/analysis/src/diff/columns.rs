@@ -104,6 +104,7 @@ mod tests {
             let columns = NAMES.map(|name| (name.to_owned(), ColumnType::I64));
             vec![TableInfo {
                 snapshot: "s".to_owned(),
+                part: String::new(),
                 schema: "public".to_owned(),
                 name: "t".to_owned(),
                 source: "0123456789ab".into(),

@@ -90,8 +90,9 @@ impl Rollup {
 
 fn source(dump: Arc<[u8]>, name: &str) -> DumpSource {
     let naming = Naming {
-        snapshot: name.to_owned(),
+        given: Some(name.to_owned()),
         source: "0123456789ab".into(),
+        ..Naming::default()
     };
     let opener = Opener::FromStart(Box::new(move || {
         Ok(Box::new(Cursor::new(Arc::clone(&dump))))

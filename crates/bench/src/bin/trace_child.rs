@@ -24,8 +24,9 @@ fn main() -> Result<()> {
     });
     let digest = SourceName::asked_later(|| hashing.join().expect("no panic while hashing"));
     let naming = Naming {
-        snapshot: "dump".to_owned(),
+        given: Some("dump".to_owned()),
         source: digest.clone(),
+        ..Naming::default()
     };
     let open = move |byte| {
         let reader = evidence::open_at(&path, byte).map_err(std::io::Error::other)?;

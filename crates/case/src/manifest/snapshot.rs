@@ -11,6 +11,10 @@ pub struct Snapshot {
     pub name: String,
     /// Digest of the source.
     pub source: String,
+    /// Which part of the source it is, where the source holds several: a database, a take of a paste. Empty for
+    /// the first. References to rows carry it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub part: String,
     /// Which form of dump.
     pub kind: String,
     /// Database name, if the dump says it.
@@ -36,7 +40,8 @@ pub struct Snapshot {
     pub zone: SnapshotZone,
     /// Tables in dump order.
     pub tables: Vec<SnapshotTable>,
-    /// The columns whose hashes are filed in `hashes/`, in the order of its `place`, counted from 1.
+    /// The columns whose hashes are filed in `hashes/`, in the order of its `place`, counted from 1: those of the
+    /// whole source, the same for all its snapshots.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hash_columns: Vec<HashColumn>,
 }
@@ -44,6 +49,9 @@ pub struct Snapshot {
 /// A column whose hashes are filed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct HashColumn {
+    /// Which part of the source; see [`Snapshot::part`].
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub part: String,
     /// Schema.
     pub schema: String,
     /// Table.

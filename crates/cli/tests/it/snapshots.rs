@@ -389,3 +389,110 @@ fn a_schema_beside_public_is_told() {
         assert_eq!(ask(&["--snapshot", "ms.copy"]), (7671.into(), false));
     }
 }
+
+#[test]
+fn a_snapshot_has_one_name_in_every_verb() {
+    let desk = Desk::new();
+    let Some(archive) = corpus("z2023.trace.fc.dump") else {
+        return;
+    };
+    desk.write("d/monday_dump.dump", std::fs::read(archive).unwrap());
+    // As the file lies, and in a case: the archive names its database.
+    let trace = desk.json(&["trace", "d", "batch:7670", "--format", "json"], 0);
+    let name = trace["snapshot"].as_str().unwrap();
+    assert_ne!(name, "monday_dump");
+    assert_eq!(snapshot(&desk, "d")["name"], name);
+    let count = format!("SELECT count(*) FROM \"{name}\".public.l1_batches");
+    assert_eq!(desk.run(&["sql", "d", &count]).code, 0);
+}
+
+/// Two databases in one file, as `pg_dumpall` writes them: the same table in both, with other rows.
+fn cluster() -> String {
+    let database = |name: &str, number: u32, hash: char| {
+        let hash = hash.to_string().repeat(64);
+        format!(
+            "--\n-- PostgreSQL database dump\n--\n\nCREATE DATABASE {name};\n\\connect {name}\n\n\
+             CREATE TABLE public.miniblocks (\n    number bigint NOT NULL,\n    hash bytea\n);\n\n\
+             COPY public.miniblocks (number, hash) FROM stdin;\n1\t\\\\x{hash}\n{number}\t\\N\n\\.\n\n\
+             ALTER TABLE ONLY public.miniblocks ADD CONSTRAINT k PRIMARY KEY (number);\n\n\
+             --\n-- PostgreSQL database dump complete\n--\n\n"
+        )
+    };
+    database("rollup", 2, 'a') + &database("prover", 3, 'b')
+}
+
+#[test]
+fn databases_of_one_dump_stay_apart_in_a_case() {
+    let desk = Desk::new();
+    desk.write("all.sql", cluster());
+    for keep in [&[][..], &["--keep-dumps"]] {
+        let case = format!("c{}.case", keep.len());
+        let ingest = [&["ingest", &case, "all.sql"], keep].concat();
+        assert_eq!(desk.run(&ingest).code, 0);
+        let info = desk.json(&["info", &case, "--format", "json"], 0);
+        crate::schemas::valid("info", &info);
+        let names = info["snapshots"].as_array().unwrap().iter();
+        let names: Vec<_> = names
+            .map(|snapshot| snapshot["name"].as_str().unwrap())
+            .collect();
+        assert_eq!(names, ["prover", "rollup"]);
+
+        // Never a union: the name of a table alone is no answer.
+        let count = "SELECT count(*) AS n, max(number) AS newest FROM miniblocks";
+        assert_eq!(desk.run(&["sql", &case, count]).code, 2);
+        for (name, newest) in [("rollup", 2), ("prover", 3)] {
+            let args = ["sql", &case, count, "--snapshot", name, "--format", "jsonl"];
+            let rows = desk.run(&args);
+            assert_eq!(rows.code, 0, "{}", rows.stderr);
+            let row: Value = serde_json::from_str(rows.stdout.trim()).unwrap();
+            assert_eq!((&row["n"], &row["newest"]), (&2.into(), &newest.into()));
+        }
+
+        // A hash leads to the row that has it, and its reference to that row's bytes.
+        for digit in ["a", "b"] {
+            let hits = desk.json(
+                &[
+                    "search",
+                    &case,
+                    &format!("0x{}", digit.repeat(64)),
+                    "--format",
+                    "json",
+                ],
+                0,
+            );
+            let hits = hits["records"].as_array().unwrap();
+            assert_eq!(hits.len(), 1, "{hits:?}");
+            let reference = hits[0]["ref"].as_str().unwrap();
+            let shown = &desk.run(&["show", &case, reference]).lines()[0];
+            let raw = format!("1\t\\\\x{}\n", digit.repeat(64));
+            assert_eq!(shown["raw"], raw, "{reference}");
+        }
+
+        assert_eq!(desk.run(&["forget", &case, "all.sql"]).code, 0);
+        let info = desk.json(&["info", &case, "--format", "json"], 1);
+        assert_eq!(info["snapshots"], Value::Array(Vec::new()));
+    }
+}
+
+#[test]
+fn takes_of_one_paste_stay_apart_in_a_case() {
+    let desk = Desk::new();
+    let take = |status: &str| {
+        format!(
+            "zk=# select id, status from prover_jobs;\n id | status\n----+--------\n  1 | {status}\n(1 row)\n\n"
+        )
+    };
+    desk.write("ticket.txt", take("queued") + &take("failed"));
+    assert_eq!(desk.run(&["ingest", "c.case", "ticket.txt"]).code, 0);
+    let sql = "SELECT status FROM prover_jobs";
+    assert_eq!(desk.run(&["sql", "c.case", sql]).code, 2);
+    for (name, status) in [("ticket", "queued"), ("ticket_2", "failed")] {
+        let rows = desk.run(&["sql", "c.case", sql, "--snapshot", name, "--format", "csv"]);
+        assert!(
+            rows.stdout.contains(status),
+            "{name}: {}{}",
+            rows.stdout,
+            rows.stderr
+        );
+    }
+}

@@ -148,14 +148,14 @@ impl Reader<'_, '_> {
         let line = memchr::memchr(b'\n', self.input.window());
         let line = &self.input.window()[..line.unwrap_or(self.input.window().len())];
         let count = memchr::memchr_iter(self.dialect.separator, line).count() + 1;
-        known::table_in(&self.want.naming.snapshot)
+        known::table_in(&self.want.naming.file)
             .and_then(|table| known::columns_of(table, count))
             .unwrap_or_else(|| (1..=count).map(|nth| format!("c{nth}")).collect())
     }
 
     /// Makes the table known, and settles what is done with its rows.
     fn begin(&mut self, columns: Vec<String>) -> Result<(), DumpError> {
-        let file = &self.want.naming.snapshot;
+        let file = &self.want.naming.file;
         let named = self.dialect.columns.is_some();
         let (name, note) = match (named.then(|| known::table_of(&columns)).flatten(), file) {
             (Some(table), _) => (
@@ -208,7 +208,8 @@ impl Reader<'_, '_> {
         self.facts.tables.push(TableFacts {
             sql_types: vec![String::new(); columns.len()],
             info: TableInfo {
-                snapshot: file.clone(),
+                snapshot: self.want.naming.snapshot(None),
+                part: String::new(),
                 schema: "public".to_owned(),
                 name,
                 source: self.want.naming.source.clone(),

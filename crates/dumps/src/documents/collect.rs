@@ -75,7 +75,8 @@ struct Table {
 impl Table {
     fn new(shape: &Shape<'_>, naming: &Naming) -> Table {
         let mut table = Table::of(TableInfo {
-            snapshot: naming.snapshot.clone(),
+            snapshot: naming.snapshot(None),
+            part: String::new(),
             schema: shape.schema.to_owned(),
             name: shape.table.to_owned(),
             source: naming.source.clone(),
@@ -290,7 +291,7 @@ impl<'s> Reading<'s> {
         let mut tables = Vec::new();
         for table in &known.tables {
             let mut info = table.info.clone();
-            info.snapshot.clone_from(&want.naming.snapshot);
+            info.snapshot = want.naming.snapshot(known.database.as_deref());
             info.source.clone_from(&want.naming.source);
             let wanted = wanted(want, &info);
             let mut table_now = Table::of(info);

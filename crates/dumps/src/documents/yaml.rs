@@ -103,7 +103,7 @@ pub(crate) fn walk(input: &mut Input<'_>, out: &mut Reading<'_>) -> Result<(), D
         true => PRYSM,
         false => TEKU,
     };
-    let key = pubkey(&out.naming().snapshot);
+    let key = pubkey(&out.naming().file);
     if key.is_none() {
         let note = "the validator's key is in the file's name, which is none here".to_owned();
         out.note(&shape, note);

@@ -278,7 +278,7 @@ impl Group {
         }
     }
 
-    fn finish(mut self, naming: &Naming) -> Table {
+    fn finish(mut self, naming: &Naming, first: &str) -> Table {
         let mut columns = Vec::new();
         let mut batch = Batch::default();
         let mut scratch = Vec::new();
@@ -313,14 +313,19 @@ impl Group {
         }
         batch.columns.extend(places);
         let snapshot = match self.take {
-            0 => naming.snapshot.clone(),
-            take => format!("{}_{}", naming.snapshot, take + 1),
+            0 => first.to_owned(),
+            take => format!("{first}_{}", take + 1),
+        };
+        let part = match self.take {
+            0 => String::new(),
+            take => format!("take_{}", take + 1),
         };
         Table {
             facts: TableFacts {
                 sql_types: vec![String::new(); columns.len()],
                 info: TableInfo {
                     snapshot,
+                    part,
                     schema: self.schema,
                     name: self.name,
                     source: naming.source.clone(),
@@ -361,6 +366,8 @@ fn push(
 
 /// Puts pastes together.
 pub(crate) fn merge(pastes: Vec<Paste>, naming: &Naming) -> Vec<Table> {
+    // Not after the database of a prompt: several pastes of one are the rule, and all would be called alike.
+    let first = naming.snapshot(None);
     let mut groups: Vec<Group> = Vec::new();
     // Groups of the current take.
     let mut index: HashMap<(String, String), usize> = HashMap::new();
@@ -384,7 +391,7 @@ pub(crate) fn merge(pastes: Vec<Paste>, naming: &Naming) -> Vec<Table> {
     }
     groups
         .into_iter()
-        .map(|group| group.finish(naming))
+        .map(|group| group.finish(naming, &first))
         .collect()
 }
 

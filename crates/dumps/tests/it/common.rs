@@ -66,7 +66,8 @@ impl Kept {
 
 pub(crate) fn naming() -> Naming {
     Naming {
-        snapshot: "snap".to_owned(),
+        given: Some("snap".to_owned()),
+        file: "snap".to_owned(),
         source: "0123456789ab".into(),
     }
 }

@@ -195,7 +195,7 @@ fn rows_of_copy_text_take_the_names_of_a_known_table() {
     let text = format!("{}{}\\.\n", row(1), row(2));
     let mut kept = Kept::default();
     let named = Naming {
-        snapshot: "z2023.eth_txs_history".to_owned(),
+        file: "z2023.eth_txs_history".to_owned(),
         ..naming()
     };
     let facts =

@@ -360,34 +360,3 @@ fn pasted_tables_without_end_are_bounded() {
     let cut = &facts.rejects[0];
     assert_eq!((cut.line, cut.length), (1_000_004, 700_000));
 }
-
-#[test]
-fn snapshots_get_the_name_that_is_known_when_the_dump_is_open() {
-    let table = |value: u8| {
-        format!("CREATE TABLE t (a int);\nCOPY public.t (a) FROM stdin;\n{value}\n\\.\n\n")
-    };
-    let dump = format!(
-        "--\n-- PostgreSQL database dump\n--\n\n\\connect rollup\n\n{}\\connect prover\n\n{}",
-        table(1),
-        table(2)
-    );
-    let mut source = DumpSource::from_bytes(dump.into_bytes(), naming()).unwrap();
-    let names = |source: &DumpSource| -> Vec<String> {
-        let tables = source.tables().into_iter();
-        tables.map(|table| table.snapshot).collect()
-    };
-    let before = names(&source);
-    assert_eq!(before.len(), 2);
-    source.rename("rollup");
-    let after = names(&source);
-    for (before, after) in before.iter().zip(&after) {
-        let suffix = before.strip_prefix(&naming().snapshot).unwrap();
-        assert_eq!(*after, format!("rollup{suffix}"));
-    }
-    assert_ne!(after[0], after[1]);
-    for (name, value) in after.iter().zip([1, 2]) {
-        let table = format!("{name}.public.t");
-        let rows = source.read(&table, &["a"], &RowFilter::All).unwrap();
-        assert_eq!((rows.rows(), rows.columns[0].i64(0)), (1, Some(value)));
-    }
-}

@@ -9,6 +9,7 @@ mod documents;
 mod formats;
 mod hostile;
 mod live;
+mod parts;
 mod postgres;
 mod psql;
 mod random;

@@ -1,7 +1,7 @@
 //! A live database into the case: read once into a temporary file as the text of a dump, which then goes the
 //! way of every dump. The text is kept in the case, for it cannot be read again.
 
-use super::{Run, source::unique_snapshot};
+use super::Run;
 use crate::dump_source::{DumpReading, read_dump_source};
 use crate::report::Problem;
 use crate::{IngestError, Progress};
@@ -33,13 +33,7 @@ impl Run<'_, '_> {
             Err(LiveError::Stopped) => return Err(IngestError::Stopped),
             Err(error) => return Err(error.into()),
         };
-        let name = match &self.options.as_name {
-            Some(name) if self.tx.manifest().snapshot(name).is_some() => {
-                return Err(IngestError::SnapshotExists { name: name.clone() });
-            }
-            Some(name) => name.clone(),
-            None => unique_snapshot(self.tx.manifest(), &facts.database),
-        };
+        let given = self.snapshot_given()?;
         let path = spool.path();
         let reader = SourceReader::open(path).map_err(|error| IngestError::Read {
             path: target.shown().to_owned(),
@@ -48,14 +42,15 @@ impl Run<'_, '_> {
         let reading = DumpReading {
             path,
             shown: &path.to_string_lossy(),
-            name: &name,
+            given: given.as_deref(),
+            file: &facts.database,
             keep: true,
             zone_given: self.setting(String::new())?.given_zone,
         };
         let Some(outcome) = read_dump_source(&mut self.tx, reader, &reading)? else {
             return Ok(false);
         };
-        self.describe(&target, &facts, &name, &outcome.digest);
+        self.describe(&target, &facts, &outcome.digest);
         self.report.bytes += outcome.bytes;
         self.report.added.push(outcome.digest);
         // If an earlier run could not read it, this one did.
@@ -88,7 +83,7 @@ impl Run<'_, '_> {
     }
 
     /// Puts into the manifest what the text of the dump does not say.
-    fn describe(&mut self, target: &LiveTarget, facts: &LiveFacts, name: &str, digest: &str) {
+    fn describe(&mut self, target: &LiveTarget, facts: &LiveFacts, digest: &str) {
         let manifest = self.tx.manifest_mut();
         if let Some(source) = manifest.source_mut(digest) {
             source.path = target.shown().to_owned();
@@ -103,7 +98,7 @@ impl Run<'_, '_> {
             }
         }
         let mut snapshots = manifest.snapshots.iter_mut();
-        if let Some(snapshot) = snapshots.find(|snapshot| snapshot.name == name) {
+        if let Some(snapshot) = snapshots.find(|snapshot| snapshot.source == digest) {
             snapshot.kind = KIND.to_owned();
             snapshot.as_of_us = Some(facts.taken_at_us);
             snapshot.as_of_basis = Some("live read".to_owned());

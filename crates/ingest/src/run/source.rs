@@ -232,11 +232,7 @@ impl Run<'_, '_> {
         Ok(())
     }
 
-    pub(super) fn dump(
-        &mut self,
-        incoming: Incoming<'_>,
-        head: &[u8],
-    ) -> Result<Option<String>, IngestError> {
+    pub(super) fn dump(&mut self, incoming: Incoming<'_>) -> Result<Option<String>, IngestError> {
         let Incoming {
             path,
             shown,
@@ -249,20 +245,12 @@ impl Run<'_, '_> {
                 .next()
                 .unwrap_or(shown),
         );
-        let name = match &self.options.as_name {
-            Some(name) if self.tx.manifest().snapshot(name).is_some() => {
-                return Err(IngestError::SnapshotExists { name: name.clone() });
-            }
-            Some(name) => name.clone(),
-            None => unique_snapshot(
-                self.tx.manifest(),
-                database_of(head).as_deref().unwrap_or(stem),
-            ),
-        };
+        let given = self.snapshot_given()?;
         let reading = DumpReading {
             path,
             shown,
-            name: &name,
+            given: given.as_deref(),
+            file: stem,
             keep: self.options.keep_dumps || path.as_os_str() == evidence::STDIN,
             zone_given: self.setting(String::new())?.given_zone,
         };
@@ -280,6 +268,17 @@ impl Run<'_, '_> {
         }
         self.report.added.push(outcome.digest.clone());
         Ok(Some(outcome.digest))
+    }
+
+    /// Returns the name that the user gave to the next snapshot.
+    pub(super) fn snapshot_given(&self) -> Result<Option<String>, IngestError> {
+        let given = self.options.as_name.as_deref().map(dumps::snapshot_name);
+        match given {
+            Some(name) if self.tx.manifest().snapshot(&name).is_some() => {
+                Err(IngestError::SnapshotExists { name })
+            }
+            given => Ok(given),
+        }
     }
 
     pub(super) fn setting(&self, node: String) -> Result<SourceSetting, IngestError> {
@@ -326,34 +325,4 @@ pub(crate) fn processes_of(manifest: &case::Manifest, digest: &str) -> Vec<case:
         .filter(|process| process.source == digest)
         .cloned()
         .collect()
-}
-
-/// Returns the database a dump connects to, where its head says so.
-fn database_of(head: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(head);
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("\\connect "))?;
-    let name = line.split_whitespace().next()?.trim_matches('"');
-    (!name.is_empty()).then(|| name.to_owned())
-}
-
-pub(super) fn unique_snapshot(manifest: &case::Manifest, wanted: &str) -> String {
-    let clean: String = wanted
-        .chars()
-        .map(|c| {
-            if c.is_alphanumeric() || matches!(c, '_' | '-') {
-                c
-            } else {
-                '_'
-            }
-        })
-        .collect();
-    let mut name = clean.clone();
-    let mut number = 2;
-    while manifest.snapshot(&name).is_some() {
-        name = format!("{clean}_{number}");
-        number += 1;
-    }
-    name
 }

@@ -55,8 +55,9 @@ pub(crate) fn trace_agrees(postgres: &Postgres, golden: &Golden) {
         let duckdb = oracle::duckdb(&fixture::duckdb_setup(&tables, folder.path()), &asks);
         // The same once more from the dump itself, as `sql` asks a plain dump.
         let naming = dumps::Naming {
-            snapshot: dump.to_owned(),
+            given: Some(dump.to_owned()),
             source: "0123456789ab".into(),
+            ..dumps::Naming::default()
         };
         let source = dumps::DumpSource::from_bytes(script.stdout, naming).unwrap();
         let mut plain = Engine::new(EngineOptions::default()).unwrap();

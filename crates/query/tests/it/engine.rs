@@ -6,6 +6,7 @@ use query::{Engine, EngineOptions, ParamValue, Params, Queries, QueryError};
 pub(crate) fn info(snapshot: &str, name: &str, columns: &[(&str, ColumnType)]) -> TableInfo {
     TableInfo {
         snapshot: snapshot.to_owned(),
+        part: String::new(),
         schema: "public".to_owned(),
         name: name.to_owned(),
         source: "0123456789ab".into(),

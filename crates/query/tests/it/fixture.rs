@@ -215,6 +215,7 @@ pub(crate) fn engine(tables: &[Table], folder: &Path) -> Engine {
                 let columns = table.columns.iter();
                 let info = TableInfo {
                     snapshot: "golden".to_owned(),
+                    part: String::new(),
                     schema: "public".to_owned(),
                     name: table.name.clone(),
                     source: "0123456789ab".into(),
@@ -231,7 +232,7 @@ pub(crate) fn engine(tables: &[Table], folder: &Path) -> Engine {
         engine.add_table(TableFiles {
             name,
             files: vec![file],
-            source: None,
+            reference: None,
             primary_key: Vec::new(),
             json: Vec::new(),
         });

@@ -201,7 +201,8 @@ fn every_fate_from_rows_in_memory() {
 pub(crate) fn dump_source(text: Vec<u8>, name: &str) -> DumpSource {
     let naming = Naming {
         source: "0123456789ab".into(),
-        snapshot: name.into(),
+        given: Some(name.into()),
+        ..Naming::default()
     };
     DumpSource::from_bytes(text, naming).unwrap()
 }

@@ -34,6 +34,7 @@ impl Memory {
         self.tables.push((
             TableInfo {
                 snapshot: "memory".into(),
+                part: String::new(),
                 schema: "public".into(),
                 name: name.into(),
                 source: "0123456789ab".into(),

@@ -12,7 +12,7 @@ fn teku_with_the_key_of_its_file_name() {
     assert_eq!(dumps::sniff(TEKU.as_bytes()), Some(DumpKind::SlashingYaml));
     let key = "a03cbcdd4fc531f41aa3fb35d8b1323ae54a08028a792d16f4437545bcfc79580e54e2372458f6ecbe0e3f3480be2d56";
     let want = Want::all(Naming {
-        snapshot: key.to_owned(),
+        file: key.to_owned(),
         ..naming()
     });
     let (facts, kept) = read_want(TEKU.as_bytes(), &want);
