@@ -120,15 +120,7 @@ impl PlainDumps {
             return Ok(None);
         }
         if let Some(wanted) = snapshot {
-            let places = found.all().map(|info| (&*info.snapshot, &*info.schema));
-            let choice = Choice::find(wanted, places);
-            if choice.is_none() {
-                let tables = found.all();
-                let known =
-                    Choice::names(tables.map(|info| (&*info.snapshot, &*info.schema, &*info.name)));
-                return Err(crate::snapshots::unknown(wanted, &known));
-            }
-            found.choice = choice;
+            found.choice = Some(found.find(wanted)?);
         }
         Ok(Some(found))
     }
@@ -169,6 +161,20 @@ impl PlainDumps {
         dump.source
             .make_unique(|name| taken.iter().any(|known| known == name));
         self.dumps.push(dump);
+    }
+
+    /// Returns which tables `--snapshot` means.
+    ///
+    /// # Errors
+    /// If no snapshot and no schema has that name.
+    pub(crate) fn find(&self, wanted: &str) -> Result<Choice, Error> {
+        let places = self.all().map(|info| (&*info.snapshot, &*info.schema));
+        Choice::find(wanted, places).ok_or_else(|| {
+            let tables = self.all();
+            let known =
+                Choice::names(tables.map(|info| (&*info.snapshot, &*info.schema, &*info.name)));
+            crate::snapshots::unknown(wanted, &known)
+        })
     }
 
     /// Returns the names of the snapshots, in the order of files.

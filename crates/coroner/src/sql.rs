@@ -166,12 +166,15 @@ fn with_engine(
         memory_bytes: options
             .memory_bytes
             .unwrap_or_else(|| EngineOptions::default().memory_bytes),
-        snapshot: options.snapshot.clone(),
     };
+    let snapshot = options.snapshot.as_deref();
     if only_dumps(path)
         && let Some(dumps) = PlainDumps::open(path, &options.open, None)?
     {
         let mut engine = Engine::new(engine_options)?;
+        if let Some(named) = snapshot {
+            engine.choose(dumps.find(named)?);
+        }
         engine.register_source(&dumps, statement)?;
         let outcome = run(&engine)?;
         let mut partial = dumps.partial();
@@ -190,7 +193,12 @@ fn with_engine(
         return Ok(finish(outcome, Some(looked_at), partial));
     }
     let evidence = Evidence::open(path, &options.open)?;
-    let engine = Engine::open(evidence.case(), engine_options)?;
+    let mut engine = Engine::open(evidence.case(), engine_options)?;
+    if let Some(named) = snapshot {
+        let choice = evidence.case().choice(named);
+        let known = || crate::snapshots::names(evidence.manifest());
+        engine.choose(choice.ok_or_else(|| crate::snapshots::unknown(named, &known()))?);
+    }
     let outcome = run(&engine)?;
     let looked_at = evidence.looked_at(&Window::default(), &outcome.missing);
     Ok(finish(outcome, Some(looked_at), evidence.partial()))

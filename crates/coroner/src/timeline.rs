@@ -122,7 +122,6 @@ impl Evidence {
             memory_bytes: filter
                 .memory_bytes
                 .unwrap_or_else(|| EngineOptions::default().memory_bytes),
-            snapshot: None,
         };
         let engine = Engine::open(&self.case, options)?;
         let mut milestones = if filter.takes_milestones() {

@@ -10,7 +10,7 @@ use case::{
 };
 use dumps::{DumpFacts, DumpStatus, Located, Naming, RowSink, SinkError, Want};
 use evidence::SourceReader;
-use model::{Batch, Column, ColumnData, ColumnType, StrColumn, TableInfo};
+use model::{Batch, Column, ColumnData, ColumnType, NumericExtent, StrColumn, TableInfo};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
@@ -138,6 +138,7 @@ pub(crate) fn read_dump_source(
         runs,
         mut problems,
         hash_columns,
+        mut numerics,
     } = sink.finish()?;
     for (byte, what) in &facts.problems {
         problems.push(format!(
@@ -147,6 +148,14 @@ pub(crate) fn read_dump_source(
     let snapshots = names.into_iter().map(|(part, name)| {
         let mut snapshot = snapshot_of(&found, &part, name, &digest);
         snapshot.hash_columns.clone_from(&hash_columns);
+        for table in &mut snapshot.tables {
+            let id = TableId::Table {
+                snapshot: snapshot.name.clone(),
+                schema: table.schema.clone(),
+                table: table.name.clone(),
+            };
+            table.numerics = numerics.remove(&id).unwrap_or_default();
+        }
         let watch = watches.remove(&part).unwrap_or_default();
         watch.tell(&mut snapshot, reading.zone_given);
         snapshot
@@ -206,7 +215,7 @@ struct Rows<'t, 'w, 's> {
     shown: &'s str,
     /// The name of each part's snapshot in this case; see [`TableInfo::part`].
     names: BTreeMap<String, String>,
-    writers: BTreeMap<TableId, RowWriter>,
+    writers: BTreeMap<TableId, TableWriter>,
     /// By part.
     watches: BTreeMap<String, SnapshotWatch>,
     hashes: TableHashes,
@@ -215,11 +224,19 @@ struct Rows<'t, 'w, 's> {
     problems: Vec<String>,
 }
 
+/// A table that is being written.
+struct TableWriter {
+    rows: RowWriter,
+    numerics: BTreeMap<String, NumericExtent>,
+}
+
 /// What became of the rows.
 struct Written {
     runs: Vec<Run>,
     problems: Vec<String>,
     hash_columns: Vec<HashColumn>,
+    /// Of the tables that have rows.
+    numerics: BTreeMap<TableId, BTreeMap<String, NumericExtent>>,
 }
 
 /// Rows of the hash table that are handed on together.
@@ -252,11 +269,15 @@ impl RowSink for Rows<'_, '_, '_> {
         let writer = match self.writers.entry(table) {
             Entry::Occupied(open) => open.into_mut(),
             Entry::Vacant(new) => {
-                let writer = self.tx.rows(new.key(), self.shown)?;
-                new.insert(writer)
+                let rows = self.tx.rows(new.key(), self.shown)?;
+                new.insert(TableWriter {
+                    rows,
+                    numerics: BTreeMap::new(),
+                })
             }
         };
-        Ok(writer.push(batch)?)
+        NumericExtent::see_batch(&mut writer.numerics, &batch);
+        Ok(writer.rows.push(batch)?)
     }
 
     fn damaged(&mut self, table: &str, byte: u64, line: u64, what: &str) -> Result<(), SinkError> {
@@ -307,8 +328,10 @@ impl Rows<'_, '_, '_> {
         if let Some(writer) = self.hash_writer {
             runs.push(writer.finish()?);
         }
-        for writer in self.writers.into_values() {
-            runs.push(writer.finish()?);
+        let mut numerics = BTreeMap::new();
+        for (table, writer) in self.writers {
+            runs.push(writer.rows.finish()?);
+            numerics.insert(table, writer.numerics);
         }
         if !self.rejects.is_empty() {
             let mut writer = self.tx.rows(&TableId::Rejects, self.shown)?;
@@ -319,6 +342,7 @@ impl Rows<'_, '_, '_> {
             runs,
             problems: self.problems,
             hash_columns: self.hashes.columns,
+            numerics,
         })
     }
 }
@@ -381,6 +405,7 @@ fn snapshot_of(found: &DumpFacts, part: &str, name: String, digest: &str) -> Sna
                 columns: table.info.columns.clone(),
                 primary_key: table.info.primary_key.clone(),
                 types_inferred: table.info.types_inferred,
+                numerics: BTreeMap::new(),
             })
             .collect(),
         ..Snapshot::default()

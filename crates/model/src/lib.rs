@@ -9,6 +9,7 @@ mod batch;
 mod choice;
 mod encoding;
 mod level;
+mod numeric;
 mod observation;
 mod record;
 mod reference;
@@ -23,6 +24,7 @@ pub use batch::{Batch, Bitmap, Column, ColumnData, ColumnType, StrColumn};
 pub use choice::{Choice, leave_public, the_one};
 pub use encoding::Encoding;
 pub use level::Level;
+pub use numeric::NumericExtent;
 pub use observation::{
     ObsColumn, ObsKind, ObsValue, Observation, observation_kind, observation_kinds,
 };

@@ -15,12 +15,15 @@ use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::arrow::util::display::array_value_to_string;
 use model::{AnswerColumn, Batch, Bitmap, Cell, Column, ColumnData, ColumnType, StrColumn};
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// Marks a text column that holds JSON; Arrow's canonical extension type.
-const EXTENSION: &str = "ARROW:extension:name";
+/// Says what a text column holds.
+pub(crate) const EXTENSION: &str = "ARROW:extension:name";
+/// JSON; Arrow's canonical extension type.
 const JSON: &str = "arrow.json";
+/// Decimal numbers of any length.
+pub(crate) const NUMERIC: &str = "coroner.numeric";
 
 /// Returns the Arrow field of a column.
 pub(crate) fn field(name: &str, column_type: ColumnType) -> Field {
@@ -37,20 +40,27 @@ pub(crate) fn field(name: &str, column_type: ColumnType) -> Field {
     };
     let field = Field::new(name, data_type, true);
     match column_type {
-        ColumnType::Json => {
-            field.with_metadata(HashMap::from([(EXTENSION.to_owned(), JSON.to_owned())]))
-        }
+        ColumnType::Json => marked(field, JSON),
+        ColumnType::Numeric => marked(field, NUMERIC),
         _ => field,
     }
 }
 
-/// Marks columns of a schema as JSON.
-pub(crate) fn with_json(schema: Schema, json: &[String]) -> Schema {
+fn marked(field: Field, extension: &str) -> Field {
+    field.with_metadata(HashMap::from([(
+        EXTENSION.to_owned(),
+        extension.to_owned(),
+    )]))
+}
+
+/// Marks columns of a file's schema as what they are beside text.
+pub(crate) fn with_marks(schema: Schema, marks: &BTreeMap<String, ColumnType>) -> Schema {
     let mark = |field: &Arc<Field>| -> Field {
         let field = field.as_ref().clone();
-        match json.contains(field.name()) {
-            true => field.with_metadata(HashMap::from([(EXTENSION.to_owned(), JSON.to_owned())])),
-            false => field,
+        match marks.get(field.name()) {
+            Some(ColumnType::Json) => marked(field, JSON),
+            Some(ColumnType::Numeric) => marked(field, NUMERIC),
+            _ => field,
         }
     };
     Schema::new(schema.fields().iter().map(mark).collect::<Vec<_>>())
@@ -159,6 +169,9 @@ pub(crate) fn answer_columns(schema: &Schema) -> Vec<AnswerColumn> {
 pub(crate) fn type_name(field: &Field) -> &'static str {
     if is_json(field) {
         return "json";
+    }
+    if crate::numeric::is_text_number(field) {
+        return "numeric";
     }
     match field.data_type() {
         DataType::Dictionary(_, values) => {

@@ -5,6 +5,7 @@ use crate::error::QueryError;
 use crate::exact;
 use crate::header::Query;
 use crate::json;
+use crate::numeric;
 use crate::params::Params;
 use crate::provider::provider;
 use crate::statement::{self, Parsed};
@@ -19,7 +20,11 @@ use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
 use futures::StreamExt;
-use model::{Answer, AnswerColumn, Batch, Cell, ColumnType, RowFilter, TableInfo, TableSource};
+use model::{
+    Answer, AnswerColumn, Batch, Cell, Choice, ColumnType, NumericExtent, RowFilter, TableInfo,
+    TableSource,
+};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -30,20 +35,17 @@ const STACK_BYTES: usize = 64 << 20;
 /// Where tables lie whose name was written without schema; no table of a case can bear this name.
 const BARE: &str = "-";
 
-/// How much an engine may use, and which snapshot bare names mean.
+/// How much an engine may use.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
     /// What sorts, joins and groups may hold; beyond it they spill to temporary files.
     pub memory_bytes: usize,
-    /// The snapshot that bare table names mean; `None`: any, if only one has the table.
-    pub snapshot: Option<String>,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
         EngineOptions {
             memory_bytes: 1 << 30,
-            snapshot: None,
         }
     }
 }
@@ -81,7 +83,7 @@ impl Engine {
             .build_arc()
             .map_err(QueryError::from_engine)?;
         Ok(Engine {
-            tables: Tables::new(options.snapshot),
+            tables: Tables::new(),
             runtime,
         })
     }
@@ -104,7 +106,7 @@ impl Engine {
             let columns = info.columns.iter();
             // A table without rows has no file; the manifest knows its columns.
             let columns = columns.map(|(name, column_type)| (name.as_str(), *column_type));
-            engine.insert(&info, Rows::None(convert::schema(columns)));
+            engine.insert(&info, Rows::None(convert::schema(columns)), BTreeMap::new());
             let id = TableId::Table {
                 snapshot: info.snapshot.clone(),
                 schema: info.schema.clone(),
@@ -126,7 +128,9 @@ impl Engine {
             }
             _ => Vec::new(),
         };
-        let json = columns.into_iter().filter(|(_, t)| *t == ColumnType::Json);
+        let marks = columns
+            .into_iter()
+            .filter(|(_, t)| matches!(t, ColumnType::Json | ColumnType::Numeric));
         self.add_table(TableFiles {
             files: case.files(&id),
             name: match id {
@@ -148,7 +152,8 @@ impl Engine {
             },
             reference: dumped.map(TableInfo::reference),
             primary_key: dumped.map_or(Vec::new(), |table| table.primary_key.clone()),
-            json: json.map(|(name, _)| name.to_owned()).collect(),
+            marks: marks.map(|(name, t)| (name.to_owned(), t)).collect(),
+            numerics: dumped.map_or(BTreeMap::new(), |info| numerics_of(case, info)),
         });
     }
 
@@ -160,9 +165,10 @@ impl Engine {
         self.tables.insert(
             table.name,
             Entry {
-                rows: Rows::Files(table.files, table.json),
+                rows: Rows::Files(table.files, table.marks),
                 reference: table.reference,
                 primary_key: table.primary_key,
+                numerics: table.numerics,
             },
         );
     }
@@ -183,6 +189,10 @@ impl Engine {
         let known = columns(info).filter(|(name, _)| batches.is_empty() || held(name));
         let ordinal = held("#").then_some(("#", ColumnType::I64));
         let schema = convert::schema(known.chain(ordinal));
+        let mut numerics = BTreeMap::new();
+        for batch in &batches {
+            NumericExtent::see_batch(&mut numerics, batch);
+        }
         let batches: Result<Vec<_>, _> = batches
             .into_iter()
             .map(|batch| convert::record_batch(batch, &schema))
@@ -192,7 +202,7 @@ impl Engine {
         if batches.is_empty() {
             batches.push(RecordBatch::new_empty(schema));
         }
-        self.insert(info, Rows::Batches(all, batches));
+        self.insert(info, Rows::Batches(all, batches), numerics);
         Ok(())
     }
 
@@ -207,7 +217,8 @@ impl Engine {
     ) -> Result<(), QueryError> {
         let tables = source.tables();
         for info in &tables {
-            self.insert(info, Rows::Unread(convert::schema(columns(info))));
+            let schema = convert::schema(columns(info));
+            self.insert(info, Rows::Unread(schema), BTreeMap::new());
         }
         let parsed = statement::parse(sql)?;
         if !matches!(parsed, Parsed::Query(_)) {
@@ -236,15 +247,22 @@ impl Engine {
         Ok(())
     }
 
-    fn insert(&mut self, info: &TableInfo, rows: Rows) {
+    fn insert(&mut self, info: &TableInfo, rows: Rows, numerics: BTreeMap<String, NumericExtent>) {
         self.tables.insert(
             table_name(info),
             Entry {
                 rows,
                 reference: Some(info.reference()),
                 primary_key: info.primary_key.clone(),
+                numerics,
             },
         );
+    }
+
+    /// Names without a snapshot mean tables of this choice from now on; else any, if only one snapshot has the
+    /// table.
+    pub fn choose(&mut self, choice: Choice) {
+        self.tables.choice = Some(choice);
     }
 
     /// Returns all tables, and whether each holds rows.
@@ -428,6 +446,7 @@ impl Engine {
             .with_default_catalog_and_schema(BARE, BARE);
         let context = SessionContext::new_with_config_rt(config, Arc::clone(&self.runtime));
         exact::install(&context)?;
+        numeric::install(&context);
         json::install(&context)?;
         Ok(context)
     }
@@ -438,6 +457,14 @@ fn columns(info: &TableInfo) -> impl Iterator<Item = (&str, ColumnType)> {
     info.columns
         .iter()
         .map(|(name, column_type)| (name.as_str(), *column_type))
+}
+
+/// Returns how long the numbers of a table are; a case of an older version of this program does not say.
+fn numerics_of(case: &Case, info: &TableInfo) -> BTreeMap<String, NumericExtent> {
+    let snapshot = case.manifest().snapshot(&info.snapshot);
+    let mut tables = snapshot.iter().flat_map(|snapshot| &snapshot.tables);
+    let table = tables.find(|table| table.schema == info.schema && table.name == info.name);
+    table.map_or(BTreeMap::new(), |table| table.numerics.clone())
 }
 
 fn table_name(info: &TableInfo) -> TableName {

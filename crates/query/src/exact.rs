@@ -2,13 +2,17 @@
 //!
 //! DataFusion adds, subtracts, multiplies and sums 64-bit integers modulo 2^64: two amounts of wei are
 //! enough for a plausible wrong answer. Here `+`, `-` and `*` fail when they overflow, as in PostgreSQL
-//! and DuckDB, and SUM over BIGINT is a decimal, as in PostgreSQL.
+//! and DuckDB, and SUM over BIGINT is a decimal, as in PostgreSQL. Sums of decimals wrap round as well: they have ten
+//! digits more than what is summed, or what is summed may not have so many.
 
+use datafusion::arrow::array::AsArray;
 use datafusion::arrow::compute::kernels::numeric;
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{
+    DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType, Decimal256Type, i256,
+};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DFSchema, Result};
+use datafusion::common::{DFSchema, Result, exec_err};
 use datafusion::logical_expr::expr::{AggregateFunction, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::{FunctionRewrite, NamePreserver};
 use datafusion::logical_expr::utils::merge_schema;
@@ -31,7 +35,8 @@ pub(crate) fn install(context: &SessionContext) -> Result<()> {
         .register_function_rewrite(Arc::new(WideSum))
 }
 
-/// `SUM(bigint)` sums as DECIMAL(19), whose sum is DECIMAL(29): ten thousand million rows fit.
+/// `SUM(bigint)` sums as DECIMAL(19), whose sum is DECIMAL(29): ten thousand million rows fit. Decimals that leave no
+/// room for that in their type are summed in a wider one.
 ///
 /// It runs before types are coerced, so that what uses the sum is coerced to a decimal as well.
 #[derive(Debug)]
@@ -63,13 +68,74 @@ impl FunctionRewrite for WideSum {
         let Some(arg) = args.first_mut() else {
             return Ok(Transformed::no(expr));
         };
-        let digits = match arg.get_type(schema)? {
-            DataType::Int64 => 19,
-            DataType::UInt64 => 20,
-            _ => return Ok(Transformed::no(expr)),
+        let data_type = arg.get_type(schema)?;
+        let addend = std::mem::take(arg);
+        *arg = match data_type {
+            DataType::Int64 => cast(addend, DataType::Decimal128(19, 0)),
+            DataType::UInt64 => cast(addend, DataType::Decimal128(20, 0)),
+            DataType::Decimal128(digits, scale) if digits > DECIMAL128_MAX_PRECISION - SPARE => {
+                cast(addend, DataType::Decimal256(digits, scale))
+            }
+            DataType::Decimal256(digits, _) if digits > DECIMAL256_MAX_PRECISION - SPARE => {
+                ScalarUDF::from(Addend::default()).call(vec![addend])
+            }
+            _ => {
+                *arg = addend;
+                return Ok(Transformed::no(expr));
+            }
         };
-        *arg = cast(std::mem::take(arg), DataType::Decimal128(digits, 0));
         Ok(Transformed::yes(expr))
+    }
+}
+
+/// Digits that a sum has more than what is summed.
+const SPARE: u8 = 10;
+
+/// Lets numbers pass whose sum fits, whichever ten thousand million they are.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Addend {
+    signature: Signature,
+}
+
+impl Default for Addend {
+    fn default() -> Addend {
+        Addend {
+            signature: Signature::any(1, Volatility::Immutable),
+        }
+    }
+}
+
+impl ScalarUDFImpl for Addend {
+    fn name(&self) -> &str {
+        "addend"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
+        Ok(arg_types[0].clone())
+    }
+
+    fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let Some(value) = args.args.pop() else {
+            return datafusion::common::internal_err!("addend takes a value");
+        };
+        let digits = DECIMAL256_MAX_PRECISION - SPARE;
+        let limit = i256::from_i128(10).wrapping_pow(u32::from(digits));
+        let array = value.to_array(args.number_rows)?;
+        let values = array.as_primitive::<Decimal256Type>();
+        match values
+            .iter()
+            .flatten()
+            .any(|value| value.wrapping_abs() >= limit)
+        {
+            true => exec_err!(
+                "numbers of more than {digits} digits cannot be summed: the sum may not fit"
+            ),
+            false => Ok(value),
+        }
     }
 }
 

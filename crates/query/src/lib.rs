@@ -23,7 +23,8 @@
 //! * Keep to what PostgreSQL, DuckDB and DataFusion all mean the same by: ON with column equalities only,
 //!   explicit ROWS frames with a unique order, NOT EXISTS instead of NOT IN, CAST before `/`, NULLS LAST
 //!   written out wherever a NULL can be, no `::`, LATERAL, DISTINCT ON or QUALIFY; integers by `%` and `-`, times by
-//!   their `_us` column; `(fields ->> 'name')` in parentheses. `numeric` columns of dumps are text here: CAST them. Hashes are bytes: compare with
+//!   their `_us` column; `(fields ->> 'name')` in parentheses. `numeric` columns of dumps are decimals of
+//!   76 digits here, where their numbers fit. Hashes are bytes: compare with
 //!   `decode(digits, 'hex')`, show with `encode(bytes, 'hex')` (DuckDB needs the two macros in `tests/it`).
 //! * Add golden rows in `crates/query/tests/it/golden.rs`. The same test runs the file on DuckDB and, where its
 //!   tables come from PostgreSQL, on PostgreSQL, and compares all rows.
@@ -34,6 +35,7 @@ mod error;
 mod exact;
 mod header;
 mod json;
+mod numeric;
 mod params;
 mod provider;
 mod queries;

@@ -1,6 +1,7 @@
 //! A table as the engine reads it: its rows with `ref`, its references to evidence, added.
 
 use crate::convert;
+use crate::numeric;
 use crate::tables::{Entry, Rows, TableName};
 use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::arrow::record_batch::RecordBatch;
@@ -33,7 +34,7 @@ pub(crate) async fn provider(
                 .map_or_else(|| Arc::clone(all), RecordBatch::schema);
             Arc::new(MemTable::try_new(schema, vec![batches.clone()])?)
         }
-        Rows::Files(files, json) => {
+        Rows::Files(files, marks) => {
             let options =
                 ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension("");
             let urls: Result<Vec<_>, _> = files.iter().map(|file| url(file)).collect();
@@ -46,7 +47,7 @@ pub(crate) async fn provider(
             let schema = Schema::try_merge(schemas)?;
             let config = ListingTableConfig::new_with_multi_paths(urls)
                 .with_listing_options(options)
-                .with_schema(Arc::new(convert::with_json(schema, json)));
+                .with_schema(Arc::new(convert::with_marks(schema, marks)));
             Arc::new(ListingTable::try_new(config)?)
         }
     };
@@ -55,7 +56,10 @@ pub(crate) async fn provider(
         .fields()
         .iter()
         .filter(|field| field.name() != "#")
-        .map(|field| column(field.name()))
+        .map(|field| match numeric::decimal(entry, field) {
+            Some(decimal) => cast(column(field.name()), decimal).alias(field.name()),
+            None => column(field.name()),
+        })
         .collect();
     if schema.field_with_name("ref").is_err()
         && let Some(reference) = reference_of_row(name, entry, &schema)?

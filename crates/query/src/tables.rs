@@ -5,7 +5,7 @@ use crate::error::{QueryError, nearest};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::TableReference;
-use model::ColumnType;
+use model::{Choice, ColumnType, NumericExtent};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -59,8 +59,10 @@ pub struct TableFiles {
     pub reference: Option<String>,
     /// For a database's table: the columns of its primary key.
     pub primary_key: Vec<String>,
-    /// Columns of JSON text; the files tell them as text.
-    pub json: Vec<String>,
+    /// Columns of JSON and of decimal numbers, which the files tell as text.
+    pub marks: BTreeMap<String, ColumnType>,
+    /// How long the decimal numbers are.
+    pub numerics: BTreeMap<String, NumericExtent>,
 }
 
 /// Where a table's rows lie.
@@ -68,8 +70,8 @@ pub struct TableFiles {
 pub(crate) enum Rows {
     /// Nowhere: the kind is known, the evidence has none.
     None(SchemaRef),
-    /// In Parquet files; some of their text columns are JSON.
-    Files(Vec<PathBuf>, Vec<String>),
+    /// In Parquet files; some of their text columns are JSON or numbers.
+    Files(Vec<PathBuf>, BTreeMap<String, ColumnType>),
     /// In memory; the schema has all columns, the batches perhaps only those that are asked for.
     Batches(SchemaRef, Vec<RecordBatch>),
     /// In a dump, not read: the table can be described, not asked.
@@ -82,13 +84,15 @@ pub(crate) struct Entry {
     pub(crate) rows: Rows,
     pub(crate) reference: Option<String>,
     pub(crate) primary_key: Vec<String>,
+    pub(crate) numerics: BTreeMap<String, NumericExtent>,
 }
 
 /// All tables by name.
 #[derive(Clone, Debug)]
 pub(crate) struct Tables {
     by_name: BTreeMap<TableName, Entry>,
-    snapshot: Option<String>,
+    /// What names without a snapshot mean.
+    pub(crate) choice: Option<Choice>,
 }
 
 /// Columns of `records` as ingest writes them; used where a case has no record.
@@ -171,11 +175,12 @@ const OBS_COMMON: &[&str] = &[
 
 impl Tables {
     /// Returns what every case has, empty: records, rejects and each kind of observation.
-    pub(crate) fn new(snapshot: Option<String>) -> Tables {
+    pub(crate) fn new() -> Tables {
         let empty = |columns: &mut dyn Iterator<Item = (&str, ColumnType)>| Entry {
             rows: Rows::None(convert::schema(columns)),
             reference: None,
             primary_key: Vec::new(),
+            numerics: BTreeMap::new(),
         };
         let mut by_name = BTreeMap::from([
             (TableName::Records, empty(&mut RECORDS.iter().copied())),
@@ -199,7 +204,10 @@ impl Tables {
                 empty(&mut common.chain(own)),
             );
         }
-        Tables { by_name, snapshot }
+        Tables {
+            by_name,
+            choice: None,
+        }
     }
 
     pub(crate) fn insert(&mut self, name: TableName, entry: Entry) {
@@ -258,10 +266,8 @@ impl Tables {
                 else {
                     return false;
                 };
-                let chosen = self
-                    .snapshot
-                    .as_ref()
-                    .is_none_or(|chosen| chosen == snapshot);
+                let choice = self.choice.as_ref();
+                let chosen = choice.is_none_or(|choice| choice.holds(snapshot, schema));
                 match written {
                     TableReference::Bare { table: asked } => chosen && same(asked, table),
                     TableReference::Partial {

@@ -1,6 +1,6 @@
 //! Snapshots of databases: their tables, schemas, and the zone of their clocks.
 
-use model::ColumnType;
+use model::{ColumnType, NumericExtent};
 use std::collections::BTreeMap;
 
 /// One dump, paste, API answer or live read of a database.
@@ -106,4 +106,7 @@ pub struct SnapshotTable {
     pub primary_key: Vec<String>,
     /// Whether types were inferred from values.
     pub types_inferred: bool,
+    /// How long the numbers of its `numeric` columns are; they lie in the case as text.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub numerics: BTreeMap<String, NumericExtent>,
 }

@@ -357,7 +357,16 @@ fn schemas_of_one_dump_are_chosen() {
             );
             let tables = desk.json(&["tables", evidence, "--snapshot", choice], 0);
             assert_eq!(tables["tables"].as_array().unwrap().len(), 2, "{choice}");
+            let sql = "SELECT max(l1_batch_number) AS n FROM miniblocks";
+            let said = desk.run(&["sql", evidence, sql, "--snapshot", choice]);
+            assert_eq!(said.lines()[0]["n"], batch, "{choice}: {said:?}");
         }
+        desk.fails(&["sql", evidence, "SELECT * FROM miniblocks"], 2, "core_a");
+        desk.fails(
+            &["sql", evidence, "SELECT 1", "--snapshot", "core_c"],
+            2,
+            "snapshots are ms, ms.Core B, ms.core_a",
+        );
         desk.fails(
             &["trace", evidence, "batch:7670", "--snapshot", "core_c"],
             2,

@@ -130,11 +130,8 @@ fn queries_answer_over_the_rollup_sample() {
     )];
     let mut answered = 0;
     for snapshot in snapshots {
-        let options = EngineOptions {
-            snapshot: Some(snapshot.to_owned()),
-            ..EngineOptions::default()
-        };
-        let engine = Engine::open(&case, options).unwrap();
+        let mut engine = Engine::open(&case, EngineOptions::default()).unwrap();
+        engine.choose(model::Choice::of_snapshot(snapshot));
         tables_are_as_we_think(&engine);
         // A ticket holds some of the tables, and says which are missing.
         match engine.query(query, &given, None) {

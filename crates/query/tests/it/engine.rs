@@ -92,7 +92,7 @@ fn every_type_comes_back_as_it_went_in() {
             ("seen", "timestamp_utc"),
             ("level", "text"),
             ("data", "json"),
-            ("fee", "text"),
+            ("fee", "numeric"),
             ("ok", "bool"),
             ("share", "f64"),
             ("ref", "text"),
@@ -300,4 +300,106 @@ fn embedded_queries_load() {
         .unwrap()
         .answer;
     assert!(answer.rows.is_empty());
+}
+
+/// A table of numbers as a dump has them.
+fn numbers(values: &[&str]) -> Engine {
+    let columns = [("id", ColumnType::I64), ("wei", ColumnType::Numeric)];
+    let mut batch = Batch {
+        columns: columns.iter().map(|(n, t)| Column::new(*n, *t)).collect(),
+    };
+    for (id, value) in values.iter().enumerate() {
+        batch.columns[0].push_i64(id as i64);
+        batch.columns[1].push_text(value.as_bytes());
+    }
+    let mut engine = Engine::new(EngineOptions::default()).unwrap();
+    engine
+        .register_batches(&info("z", "fees", &columns), vec![batch])
+        .unwrap();
+    engine
+}
+
+#[test]
+fn numbers_of_a_database_are_numbers() {
+    // 2^64 - 1 and 2^64: 64 bits do not tell their sum, text does not order them.
+    let engine = numbers(&["9", "100", "18446744073709551615", "18446744073709551616"]);
+    let text = |value: &str| Cell::Text(value.to_owned());
+    // What Python says of the same numbers.
+    for (sql, expected) in [
+        ("max(wei)", text("18446744073709551616")),
+        ("min(wei)", text("9")),
+        ("sum(wei)", text("36893488147419103340")),
+        (
+            "sum(wei * wei)",
+            text("680564733841876926889855726716117329762"),
+        ),
+        ("count(*) FILTER (WHERE wei > 10)", Cell::I64(3)),
+        ("count(*) FILTER (WHERE wei > '10')", Cell::I64(3)),
+        (
+            "count(*) FILTER (WHERE wei = '18446744073709551616')",
+            Cell::I64(1),
+        ),
+        (
+            "count(*) FILTER (WHERE wei BETWEEN 10 AND 200)",
+            Cell::I64(1),
+        ),
+    ] {
+        assert_eq!(
+            one(&engine, &format!("SELECT {sql} FROM fees")),
+            [expected],
+            "{sql}"
+        );
+    }
+    let order = engine
+        .sql("SELECT id FROM fees ORDER BY wei DESC", &Params::new())
+        .unwrap();
+    let ids: Vec<&Cell> = order.rows.iter().map(|row| &row[0]).collect();
+    assert_eq!(
+        ids,
+        [&Cell::I64(3), &Cell::I64(2), &Cell::I64(1), &Cell::I64(0)]
+    );
+}
+
+#[test]
+fn numbers_are_never_rounded_nor_ordered_as_text_in_silence() {
+    let nines = |digits| "9".repeat(digits);
+    let refused = |engine: &Engine, sql: &str, word: &str| {
+        let error = engine.sql(sql, &Params::new()).unwrap_err().to_string();
+        assert!(error.contains(word), "{sql}: {error}");
+    };
+    // The literal is a float: it would be equal to its neighbours.
+    let engine = numbers(&["18446744073709551616", "18446744073709551617"]);
+    refused(
+        &engine,
+        "SELECT id FROM fees WHERE wei = 18446744073709551617",
+        "in quotes",
+    );
+    // Too long for a decimal, or no number: the digits are shown, and not put in order.
+    for long in [nines(67).as_str(), "NaN"] {
+        let engine = numbers(&["9", "10", long]);
+        let all = engine
+            .sql("SELECT wei FROM fees WHERE id = 2", &Params::new())
+            .unwrap();
+        assert_eq!(all.rows[0][0], Cell::Text(long.to_owned()));
+        for sql in [
+            "SELECT id FROM fees ORDER BY wei",
+            "SELECT max(wei) FROM fees",
+            "SELECT id FROM fees WHERE wei > '2'",
+            "SELECT id FROM fees WHERE wei BETWEEN '1' AND '2'",
+            "SELECT id, row_number() OVER (ORDER BY wei) FROM fees",
+            "SELECT id FROM fees WHERE id IN (SELECT id FROM fees WHERE wei < '2')",
+        ] {
+            refused(&engine, sql, "wrong order");
+        }
+    }
+    // Sums say that they overflow.
+    let engine = numbers(&[&nines(66), &nines(66)]);
+    let sum = one(&engine, "SELECT sum(wei) FROM fees");
+    assert_eq!(sum, [Cell::Text(format!("1{}8", nines(65)))]);
+    refused(
+        &engine,
+        "SELECT sum(wei * 1000000000) FROM fees",
+        "may not fit",
+    );
+    refused(&engine, "SELECT wei * wei FROM fees", "verflow");
 }

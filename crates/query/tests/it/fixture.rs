@@ -234,7 +234,8 @@ pub(crate) fn engine(tables: &[Table], folder: &Path) -> Engine {
             files: vec![file],
             reference: None,
             primary_key: Vec::new(),
-            json: Vec::new(),
+            marks: std::collections::BTreeMap::new(),
+            numerics: std::collections::BTreeMap::new(),
         });
     }
     engine
