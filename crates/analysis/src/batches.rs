@@ -14,12 +14,12 @@ pub use shape::{
 
 use crate::past::Moment;
 use crate::trace::links::{Batches, STAGES};
-use crate::trace::rows::{DbTime, Tables};
+use crate::trace::rows::DbTime;
 use crate::trace::waiting::{self, Judge};
-use crate::trace::zone::{as_of, creations, solve_zone, to_utc};
+use crate::trace::zone::{self, to_utc};
 use crate::trace::{LookedAt, TraceError, TraceOptions};
+use model::TableSource;
 use model::time::MICROS_PER_SECOND;
-use model::{RowFilter, TableSource};
 use sends::Sends;
 
 /// What is asked of the batches.
@@ -36,14 +36,6 @@ pub struct BatchesOptions {
 /// The waits that are measured: how long a batch stayed open, then each step on L1, then all of them.
 pub(crate) const WAITS: [&str; 5] = ["seal", "commit", "prove", "execute", "whole"];
 
-/// When rows of miniblocks were created, and their block's time. A row of a batch may be written only when
-/// the batch is full: then it tells no zone.
-fn miniblock_creations(tables: &mut Tables<'_>) -> Result<Vec<(i64, i64)>, TraceError> {
-    let columns = ["timestamp", "created_at"];
-    let rows = tables.read("miniblocks", &columns, &RowFilter::All)?;
-    Ok(rows.as_ref().map_or_else(Vec::new, creations))
-}
-
 /// Reads the batches of a rollup's database.
 ///
 /// # Errors
@@ -58,11 +50,11 @@ pub fn batches(
     tables.announce(&["l1_batches", "eth_txs", "eth_txs_history"]);
     let all = Batches::read(&mut tables)?;
     let sends = Sends::read(&mut tables)?;
-    let zone = match trace.zone.clone().or_else(|| solve_zone(&all.creations())) {
-        None => solve_zone(&miniblock_creations(&mut tables)?),
+    let zone = match trace.zone.clone() {
+        None => zone::of_read(&tables, &all.creations())?,
         zone => zone,
     };
-    let as_of = as_of(&tables, zone.as_ref(), &trace);
+    let as_of = tables.as_of(zone.as_ref(), &trace)?;
     let judge = Judge {
         batches: &all,
         history: sends.history(),

@@ -20,11 +20,13 @@ pub use shape::{
     Blocking, HouseKeeper, JobEntry, JobTable, Jobs, LimitValue, LookedAt, RuleEntry, Runs, WhatIf,
     WhatIfJob, WhatIfRule, WhatIfSide,
 };
+pub use table::is_job_table;
 
-use crate::trace::Zone;
+use crate::trace::{AsOf, Zone};
 use chain::requeue::Queue;
-use load::Loaded;
+use load::{Loaded, Only};
 use model::{TableError, TableSource};
+pub(crate) use table::job_tables;
 
 /// What the caller knows beside the tables.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +35,8 @@ pub struct JobsOptions {
     pub as_of_us: Option<i64>,
     /// When the dump was taken, in microseconds UTC, if its header says so.
     pub dumped_at_us: Option<i64>,
+    /// The same where its header does not tell the zone: civil microseconds of the machine that dumped.
+    pub dumped_local_us: Option<i64>,
     /// The zone of the database's clock, if the case has solved it; else it is solved from the tables of
     /// batches.
     pub zone: Option<Zone>,
@@ -102,6 +106,14 @@ pub fn queue_of(name: &str) -> Option<Queue> {
     .find(|queue| queue_name(*queue) == name)
 }
 
+/// As of when [`jobs`] answers; `None` if no row bears a time.
+///
+/// # Errors
+/// As [`jobs`].
+pub fn as_of(tables: &dyn TableSource, options: &JobsOptions) -> Result<Option<AsOf>, JobsError> {
+    Ok(Loaded::read(tables, options, None)?.as_of)
+}
+
 /// Says what has become of all jobs that are not done.
 ///
 /// # Errors
@@ -112,7 +124,8 @@ pub fn jobs(tables: &dyn TableSource, options: &JobsOptions) -> Result<Jobs, Job
 }
 
 /// Returns the job of a batch that has to be done first of those that are not done, with what becomes of it.
-/// Rows of other batches are not read: why a free job is passed over is not told.
+/// `as_of`: the moment that `tables` are those of already. Rows of other batches are not read: why a free job is passed
+/// over is not told.
 ///
 /// # Errors
 /// As [`jobs`].
@@ -120,8 +133,10 @@ pub(crate) fn first_undone(
     tables: &dyn TableSource,
     options: &JobsOptions,
     batch: i64,
+    as_of: Option<&AsOf>,
 ) -> Result<Option<JobEntry>, JobsError> {
-    let loaded = Loaded::read(tables, options, Some(batch))?;
+    let only = Only { batch, as_of };
+    let loaded = Loaded::read(tables, options, Some(only))?;
     Ok(answer::first_undone(&loaded, options, batch))
 }
 

@@ -3,6 +3,7 @@
 //!
 //! This crate must never parse evidence, print, or speak SQL.
 
+mod as_of;
 pub mod batches;
 pub mod clock;
 pub mod diff;

@@ -29,14 +29,15 @@ pub(crate) mod zone;
 
 pub use key::Key;
 pub use notable::{Notable, notable};
+pub use rows::is_trace_table;
 pub use said::cite;
 pub use shape::{
     AsOf, Attempt, BatchRange, BatchRow, BlockedBy, Executable, ExecutionDelay, L1Mined, Line,
-    LogRow, LookedAt, Norm, Path, Said, Step, Trace, TransactionRow, Waiting, Zone,
+    LogRow, LookedAt, Made, Norm, Path, Said, Step, Trace, TransactionRow, Waiting, Zone,
 };
 pub use witness::corroborate;
 
-pub(crate) use zone::{creations, solve_zone, to_utc};
+pub(crate) use zone::{creations, to_utc};
 
 use crate::jobs::JobEvent;
 use crate::past::Moment;
@@ -50,6 +51,8 @@ pub struct TraceOptions {
     pub as_of_us: Option<i64>,
     /// When the dump was taken, in microseconds UTC, if its header says so.
     pub dumped_at_us: Option<i64>,
+    /// The same where its header does not tell the zone: civil microseconds of the machine that dumped.
+    pub dumped_local_us: Option<i64>,
     /// The zone of the database's clock, if the case has solved it from all that is known; else it is solved
     /// from the rows that are read.
     pub zone: Option<Zone>,
@@ -92,6 +95,19 @@ pub enum TraceError {
     /// A table could not be read.
     #[error(transparent)]
     Table(#[from] TableError),
+}
+
+/// As of when [`trace`] and [`crate::batches::batches`] answer; `None` if no row bears a time.
+///
+/// # Errors
+/// As [`trace`].
+pub fn as_of(tables: &dyn TableSource, options: &TraceOptions) -> Result<Option<AsOf>, TraceError> {
+    let mut read = rows::Tables::new(tables)?;
+    let zone = match options.zone.clone() {
+        None => zone::of_tables(tables)?,
+        zone => zone,
+    };
+    read.as_of(zone.as_ref(), options)
 }
 
 /// Follows `key` through the tables; where there is no table of a server's database, through answers of APIs.

@@ -1,9 +1,11 @@
 //! `trace`, `triage` and the changes to a case.
 
-use crate::{Error, ErrorKind, Evidence, OpenOptions, Partial, PlainDumps};
+use crate::as_of::{Dumped, resolve_as_of};
+use crate::{Error, ErrorKind, Evidence, OpenOptions, Partial, PlainDumps, TimeSpec};
 use analysis::trace::{TraceError, TraceOptions, Zone};
 use case::{CaseWriter, NodeRule};
 use ingest::{Amendment, Custody, IngestOptions, IngestReport, ParseReport, Progress};
+use model::TableSource;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -23,21 +25,33 @@ pub struct TraceQuestion<'a> {
     pub key: &'a str,
     /// Which snapshot of a database.
     pub snapshot: Option<&'a str>,
-    /// The time to look at, in microseconds UTC: rows made later are left out, waiting is judged by it.
-    pub as_of_us: Option<i64>,
+    /// The time to look at: rows made later are left out, waiting is judged by it. One that counts back does so from
+    /// the snapshot's own.
+    pub as_of: Option<TimeSpec>,
+    /// The zone of times typed without one.
+    pub zone: Option<crate::Zone>,
     /// The delay that L1 demands between commit and execution, in seconds.
     pub execution_delay_s: Option<f64>,
 }
 
 impl TraceQuestion<'_> {
-    fn options(&self, dumped_at_us: Option<i64>, zone: Option<Zone>) -> TraceOptions {
-        TraceOptions {
-            as_of_us: self.as_of_us,
-            dumped_at_us,
+    fn options(
+        &self,
+        tables: &dyn TableSource,
+        dumped: Dumped,
+        zone: Option<Zone>,
+    ) -> Result<TraceOptions, Error> {
+        let mut options = TraceOptions {
+            as_of_us: None,
+            dumped_at_us: dumped.at_us,
+            dumped_local_us: dumped.local_us,
             zone,
             execution_delay_s: self.execution_delay_s,
             ..TraceOptions::default()
-        }
+        };
+        let own = || analysis::trace::as_of(tables, &options).map_err(trace_error);
+        options.as_of_us = resolve_as_of(self.as_of, self.zone, own)?;
+        Ok(options)
     }
 }
 
@@ -69,7 +83,8 @@ pub fn trace(
     let dumps = PlainDumps::to_ask(path, options, snapshot)?.filter(|dumps| !dumps.has_others());
     let (answer, partial) = match dumps {
         Some(dumps) => {
-            let options = question.options(dumps.dumped_at_us(), None);
+            let dumped = dumps.dumped(analysis::trace::is_trace_table);
+            let options = question.options(&dumps, dumped, None)?;
             let mut answer = analysis::trace::trace(&dumps, key, &options).map_err(trace_error)?;
             let all = dumps.of_all_snapshots();
             analysis::trace::corroborate(&mut answer, &all).map_err(trace_error)?;
@@ -87,10 +102,10 @@ pub fn trace(
         None => {
             let evidence = Evidence::open(path, options)?;
             let asked = evidence.rollup_snapshot(snapshot)?;
-            let dumped_at_us = asked.and_then(|asked| asked.as_of_us);
+            let dumped = asked.map(Dumped::of).unwrap_or_default();
             let zone = asked.and_then(|asked| evidence.clock_zone(asked));
             let tables = evidence.case().table_source(snapshot);
-            let mut options = question.options(dumped_at_us, zone);
+            let mut options = question.options(&tables, dumped, zone)?;
             options.job_events = analysis::jobs::events(evidence.case())?;
             let mut answer = analysis::trace::trace(&tables, key, &options).map_err(trace_error)?;
             // Answers of APIs are snapshots of their own.

@@ -1,5 +1,6 @@
 //! `batches`: the life of every batch of a rollup.
 
+use crate::as_of::{Dumped, resolve_as_of};
 use crate::ask::trace_error;
 use crate::{
     Error, Evidence, OpenOptions, Partial, PlainDumps, TimeContext, TimeSpec, Window, Zone,
@@ -14,8 +15,9 @@ use std::path::Path;
 pub struct BatchesQuestion<'a> {
     /// Which snapshot of a database.
     pub snapshot: Option<&'a str>,
-    /// The time to look at, in microseconds UTC: rows made later are left out, waiting is judged by it.
-    pub as_of_us: Option<i64>,
+    /// The time to look at: rows made later are left out, waiting is judged by it. One that counts back does so from
+    /// the snapshot's own.
+    pub as_of: Option<TimeSpec>,
     /// The delay that L1 demands between commit and execution, in seconds.
     pub execution_delay_s: Option<f64>,
     /// Only batches that began from then on.
@@ -59,21 +61,30 @@ pub fn batches(
     options: &OpenOptions,
 ) -> Result<BatchesFound, Error> {
     let path = path.as_ref();
-    let answer = |tables: &dyn TableSource, dumped_at_us, zone, job_events| {
-        let context = TimeContext {
+    let answer = |tables: &dyn TableSource, dumped: Dumped, zone, job_events| {
+        let mut trace = TraceOptions {
+            as_of_us: None,
+            dumped_at_us: dumped.at_us,
+            dumped_local_us: dumped.local_us,
+            zone,
+            job_events,
+            execution_delay_s: question.execution_delay_s,
+        };
+        let own = || analysis::trace::as_of(tables, &trace).map_err(trace_error);
+        trace.as_of_us = resolve_as_of(question.as_of, question.zone, own)?;
+        let mut context = TimeContext {
             zone: question.zone.unwrap_or(Zone::UTC),
-            newest_us: question.as_of_us.or(dumped_at_us),
+            newest_us: trace.as_of_us,
             ..TimeContext::default()
         };
+        let counts = |spec| matches!(spec, Some(TimeSpec::Before(_)));
+        if context.newest_us.is_none() && (counts(question.from) || counts(question.to)) {
+            let own = analysis::trace::as_of(tables, &trace).map_err(trace_error)?;
+            context.newest_us = own.filter(|own| own.utc).map(|own| own.us);
+        }
         let window = Window::resolve(question.from, question.to, &context)?;
         let options = BatchesOptions {
-            trace: TraceOptions {
-                as_of_us: question.as_of_us,
-                dumped_at_us,
-                zone,
-                job_events,
-                execution_delay_s: question.execution_delay_s,
-            },
+            trace,
             window: window.is_given().then(|| window.bounds()),
             limit: question.limit,
         };
@@ -83,7 +94,12 @@ pub fn batches(
     // Logs beside the dumps tell the zone of a database's clock: they are read into a case.
     let dumps = PlainDumps::to_ask(path, options, question.snapshot)?;
     if let Some(dumps) = dumps.filter(|dumps| !dumps.has_others()) {
-        let (report, window) = answer(&dumps, dumps.dumped_at_us(), None, Vec::new())?;
+        let (report, window) = answer(
+            &dumps,
+            dumps.dumped(analysis::trace::is_trace_table),
+            None,
+            Vec::new(),
+        )?;
         return Ok(BatchesFound {
             report,
             window,
@@ -92,11 +108,11 @@ pub fn batches(
     }
     let evidence = Evidence::open(path, options)?;
     let asked = evidence.rollup_snapshot(question.snapshot)?;
-    let dumped_at_us = asked.and_then(|asked| asked.as_of_us);
+    let dumped = asked.map(Dumped::of).unwrap_or_default();
     let zone = asked.and_then(|asked| evidence.clock_zone(asked));
     let events = analysis::jobs::events(evidence.case())?;
     let tables = evidence.case().table_source(question.snapshot);
-    let (report, window) = answer(&tables, dumped_at_us, zone, events)?;
+    let (report, window) = answer(&tables, dumped, zone, events)?;
     Ok(BatchesFound {
         report,
         window,

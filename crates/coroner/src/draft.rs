@@ -283,6 +283,7 @@ impl Evidence {
                 let options = TraceOptions {
                     as_of_us: None,
                     dumped_at_us: known.as_of_us,
+                    dumped_local_us: known.as_of_local_us,
                     zone: self.clock_zone(known),
                     ..TraceOptions::default()
                 };

@@ -1,6 +1,7 @@
 //! `jobs` and `what-if jobs`: prover and witness jobs of a rollup's server.
 
-use crate::{Error, ErrorKind, Evidence, OpenOptions, Partial, PlainDumps};
+use crate::as_of::{Dumped, resolve_as_of};
+use crate::{Error, ErrorKind, Evidence, OpenOptions, Partial, PlainDumps, TimeSpec, Zone};
 use analysis::jobs::{GivenLimits, JobsError, JobsOptions};
 use std::path::Path;
 
@@ -27,8 +28,10 @@ pub struct WhatIfJobsAnswer {
 pub struct JobsQuestion {
     /// The snapshot to ask, where there are several.
     pub snapshot: Option<String>,
-    /// The time to look at, in microseconds UTC: rows made later are left out.
-    pub as_of_us: Option<i64>,
+    /// The time to look at: rows made later are left out. One that counts back does so from the snapshot's own.
+    pub as_of: Option<TimeSpec>,
+    /// The zone of times typed without one.
+    pub zone: Option<Zone>,
     /// Limits that are known to have held.
     pub limits: JobLimits,
 }
@@ -133,28 +136,51 @@ fn ask<T>(
         false => PlainDumps::to_ask(path, options, snapshot)?,
     };
     if let Some(dumps) = plain {
-        let options = JobsOptions {
-            as_of_us: question.as_of_us,
-            dumped_at_us: dumps.dumped_at_us(),
+        let dumped = dumps.dumped(analysis::jobs::is_job_table);
+        let mut options = JobsOptions {
+            as_of_us: None,
+            dumped_at_us: dumped.at_us,
+            dumped_local_us: dumped.local_us,
             zone: None,
             limits,
             events: Vec::new(),
         };
+        options.as_of_us = as_of_us(&dumps, question, &options)?;
         let answer = answer(&dumps, &options).map_err(jobs_error)?;
         return Ok((answer, dumps.partial()));
     }
     let evidence = Evidence::open(path, options)?;
     let chosen = evidence.rollup_snapshot(snapshot)?;
-    let options = JobsOptions {
-        as_of_us: question.as_of_us,
-        dumped_at_us: chosen.and_then(|snapshot| snapshot.as_of_us),
+    // A prover's database may be a snapshot beside the server's.
+    let holds_jobs = |snapshot: &&case::Snapshot| {
+        let mut tables = snapshot.tables.iter();
+        tables.any(|table| analysis::jobs::is_job_table(&table.name))
+    };
+    let mut of_jobs = evidence.manifest().snapshots.iter().filter(holds_jobs);
+    let only = of_jobs.next().filter(|_| of_jobs.next().is_none());
+    let dumped = chosen.filter(holds_jobs).or(only);
+    let dumped = dumped.map(Dumped::of).unwrap_or_default();
+    let mut options = JobsOptions {
+        as_of_us: None,
+        dumped_at_us: dumped.at_us,
+        dumped_local_us: dumped.local_us,
         zone: chosen.and_then(|chosen| evidence.clock_zone(chosen)),
         limits,
         events: analysis::jobs::events(evidence.case())?,
     };
     let tables = evidence.case().table_source(snapshot);
+    options.as_of_us = as_of_us(&tables, question, &options)?;
     let answer = answer(&tables, &options).map_err(jobs_error)?;
     Ok((answer, evidence.partial()))
+}
+
+fn as_of_us(
+    tables: &dyn model::TableSource,
+    question: &JobsQuestion,
+    options: &JobsOptions,
+) -> Result<Option<i64>, Error> {
+    let own = || analysis::jobs::as_of(tables, options).map_err(jobs_error);
+    resolve_as_of(question.as_of, question.zone, own)
 }
 
 fn jobs_error(error: JobsError) -> Error {

@@ -19,6 +19,7 @@
 //! # Ok::<(), coroner::Error>(())
 //! ```
 
+mod as_of;
 mod ask;
 mod batches;
 mod cache;
@@ -53,6 +54,7 @@ pub use analysis::batches::{BatchLine, BatchesReport, StepLine};
 pub use analysis::clock::{ClockReport, Interval as ClockInterval};
 pub use analysis::diff::{DiffEvent, DiffOptions, RowDiff, TableDiff};
 pub use analysis::frames::{FrameError, frame};
+pub use analysis::trace::AsOf;
 pub use ask::{
     TraceQuestion, Traced, amend, check_definitions, forget, ingest, node_rules, parse,
     read_definitions, set_nodes, trace,

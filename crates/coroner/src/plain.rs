@@ -1,5 +1,6 @@
 //! Plain dumps, asked without building a case: only what the question needs is read.
 
+use crate::as_of::Dumped;
 use crate::dump_file::{Dump, HEAD, bytes_of, open_reader};
 use crate::evidence::{exists, shown, unreadable};
 use crate::{Error, ErrorKind, OpenOptions, Partial, Shown, TableColumn, TableRow};
@@ -8,6 +9,7 @@ use evidence::{Found, Limits, SourceReader, Streams};
 use model::{
     Batch, Choice, Part, Reference, RowFilter, SourceId, TableError, TableInfo, TableSource,
 };
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
@@ -205,14 +207,26 @@ impl PlainDumps {
         parts
     }
 
-    /// When the dump was taken, where the header of one says so and no other's does. Answers of APIs beside a
-    /// dump have none.
-    pub fn dumped_at_us(&self) -> Option<i64> {
-        let mut times = self
-            .chosen_dumps()
-            .filter_map(|dump| dump.source.outline().started_on);
-        let first = times.next();
-        first.filter(|_| times.next().is_none())
+    /// When the dump was taken whose tables are asked (`concerns`, by their names), where the header of one says so
+    /// and no other's does. Answers of APIs beside a dump have none.
+    pub(crate) fn dumped(&self, concerns: impl Fn(&str) -> bool) -> Dumped {
+        let asked = self.chosen().filter(|(_, info)| concerns(&info.name));
+        let headers: BTreeMap<&str, Dumped> = asked
+            .map(|(dump, info)| {
+                let facts = dump.source.outline();
+                let part = facts.parts.iter().find(|part| part.part == info.part);
+                let (at_us, local_us) = match part {
+                    Some(part) => (part.started_on, part.started_local),
+                    None => (facts.started_on, facts.started_local),
+                };
+                (info.snapshot.as_str(), Dumped { at_us, local_us })
+            })
+            .filter(|(_, dumped)| *dumped != Dumped::default())
+            .collect();
+        match headers.into_values().collect::<Vec<_>>().as_slice() {
+            [only] => *only,
+            _ => Dumped::default(),
+        }
     }
 
     /// Returns the tables of all snapshots, whichever was chosen, by their full names.

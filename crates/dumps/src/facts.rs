@@ -283,6 +283,8 @@ pub struct DumpFacts {
     pub dumped_by: Option<String>,
     /// When the dump was started, in microseconds, where the header says so with a zone that is known.
     pub started_on: Option<i64>,
+    /// The same where the header does not tell the zone: civil microseconds of the machine that dumped.
+    pub started_local: Option<i64>,
     /// What is told of the databases and takes behind the first, in file order.
     pub parts: Vec<PartFacts>,
     /// The newest applied migration of `_sqlx_migrations`.
@@ -318,6 +320,8 @@ pub struct PartFacts {
     pub database: Option<String>,
     /// As [`DumpFacts::started_on`].
     pub started_on: Option<i64>,
+    /// As [`DumpFacts::started_local`].
+    pub started_local: Option<i64>,
 }
 
 /// How many rejects facts hold.
@@ -331,6 +335,7 @@ impl DumpFacts {
             server_version: None,
             dumped_by: None,
             started_on: None,
+            started_local: None,
             parts: Vec::new(),
             schema_version: None,
             null_symbol: None,

@@ -16,6 +16,8 @@ pub(crate) struct Parts {
     dump_byte: u64,
     /// When that dump says it was started.
     pub(crate) started_on: Option<i64>,
+    /// The same where the header does not tell the zone.
+    pub(crate) started_local: Option<i64>,
     /// What was declared before that dump, until it is known whether it goes on with the same database.
     before: Option<Schema>,
 }
@@ -45,6 +47,7 @@ impl Parts {
             part: names.0,
             database: self.database.clone(),
             started_on: self.started_on,
+            started_local: self.started_local,
         }
     }
 }
@@ -80,6 +83,7 @@ impl Reader<'_, '_> {
         self.flush()?;
         self.parts.dump_byte = self.input.byte();
         self.parts.started_on = None;
+        self.parts.started_local = None;
         if !self.index.is_empty() || !self.schema.order.is_empty() {
             self.parts.before = Some(std::mem::take(&mut self.schema));
         }

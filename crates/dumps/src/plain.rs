@@ -197,9 +197,10 @@ impl Reader<'_, '_> {
         } else if let Some(tool) = text.strip_prefix("Dumped by ") {
             self.facts.dumped_by = Some(tool.to_owned());
         } else if let Some(time) = text.strip_prefix("Started on ") {
-            self.parts.started_on = started_on(time);
+            (self.parts.started_on, self.parts.started_local) = started_on(time);
             if self.facts.tables.is_empty() {
                 self.facts.started_on = self.parts.started_on;
+                self.facts.started_local = self.parts.started_local;
             }
         } else if text == "PostgreSQL database dump" {
             if self.header {
@@ -417,12 +418,22 @@ impl Reader<'_, '_> {
     }
 }
 
-/// `2023-09-18 05:00:00 UTC`; other zone names are ambiguous and give nothing.
-fn started_on(text: &str) -> Option<i64> {
-    let (time, zone) = text.rsplit_once(' ')?;
-    let civil = timestamp::parse(time.as_bytes())?.civil;
-    let offset = model::time::parse_offset(zone)?;
-    Some(civil - i64::from(offset) * model::time::MICROS_PER_SECOND)
+/// `2023-09-18 05:00:00 UTC` as an instant; with the name of another zone, which is ambiguous, as a civil time.
+fn started_on(text: &str) -> (Option<i64>, Option<i64>) {
+    let Some((time, zone)) = text.rsplit_once(' ') else {
+        return (None, None);
+    };
+    let written = timestamp::parse(time.as_bytes()).map(|written| written.civil);
+    let Some(civil) = written.filter(|civil| ![i64::MIN, i64::MAX].contains(civil)) else {
+        return (None, None);
+    };
+    match model::time::parse_offset(zone) {
+        Some(offset) => {
+            let us = i64::from(offset) * model::time::MICROS_PER_SECOND;
+            (civil.checked_sub(us), None)
+        }
+        None => (None, Some(civil)),
+    }
 }
 
 /// The database of `\connect name` or `\connect -reuse-previous=on "dbname='name'"`.
@@ -463,8 +474,14 @@ mod tests {
     fn start_times_with_a_sure_zone() {
         assert_eq!(
             started_on("2023-09-18 05:00:00 UTC"),
-            Some(1_695_013_200_000_000)
+            (Some(1_695_013_200_000_000), None)
         );
-        assert_eq!(started_on("2023-09-18 05:00:00 CST"), None);
+        assert_eq!(
+            started_on("2023-09-18 05:00:00 CST"),
+            (None, Some(1_695_013_200_000_000))
+        );
+        for nonsense in ["infinity UTC", "soon", "2023-13-18 05:00:00 UTC"] {
+            assert_eq!(started_on(nonsense), (None, None), "{nonsense}");
+        }
     }
 }

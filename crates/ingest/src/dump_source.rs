@@ -380,9 +380,9 @@ fn reject_batch(rejects: &[Located]) -> Batch {
 
 fn snapshot_of(found: &DumpFacts, part: &str, name: String, digest: &str) -> Snapshot {
     let other = found.parts.iter().find(|other| other.part == part);
-    let (database, started_on) = match other {
-        Some(other) => (&other.database, other.started_on),
-        None => (&found.database, found.started_on),
+    let (database, started_on, started_local) = match other {
+        Some(other) => (&other.database, other.started_on, other.started_local),
+        None => (&found.database, found.started_on, found.started_local),
     };
     Snapshot {
         name,
@@ -392,6 +392,7 @@ fn snapshot_of(found: &DumpFacts, part: &str, name: String, digest: &str) -> Sna
         database: database.clone(),
         schema_version: found.schema_version.clone().filter(|_| other.is_none()),
         as_of_us: started_on,
+        as_of_local_us: started_local,
         as_of_basis: started_on.map(|_| "dump header".to_owned()),
         tables: found
             .tables

@@ -3,12 +3,12 @@
 
 use super::table::{COLUMNS, MARKS, Part, SPECS, Spec, System};
 use super::{JobsError, JobsOptions};
+use crate::as_of::{self, Known, Told, dated, newest_of};
 use crate::past::{Past, earlier};
 use crate::rows::{DbTime, Rows, i64_in};
-use crate::trace::{AsOf, Zone, creations, solve_zone, to_utc, zone};
+use crate::trace::{AsOf, Zone, creations, to_utc, zone};
 use chain::requeue::{Rule, SchemaAge, Status};
-use model::time::format_utc;
-use model::{RowFilter, TableInfo, TableSource};
+use model::{RowFilter, TableError, TableInfo, TableSource};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A proof system's batch: the chain (0 where the table has no such column) and the batch's number.
@@ -87,12 +87,19 @@ pub(super) struct Loaded {
     pub(super) is_past: bool,
 }
 
+/// One batch alone, at a moment that is known.
+#[derive(Clone, Copy)]
+pub(super) struct Only<'a> {
+    pub(super) batch: i64,
+    pub(super) as_of: Option<&'a AsOf>,
+}
+
 impl Loaded {
     /// Reads all jobs, or those of one batch.
     pub(super) fn read(
         source: &dyn TableSource,
         options: &JobsOptions,
-        of_batch: Option<i64>,
+        only: Option<Only<'_>>,
     ) -> Result<Loaded, JobsError> {
         let past = past(source, options)?;
         let source: &dyn TableSource = match &past {
@@ -141,22 +148,28 @@ impl Loaded {
                 read(source, &infos, info, &columns, &RowFilter::All)
             })
             .transpose()?;
-        let solved = || solve_zone(&creations(batches.as_ref()?));
-        let zone = options.zone.clone().or_else(solved);
-        let mut newest: Option<DbTime> = batches.as_ref().and_then(newest_of);
+        let zone = match &options.zone {
+            None if only.is_none() => zone_of(source, batches.as_ref())?,
+            zone => zone.clone(),
+        };
+        let mut known = Known::new();
+        let mut migrations = BTreeMap::new();
         let mut tables = Vec::new();
         for (spec, info) in found {
             let by_batch = info
                 .columns
                 .iter()
                 .any(|(name, _)| name == "l1_batch_number");
-            let filter = match of_batch.filter(|_| by_batch) {
+            let filter = match only.map(|only| only.batch).filter(|_| by_batch) {
                 Some(batch) => i64_in("l1_batch_number", [batch]),
                 None => RowFilter::All,
             };
             let rows = read(source, &infos, &info, &COLUMNS, &filter)?;
-            newest = newest.max(newest_of(&rows));
-            let (rules, rule_basis) = rules(source, &infos, &info, spec)?;
+            if filter == RowFilter::All {
+                let newest = newest_of(&rows, dated(&info.name));
+                known.insert(info.name.clone(), newest);
+            }
+            let (rules, rule_basis) = rules(source, &infos, &info, spec, &mut migrations)?;
             let jobs = job_rows(spec, &rows, zone.as_ref());
             tables.push(Table {
                 spec,
@@ -167,25 +180,31 @@ impl Loaded {
                 rule_basis,
             });
         }
-        let as_of = as_of(newest, zone.as_ref(), options);
+        let told = Told {
+            given_us: options.as_of_us,
+            dumped_at_us: options.dumped_at_us,
+            dumped_local_us: options.dumped_local_us,
+            zone: zone.as_ref(),
+        };
+        let as_of = match only {
+            Some(only) => only.as_of.cloned(),
+            None => {
+                let snapshots = tables.iter().map(|table| table.info.snapshot.clone());
+                let snapshots: BTreeSet<String> = snapshots.collect();
+                let (as_of, warning) = as_of::as_of(source, &infos, &snapshots, &known, told)?;
+                warnings.extend(warning);
+                as_of
+            }
+        };
         if let Some(as_of) = &as_of
             && zone.is_none()
             && as_of.utc
-            && newest.is_some_and(|newest| !newest.utc)
+            && known.values().flatten().any(|newest| !newest.utc)
         {
             warnings.push(
                 "the zone of the database's times is unknown: the time looked at is compared with them as if they were UTC"
                     .to_owned(),
             );
-        }
-        if let (Some(as_of), Some(newest)) = (&as_of, newest)
-            && past.is_none()
-            && to_utc(newest, zone.as_ref()).unwrap_or(newest).us > as_of.us
-        {
-            warnings.push(format!(
-                "rows were written until {}, after the time looked at: they show what was so then",
-                newest.print()
-            ));
         }
         let fri_final_round = final_round(&infos, &tables);
         let mut loaded = Loaded {
@@ -330,6 +349,17 @@ fn past<'a>(
     Ok(Some(Past::new(source, at_us, seconds)?))
 }
 
+/// The zone of the database's clock, as every answer from it solves it.
+fn zone_of(source: &dyn TableSource, batches: Option<&Rows>) -> Result<Option<Zone>, TableError> {
+    match batches {
+        Some(rows) => match zone::solve_zone(&creations(rows)) {
+            None => zone::of_table(source, "miniblocks"),
+            zone => Ok(zone),
+        },
+        None => zone::of_tables(source),
+    }
+}
+
 /// Whether a final-round or compression job's status means that its proof exists.
 pub(super) fn is_proof(status: &str) -> bool {
     matches!(status, "successful" | "sent_to_server")
@@ -385,53 +415,25 @@ fn read(
     ))
 }
 
-fn newest_of(rows: &Rows) -> Option<DbTime> {
-    let columns = [
-        "updated_at",
-        "created_at",
-        "processing_started_at",
-        "prover_taken_at",
-    ];
-    columns
-        .iter()
-        .flat_map(|column| (0..rows.len()).filter_map(|row| rows.time(row, column)))
-        .max_by_key(|time| time.us)
-}
-
-fn as_of(newest: Option<DbTime>, zone: Option<&Zone>, options: &JobsOptions) -> Option<AsOf> {
-    let told = options
-        .as_of_us
-        .map(|us| (us, "given"))
-        .or_else(|| options.dumped_at_us.map(|us| (us, "dump header")));
-    if let Some((us, basis)) = told {
-        return Some(AsOf {
-            value: format_utc(us),
-            basis: basis.to_owned(),
-            us,
-            utc: true,
-        });
-    }
-    let newest = newest?;
-    let time = to_utc(newest, zone).unwrap_or(newest);
-    Some(AsOf {
-        value: time.print(),
-        basis: "newest row".to_owned(),
-        us: time.us,
-        utc: time.utc,
-    })
-}
-
 fn rules(
     source: &dyn TableSource,
     infos: &[TableInfo],
     of: &TableInfo,
     spec: &Spec,
+    migrations: &mut BTreeMap<String, Option<u64>>,
 ) -> Result<(Vec<Rule>, &'static str), JobsError> {
     let only = spec.queue.rules(SchemaAge::default());
     if only.len() == 1 {
         return Ok((only, "table"));
     }
-    let newest = newest_migration(source, infos, &of.snapshot)?;
+    let newest = match migrations.get(&of.snapshot) {
+        Some(newest) => *newest,
+        None => {
+            let newest = newest_migration(source, infos, &of.snapshot)?;
+            migrations.insert(of.snapshot.clone(), newest);
+            newest
+        }
+    };
     let at_least = MARKS
         .iter()
         .filter(|(table, column, _)| {

@@ -139,6 +139,16 @@ pub(super) const SPECS: [Spec; 13] = [
     ),
 ];
 
+/// Whether a table holds jobs.
+pub fn is_job_table(name: &str) -> bool {
+    job_tables().any(|table| table == name)
+}
+
+/// The tables of jobs in every schema, in the order of work.
+pub(crate) fn job_tables() -> impl Iterator<Item = &'static str> {
+    SPECS.iter().map(|spec| spec.name)
+}
+
 /// Columns that are read where they exist; the rest (inputs, results) may be megabytes.
 pub(super) const COLUMNS: [&str; 23] = [
     "id",

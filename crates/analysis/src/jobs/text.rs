@@ -36,6 +36,9 @@ fn head(out: &mut String, snapshots: &[String], as_of: Option<&AsOf>, zone: Opti
             short(&as_of.value),
             as_of.basis
         );
+        if as_of.basis != "given" {
+            let _ = write!(out, "\n  {}", safe(&as_of.rests_on));
+        }
     }
     out.push('\n');
 }

@@ -14,6 +14,8 @@ pub(crate) struct Moment<'a> {
     source: &'a dyn TableSource,
     past: Option<Past<'a>>,
     zone: Option<Zone>,
+    /// No time was asked for.
+    is_now: bool,
     warning: Option<String>,
 }
 
@@ -31,6 +33,7 @@ impl<'a> Moment<'a> {
             source,
             past: None,
             zone: options.zone.clone(),
+            is_now: options.as_of_us.is_none(),
             warning: None,
         };
         let Some(at_us) = earlier(options.as_of_us, options.dumped_at_us) else {
@@ -71,6 +74,7 @@ impl<'a> Moment<'a> {
         };
         let mut tables = Tables::new(source)?;
         tables.past = self.past.as_ref();
+        tables.dates_itself = self.is_now;
         if let Some(warning) = &self.warning {
             tables.warn(warning.clone());
         }

@@ -109,6 +109,8 @@ pub(super) fn trace(
         as_of: options.as_of_us.map(|us| AsOf {
             value: format_utc(us),
             basis: "given".to_owned(),
+            rests_on: "it was asked for".to_owned(),
+            made: None,
             us,
             utc: true,
         }),

@@ -21,13 +21,11 @@ pub(super) fn blocker(
     options: &TraceOptions,
 ) -> Result<Option<BlockedBy>, TraceError> {
     let options = JobsOptions {
-        // The tables are those of that moment already.
-        dumped_at_us: as_of.filter(|as_of| as_of.utc).map(|as_of| as_of.us),
         zone: zone.cloned(),
         events: options.job_events.clone(),
         ..JobsOptions::default()
     };
-    match first_undone(tables.source(), &options, batch) {
+    match first_undone(tables.source(), &options, batch, as_of) {
         Ok(job) => Ok(job.map(|job| blocked_by(&job, batch))),
         Err(JobsError::NoTables { .. }) => Ok(None),
         Err(JobsError::Table(error)) => Err(error.into()),

@@ -1,7 +1,9 @@
 //! Rows of whatever tables there are, read with patience: types may have been inferred, columns may be
 //! missing, and a pasted result is a part of its table.
 
-use super::TraceError;
+use super::shape::AsOf;
+use super::{TraceError, TraceOptions, Zone};
+use crate::as_of::{self, Known, Told};
 use crate::past::Past;
 pub(crate) use crate::rows::{DbTime, Rows, bytes_in, i64_in};
 use model::{Part, RowFilter, TableError, TableInfo, TableSource};
@@ -16,6 +18,11 @@ pub(crate) const TABLES: [&str; 6] = [
     "eth_txs",
     "eth_txs_history",
 ];
+
+/// Whether a trace reads the table of this name.
+pub fn is_trace_table(name: &str) -> bool {
+    TABLES.contains(&name)
+}
 
 /// Whether a server's database is in the evidence.
 pub(super) fn any(infos: &[TableInfo]) -> bool {
@@ -36,8 +43,9 @@ pub(crate) struct Tables<'a> {
     /// References in the order of the walk, without repeats.
     pub(crate) refs: Vec<String>,
     pub(crate) snapshot: Option<String>,
-    /// The newest civil (and zoned) time seen in any row that was read.
-    pub(crate) newest: Option<DbTime>,
+    /// Whether the rows tell as of when they are, and what the tables read so far say of that.
+    pub(crate) dates_itself: bool,
+    newest: Known,
 }
 
 impl<'a> Tables<'a> {
@@ -69,7 +77,8 @@ impl<'a> Tables<'a> {
             missing: BTreeSet::new(),
             refs: Vec::new(),
             snapshot: None,
-            newest: None,
+            dates_itself: false,
+            newest: Known::new(),
         };
         if tables.info("miniblocks").is_none() && tables.info("blocks").is_some() {
             tables.warn("table blocks without miniblocks: a database from before August 2022, whose layout is not read");
@@ -173,11 +182,26 @@ impl<'a> Tables<'a> {
                 }
             }
         }
-        let wanted: Vec<Part<'_>> = parts
+        let mut wanted: Vec<Part<'_>> = parts
             .iter()
             .zip(&names)
             .map(|(part, columns)| Part { columns, ..*part })
             .collect();
+        // The times of all rows come with the pass that is made anyway.
+        let dated = as_of::dated(table);
+        let dates = self.dates_itself && !dated.is_empty() && !self.newest.contains_key(table);
+        let here = |column: &&str| self.has_column(table, column);
+        let has_all = |part: &&Part<'_>| {
+            let mut needed = dated.iter().filter(|column| here(column));
+            *part.filter == RowFilter::All && needed.all(|column| part.columns.contains(column))
+        };
+        let known = wanted.iter().position(|part| has_all(&part));
+        if dates && known.is_none() {
+            wanted.push(Part {
+                columns: dated,
+                filter: &RowFilter::All,
+            });
+        }
         let batches = match self.source.read_parts(table, &wanted) {
             Ok(batches) => batches,
             Err(TableError::NoTable { .. }) => {
@@ -194,17 +218,11 @@ impl<'a> Tables<'a> {
         let rows = batches
             .into_iter()
             .map(|batch| Rows::new(info.clone(), batch));
-        let rows: Vec<Rows> = rows.collect();
-        for name in ["updated_at", "created_at", "confirmed_at", "sealed_at"] {
-            let newest = rows
-                .iter()
-                .flat_map(|rows| (0..rows.len()).filter_map(rows.times(name)))
-                .max_by_key(|time| time.us);
-            if let Some(time) = newest
-                && self.newest.is_none_or(|known| known.us < time.us)
-            {
-                self.newest = Some(time);
-            }
+        let mut rows: Vec<Rows> = rows.collect();
+        if dates && let Some(all) = rows.get(known.unwrap_or(parts.len())) {
+            let newest = as_of::newest_of(all, dated);
+            self.newest.insert(table.to_owned(), newest);
+            rows.truncate(parts.len());
         }
         Ok(Some(rows))
     }
@@ -230,6 +248,27 @@ impl<'a> Tables<'a> {
         Ok(hashes
             .filter(|hash| hash.get(2..).is_some_and(|hex| hex.starts_with(digits)))
             .collect())
+    }
+
+    /// As of when the rows are looked at: what has to be said of it becomes a warning.
+    pub(crate) fn as_of(
+        &mut self,
+        zone: Option<&Zone>,
+        options: &TraceOptions,
+    ) -> Result<Option<AsOf>, TraceError> {
+        let told = Told {
+            given_us: options.as_of_us,
+            dumped_at_us: options.dumped_at_us,
+            dumped_local_us: options.dumped_local_us,
+            zone,
+        };
+        let read = |info: &&TableInfo| TABLES.contains(&info.name.as_str());
+        let of = self.infos.iter().filter(read);
+        let snapshots = of.map(|info| info.snapshot.clone()).collect();
+        let found = as_of::as_of(self.source, &self.infos, &snapshots, &self.newest, told)?;
+        let (as_of, warning) = found;
+        self.warnings.extend(warning);
+        Ok(as_of)
     }
 
     pub(crate) fn damage(&self) -> Vec<String> {

@@ -59,12 +59,28 @@ pub struct AsOf {
     pub value: String,
     /// `given`, `dump header` or `newest row`.
     pub basis: String,
+    /// The same in words: which rows, and what that does not tell.
+    pub rests_on: String,
+    /// When the dump's header says it was made, if it does not tell in which zone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub made: Option<Made>,
     /// Microseconds, of the same clock as `value`.
     #[serde(skip)]
     pub us: i64,
     /// Whether `us` is UTC.
     #[serde(skip)]
     pub utc: bool,
+}
+
+/// A time in a zone that nobody tells, and between which instants it is, whatever the zone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Made {
+    /// As the clock of the machine that dumped showed it.
+    pub local: String,
+    /// RFC 3339.
+    pub not_before: String,
+    /// RFC 3339.
+    pub not_after: String,
 }
 
 /// A zone and how it was solved.

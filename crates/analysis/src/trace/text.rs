@@ -59,6 +59,9 @@ impl Trace {
                 short(&as_of.value),
                 as_of.basis
             );
+            if as_of.basis != "given" {
+                let _ = writeln!(out, "  {}", safe(&as_of.rests_on));
+            }
         }
         out.push('\n');
         if let Some(transaction) = &self.transaction

@@ -7,7 +7,7 @@ use super::rows::{Rows, Tables, i64_in};
 use super::shape::{BatchRange, BatchRow, LookedAt, Path, Step, Trace, Zone};
 use super::step::EthTxs;
 use super::waiting::{Judge, Subject};
-use super::zone::{as_of, creations, solve_zone};
+use super::zone;
 use super::{TraceError, TraceOptions, notice, pruned};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,13 +45,12 @@ pub(super) fn walk(
             &i64_in("number", located.miniblocks.iter().copied()),
         )?
     };
-    let mut created = batches.creations();
-    if let Some(rows) = &miniblocks {
-        created.extend(creations(rows));
-    }
     let numbers: BTreeSet<i64> = located.batches.union(&linked).copied().collect();
-    let inside = miniblocks_inside(tables, &numbers, &mut created)?;
-    let zone = options.zone.clone().or_else(|| solve_zone(&created));
+    let inside = miniblocks_inside(tables, &numbers)?;
+    let zone = match options.zone.clone() {
+        None => zone::of_read(tables, &batches.creations())?,
+        zone => zone,
+    };
 
     // First the stretch to the batch, so that all L1 transactions are read at once.
     let mut path: Vec<Path> = Vec::new();
@@ -140,12 +139,10 @@ pub(super) fn walk(
     finish(tables, located, seen, path, l1_tx, options)
 }
 
-/// The miniblocks of batches that were asked for as such; their creation times also tell the zone
-/// better than those of batches, which may be sealed long after they began.
+/// The miniblocks of batches that were asked for as such.
 fn miniblocks_inside(
     tables: &mut Tables<'_>,
     batches: &BTreeSet<i64>,
-    created: &mut Vec<(i64, i64)>,
 ) -> Result<BTreeMap<i64, BatchRange>, TraceError> {
     let mut inside: BTreeMap<i64, BatchRange> = BTreeMap::new();
     if batches.is_empty() || !tables.has_column("miniblocks", "l1_batch_number") {
@@ -153,11 +150,10 @@ fn miniblocks_inside(
     }
     let rows = tables.read(
         "miniblocks",
-        &["number", "l1_batch_number", "timestamp", "created_at"],
+        &["number", "l1_batch_number"],
         &i64_in("l1_batch_number", batches.iter().copied()),
     )?;
     let Some(rows) = rows else { return Ok(inside) };
-    created.extend(creations(&rows));
     for row in 0..rows.len() {
         let batch = rows.int(row, "l1_batch_number");
         if let (Some(batch), Some(number)) = (batch, rows.int(row, "number")) {
@@ -369,12 +365,12 @@ fn finish(
         }
     }
     let subject = Subject::of(&path, located.transaction.as_ref(), located.found);
-    // Read even when nothing waits: the newest row of the database must not depend on the key.
+    // Read even when nothing waits: late notices are told from it.
     let history = match seen.history {
         None if !nothing => History::read(tables)?,
         history => history,
     };
-    let as_of = as_of(tables, zone.as_ref(), options);
+    let as_of = tables.as_of(zone.as_ref(), options)?;
     if let Some(history) = &history {
         notice::warn_late(tables, &path, history, zone.as_ref());
     }

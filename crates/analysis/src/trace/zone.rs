@@ -1,11 +1,10 @@
-//! The zone of the database's clock, and the time that waiting is judged by.
+//! The zone of the database's clock.
 
-use super::TraceOptions;
 use super::rows::{DbTime, Rows, Tables};
-use super::shape::{AsOf, Zone};
+use super::shape::Zone;
 use chain::rollup::ZoneWitnesses;
-use model::time::{MICROS_PER_SECOND, format_offset, format_utc};
-use model::{RowFilter, TableError, TableSource};
+use model::time::{MICROS_PER_SECOND, format_offset};
+use model::{TableError, TableSource};
 
 /// When rows were created, as the database's clock said, and the time of their block, in microseconds.
 pub(crate) fn creations(rows: &Rows) -> Vec<(i64, i64)> {
@@ -25,6 +24,10 @@ pub(crate) fn solve_zone(creations: &[(i64, i64)]) -> Option<Zone> {
     for (created_us, block_us) in creations {
         witnesses.row(*created_us, *block_us);
     }
+    solved(witnesses)
+}
+
+fn solved(witnesses: ZoneWitnesses) -> Option<Zone> {
     let reading = witnesses.solve();
     let seconds = reading.seconds?;
     Some(Zone {
@@ -39,52 +42,48 @@ pub(crate) fn solve_zone(creations: &[(i64, i64)]) -> Option<Zone> {
     })
 }
 
-/// The zone by all batches and miniblocks, the batches first: they are few.
+/// The zone by all batches, or by all miniblocks where the batches tell none: a batch's row may be written only when
+/// it is full. Every answer from a database solves it so, that all say the same.
 pub(crate) fn of_tables(source: &dyn TableSource) -> Result<Option<Zone>, TableError> {
-    let mut infos = source.tables();
-    model::leave_public(&mut infos, |_| false);
-    for table in ["l1_batches", "miniblocks"] {
-        let Some(info) = infos.iter().find(|info| info.name == table) else {
-            continue;
-        };
-        let batch = match source.read(table, &["timestamp", "created_at"], &RowFilter::All) {
-            Ok(batch) => batch,
-            Err(TableError::Ambiguous { .. }) => continue,
-            Err(error) => return Err(error),
-        };
-        let zone = solve_zone(&creations(&Rows::new(info.clone(), batch)));
-        if zone.is_some() {
-            return Ok(zone);
-        }
+    match of_table(source, "l1_batches")? {
+        None => of_table(source, "miniblocks"),
+        zone => Ok(zone),
     }
-    Ok(None)
 }
 
-pub(crate) fn as_of(
+/// The same where the batches have been read already (or not at all: nothing was found).
+pub(crate) fn of_read(
     tables: &Tables<'_>,
-    zone: Option<&Zone>,
-    options: &TraceOptions,
-) -> Option<AsOf> {
-    let given = options
-        .as_of_us
-        .map(|us| (us, "given"))
-        .or_else(|| options.dumped_at_us.map(|us| (us, "dump header")));
-    if let Some((us, basis)) = given {
-        return Some(AsOf {
-            value: format_utc(us),
-            basis: basis.to_owned(),
-            us,
-            utc: true,
-        });
+    batches: &[(i64, i64)],
+) -> Result<Option<Zone>, TableError> {
+    match batches {
+        [] => of_tables(tables.source()),
+        batches => match solve_zone(batches) {
+            None => of_table(tables.source(), "miniblocks"),
+            zone => Ok(zone),
+        },
     }
-    let newest = tables.newest?;
-    let time = to_utc(newest, zone).unwrap_or(newest);
-    Some(AsOf {
-        value: time.print(),
-        basis: "newest row".to_owned(),
-        us: time.us,
-        utc: time.utc,
-    })
+}
+
+/// The zone by the rows of one table.
+pub(crate) fn of_table(source: &dyn TableSource, table: &str) -> Result<Option<Zone>, TableError> {
+    let mut infos = source.tables();
+    model::leave_public(&mut infos, |_| false);
+    let Some(info) = infos.iter().find(|info| info.name == table) else {
+        return Ok(None);
+    };
+    let mut witnesses = ZoneWitnesses::default();
+    let read = source.scan(table, &["timestamp", "created_at"], &mut |batch| {
+        for (created_us, block_us) in creations(&Rows::new(info.clone(), batch)) {
+            witnesses.row(created_us, block_us);
+        }
+        Ok(())
+    });
+    match read {
+        Ok(()) => Ok(solved(witnesses)),
+        Err(TableError::Ambiguous { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Converts a database time to UTC if its zone is known.

@@ -26,6 +26,9 @@ pub struct Snapshot {
     /// The instant it shows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub as_of_us: Option<i64>,
+    /// The same where the dump does not tell its zone: civil microseconds of the machine that dumped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of_local_us: Option<i64>,
     /// How that instant became known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub as_of_basis: Option<String>,

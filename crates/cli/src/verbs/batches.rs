@@ -37,7 +37,7 @@ const SHOWN: usize = 12;
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
     let question = BatchesQuestion {
         snapshot: ui.settings.snapshot.as_deref(),
-        as_of_us: shared::as_of(ui, args.as_of.as_deref())?,
+        as_of: shared::as_of(args.as_of.as_deref())?,
         execution_delay_s: shared::delay_s(args.execution_delay.as_deref())?,
         from: ui.settings.from,
         to: ui.settings.to,
@@ -45,6 +45,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
         limit: Some(args.limit),
     };
     let found = coroner::batches(&args.case, &question, &ui.settings.open_options())?;
+    shared::tell_as_of(ui, found.report.as_of.as_ref());
     if found.window.is_given() {
         ui.note(&format!("window: {}", found.window));
     }
@@ -167,6 +168,9 @@ fn view(body: &Map<String, Value>, count: usize) -> Vec<Block> {
             when(&as_of["value"]),
             text(&as_of["basis"])
         )));
+        if as_of["basis"] != "given" {
+            view.push(Block::Note(text(&as_of["rests_on"])));
+        }
     }
     for stand in list(body, "stands") {
         view.push(Block::Lines(standing(stand)));

@@ -52,10 +52,10 @@ impl Asked {
 
     /// The question without limits.
     pub(crate) fn question(&self, ui: &Ui) -> Result<JobsQuestion, CliError> {
-        let as_of_us = shared::as_of(ui, self.as_of.as_deref())?;
         Ok(JobsQuestion {
             snapshot: ui.settings.snapshot.clone(),
-            as_of_us,
+            as_of: shared::as_of(self.as_of.as_deref())?,
+            zone: Some(ui.settings.zone),
             limits: JobLimits::default(),
         })
     }
@@ -69,6 +69,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
     };
     let answer = coroner::jobs(&args.case, &question, &ui.settings.open_options())?;
     let jobs = &answer.jobs;
+    shared::tell_as_of(ui, jobs.as_of.as_ref());
     let mut body = shared::object(jobs);
     let whole = partial(
         ui,

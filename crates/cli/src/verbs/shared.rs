@@ -3,7 +3,7 @@
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::ui::Ui;
-use coroner::{Custody, Evidence, LookedAt, Partial, TimeContext, TimeSpec};
+use coroner::{AsOf, Custody, Evidence, LookedAt, Partial, TimeSpec};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -15,16 +15,18 @@ pub(crate) fn open(ui: &Ui, case: &str) -> Result<Evidence, CliError> {
     Ok(evidence)
 }
 
-/// Reads `--as-of`, and says what came out.
-pub(crate) fn as_of(ui: &Ui, text: Option<&str>) -> Result<Option<i64>, CliError> {
-    let Some(text) = text else { return Ok(None) };
-    let context = TimeContext {
-        zone: ui.settings.zone,
-        ..TimeContext::default()
-    };
-    let us = text.parse::<TimeSpec>()?.resolve(&context)?;
-    ui.note(&format!("as of: {}", model::time::format_utc_short(us)));
-    Ok(Some(us))
+/// Reads `--as-of`. One that counts back does so from the snapshot's own time.
+pub(crate) fn as_of(text: Option<&str>) -> Result<Option<TimeSpec>, CliError> {
+    Ok(text.map(str::parse).transpose()?)
+}
+
+/// Says what `--as-of` came out as.
+pub(crate) fn tell_as_of(ui: &Ui, as_of: Option<&AsOf>) {
+    if let Some(given) = as_of.filter(|as_of| as_of.basis == "given") {
+        let value = model::time::parse_utc(&given.value);
+        let shown = value.map_or_else(|| given.value.clone(), model::time::format_utc_short);
+        ui.note(&format!("as of: {shown}"));
+    }
 }
 
 /// Reads `--execution-delay`, in seconds.

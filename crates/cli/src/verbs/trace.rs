@@ -29,15 +29,16 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
     ui.no_window("trace");
-    let as_of_us = shared::as_of(ui, args.as_of.as_deref())?;
     let execution_delay_s = shared::delay_s(args.execution_delay.as_deref())?;
     let question = TraceQuestion {
         key: &args.key,
         snapshot: ui.settings.snapshot.as_deref(),
-        as_of_us,
+        as_of: shared::as_of(args.as_of.as_deref())?,
+        zone: Some(ui.settings.zone),
         execution_delay_s,
     };
     let traced = coroner::trace(&args.case, &question, &ui.settings.open_options())?;
+    shared::tell_as_of(ui, traced.trace.as_of.as_ref());
     ui.partial(&traced.partial);
     for what in &traced.trace.partial {
         ui.note(&format!("partial: {what}"));

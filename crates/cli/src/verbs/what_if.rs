@@ -52,6 +52,7 @@ fn jobs(args: &JobsArgs, ui: &mut Ui) -> Result<Exit, CliError> {
     let question = args.asked.question(ui)?;
     let answer = coroner::what_if_jobs(&args.case, &question, &other, &ui.settings.open_options())?;
     let what_if = &answer.what_if;
+    shared::tell_as_of(ui, what_if.as_of.as_ref());
     let mut body = shared::object(what_if);
     let whole = partial(
         ui,

@@ -52,6 +52,8 @@ fn the_first_screen() {
 1 job is stuck, 1 not done, 2 in all
 snapshot jobs, as of 2023-09-05 12:30:00 (newest row); the zone of the
   database's times is unknown
+  the newest time in prover_jobs: dumped then or later, the rows do not tell how
+    much
 
   batch 7 holds up the chain (old prover): its final proof is not there:
     prover_jobs 11: in_gpu_proof past the timeout of 2700 s; it is put back only
@@ -84,6 +86,8 @@ snapshot jobs, as of 2023-09-05 12:30:00 (newest row); the zone of the
 1 job would have come back, 0 would be lost, 0 unchanged
 snapshot jobs, as of 2023-09-05 12:30:00 (newest row); the zone of the
   database's times is unknown
+  the newest time in prover_jobs: dumped then or later, the rows do not tell how
+    much
 
   prover       max attempts 1 (assumed), timeout 2700 s (assumed)
                old_prover: in_progress and in_gpu_proof come back after the

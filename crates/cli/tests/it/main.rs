@@ -7,6 +7,7 @@
 
 mod answers;
 mod archives;
+mod as_of;
 mod bad_input;
 mod copies;
 mod documents;

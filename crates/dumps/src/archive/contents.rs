@@ -89,6 +89,7 @@ pub(super) fn contents(
     reader.facts.database.clone_from(&head.database);
     reader.facts.server_version.clone_from(&head.server_version);
     reader.facts.dumped_by.clone_from(&head.dumped_by);
+    reader.facts.started_local = head.started_local;
     let mut data = Vec::new();
     toc::entries(input, &head, |mut entry| {
         if DEFINING.contains(&entry.kind.as_str()) {

@@ -6,6 +6,7 @@
 
 use crate::facts::DumpError;
 use crate::input::Input;
+use model::time::{MICROS_PER_DAY, MICROS_PER_SECOND, days_from_civil, days_in_month};
 
 /// What every archive begins with.
 pub(crate) const MAGIC: &[u8] = b"PGDMP";
@@ -50,6 +51,8 @@ pub(crate) struct Head {
     pub(crate) database: Option<String>,
     pub(crate) server_version: Option<String>,
     pub(crate) dumped_by: Option<String>,
+    /// When it was begun, by the clock of the machine that dumped, in microseconds: its zone is not told.
+    pub(crate) started_local: Option<i64>,
     minor: u8,
     custom: bool,
 }
@@ -215,9 +218,9 @@ pub(crate) fn head(input: &mut Input<'_>) -> Result<Head, Fault> {
     } else {
         Compression::Gzip
     };
-    // When it was written: local time, the zone is not told.
-    for _ in 0..7 {
-        fields.int()?;
+    let mut clock = [0; 7];
+    for part in &mut clock {
+        *part = fields.int()?;
     }
     let database = fields.optional()?;
     let server_version = fields.optional()?;
@@ -228,9 +231,28 @@ pub(crate) fn head(input: &mut Input<'_>) -> Result<Head, Fault> {
         database,
         server_version,
         dumped_by: dumped_by.map(|version| format!("pg_dump version {version}")),
+        started_local: civil(clock),
         minor,
         custom,
     })
+}
+
+/// The civil time of a `struct tm`: second, minute, hour, day, month from 0, year from 1900, summer time; `None` if there
+/// is no such time.
+fn civil([second, minute, hour, day, month, year, _]: [i64; 7]) -> Option<i64> {
+    let year = i32::try_from(year.checked_add(1900)?).ok()?;
+    let month = u8::try_from(month.checked_add(1)?).ok()?;
+    let day = u8::try_from(day).ok()?;
+    // No program of that name is older, and no date that is so far off is one.
+    let is_date = (1990..10_000).contains(&year) && (1..=12).contains(&month);
+    let is_time =
+        (0..24).contains(&hour) && (0..60).contains(&minute) && (0..=60).contains(&second);
+    if !is_date || !is_time || !(1..=days_in_month(year, month)).contains(&day) {
+        return None;
+    }
+    let seconds = hour * 3600 + minute * 60 + second;
+    let days = i64::from(days_from_civil(year, month, day));
+    Some(days * MICROS_PER_DAY + seconds * MICROS_PER_SECOND)
 }
 
 /// Reads the table of contents behind the head, entry by entry.
@@ -290,4 +312,27 @@ pub(crate) fn entries(
         });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn civil_times_of_c() {
+        let us = model::time::parse_civil("2026-11-21T05:17:08").map(|(us, _)| us);
+        assert!(us.is_some());
+        assert_eq!(civil([8, 17, 5, 21, 10, 126, 0]), us);
+        for nonsense in [
+            [8, 17, 5, 31, 10, 126, 0],
+            [8, 17, 24, 21, 10, 126, 0],
+            [8, 17, 5, 21, 12, 126, 0],
+            [8, 17, 5, 21, 10, -1900, 0],
+            [0, 0, 0, 0, 0, 0, 0],
+            [i64::MAX; 7],
+            [i64::MIN; 7],
+        ] {
+            assert_eq!(civil(nonsense), None, "{nonsense:?}");
+        }
+    }
 }
