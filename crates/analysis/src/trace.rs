@@ -9,6 +9,7 @@ mod alone;
 mod answers;
 mod blocker;
 mod delay;
+mod doubt;
 pub(crate) mod history;
 mod jobs;
 mod key;
@@ -32,8 +33,9 @@ pub use notable::{Notable, notable};
 pub use rows::is_trace_table;
 pub use said::cite;
 pub use shape::{
-    AsOf, Attempt, BatchRange, BatchRow, BlockedBy, Executable, ExecutionDelay, L1Mined, Line,
-    LogRow, LookedAt, Made, Norm, Path, Said, Step, Trace, TransactionRow, Waiting, Zone,
+    AsOf, Attempt, BatchRange, BatchRow, BlockedBy, Executable, ExecutionDelay, Hypothesis,
+    L1Mined, Line, LogRow, LookedAt, Made, Norm, Path, Said, Step, Trace, TransactionRow, Waiting,
+    Zone,
 };
 pub use witness::corroborate;
 

@@ -1,10 +1,12 @@
 //! A trace from answers of APIs alone, where no database is in the evidence: as far as they go.
 //!
 //! A node names an L1 transaction only once it is confirmed: of a step without one it is not known whether it was
-//! sent. It names a batch for an open block as well, the one that it guesses.
+//! sent. It names a batch for an open block as well, the one that it guesses. What an answer says that cannot all be
+//! so ([`super::doubt`]) tells nothing of the step.
 
 use super::TraceError;
 use super::answers::{self, Answer, Wanted};
+use super::doubt::doubts;
 use super::key::{Key, hex};
 use super::links::STAGES;
 use super::shape::{AsOf, BatchRow, LookedAt, Path, Step, Trace, TransactionRow, Waiting};
@@ -12,7 +14,7 @@ use super::waiting::verdict;
 use super::{Norm, TraceOptions};
 use model::time::format_utc;
 use model::{TableInfo, TableSource};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Transactions of a block or batch that are cited for it.
 const TRANSACTIONS: usize = 3;
@@ -80,12 +82,23 @@ pub(super) fn trace(
     if let Some(at_us) = options.as_of_us {
         found.iter_mut().for_each(|answer| take_back(answer, at_us));
     }
+    // A status that came later is not there any more: it cannot contradict.
+    let doubts = found
+        .iter()
+        .map(|answer| (answer.reference.clone(), doubts(answer)))
+        .collect();
     let mut warnings = vec![
         "no table of the server's database is in the evidence: answers of APIs alone are followed; they name an L1 transaction only once it is confirmed, and do not say when they were given".to_owned(),
     ];
+    let asked = Asked {
+        kind,
+        shown: &shown,
+        found: &found,
+        doubts,
+    };
     let path: Vec<Path> = starts
         .iter()
-        .map(|(miniblock, batch)| way(*miniblock, *batch, kind, &shown, &found, &mut warnings))
+        .map(|(miniblock, batch)| way(*miniblock, *batch, &asked, &mut warnings))
         .collect();
     let fate = match path.last() {
         Some(last) => last.fate.clone(),
@@ -118,7 +131,7 @@ pub(super) fn trace(
         logs: Vec::new(),
         transaction: transaction(&shown, &found),
         l1_tx: None,
-        waiting: path.last().and_then(waiting),
+        waiting: path.last().and_then(|path| waiting(path, &asked.doubts)),
         looked_at: (fate == "unknown_hash").then(|| looked_at(&infos)),
         kind: if path.is_empty() { "unknown" } else { kind }.to_owned(),
         key: shown,
@@ -193,22 +206,40 @@ fn starts(
     starts
 }
 
+/// By reference: the steps of which an answer contradicts itself, and how.
+type Doubts = BTreeMap<String, Vec<(usize, String)>>;
+
+/// What was asked, and the answers to it.
+struct Asked<'a> {
+    kind: &'a str,
+    shown: &'a str,
+    found: &'a [Answer],
+    doubts: Doubts,
+}
+
 /// The way of one block, or batch.
 fn way(
     miniblock: Option<i64>,
     batch: Option<i64>,
-    kind: &str,
-    shown: &str,
-    found: &[Answer],
+    asked: &Asked<'_>,
     warnings: &mut Vec<String>,
 ) -> Path {
+    let Asked {
+        kind, shown, found, ..
+    } = *asked;
     let is_asked = |answer: &Answer| answer.tx_hash.as_deref() == Some(shown);
     let own = |answer: &&Answer| {
         (miniblock.is_some() && answer.miniblock == miniblock)
             || (batch.is_some() && answer.batch == batch)
     };
     let own = || found.iter().filter(own);
+    let names = |answer: &&Answer| {
+        let mut claims = answer.claims.iter();
+        claims.any(|claim| claim.hash.as_deref() == Some(shown))
+    };
     let mut about: Vec<&Answer> = match kind {
+        // The answer that names it names neither block nor batch.
+        "l1_tx" if miniblock.is_none() && batch.is_none() => found.iter().filter(names).collect(),
         "l2_tx" => found.iter().filter(|answer| is_asked(answer)).collect(),
         // All transactions of a batch say the same of it.
         _ => own()
@@ -252,18 +283,18 @@ fn way(
         return path;
     }
     let Some(number) = batch else {
-        path.fate = match miniblock {
-            Some(_) => "batch_missing".to_owned(),
-            None => "not_in_a_block".to_owned(),
+        let says = |answer: &&Answer| {
+            answer.taken().is_some() || answer.claims.iter().any(|claim| claim.is_made())
         };
         // An answer that knows its steps need not name its batch.
-        if about
-            .iter()
-            .all(|answer| answer.claims.iter().all(|claim| claim.hash.is_none()))
-        {
-            return path;
+        if about.iter().any(says) {
+            fill(&mut path, &about, asked, warnings);
+            warnings.push("the answers do not name the batch".to_owned());
+        } else if miniblock.is_some() {
+            path.fate = "batch_missing".to_owned();
+        } else {
+            path.fate = in_no_block(&about, warnings).to_owned();
         }
-        fill(&mut path, &about, warnings);
         return path;
     };
     // Details are given of sealed batches only.
@@ -276,7 +307,7 @@ fn way(
         eth_prove_tx_id: None,
         eth_execute_tx_id: None,
     });
-    fill(&mut path, &about, warnings);
+    fill(&mut path, &about, asked, warnings);
     let nothing = path.fate == "commit_unknown";
     let is_sealed = path.batch.as_ref().and_then(|batch| batch.is_sealed);
     if nothing && is_sealed.is_none() {
@@ -288,13 +319,39 @@ fn way(
     path
 }
 
+/// The fate of a transaction of which answers name no block, no batch and no step.
+fn in_no_block(about: &[&Answer], warnings: &mut Vec<String>) -> &'static str {
+    let pending = |answer: &&&Answer| answer.status.as_deref() == Some("pending");
+    if about.iter().any(|answer| answer.knows_block) || about.iter().any(|answer| pending(&answer))
+    {
+        return "not_in_a_block";
+    }
+    warnings.push(
+        match about.iter().find_map(|answer| answer.status.as_deref()) {
+            Some("included" | "precommitted" | "sealed") => {
+                "it is in a block, which the answers do not name".to_owned()
+            }
+            Some(status) => {
+                format!("whether it is in a block the answers do not say: its status is {status}")
+            }
+            None => "whether it is in a block the answers do not say".to_owned(),
+        },
+    );
+    "commit_unknown"
+}
+
 /// The steps, as answers tell them.
-fn fill(path: &mut Path, about: &[&Answer], warnings: &mut Vec<String>) {
-    let steps = std::array::from_fn::<Step, 3, _>(|stage| step(stage, about, warnings));
+fn fill(path: &mut Path, about: &[&Answer], asked: &Asked<'_>, warnings: &mut Vec<String>) {
+    let steps =
+        std::array::from_fn::<Step, 3, _>(|stage| step(stage, about, &asked.doubts, warnings));
     let last = steps.iter().rposition(|step| step.state.is_some());
-    path.fate = match last {
-        Some(last) => format!("{}_confirmed", STAGES[last]),
-        None => "commit_unknown".to_owned(),
+    let doubted = (0..steps.len()).rfind(|&stage| is_doubted(&asked.doubts, &path.refs, stage));
+    path.fate = match (last, doubted) {
+        (last, Some(doubted)) if last.is_none_or(|last| last < doubted) => {
+            format!("{}_unknown", STAGES[doubted])
+        }
+        (Some(last), _) => format!("{}_confirmed", STAGES[last]),
+        (None, _) => "commit_unknown".to_owned(),
     };
     let [commit, prove, execute] = steps;
     path.commit = Some(commit);
@@ -302,14 +359,34 @@ fn fill(path: &mut Path, about: &[&Answer], warnings: &mut Vec<String>) {
     path.execute = Some(execute);
 }
 
-fn step(stage: usize, about: &[&Answer], warnings: &mut Vec<String>) -> Step {
+fn is_doubted(doubts: &Doubts, references: &[String], stage: usize) -> bool {
+    let of = references
+        .iter()
+        .filter_map(|reference| doubts.get(reference));
+    of.flatten().any(|(of, _)| *of == stage)
+}
+
+fn step(stage: usize, about: &[&Answer], doubts: &Doubts, warnings: &mut Vec<String>) -> Step {
     let name = STAGES[stage];
     let mut step = Step::default();
     let mut named: Option<&Answer> = None;
     for answer in about {
+        let of_answer = doubts.get(&answer.reference);
+        let mut of_stage = of_answer
+            .into_iter()
+            .flatten()
+            .filter(|(of, _)| *of == stage);
+        if let Some((_, words)) = of_stage.next() {
+            warnings.push(format!(
+                "an answer contradicts itself: {} ({}): {words}: whether it is confirmed is undetermined by it",
+                answer.api, answer.reference
+            ));
+            step.refs.push(answer.reference.clone());
+            continue;
+        }
         let claim = &answer.claims[stage];
         let by_status = answer.taken().is_some_and(|taken| taken >= stage);
-        if claim.hash.is_none() && claim.at.is_none() && !by_status {
+        if !claim.is_made() && !by_status {
             continue;
         }
         step.state = Some("confirmed".to_owned());
@@ -358,12 +435,16 @@ fn transaction(shown: &str, found: &[Answer]) -> Option<TransactionRow> {
 }
 
 /// The first step that is not confirmed, as far as its time goes: there is no norm.
-fn waiting(path: &Path) -> Option<Waiting> {
+fn waiting(path: &Path, doubts: &Doubts) -> Option<Waiting> {
     let steps = [&path.commit, &path.prove, &path.execute];
     path.batch.as_ref().filter(|batch| batch.number != 0)?;
     let stage = steps
         .iter()
         .position(|step| step.as_ref().is_some_and(|step| step.state.is_none()))?;
+    // Of what contradicts itself it is not known whether it waits.
+    if is_doubted(doubts, &path.refs, stage) {
+        return None;
+    }
     let before = stage
         .checked_sub(1)
         .and_then(|before| steps[before].as_ref());
@@ -375,6 +456,7 @@ fn waiting(path: &Path) -> Option<Waiting> {
         verdict: verdict(None, &norm).to_owned(),
         norm,
         blocked_by: None,
+        hypotheses: Vec::new(),
         execution_delay: None,
     })
 }

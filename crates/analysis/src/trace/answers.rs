@@ -20,6 +20,15 @@ pub(super) struct Claim {
     pub(super) at: Option<DbTime>,
     /// The answer would have named it.
     pub(super) is_asked: bool,
+    /// The answer would have said when.
+    pub(super) is_dated: bool,
+}
+
+impl Claim {
+    /// Whether the answer says anything of the step.
+    pub(super) fn is_made(&self) -> bool {
+        self.hash.is_some() || self.at.is_some()
+    }
 }
 
 /// One answer.
@@ -39,6 +48,8 @@ pub(super) struct Answer {
     pub(super) block_hash: Option<String>,
     pub(super) status: Option<String>,
     pub(super) is_sealed: Option<bool>,
+    /// The answer would have named the block.
+    pub(super) knows_block: bool,
     pub(super) error: Option<String>,
     /// Commit, prove, execute.
     pub(super) claims: [Claim; 3],
@@ -296,11 +307,13 @@ fn answer(of: &Source, rows: &Rows, row: usize) -> Answer {
         block_hash: hex(of.block_hash),
         status: rows.text(row, "status"),
         is_sealed: rows.bool(row, "isL1BatchSealed"),
+        knows_block: of.miniblock.is_some_and(|column| rows.has(column)),
         error: rows.text(row, "error"),
         claims: std::array::from_fn(|stage| Claim {
             hash: hex(Some(of.hashes[stage])),
             at: rows.time(row, TIMES[stage]),
             is_asked: rows.has(of.hashes[stage]),
+            is_dated: rows.has(TIMES[stage]),
         }),
     }
 }

@@ -1,13 +1,14 @@
 //! What is in the way of a batch: a failed L1 transaction, a nonce that is not through, a lower batch, a
-//! job of the prover.
+//! job of the prover. What only may be in the way is a hypothesis beside it, never a blocker.
 
 use super::history::History;
 use super::jobs;
 use super::links::{Batches, STAGES};
 use super::rows::{Rows, Tables};
-use super::shape::{AsOf, BlockedBy, Zone};
+use super::shape::{AsOf, BlockedBy, Hypothesis, Zone};
 use super::{TraceError, TraceOptions, notice};
 use model::RowFilter;
+use std::collections::BTreeSet;
 
 /// The step on L1 where proofs are needed.
 const PROVE: usize = 1;
@@ -22,6 +23,25 @@ pub(super) struct Outstanding<'a> {
     pub(super) is_late: bool,
     pub(super) zone: Option<&'a Zone>,
     pub(super) as_of: Option<&'a AsOf>,
+}
+
+/// Fewer nonces that are through show no habit of their sender.
+const LEAST: usize = 10;
+
+/// What is in the way, and what may be.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) blocker: Option<BlockedBy>,
+    pub(super) hypotheses: Vec<Hypothesis>,
+}
+
+impl From<Option<BlockedBy>> for Found {
+    fn from(blocker: Option<BlockedBy>) -> Found {
+        Found {
+            blocker,
+            hypotheses: Vec::new(),
+        }
+    }
 }
 
 const COLUMNS: [&str; 8] = [
@@ -44,7 +64,8 @@ pub(super) fn blocker(
     batches: &Batches,
     history: Option<&History>,
     options: &TraceOptions,
-) -> Result<Option<BlockedBy>, TraceError> {
+) -> Result<Found, TraceError> {
+    let mut hypotheses = Vec::new();
     let rows = if tables.has_column("eth_txs", "id") && tables.has_column("eth_txs", "nonce") {
         tables.read("eth_txs", &COLUMNS, &RowFilter::All)?
     } else {
@@ -52,7 +73,7 @@ pub(super) fn blocker(
     };
     if let Some(rows) = &rows {
         if let Some(blocker) = failed(rows, at, batches, history) {
-            return Ok(Some(blocker));
+            return Ok(Some(blocker).into());
         }
         if at.is_late
             && let Some(own) = at.eth_tx.and_then(|id| rows.find("id", id))
@@ -65,27 +86,33 @@ pub(super) fn blocker(
                 && let Some(words) = notice::silence(history, at.zone)
             {
                 tables.warn(words);
-                return Ok(None);
+                return Ok(Found::default());
             }
-            if let Some(blocker) = nonce(rows, own, history) {
-                return Ok(Some(blocker));
+            let found = nonce(rows, own, history);
+            if found.blocker.is_some() {
+                return Ok(found);
             }
+            hypotheses = found.hypotheses;
         }
     }
     if !at.is_late {
-        return Ok(None);
+        return Ok(Found::default());
     }
+    let found = |blocker| Found {
+        blocker,
+        hypotheses,
+    };
     let Some(history) = history else {
-        return Ok(None);
+        return Ok(found(None));
     };
     let lower = lower_batch(at, batches, history);
     if at.stage == PROVE && at.eth_tx.is_none() {
         let first = lower.unwrap_or(at.batch);
         if let Some(job) = jobs::blocker(tables, first, at.as_of, at.zone, options)? {
-            return Ok(Some(job));
+            return Ok(found(Some(job)));
         }
     }
-    Ok(lower.map(|number| BlockedBy {
+    Ok(found(lower.map(|number| BlockedBy {
         kind: "batch".to_owned(),
         id: number,
         why: format!(
@@ -93,7 +120,7 @@ pub(super) fn blocker(
             STAGES[at.stage]
         ),
         refs: batches.reference(number).into_iter().collect(),
-    }))
+    })))
 }
 
 fn describe(rows: &Rows, row: usize) -> String {
@@ -191,29 +218,74 @@ fn sent_once(rows: &Rows, own: usize, history: &History) -> bool {
     })
 }
 
-fn nonce(rows: &Rows, own: usize, history: Option<&History>) -> Option<BlockedBy> {
+/// How many nonces of the sender are through, and in how many places nonces below the highest of them are in no row.
+/// L1 takes nonces in order: those were mined all the same, sent by somebody else or in a row that is gone.
+fn gaps_that_did_not_block(rows: &Rows, own: usize, history: Option<&History>) -> (usize, usize) {
+    let same = |row: &usize| sender(rows, *row) == sender(rows, own);
+    let through: BTreeSet<i64> = (0..rows.len())
+        .filter(same)
+        .filter(|&row| is_through(rows, row, history))
+        .filter_map(|row| rows.int(row, "nonce"))
+        .collect();
+    let all: BTreeSet<i64> = (0..rows.len())
+        .filter(same)
+        .filter_map(|row| rows.int(row, "nonce"))
+        .filter(|nonce| through.last().is_some_and(|last| nonce <= last))
+        .collect();
+    let pairs = all.iter().zip(all.iter().skip(1));
+    let gaps = pairs.filter(|(one, next)| **next > **one + 1).count();
+    (through.len(), gaps)
+}
+
+fn nonce(rows: &Rows, own: usize, history: Option<&History>) -> Found {
     // An external node's copies all have nonce 0.
     if rows.text(own, "contract_address").as_deref() == Some("") {
-        return None;
+        return Found::default();
     }
-    let own_nonce = rows.int(own, "nonce")?;
+    let Some(own_nonce) = rows.int(own, "nonce") else {
+        return Found::default();
+    };
     let (highest_through, pending) = pending(rows, own, history);
-    let (lowest, row) = *pending.first()?;
+    let Some(&(lowest, row)) = pending.first() else {
+        return Found::default();
+    };
+    let mut hypotheses = Vec::new();
     if let Some(through) = highest_through
         && lowest > through + 1
     {
-        return Some(BlockedBy {
-            kind: "nonce".to_owned(),
-            id: through + 1,
-            why: format!(
-                "no row has nonce {} (the last one that is through: {through}; the next row: {}): deleted, or used by somebody else; if L1 has not seen it either, nothing after it can be mined",
-                through + 1,
-                describe(rows, row)
+        let (mined, gaps) = gaps_that_did_not_block(rows, own, history);
+        let what = format!(
+            "no row has nonce {} (the last one that is through: {through}; the next row: {}): deleted, or used by somebody else",
+            through + 1,
+            describe(rows, row)
+        );
+        let refs = vec![rows.reference(row)];
+        if gaps == 0 && mined >= LEAST {
+            return Some(BlockedBy {
+                kind: "nonce".to_owned(),
+                id: through + 1,
+                why: format!(
+                    "{what}; if L1 has not seen it either, nothing after it can be mined. None of the {mined} of this sender that are through lacks the one before it"
+                ),
+                refs,
+            })
+            .into();
+        }
+        let habit = match gaps {
+            0 => format!(
+                "only {mined} of this sender are through, too few to tell whether it leaves nonces out"
             ),
-            refs: vec![rows.reference(row)],
+            gaps => format!(
+                "{gaps} such gaps lie below nonces of this sender that are through, and blocked nothing: somebody else sends with this key, so this one need not block either"
+            ),
+        };
+        hypotheses.push(Hypothesis {
+            text: format!("{what}; {habit}"),
+            basis: "inferred".to_owned(),
+            refs,
         });
     }
-    (lowest < own_nonce).then(|| BlockedBy {
+    let blocker = (lowest < own_nonce).then(|| BlockedBy {
         kind: "nonce".to_owned(),
         id: rows.int(row, "id").unwrap_or_default(),
         why: format!(
@@ -221,7 +293,11 @@ fn nonce(rows: &Rows, own: usize, history: Option<&History>) -> Option<BlockedBy
             describe(rows, row)
         ),
         refs: vec![rows.reference(row)],
-    })
+    });
+    Found {
+        blocker,
+        hypotheses,
+    }
 }
 
 /// The lowest batch below that waits for the same step. Batches settle in order; below the highest one

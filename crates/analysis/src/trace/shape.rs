@@ -430,6 +430,9 @@ pub struct Waiting {
     pub verdict: String,
     /// What is in the way.
     pub blocked_by: Option<BlockedBy>,
+    /// What may be in the way, and why it need not be.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hypotheses: Vec<Hypothesis>,
     /// What L1's timelock between commit and execution may explain.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub execution_delay: Option<ExecutionDelay>,
@@ -481,6 +484,17 @@ pub struct BlockedBy {
     pub id: i64,
     /// In words.
     pub why: String,
+    /// Rows.
+    pub refs: Vec<String>,
+}
+
+/// What may be so, and what speaks for and against it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Hypothesis {
+    /// In words.
+    pub text: String,
+    /// `inferred`.
+    pub basis: String,
     /// Rows.
     pub refs: Vec<String>,
 }

@@ -296,6 +296,9 @@ fn write_waiting(out: &mut String, waiting: &Waiting) {
             let _ = writeln!(out, "  delay       {line}");
         }
     }
+    for hypothesis in &waiting.hypotheses {
+        let _ = writeln!(out, "  perhaps     {}", safe(&hypothesis.text));
+    }
     if let Some(blocker) = &waiting.blocked_by {
         let _ = writeln!(out, "  blocked by  {}", safe(&blocker.why));
     }

@@ -103,6 +103,7 @@ impl Judge<'_> {
             verdict: verdict(age_s, &norm).to_owned(),
             norm,
             blocked_by: None,
+            hypotheses: Vec::new(),
             execution_delay: None,
         }
     }
@@ -193,13 +194,14 @@ impl Judge<'_> {
                     zone: self.zone,
                     as_of: self.as_of,
                 };
-                waiting.blocked_by = blocker(
+                let found = blocker(
                     tables,
                     &outstanding,
                     self.batches,
                     self.history,
                     self.options,
                 )?;
+                (waiting.blocked_by, waiting.hypotheses) = (found.blocker, found.hypotheses);
                 if waiting.blocked_by.is_some() {
                     waiting.verdict = "blocked".to_owned();
                 }

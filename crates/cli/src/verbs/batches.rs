@@ -178,6 +178,13 @@ fn view(body: &Map<String, Value>, count: usize) -> Vec<Block> {
         if why.is_string() {
             view.push(Block::Item(format!("blocked by {}", text(why))));
         }
+        let perhaps = stand["waiting"]["hypotheses"].as_array();
+        for hypothesis in perhaps.into_iter().flatten() {
+            view.push(Block::Item(format!(
+                "perhaps {}",
+                text(&hypothesis["text"])
+            )));
+        }
     }
     view.push(Block::Blank);
     let waits: [Column; 7] = [

@@ -223,10 +223,16 @@ fn answers_alone_lead_as_far_as_they_go() {
         )
         .in_snapshot("transactions");
     let ask = |key: &str| trace(&memory, key, &TraceOptions::default()).unwrap();
-    // `verified` of the details says that it was executed; its hash is not there.
+    // `verified` of the details says that it was executed, and they name no transaction that did it.
     for key in [L2, "batch:7", SECOND, "miniblock:5"] {
         let answer = ask(key);
-        assert_eq!(answer.fate, "execute_confirmed", "{key}");
+        assert_eq!(answer.fate, "execute_unknown", "{key}");
+        assert!(answer.waiting.is_none(), "{key}");
+        let said = answer.warnings.join("; ");
+        assert!(
+            said.contains("its status is verified (executed), yet it names no execute transaction"),
+            "{key}: {said}"
+        );
         let path = &answer.path[0];
         assert_eq!(path.l1_batch_number, Some(7), "{key}");
         let step = path.commit.as_ref().unwrap();
@@ -274,4 +280,140 @@ fn a_node_guesses_the_batch_of_an_open_block() {
     );
     let sealed = ask("explorer_blocks", page, "9 8 t sealed");
     assert_eq!(sealed.fate, "commit_unknown");
+}
+
+const TX_DETAILS: &str =
+    "rpc_id:bytes status:word ethCommitTxHash:bytes ethProveTxHash:bytes ethExecuteTxHash:bytes";
+
+/// Of `zks_getTransactionDetails` alone: it names neither block nor batch, and its status is `verified` once the execution
+/// is confirmed, whatever it names before.
+#[test]
+fn details_of_a_transaction_alone_in_every_combination() {
+    let statuses = [
+        "pending",
+        "included",
+        "precommitted",
+        "verified",
+        "fastFinalized",
+        "failed",
+        "-",
+    ];
+    for status in statuses {
+        for named in 0..8u8 {
+            let has = |stage: u8| named & (1 << stage) != 0;
+            let cell = |stage: u8, hash: &'static str| if has(stage) { hash } else { "-" };
+            let row = format!(
+                "{L2} {status} {} {} {}",
+                cell(0, FIRST),
+                cell(1, SECOND),
+                cell(2, OTHER)
+            );
+            let memory = Memory::default().table("zks_getTransactionDetails", TX_DETAILS, &[&row]);
+            let ask = |key: &str| trace(&memory, key, &TraceOptions::default()).unwrap();
+            let answer = ask(L2);
+            let is_final = matches!(status, "verified" | "fastFinalized");
+            // What the row says of each step: confirmed, nothing, or what cannot be.
+            let doubted = |stage: u8| {
+                let later = (stage + 1..3).any(has);
+                match has(stage) {
+                    true => {
+                        status == "pending"
+                            || (stage == 2 && !is_final && status != "failed" && status != "-")
+                    }
+                    false => is_final || later,
+                }
+            };
+            let stages = ["commit", "prove", "execute"];
+            let last = (0..3u8).rev().find(|&stage| has(stage) || doubted(stage));
+            let fate = match last {
+                Some(stage) if doubted(stage) => format!("{}_unknown", stages[stage as usize]),
+                Some(stage) => format!("{}_confirmed", stages[stage as usize]),
+                None if status == "pending" => "not_in_a_block".to_owned(),
+                None => "commit_unknown".to_owned(),
+            };
+            assert_eq!(answer.fate, fate, "{row}");
+            let doubts = (0..3).filter(|&stage| doubted(stage)).count();
+            let said = answer
+                .warnings
+                .iter()
+                .filter(|w| w.contains("contradicts itself"));
+            assert_eq!(said.count(), doubts, "{row}: {:?}", answer.warnings);
+            for (stage, hash) in [FIRST, SECOND, OTHER].into_iter().enumerate() {
+                if !has(stage as u8) {
+                    continue;
+                }
+                // Asked by the transaction on L1, the same row answers.
+                let by_hash = ask(hash);
+                assert_eq!(by_hash.kind, "l1_tx", "{row} {hash}");
+                assert_eq!(by_hash.fate, fate, "{row} {hash}");
+                let path = &by_hash.path[0];
+                let step = [&path.commit, &path.prove, &path.execute][stage];
+                let known = step.as_ref().unwrap().l1_tx_hash.as_deref();
+                assert_eq!(known, (!doubted(stage as u8)).then_some(hash), "{row}");
+            }
+        }
+    }
+}
+
+/// Of a batch's details: hash and time of a step come together.
+#[test]
+fn details_of_a_batch_in_every_combination() {
+    for (status, commit, at, fate, doubt) in [
+        ("sealed", "-", "-", "commit_unknown", ""),
+        (
+            "sealed",
+            FIRST,
+            "2023-09-06_10:40:00",
+            "commit_confirmed",
+            "",
+        ),
+        (
+            "sealed",
+            FIRST,
+            "-",
+            "commit_unknown",
+            "names a commit transaction without a time",
+        ),
+        (
+            "sealed",
+            "-",
+            "2023-09-06_10:40:00",
+            "commit_unknown",
+            "a time for commit, and no transaction",
+        ),
+        (
+            "verified",
+            "-",
+            "-",
+            "execute_unknown",
+            "its status is verified (executed), yet it names no commit transaction",
+        ),
+        (
+            "verified",
+            FIRST,
+            "2023-09-06_10:40:00",
+            "execute_unknown",
+            "yet it names no prove transaction",
+        ),
+    ] {
+        let row = format!("7 1693994400 {status} {commit} {at} - - - -");
+        let memory = Memory::default().table("zks_getL1BatchDetails", DETAILS, &[&row]);
+        let answer = trace(&memory, "batch:7", &TraceOptions::default()).unwrap();
+        assert_eq!(answer.fate, fate, "{row}");
+        let said = answer.warnings.join("; ");
+        assert_eq!(
+            said.contains("contradicts itself"),
+            !doubt.is_empty(),
+            "{row}: {said}"
+        );
+        assert!(said.contains(doubt), "{row}: {said}");
+    }
+    // The genesis batch counts as verified and was never sent.
+    let memory = Memory::default().table(
+        "zks_getL1BatchDetails",
+        DETAILS,
+        &["0 0 verified - - - - - -"],
+    );
+    let answer = trace(&memory, "batch:0", &TraceOptions::default()).unwrap();
+    assert!(!answer.warnings.join("; ").contains("contradicts"));
 }

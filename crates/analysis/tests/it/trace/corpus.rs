@@ -5,6 +5,7 @@ use analysis::trace::{Trace, TraceOptions, trace};
 use dumps::{DumpSource, Naming};
 use flate2::read::GzDecoder;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::PathBuf;
 
@@ -305,4 +306,57 @@ fn the_seed_from_pasted_tables() {
         );
         assert!(trace.refs.len() >= 5, "{:?}", trace.refs);
     }
+}
+
+/// Nonces of `eth_txs` by sender, with whether they are through, straight from the text of the dump.
+fn nonces(dump: &str) -> BTreeMap<String, BTreeMap<i64, bool>> {
+    let (_, rest) = dump.split_once("COPY public.eth_txs (").unwrap();
+    let (columns, rest) = rest.split_once(") FROM stdin;\n").unwrap();
+    let columns: Vec<&str> = columns.split(", ").collect();
+    let at = |name: &str| columns.iter().position(|column| *column == name).unwrap();
+    let (nonce, sender, link) = (
+        at("nonce"),
+        at("from_addr"),
+        at("confirmed_eth_tx_history_id"),
+    );
+    let mut nonces: BTreeMap<String, BTreeMap<i64, bool>> = BTreeMap::new();
+    for line in rest.lines().take_while(|line| *line != "\\.") {
+        let cells: Vec<&str> = line.split('\t').collect();
+        let of_sender = nonces.entry(cells[sender].to_owned()).or_default();
+        of_sender.insert(cells[nonce].parse().unwrap(), cells[link] != "\\N");
+    }
+    nonces
+}
+
+/// In this database the sender of commits leaves nonces out all the time: one more gap is no blocker.
+#[test]
+fn a_gap_of_nonces_that_is_a_habit_does_not_block() {
+    let Some(dump) = corpus("znew.full.copy.sql.gz") else {
+        return;
+    };
+    let text = gunzip(dump);
+    let nonces = nonces(&text);
+    let of_sender = nonces.values().find(|of| of.contains_key(&41291)).unwrap();
+    let last = *of_sender.iter().rfind(|(_, through)| **through).unwrap().0;
+    assert_eq!(last, 41288);
+    let below: Vec<i64> = of_sender.range(..=last).map(|(nonce, _)| *nonce).collect();
+    let gaps = below
+        .windows(2)
+        .filter(|pair| pair[1] > pair[0] + 1)
+        .count();
+    assert!(gaps > 100, "{gaps}");
+    let source = dump_source(text.into_bytes(), "znew");
+    let key = "0xb084f05791c04143bffbd7620a1ac740bc971acbc84a7be7d1bac2608a385aae";
+    let trace = trace(&source, key, &TraceOptions::default()).unwrap();
+    assert_eq!(trace.fate, "commit_sent");
+    let waiting = trace.waiting.as_ref().unwrap();
+    assert_eq!(waiting.verdict, "late");
+    assert!(waiting.blocked_by.is_none(), "{waiting:?}");
+    let [hypothesis] = waiting.hypotheses.as_slice() else {
+        panic!("{waiting:?}")
+    };
+    assert_eq!(hypothesis.basis, "inferred");
+    let said = format!("{gaps} such gaps lie below nonces of this sender that are through");
+    assert!(hypothesis.text.contains(&said), "{}", hypothesis.text);
+    assert!(hypothesis.text.contains("no row has nonce 41289"));
 }

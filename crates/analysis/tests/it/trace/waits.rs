@@ -89,6 +89,13 @@ impl Chain {
     }
 
     pub(crate) fn memory(&self) -> Memory {
+        let rows: Vec<&str> = self.txs.iter().map(String::as_str).collect();
+        let columns = "id nonce contract_address:text tx_type:text has_failed:bool confirmed_eth_tx_history_id gas_used";
+        self.memory_with_txs(columns, &rows)
+    }
+
+    /// With other columns of `eth_txs`.
+    fn memory_with_txs(&self, columns: &str, txs: &[&str]) -> Memory {
         fn rows(rows: &[String]) -> Vec<&str> {
             rows.iter().map(String::as_str).collect()
         }
@@ -98,11 +105,7 @@ impl Chain {
                 "number timestamp is_finished:bool eth_commit_tx_id eth_prove_tx_id eth_execute_tx_id created_at:time",
                 &rows(&self.batches),
             )
-            .table(
-                "eth_txs",
-                "id nonce contract_address:text tx_type:text has_failed:bool confirmed_eth_tx_history_id gas_used",
-                &rows(&self.txs),
-            )
+            .table("eth_txs", columns, txs)
             .table(
                 "eth_txs_history",
                 "id eth_tx_id tx_hash:text created_at:time sent_at_block confirmed_at:time",
@@ -210,6 +213,102 @@ fn nonces_that_are_pending_or_in_no_row_block() {
     chain.tx(21, 64, false, false);
     chain.tx(22, 65, false, false);
     assert_eq!(blocker(&chain), ("nonce".to_owned(), 63));
+}
+
+/// A sender that others send with too leaves nonces out that L1 has seen: the next gap need not block.
+#[test]
+fn a_gap_of_nonces_blocks_only_where_the_sender_leaves_none_out() {
+    let mut chain = Chain::settled();
+    let shared = |chain: &mut Chain| {
+        for row in &mut chain.txs {
+            let mut cells: Vec<String> = row.split(' ').map(str::to_owned).collect();
+            // Every third nonce is somebody else's.
+            let nonce: i64 = cells[1].parse().unwrap();
+            cells[1] = (nonce + nonce / 2).to_string();
+            *row = cells.join(" ");
+        }
+    };
+    shared(&mut chain);
+    let through = 62 + 31;
+    chain.batch(21, 1410, [Some(21), None, None]);
+    chain.tx(21, through + 2, false, false);
+    chain.attempt(21, 1500, None);
+    chain.attempt(21, 2000, None);
+    let late = at(&second(9000));
+    let waiting = trace(&chain.memory(), "batch:21", &late).unwrap().waiting;
+    let waiting = waiting.unwrap();
+    assert_eq!(waiting.verdict, "late");
+    assert!(waiting.blocked_by.is_none(), "{waiting:?}");
+    let [hypothesis] = waiting.hypotheses.as_slice() else {
+        panic!("{waiting:?}")
+    };
+    for words in [
+        format!("no row has nonce {}", through + 1),
+        "30 such gaps".to_owned(),
+        "need not block".to_owned(),
+    ] {
+        assert!(hypothesis.text.contains(&words), "{}", hypothesis.text);
+    }
+    // What comes first by nonce and is not through stands in the way all the same.
+    chain.batch(22, 1420, [Some(22), None, None]);
+    chain.tx(22, through + 4, false, false);
+    chain.attempt(22, 1500, None);
+    chain.attempt(22, 2000, None);
+    let waiting = trace(&chain.memory(), "batch:22", &late).unwrap().waiting;
+    let waiting = waiting.unwrap();
+    assert_eq!(waiting.verdict, "blocked");
+    assert_eq!(waiting.blocked_by.unwrap().id, 21);
+    assert_eq!(waiting.hypotheses.len(), 1);
+}
+
+/// A sender of whom hardly anything is known, and another sender's gaps.
+#[test]
+fn gaps_of_nonces_count_per_sender() {
+    let late = at(&second(9000));
+    let ask = |mined: std::ops::Range<i64>, step: i64| {
+        let mut chain = Chain::settled();
+        let mut blobs = Vec::new();
+        for id in mined.clone() {
+            blobs.push(format!(
+                "{} {} 0xcc CommitBlocks f {} - 0xb10b",
+                500 + id,
+                id * step,
+                500 + id
+            ));
+            chain.attempt(500 + id, 1300, Some(1400));
+        }
+        blobs.push(format!(
+            "21 {} 0xcc CommitBlocks f - - 0xb10b",
+            (mined.end - 1) * step + 2
+        ));
+        chain.batch(21, 1410, [Some(21), None, None]);
+        chain.attempt(21, 1500, None);
+        chain.attempt(21, 2000, None);
+        let rows: Vec<String> = chain
+            .txs
+            .iter()
+            .map(|row| format!("{row} -"))
+            .chain(blobs)
+            .collect();
+        let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+        let memory = chain.memory_with_txs(
+            "id nonce contract_address:text tx_type:text has_failed:bool confirmed_eth_tx_history_id gas_used from_addr:bytes",
+            &rows,
+        );
+        trace(&memory, "batch:21", &late).unwrap().waiting.unwrap()
+    };
+    let whole = ask(0..12, 1);
+    assert_eq!(whole.blocked_by.unwrap().id, 12);
+    assert!(whole.hypotheses.is_empty());
+    let few = ask(0..3, 1);
+    assert!(few.blocked_by.is_none());
+    assert!(few.hypotheses[0].text.contains("only 3"), "{few:?}");
+    let shared = ask(0..12, 3);
+    assert!(shared.blocked_by.is_none());
+    assert!(
+        shared.hypotheses[0].text.contains("11 such gaps"),
+        "{shared:?}"
+    );
 }
 
 /// 12 May 2023: Ethereum finalized nothing from 17:20:23 to 18:30:47, and the server of that time took
