@@ -136,6 +136,7 @@ pub fn batches(
         sources: tables.sources(),
         tables: tables.looked_at.iter().cloned().collect(),
         missing_kinds: tables.missing.iter().cloned().collect(),
+        empty: tables.empty(),
     });
     report.batches = lines;
     report.warnings = std::mem::take(&mut tables.warnings);

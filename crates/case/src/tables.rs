@@ -6,7 +6,7 @@ use crate::hashes::lookup::{Asked, ranges_of};
 use crate::read::to_batch;
 use crate::segment::hex;
 use crate::segment_reader::SegmentReader;
-use crate::{Case, CaseError, KeyRange, Snapshot, SnapshotTable, TableId};
+use crate::{Case, CaseError, KeyRange, Snapshot, SnapshotTable, SourceStatus, TableId};
 use arrow::array::RecordBatch;
 use model::{
     Batch, Choice, Column, ColumnData, ColumnType, RowFilter, TableError, TableInfo, TableSource,
@@ -392,6 +392,40 @@ impl TableSource for CaseTables {
                 source: Box::new(error),
             }),
         }
+    }
+
+    fn row_count(&self, table: &str) -> Option<u64> {
+        let (_, found) = self.find(table).ok()?;
+        Some(found.rows.saturating_sub(found.damaged_rows))
+    }
+
+    fn damage_of(&self, table: &str) -> Vec<String> {
+        let Ok((snapshot, found)) = self.find(table) else {
+            return Vec::new();
+        };
+        let mut damage = Vec::new();
+        if found.damaged_rows > 0 {
+            damage.push(format!(
+                "{} rows of {}.{} could not be read",
+                found.damaged_rows, found.schema, found.name
+            ));
+        }
+        // Of a dump that is cut or broken, a table without rows may have had some.
+        if found.rows == 0
+            && let Some(source) = self.case.manifest.source(&snapshot.source)
+        {
+            damage.extend(source.problems.iter().map(|problem| {
+                format!("{} at byte {}: {}", source.path, problem.byte, problem.what)
+            }));
+            if damage.is_empty() && source.status != SourceStatus::Complete {
+                let what = match source.status {
+                    SourceStatus::Truncated => "ends too early",
+                    _ => "could not be read as a whole",
+                };
+                damage.push(format!("{} {what}", source.path));
+            }
+        }
+        damage
     }
 
     fn damage(&self) -> Vec<String> {

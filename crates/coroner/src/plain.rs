@@ -443,6 +443,18 @@ impl TableSource for PlainDumps {
         }
     }
 
+    fn row_count(&self, table: &str) -> Option<u64> {
+        let (dump, full) = self.with_table(table).ok()?;
+        dump.source.row_count(&full)
+    }
+
+    fn damage_of(&self, table: &str) -> Vec<String> {
+        match self.with_table(table) {
+            Ok((dump, full)) => dump.source.damage_of(&full),
+            Err(_) => Vec::new(),
+        }
+    }
+
     fn damage(&self) -> Vec<String> {
         self.chosen_dumps()
             .flat_map(|dump| dump.source.damage())

@@ -566,6 +566,41 @@ impl TableSource for DumpSource {
         catalog.announce(&self.opener, &names);
     }
 
+    fn row_count(&self, table: &str) -> Option<u64> {
+        let index = self.resolve(table).ok()?;
+        let facts = &self.outline().tables[index];
+        match (&self.catalog, &self.pasted) {
+            (Some(catalog), _) => (!catalog.has_data(facts)).then_some(0),
+            (None, Some(pasted)) => Some(pasted[index].rows() as u64),
+            (None, None) => Some(facts.rows.saturating_sub(facts.damaged_rows)),
+        }
+    }
+
+    fn damage_of(&self, table: &str) -> Vec<String> {
+        let Ok(index) = self.resolve(table) else {
+            return Vec::new();
+        };
+        let facts = &self.outline().tables[index];
+        // Rows stand behind all declarations: of a dump that is cut, a table without any may have lain behind the cut.
+        let may_be_cut = self.catalog.is_none() && facts.blocks.is_empty() && facts.rows == 0;
+        let concerns = |located: &&Located| match (&located.table, located.trouble) {
+            (_, Trouble::Other) => false,
+            (Some(name), trouble) => {
+                let bare = name.rsplit('.').next().unwrap_or(name);
+                bare == facts.info.name || (trouble == Trouble::Truncated && may_be_cut)
+            }
+            (None, Trouble::Truncated) => may_be_cut,
+            (None, _) => true,
+        };
+        let mut all: BTreeMap<(u64, u64), String> = BTreeMap::new();
+        let known = lock(&self.damage);
+        let known = known.values().chain(&self.outline().rejects);
+        for located in known.filter(concerns) {
+            all.insert((located.byte, located.line), told(located));
+        }
+        all.into_values().collect()
+    }
+
     fn damage(&self) -> Vec<String> {
         let touched = lock(&self.touched);
         let mut all: BTreeMap<(u64, u64), Located> = lock(&self.damage).clone();
@@ -579,17 +614,18 @@ impl TableSource for DumpSource {
                 all.insert((located.byte, located.line), located.clone());
             }
         }
-        all.values()
-            .map(|located| {
-                let table = located
-                    .table
-                    .as_ref()
-                    .map_or(String::new(), |name| format!("table {name}, "));
-                format!(
-                    "{table}line {}, byte {}: {}",
-                    located.line, located.byte, located.what
-                )
-            })
-            .collect()
+        all.values().map(told).collect()
     }
+}
+
+/// Damage in words, with its place.
+fn told(located: &Located) -> String {
+    let table = located
+        .table
+        .as_ref()
+        .map_or(String::new(), |name| format!("table {name}, "));
+    format!(
+        "{table}line {}, byte {}: {}",
+        located.line, located.byte, located.what
+    )
 }

@@ -236,6 +236,17 @@ pub trait TableSource {
     /// the first. No answer depends on it, and tables that are not here are passed over.
     fn announce(&self, _tables: &[&str]) {}
 
+    /// Returns how many rows of a table can be read, if that is known without reading them.
+    fn row_count(&self, _table: &str) -> Option<u64> {
+        None
+    }
+
+    /// Returns what could not be read of what may be rows of this table, as far as it is known by now: once the table
+    /// has been read, all of it.
+    fn damage_of(&self, _table: &str) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Returns what could not be read, located, so that answers can say they rest on damaged tables.
     fn damage(&self) -> Vec<String> {
         Vec::new()

@@ -4,7 +4,7 @@ use super::shape::StepLine;
 use crate::trace::TraceError;
 use crate::trace::history::History;
 use crate::trace::rows::{DbTime, Rows, Tables};
-use crate::trace::step::{Facts, state};
+use crate::trace::step::{Facts, says_sent, state};
 use model::RowFilter;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -172,6 +172,8 @@ impl Sends {
             has_gas_used: gas_used.is_some(),
             history_whole: self.history_whole,
             history_confirms: self.history.is_some(),
+            history_sends: self.attempts.as_ref().is_some_and(says_sent),
+            knows_failed: self.txs.as_ref().is_some_and(|rows| rows.has("has_failed")),
             has_attempts: !list.is_empty(),
             is_sent: attempts
                 .is_some_and(|(rows, list)| list.iter().any(|&row| sent_at(rows, row).1)),

@@ -306,6 +306,11 @@ pub(super) fn caveats(tables: &mut Tables<'_>, lines: &[BatchLine], sends: &Send
     if !tables.is_whole("l1_batches") {
         tables.warn("the rows of l1_batches may be a part of the table: numbers that are missing here need not be missing there");
     }
+    for table in ["l1_batches", "eth_txs", "eth_txs_history"] {
+        if let Some(why) = tables.why_not_whole(table) {
+            tables.warn(format!("{why}: what stands there is undetermined here"));
+        }
+    }
     if sends.notes_final_receipts() {
         tables.warn("noticed: when the server took note of a receipt, in code before May 2025 only once its L1 block was final; L1's own time is not in a database");
     }

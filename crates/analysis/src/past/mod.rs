@@ -257,6 +257,14 @@ impl TableSource for Past<'_> {
         self.source.announce(tables);
     }
 
+    fn row_count(&self, table: &str) -> Option<u64> {
+        self.source.row_count(table)
+    }
+
+    fn damage_of(&self, table: &str) -> Vec<String> {
+        self.source.damage_of(table)
+    }
+
     fn damage(&self) -> Vec<String> {
         self.source.damage()
     }

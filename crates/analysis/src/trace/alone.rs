@@ -468,5 +468,6 @@ fn looked_at(infos: &[TableInfo]) -> LookedAt {
         sources: sources.len(),
         tables: tables.into_iter().cloned().collect(),
         missing_kinds: super::rows::TABLES.map(str::to_owned).to_vec(),
+        empty: Vec::new(),
     }
 }

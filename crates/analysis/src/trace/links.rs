@@ -93,6 +93,12 @@ impl Batches {
             .or_else(|| rows.bool(row, "is_finished"))
     }
 
+    /// Whether the rows say of a batch if it is sealed.
+    pub(crate) fn tells_sealed(&self) -> bool {
+        let has = |rows: &Rows| rows.has("is_sealed") || rows.has("is_finished");
+        self.rows.as_ref().is_some_and(has)
+    }
+
     pub(crate) fn timestamp(&self, number: i64) -> Option<i64> {
         let (rows, row) = self.row(number)?;
         rows.int(row, "timestamp")

@@ -68,6 +68,8 @@ pub(super) struct Located {
     pub(super) l1_hash: Option<String>,
     /// Whether anything at all was found.
     pub(super) found: bool,
+    /// The rows that were found lack the column that names the block.
+    pub(super) block_unknown: bool,
 }
 
 pub(super) fn locate(tables: &mut Tables<'_>, key: &Key) -> Result<Located, TraceError> {
@@ -162,6 +164,17 @@ fn locate_hash(tables: &mut Tables<'_>, hash: &[u8; 32]) -> Result<Located, Trac
                 "the transaction's row names batch {batch} but no miniblock: followed by its batch"
             ));
             located.batches.insert(batch);
+        }
+        let silent = ["transactions", "l2_to_l1_logs"].into_iter().find(|table| {
+            tables.info(table).is_some() && !tables.has_column(table, "miniblock_number")
+        });
+        if let Some(table) =
+            silent.filter(|_| located.miniblocks.is_empty() && located.batches.is_empty())
+        {
+            located.block_unknown = true;
+            tables.warn(format!(
+                "column miniblock_number of {table} is not in the evidence: whether it is in a block is undetermined"
+            ));
         }
         return Ok(located);
     }

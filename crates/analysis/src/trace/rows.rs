@@ -100,9 +100,41 @@ impl<'a> Tables<'a> {
     }
 
     /// Whether all rows of the table can be expected to be here. Without CREATE TABLE it may be a
-    /// pasted query result or an export of some rows.
+    /// pasted query result or an export of some rows; some may be damaged, or all left out of the dump.
+    /// Asked once the table has been read: damage shows only then.
     pub(crate) fn is_whole(&self, table: &str) -> bool {
+        self.is_declared(table) && !self.is_empty(table) && self.damage_of(table).is_empty()
+    }
+
+    /// Whether the table comes with its CREATE TABLE.
+    pub(crate) fn is_declared(&self, table: &str) -> bool {
         self.info(table).is_some_and(|info| !info.types_inferred)
+    }
+
+    /// Whether the table is declared and the evidence holds none of its rows.
+    pub(crate) fn is_empty(&self, table: &str) -> bool {
+        self.info(table).is_some() && self.source.row_count(table) == Some(0)
+    }
+
+    /// What of the table cannot be read.
+    pub(crate) fn damage_of(&self, table: &str) -> Vec<String> {
+        self.source.damage_of(table)
+    }
+
+    /// Why not all rows of a table that is declared are here, in words; `None` if they are, or it is not declared.
+    pub(crate) fn why_not_whole(&self, table: &str) -> Option<String> {
+        match self.damage_of(table).as_slice() {
+            [] => (self.is_declared(table) && self.is_empty(table)).then(|| {
+                format!(
+                    "{table} is declared and has no rows here: dumped without its data, or empty"
+                )
+            }),
+            [only] => Some(format!("part of {table} cannot be read ({only})")),
+            [first, rest @ ..] => Some(format!(
+                "parts of {table} cannot be read ({first}, and {} more)",
+                rest.len()
+            )),
+        }
     }
 
     pub(crate) fn warn(&mut self, text: impl Into<String>) {
@@ -269,6 +301,41 @@ impl<'a> Tables<'a> {
         let (as_of, warning) = found;
         self.warnings.extend(warning);
         Ok(as_of)
+    }
+
+    /// Warns, where something was not found, of the searched tables that are not whole.
+    pub(crate) fn warn_not_whole(&mut self) {
+        let (empty, broken): (Vec<String>, Vec<String>) = self
+            .looked_at
+            .iter()
+            .filter(|table| self.is_declared(table) && !self.is_whole(table))
+            .cloned()
+            .partition(|table| self.damage_of(table).is_empty());
+        let broken = broken.iter().filter_map(|table| self.why_not_whole(table));
+        let mut why: Vec<String> = broken.collect();
+        if !empty.is_empty() {
+            let alone = self.looked_at.len() == empty.len();
+            why.push(format!(
+                "{} declared and without rows here, {}",
+                match empty.as_slice() {
+                    [only] => format!("{only} is"),
+                    all => format!("{} are", all.join(", ")),
+                },
+                match alone {
+                    true => "as in a dump of the schema alone",
+                    false => "dumped without their data, or empty",
+                }
+            ));
+        }
+        for why in why {
+            self.warn(format!("{why}: what was asked for may be in the database"));
+        }
+    }
+
+    /// The tables that were searched and have no rows here.
+    pub(crate) fn empty(&self) -> Vec<String> {
+        let is_empty = |table: &&String| self.is_empty(table);
+        self.looked_at.iter().filter(is_empty).cloned().collect()
     }
 
     pub(crate) fn damage(&self) -> Vec<String> {

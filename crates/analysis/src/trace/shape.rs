@@ -42,12 +42,19 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Whether the key is unknown, yet could be in what the evidence lacks: a table is missing, or
+    /// Whether the key is unknown, yet could be in what the evidence lacks: a table is missing or without rows, or
     /// part of one could not be read.
     pub fn is_undetermined(&self) -> bool {
-        let searched = |table: &String| table == "l2_to_l1_logs" || table == "transactions";
+        let searched: &[&str] = match self.key.split_once(':') {
+            Some(("batch", _)) => &["l1_batches"],
+            Some(("miniblock", _)) => &["miniblocks"],
+            Some(("eth_tx", _)) => &["eth_txs"],
+            _ => &["l2_to_l1_logs", "transactions"],
+        };
+        let searched = |table: &String| searched.contains(&table.as_str());
         self.looked_at.as_ref().is_some_and(|looked_at| {
-            !self.partial.is_empty() || looked_at.missing_kinds.iter().any(searched)
+            let mut lacking = looked_at.missing_kinds.iter().chain(&looked_at.empty);
+            !self.partial.is_empty() || lacking.any(searched)
         })
     }
 }
@@ -508,4 +515,7 @@ pub struct LookedAt {
     pub tables: Vec<String>,
     /// Tables that were not there.
     pub missing_kinds: Vec<String>,
+    /// Tables that are declared and have no rows here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub empty: Vec<String>,
 }

@@ -49,6 +49,8 @@ pub(super) struct EthTxs {
     history_whole: bool,
     /// The history says whether and when an attempt was confirmed.
     history_confirms: bool,
+    /// The history says whether an attempt was sent.
+    history_sends: bool,
 }
 
 impl EthTxs {
@@ -65,6 +67,7 @@ impl EthTxs {
                 history_here: false,
                 history_whole: false,
                 history_confirms: false,
+                history_sends: false,
             };
             return Ok((none, None));
         }
@@ -97,9 +100,41 @@ impl EthTxs {
             attempts,
             history_here: history.is_some(),
             history_whole: tables.is_whole("eth_txs_history"),
-            history_confirms: history.is_some_and(|rows| rows.has("confirmed_at")),
+            history_confirms: history
+                .as_ref()
+                .is_some_and(|rows| rows.has("confirmed_at")),
+            history_sends: history.is_some_and(|rows| says_sent(&rows)),
         };
         Ok((eth_txs, all))
+    }
+
+    /// Why it is not known how far a transaction got.
+    fn why_unknown(&self, tables: &Tables<'_>, is_here: bool, has_attempts: bool) -> String {
+        let lacking = |table: &str, columns: &str| {
+            format!(
+                "{columns} of {table} is not in the evidence, so how far it got is undetermined"
+            )
+        };
+        let table = if is_here {
+            "eth_txs_history"
+        } else {
+            "eth_txs"
+        };
+        if let Some(why) = tables.why_not_whole(table) {
+            return format!("{why}: how far it got is undetermined");
+        }
+        if is_here && self.history_here && self.history_whole {
+            if !self.history_confirms {
+                return lacking("eth_txs_history", "column confirmed_at");
+            }
+            if !self.txs.as_ref().is_some_and(|txs| txs.has("has_failed")) {
+                return lacking("eth_txs", "column has_failed");
+            }
+            if has_attempts && !self.history_sends {
+                return lacking("eth_txs_history", "column sent_at_block or sent_at");
+            }
+        }
+        "the evidence does not hold the rows that would say how far it got".to_owned()
     }
 
     /// Describes one step. `link` is the batch's link: `None` if its column is not in the evidence.
@@ -175,6 +210,8 @@ impl EthTxs {
             has_gas_used: step.gas_used.is_some(),
             history_whole: self.history_whole,
             history_confirms: self.history_confirms,
+            history_sends: self.history_sends,
+            knows_failed: self.txs.as_ref().is_some_and(|txs| txs.has("has_failed")),
             has_attempts: !attempts.is_empty(),
             is_sent: attempts.iter().any(is_sent),
         });
@@ -200,8 +237,15 @@ impl EthTxs {
             None => {}
         }
         if state.is_none() && undated.is_none() {
+            let why = self.why_unknown(tables, row.is_some(), !attempts.is_empty());
+            tables.warn(format!("{stage}: the batch names eth_tx {id}, but {why}"));
+        }
+        if state == Some("confirmed") && row.is_some() && linked.or(noticed).is_none() {
+            let why = tables.why_not_whole("eth_txs_history").unwrap_or_else(|| {
+                "not all rows of eth_txs_history are in the evidence".to_owned()
+            });
             tables.warn(format!(
-                "{stage}: the batch names eth_tx {id}, but the evidence does not hold the rows that would say how far it got"
+                "{stage}: {why}: eth_tx {id} was confirmed, as its own row says, but the row with its L1 hash and time cannot be read here"
             ));
         }
         if state == Some("confirmed") && row.is_none() {
@@ -300,6 +344,10 @@ pub(crate) struct Facts {
     pub(crate) history_whole: bool,
     /// The history has the column `confirmed_at`.
     pub(crate) history_confirms: bool,
+    /// It has a column that says whether an attempt was sent.
+    pub(crate) history_sends: bool,
+    /// `eth_txs` has the column `has_failed`.
+    pub(crate) knows_failed: bool,
     pub(crate) has_attempts: bool,
     pub(crate) is_sent: bool,
 }
@@ -338,16 +386,26 @@ pub(crate) fn state(facts: &Facts) -> Option<&'static str> {
     }
     // gas_used comes from the receipt alone.
     if facts.has_gas_used {
-        return Some("confirmed_history_missing");
+        return Some(match facts.history_whole {
+            true => "confirmed_history_missing",
+            false => "confirmed",
+        });
     }
     if !facts.history_whole || !facts.history_confirms {
         return None;
     }
-    Some(match (facts.has_attempts, facts.is_sent) {
-        (false, _) => "saved",
-        (true, true) => "sent",
-        (true, false) => "signed_unsent",
-    })
+    match (facts.has_attempts, facts.is_sent) {
+        (false, _) => Some("saved"),
+        // A receipt may have said that it failed: that stands in a column which is not here.
+        _ if !facts.knows_failed => None,
+        (true, true) => Some("sent"),
+        (true, false) => facts.history_sends.then_some("signed_unsent"),
+    }
+}
+
+/// Whether rows of `eth_txs_history` say if an attempt was handed to L1.
+pub(crate) fn says_sent(rows: &Rows) -> bool {
+    rows.has("sent_at_block") || rows.has("sent_at")
 }
 
 /// Whether an attempt is known to have been handed to L1.

@@ -47,7 +47,14 @@ impl Trace {
             .snapshot
             .as_deref()
             .map_or_else(String::new, |name| format!(" in snapshot {}", safe(name)));
-        let _ = writeln!(out, "{}{snapshot}: {}", self.kind, headline(&self.fate));
+        let headline = match self.is_undetermined() {
+            true => format!(
+                "not in what is here, which does not tell whether it is in the database ({})",
+                self.fate
+            ),
+            false => headline(&self.fate),
+        };
+        let _ = writeln!(out, "{}{snapshot}: {headline}", self.kind);
         if let Some(as_of) = &self.as_of {
             let zone = match &self.database_zone {
                 Some(zone) => format!("database times are {}", zone.value),
@@ -127,6 +134,7 @@ fn headline(fate: &str) -> String {
         "unknown_hash" => "not found",
         "not_in_a_block" => "known to the server, in no block",
         "miniblock_missing" => "its miniblock is not here",
+        "block_unknown" => "whether it is in a block is not known",
         "no_batch_yet" => "in a miniblock, its batch is still open",
         "batch_missing" => "its batch is not here",
         "sealed_not_committed" => "its batch is sealed, not committed",

@@ -73,8 +73,15 @@ pub(super) fn walk(
         precommits.push(batches.final_precommit(number));
     }
     for path in path.iter().filter(|path| path.batch.is_none()) {
-        if let Some(number) = path.l1_batch_number {
-            tables.warn_later("l1_batches", Some(number), &format!("batch {number}"));
+        let Some(number) = path.l1_batch_number else {
+            continue;
+        };
+        if !tables.warn_later("l1_batches", Some(number), &format!("batch {number}"))
+            && let Some(why) = tables.why_not_whole("l1_batches")
+        {
+            tables.warn(format!(
+                "{why}: whether the database has batch {number} is not known"
+            ));
         }
     }
     let mut ids: BTreeSet<i64> = precommits.iter().flatten().copied().collect();
@@ -199,6 +206,10 @@ fn miniblock_path(
         if let Some(gone) = pruned::why_gone(tables, number)? {
             tables.warn(format!("miniblock {number} is not here: {}", gone.words()));
             path.refs.push(gone.reference().to_owned());
+        } else if let Some(why) = tables.why_not_whole("miniblocks") {
+            tables.warn(format!(
+                "{why}: whether the database has miniblock {number} is not known"
+            ));
         } else if miniblocks.is_some() && tables.is_whole("miniblocks") {
             tables.warn(format!(
                 "miniblock {number} is not in the database: pruned, or not yet recovered from a snapshot"
@@ -215,12 +226,14 @@ fn miniblock_path(
     path.refs.push(rows.reference(row));
     let precommit = rows.int(row, "eth_precommit_tx_id");
     if path.l1_batch_number.is_none() {
-        path.fate = if rows.has("l1_batch_number") {
-            "no_batch_yet"
+        if rows.has("l1_batch_number") {
+            path.fate = "no_batch_yet".to_owned();
         } else {
-            "batch_missing"
+            path.fate = "batch_missing".to_owned();
+            tables.warn(format!(
+                "column l1_batch_number of miniblocks is not in the evidence: which batch has miniblock {number}, if any, is undetermined"
+            ));
         }
-        .to_owned();
         return Ok((path, precommit));
     }
     Ok((batch_path(batches, path), precommit))
@@ -293,6 +306,12 @@ fn fate(tables: &mut Tables<'_>, batches: &Batches, number: i64, steps: &[Step])
         ));
         return "seal_unknown".to_owned();
     }
+    if !batches.tells_sealed() {
+        tables.warn(format!(
+            "neither column is_sealed nor is_finished of l1_batches is in the evidence: whether batch {number} is sealed is undetermined"
+        ));
+        return "seal_unknown".to_owned();
+    }
     if number == 0 {
         tables.warn("batch 0 is the genesis batch: it is never sent to L1");
     }
@@ -330,6 +349,7 @@ fn finish(
                 "unknown_hash".to_owned()
             }
         }
+        None if located.block_unknown => "block_unknown".to_owned(),
         None => "not_in_a_block".to_owned(),
     };
     // A number that no row knows was not found either.
@@ -353,6 +373,7 @@ fn finish(
     }
     outcome(tables, &located, &path, &batches, &fate)?;
     if nothing {
+        tables.warn_not_whole();
         for table in [
             "transactions",
             "l2_to_l1_logs",
@@ -364,7 +385,8 @@ fn finish(
             }
         }
     }
-    let subject = Subject::of(&path, located.transaction.as_ref(), located.found);
+    let is_known = located.found && !located.block_unknown;
+    let subject = Subject::of(&path, located.transaction.as_ref(), is_known);
     // Read even when nothing waits: late notices are told from it.
     let history = match seen.history {
         None if !nothing => History::read(tables)?,
@@ -422,6 +444,7 @@ fn finish(
             sources: tables.sources(),
             tables: tables.looked_at.iter().cloned().collect(),
             missing_kinds: tables.missing.iter().cloned().collect(),
+            empty: tables.empty(),
         }),
         fate,
         logs: located.logs,

@@ -74,7 +74,11 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
     })?;
     let whole = traced.partial.is_empty() && traced.trace.partial.is_empty();
     let found = traced.trace.fate != "unknown_hash";
-    let exit = if found { Exit::Done } else { Exit::Nothing };
+    let exit = match found {
+        true => Exit::Done,
+        false if traced.trace.is_undetermined() => Exit::Undetermined,
+        false => Exit::Nothing,
+    };
     Ok(if whole {
         exit
     } else {

@@ -18,6 +18,7 @@ mod hashes;
 mod hostile;
 mod jobs;
 mod killed;
+mod lacking;
 mod live;
 mod live_database;
 mod nodes;

@@ -106,6 +106,12 @@ impl Catalog {
         (0..self.tables.len()).filter(move |&entry| is_here(&self.tables[entry]))
     }
 
+    /// Whether the archive has an entry for the table's rows. One that was dumped without data has none.
+    pub(crate) fn has_data(&self, table: &TableFacts) -> bool {
+        let name: FullName = (table.info.schema.clone(), table.info.name.clone());
+        self.entries(&name).next().is_some()
+    }
+
     /// Reads the rows of `table`.
     pub(crate) fn read(
         &self,

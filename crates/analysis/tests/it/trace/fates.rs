@@ -224,7 +224,7 @@ fn a_precommit_comes_before_the_batch() {
 
 #[test]
 fn what_was_pruned_or_never_recovered_is_named() {
-    let base = || log(Memory::default()).table("miniblocks", "number l1_batch_number", &[]);
+    let base = || log(Memory::default()).table("miniblocks", "number l1_batch_number", &["90 9"]);
     let pruned = base().table(
         "pruning_log",
         "pruned_l1_batch pruned_miniblock type:text",

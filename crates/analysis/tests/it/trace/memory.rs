@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 #[derive(Default)]
 pub(crate) struct Memory {
     tables: Vec<(TableInfo, Vec<Vec<Option<String>>>)>,
+    /// What of which table cannot be read.
+    damaged: Vec<(String, String)>,
     /// How often each table was read.
     pub(crate) reads: RefCell<BTreeMap<String, usize>>,
 }
@@ -44,6 +46,13 @@ impl Memory {
             },
             rows,
         ));
+        self
+    }
+
+    /// Says that rows of a table cannot be read.
+    pub(crate) fn damaged(mut self, table: &str) -> Memory {
+        let what = format!("table public.{table}, line 7, byte 90: 3 cells of 6");
+        self.damaged.push((table.to_owned(), what));
         self
     }
 
@@ -163,6 +172,20 @@ fn raw(kind: ColumnType, cell: &str) -> Vec<u8> {
 impl TableSource for Memory {
     fn tables(&self) -> Vec<TableInfo> {
         self.tables.iter().map(|(info, _)| info.clone()).collect()
+    }
+
+    fn row_count(&self, table: &str) -> Option<u64> {
+        let found = self.tables.iter().find(|(info, _)| info.is_named(table));
+        found.map(|(_, rows)| rows.len() as u64)
+    }
+
+    fn damage_of(&self, table: &str) -> Vec<String> {
+        let damaged = self.damaged.iter().filter(|(of, _)| of == table);
+        damaged.map(|(_, what)| what.clone()).collect()
+    }
+
+    fn damage(&self) -> Vec<String> {
+        self.damaged.iter().map(|(_, what)| what.clone()).collect()
     }
 
     fn read_parts(&self, table: &str, parts: &[Part<'_>]) -> Result<Vec<Batch>, TableError> {

@@ -3,6 +3,7 @@
 mod answers;
 pub(crate) mod corpus;
 mod fates;
+mod lacking;
 pub(crate) mod memory;
 mod rules;
 mod sample;

@@ -41,7 +41,14 @@ fn chain(eth_txs: &[&str], history: &[&str]) -> Memory {
 
 #[track_caller]
 fn check_commit(eth_txs: &[&str], history: &[&str], state: &str) {
-    let trace = ask(&chain(eth_txs, history), H);
+    // Another one: a table without any row would be no evidence of what is not in it.
+    let (tx, attempt) = (
+        "40 0 0xcc f 80 9",
+        "80 40 0xc0 2023-01-01_00:00:00 16 2023-01-01_00:01:00",
+    );
+    let eth_txs = [&[tx], eth_txs].concat();
+    let history = [&[attempt], history].concat();
+    let trace = ask(&chain(&eth_txs, &history), H);
     let commit = trace.path[0].commit.as_ref().unwrap();
     assert_eq!(commit.state.as_deref(), Some(state));
     assert_eq!(trace.fate, format!("commit_{state}"));
@@ -244,8 +251,16 @@ fn rows_without_names_of_columns_are_refused() {
 fn a_hash_that_may_be_in_a_missing_table_is_not_denied() {
     let unknown = H.replace('a', "b");
     let whole = Memory::default()
-        .table("l2_to_l1_logs", "miniblock_number tx_hash:bytes", &[])
-        .table("transactions", "hash:bytes miniblock_number", &[]);
+        .table(
+            "l2_to_l1_logs",
+            "miniblock_number tx_hash:bytes",
+            &[&format!("7 {H}")],
+        )
+        .table(
+            "transactions",
+            "hash:bytes miniblock_number",
+            &[&format!("{H} 7")],
+        );
     assert!(!ask(&whole, &unknown).is_undetermined());
     assert!(ask(&logs(Memory::default()), &unknown).is_undetermined());
     // What waits in the mempool is known, though in no block.
