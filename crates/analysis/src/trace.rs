@@ -5,6 +5,7 @@
 //! It answers from what the rows say and no further: what is not in the evidence becomes a warning
 //! and a null, never a guess. `confirmed_at` is when the server noticed a receipt, never L1 time.
 
+mod address;
 mod alone;
 mod answers;
 mod blocker;
@@ -23,6 +24,7 @@ mod said;
 pub(crate) mod shape;
 pub(crate) mod step;
 mod text;
+mod times;
 pub(crate) mod waiting;
 mod walk;
 mod witness;

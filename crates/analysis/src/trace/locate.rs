@@ -320,7 +320,8 @@ fn locate_address(tables: &mut Tables<'_>, address: &[u8; 20]) -> Result<Located
             .logs
             .retain(|log| log.miniblock_number.is_some_and(|n| kept.contains(&n)));
         tables.warn(format!(
-            "the address is in {all} miniblocks: the newest {MOST} are shown"
+            "the address is in {all} miniblocks: the newest {MOST} are told, the {} older ones are left out",
+            all - MOST
         ));
     }
     located.found = located.transaction.is_some() || !located.logs.is_empty();

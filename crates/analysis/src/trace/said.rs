@@ -1,18 +1,14 @@
 //! What the logs of the same case say of the steps of a trace: lines are cited, and where a line and a
 //! table disagree, that is reported. Neither is taken for the truth.
 
-use super::rows::DbTime;
 use super::shape::{Line, Path, Step, Trace, Zone};
-use super::text::duration;
-use super::zone::to_utc;
+use super::times;
 use case::{Case, CaseError, TableId};
-use model::time::{MICROS_PER_SECOND, format_utc, parse_civil};
+use model::time::format_utc;
 use model::{Batch, RowFilter};
 
 /// More lines of one step are left out (the first and the last are kept).
 const SHOWN: usize = 20;
-/// A confirmation and its line are written within one loop of the server.
-const SAME_MOMENT_S: f64 = 60.0;
 
 /// One row of `obs.rollup_milestones`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +33,8 @@ pub(super) struct Milestone {
     pub(super) detail: Option<String>,
     /// Who wrote it.
     pub(super) node: Option<String>,
+    /// The zone of its time was assumed.
+    pub(super) zone_assumed: bool,
     /// The line.
     pub(super) reference: String,
 }
@@ -96,6 +94,7 @@ pub fn cite(trace: &mut Trace, case: &Case) -> Result<(), CaseError> {
     }
     let columns = [
         "ts_us",
+        "ts_basis",
         "node",
         "source",
         "line",
@@ -157,6 +156,7 @@ fn milestone(batch: &Batch, row: usize) -> Milestone {
         eth_tx_id: int("eth_tx_id").or_else(named),
         l1_tx_hash: text("l1_tx_hash").map(|hash| hash.to_ascii_lowercase()),
         node: text("node"),
+        zone_assumed: matches!(text("ts_basis").as_deref(), Some("assumed" | "none")),
         reference: format!(
             "{}:{}",
             text("source").unwrap_or_default(),
@@ -254,6 +254,7 @@ pub(super) fn attach(trace: &mut Trace, mut said: Vec<Milestone>) {
         ));
     }
     let mut refs = Vec::new();
+    let mut apart = Vec::new();
     for path in &mut trace.path {
         let (miniblock, batch) = (path.miniblock_number, path.l1_batch_number);
         let mut lines: Vec<&Milestone> = Vec::new();
@@ -272,6 +273,7 @@ pub(super) fn attach(trace: &mut Trace, mut said: Vec<Milestone>) {
                 lines.push(said);
             }
         }
+        apart.extend(times::of_path(path, &lines, view.zone.as_ref()));
         path.lines = shown(&lines, "the batch", &mut refs, &mut warnings);
         let stages = [
             ("precommit", &mut path.precommit),
@@ -281,7 +283,8 @@ pub(super) fn attach(trace: &mut Trace, mut said: Vec<Milestone>) {
         ];
         for (name, step) in stages {
             if let Some(step) = step {
-                view.step(name, step, batch, &said, &mut refs, &mut warnings);
+                let lines = view.step(name, step, batch, &said, &mut refs, &mut warnings);
+                apart.extend(times::of_step(name, step, &lines, view.zone.as_ref()));
             }
         }
     }
@@ -293,8 +296,12 @@ pub(super) fn attach(trace: &mut Trace, mut said: Vec<Milestone>) {
         } else {
             &mut unsaid
         };
-        view.step("l1_tx", step, None, &said, &mut refs, warnings);
+        let lines = view.step("l1_tx", step, None, &said, &mut refs, warnings);
+        if trace.path.is_empty() {
+            apart.extend(times::of_step("l1_tx", step, &lines, view.zone.as_ref()));
+        }
     }
+    warnings.extend(times::words(&apart));
     for warning in warnings {
         if !trace.warnings.contains(&warning) {
             trace.warnings.push(warning);
@@ -358,15 +365,16 @@ struct View {
 }
 
 impl View {
-    fn step(
+    /// Attaches the lines that speak of a step; returns them.
+    fn step<'a>(
         &self,
         name: &str,
         step: &mut Step,
         batch: Option<i64>,
-        said: &[Milestone],
+        said: &'a [Milestone],
         refs: &mut Vec<String>,
         warnings: &mut Vec<String>,
-    ) {
+    ) -> Vec<&'a Milestone> {
         let mut lines: Vec<&Milestone> = Vec::new();
         for said in said {
             let by_id = said.eth_tx_id.is_some() && said.eth_tx_id == step.eth_tx_id;
@@ -398,6 +406,7 @@ impl View {
         }
         let of = format!("{name}, eth_tx {}", step.eth_tx_id.unwrap_or_default());
         step.lines = shown(&lines, &of, refs, warnings);
+        lines
     }
 
     fn is_before_dump(&self, us: Option<i64>) -> bool {
@@ -470,27 +479,6 @@ impl View {
                 said.reference
             ));
         }
-        // Newer code writes a line for each degree of finality.
-        if step.finality_status.is_some() {
-            return None;
-        }
-        let noticed_us = self.utc(step.confirmed_at.as_deref()?)?;
-        let apart_s = (said.us? - noticed_us) as f64 / MICROS_PER_SECOND as f64;
-        (apart_s.abs() > SAME_MOMENT_S).then(|| {
-            format!(
-                "{lead} says it was confirmed {} {} than confirmed_at: a zone or a clock is wrong, or one of the two was written by another node",
-                duration(apart_s.abs()),
-                if apart_s > 0.0 { "later" } else { "earlier" }
-            )
-        })
-    }
-
-    /// A time of the database, as UTC, if its zone is known.
-    fn utc(&self, time: &str) -> Option<i64> {
-        let (us, zone) = parse_civil(time)?;
-        match zone {
-            Some(seconds) => Some(us - i64::from(seconds) * MICROS_PER_SECOND),
-            None => Some(to_utc(DbTime { us, utc: false }, self.zone.as_ref())?.us),
-        }
+        None
     }
 }

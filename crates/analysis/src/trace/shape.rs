@@ -45,17 +45,27 @@ impl Trace {
     /// Whether the key is unknown, yet could be in what the evidence lacks: a table is missing or without rows, or
     /// part of one could not be read.
     pub fn is_undetermined(&self) -> bool {
-        let searched: &[&str] = match self.key.split_once(':') {
+        let lacks = |table: &String| self.searched().contains(&table.as_str());
+        self.looked_at.as_ref().is_some_and(|looked_at| {
+            !self.partial.is_empty() || looked_at.missing_kinds.iter().any(lacks)
+        }) || self.lacks_rows()
+    }
+
+    /// Whether the key is unknown, and a table that would have it is declared and has no rows here.
+    pub fn lacks_rows(&self) -> bool {
+        let lacks = |table: &String| self.searched().contains(&table.as_str());
+        let looked_at = self.looked_at.as_ref();
+        looked_at.is_some_and(|looked_at| looked_at.empty.iter().any(lacks))
+    }
+
+    /// The tables that would have the key.
+    fn searched(&self) -> &'static [&'static str] {
+        match self.key.split_once(':') {
             Some(("batch", _)) => &["l1_batches"],
             Some(("miniblock", _)) => &["miniblocks"],
             Some(("eth_tx", _)) => &["eth_txs"],
             _ => &["l2_to_l1_logs", "transactions"],
-        };
-        let searched = |table: &String| searched.contains(&table.as_str());
-        self.looked_at.as_ref().is_some_and(|looked_at| {
-            let mut lacking = looked_at.missing_kinds.iter().chain(&looked_at.empty);
-            !self.partial.is_empty() || lacking.any(searched)
-        })
+        }
     }
 }
 
@@ -201,6 +211,12 @@ pub struct Path {
     pub answers: Vec<Said>,
     /// Rows.
     pub refs: Vec<String>,
+    /// When the miniblock's row was made.
+    #[serde(skip)]
+    pub(crate) created: Option<super::rows::DbTime>,
+    /// When the batch was sealed.
+    #[serde(skip)]
+    pub(crate) sealed: Option<super::rows::DbTime>,
 }
 
 /// What an answer of an API, or an export of a block explorer, says of a batch or a step.
@@ -315,6 +331,9 @@ pub struct Step {
     pub answers: Vec<Said>,
     #[serde(skip)]
     pub(crate) confirmed: Option<super::rows::DbTime>,
+    /// When its row in `eth_txs` was made.
+    #[serde(skip)]
+    pub(crate) saved: Option<super::rows::DbTime>,
     /// An L1 reorg took the confirmation back: the attempt waits again.
     #[serde(skip)]
     pub(crate) is_taken_back: bool,
@@ -417,7 +436,7 @@ pub struct Attempt {
     #[serde(skip)]
     pub(super) reference: String,
     #[serde(skip)]
-    pub(super) created: Option<super::rows::DbTime>,
+    pub(crate) created: Option<super::rows::DbTime>,
     #[serde(skip)]
     pub(super) confirmed: Option<super::rows::DbTime>,
 }

@@ -168,6 +168,7 @@ impl EthTxs {
             .and_then(|txs| Some((txs, txs.find("id", id)?)));
         if let Some((txs, row)) = row {
             step.nonce = txs.int(row, "nonce");
+            step.saved = txs.time(row, "created_at");
             step.tx_type = txs.text(row, "tx_type");
             step.contract_address = txs.hex(row, "contract_address");
             step.from_addr = txs.hex(row, "from_addr");

@@ -1,5 +1,6 @@
 //! The form people read at three in the morning.
 
+use super::address;
 use super::shape::{Line, Path, Step, Trace, Waiting, Zone};
 use super::zone::to_utc;
 use model::escape_control;
@@ -7,12 +8,12 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// Returns evidence text with nothing in it that could drive a terminal.
-fn safe(text: &str) -> String {
+pub(super) fn safe(text: &str) -> String {
     escape_control(text.as_bytes())
 }
 
 /// `2023-09-18T03:50:19.059576Z` as `2023-09-18 03:50:19Z`: where the fraction says nothing.
-fn short(time: &str) -> String {
+pub(super) fn short(time: &str) -> String {
     let (body, zone) = match time.strip_suffix('Z') {
         Some(body) => (body, "Z"),
         None => (time, ""),
@@ -52,6 +53,7 @@ impl Trace {
                 "not in what is here, which does not tell whether it is in the database ({})",
                 self.fate
             ),
+            false if self.kind == "address" => address::headline(self),
             false => headline(&self.fate),
         };
         let _ = writeln!(out, "{}{snapshot}: {headline}", self.kind);
@@ -76,19 +78,19 @@ impl Trace {
         {
             let _ = writeln!(out, "  L2 error    {}", safe(error));
         }
-        if !self.logs.is_empty() {
-            let count = self.logs.len();
-            let plural = if count == 1 { "message" } else { "messages" };
-            let _ = writeln!(out, "  logs        {count} {plural} to L1");
-        }
-        for path in &self.path {
-            write_path(&mut out, path, self.database_zone.as_ref());
+        if self.kind == "address" {
+            address::write(&mut out, self);
+        } else {
+            self.write_way(&mut out);
         }
         if let Some(step) = self.l1_tx.as_ref().filter(|_| self.path.is_empty()) {
             let zone = self.database_zone.as_ref();
             write_steps(&mut out, &[("l1_tx", Some(step))], zone);
         }
         if let Some(waiting) = &self.waiting {
+            if self.kind == "address" {
+                out.push_str("\n  the newest of them:\n");
+            }
             write_waiting(&mut out, waiting);
         }
         write_lines(&mut out, &self.path);
@@ -126,6 +128,20 @@ impl Trace {
             );
         }
         out
+    }
+}
+
+impl Trace {
+    /// Writes messages and the way of each of their miniblocks.
+    fn write_way(&self, out: &mut String) {
+        if !self.logs.is_empty() {
+            let count = self.logs.len();
+            let plural = if count == 1 { "message" } else { "messages" };
+            let _ = writeln!(out, "  logs        {count} {plural} to L1");
+        }
+        for path in &self.path {
+            write_path(out, path, self.database_zone.as_ref());
+        }
     }
 }
 

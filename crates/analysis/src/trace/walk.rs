@@ -222,6 +222,7 @@ fn miniblock_path(
     };
     path.miniblock_hash = rows.hex(row, "hash");
     path.miniblock_timestamp = rows.int(row, "timestamp");
+    path.created = rows.time(row, "created_at");
     path.l1_batch_number = rows.int(row, "l1_batch_number");
     path.refs.push(rows.reference(row));
     let precommit = rows.int(row, "eth_precommit_tx_id");
@@ -248,6 +249,7 @@ fn batch_path(batches: &Batches, mut path: Path) -> Path {
         return path;
     };
     path.refs.push(rows.reference(row));
+    path.sealed = batches.sealed_at(number);
     path.batch = Some(BatchRow {
         number,
         is_sealed: batches.is_sealed(number),

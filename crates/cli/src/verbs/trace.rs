@@ -76,7 +76,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
     let found = traced.trace.fate != "unknown_hash";
     let exit = match found {
         true => Exit::Done,
-        false if traced.trace.is_undetermined() => Exit::Undetermined,
+        false if traced.trace.lacks_rows() => Exit::Undetermined,
         false => Exit::Nothing,
     };
     Ok(if whole {

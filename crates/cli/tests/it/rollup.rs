@@ -11,10 +11,10 @@ const PROVE: &str = "0x6762eed0d2b7540d5eaf7b3fc0087381ae4d3e8a4810492eb1fc4bd8f
 fn server_log() -> String {
     let wrong = format!("0x{}", "ab".repeat(32));
     format!(
-        "2023-09-18T03:41:00.000000Z  INFO zksync_core::state_keeper::io::seal_logic: Sealing miniblock 15841 (L1 batch 7670) with 1 (1 L2 + 0 L1) txs, 2 events, 3 reads, 4 writes
-2023-09-18T03:41:01.000000Z  INFO zksync_core::state_keeper::io::seal_logic: Sealing miniblock 15842 (L1 batch 7670) with 0 (0 L2 + 0 L1) txs, 0 events, 0 reads, 0 writes
-2023-09-18T03:42:00.000000Z  INFO zksync_core::state_keeper::io::seal_logic: Sealing L1 batch 7670 with 2 (2 L2 + 0 L1) txs, 1 l2_l1_logs, 2 events, 3 reads (2 deduped), 4 writes (3 deduped)
-2023-09-18T03:43:00.000000Z  INFO zksync_core::eth_sender::eth_tx_aggregator: eth_tx with ID 41073 for op commit was saved for L1 batches L1BatchNumber(7670)..=L1BatchNumber(7670)
+        "2023-09-18T03:31:02.500000Z  INFO zksync_core::state_keeper::io::seal_logic: Sealing miniblock 15841 (L1 batch 7670) with 1 (1 L2 + 0 L1) txs, 2 events, 3 reads, 4 writes
+2023-09-18T03:33:42.000000Z  INFO zksync_core::state_keeper::io::seal_logic: Sealing miniblock 15842 (L1 batch 7670) with 0 (0 L2 + 0 L1) txs, 0 events, 0 reads, 0 writes
+2023-09-18T03:36:21.600000Z  INFO zksync_core::state_keeper::io::seal_logic: Sealing L1 batch 7670 with 2 (2 L2 + 0 L1) txs, 1 l2_l1_logs, 2 events, 3 reads (2 deduped), 4 writes (3 deduped)
+2023-09-18T03:37:16.410000Z  INFO zksync_core::eth_sender::eth_tx_aggregator: eth_tx with ID 41073 for op commit was saved for L1 batches L1BatchNumber(7670)..=L1BatchNumber(7670)
 2023-09-18T03:50:19.060000Z  INFO zksync_core::eth_sender::eth_tx_manager: eth_tx 41073 with hash {COMMIT} for CommitBlocks is confirmed. Gas spent: 211073
 2023-09-18T06:50:00.000000Z  INFO zksync_core::eth_sender::eth_tx_manager: Resending operation 41148 with base fee 12 and priority fee 1
 2023-09-18T07:04:43.100000Z  INFO zksync_core::eth_sender::eth_tx_manager: eth_tx 41148 with hash {wrong} for PublishProofBlocksOnchain is confirmed. Gas spent: 211148
@@ -102,6 +102,77 @@ fn steps_cite_log_lines_and_disagreements_are_said() {
     );
     assert_eq!(alone["path"][0].get("lines"), None);
     assert_eq!(alone["path"][0]["commit"]["l1_tx_hash"], COMMIT);
+}
+
+/// Lines of the commit of batch 7670, as the sample's rows have it, each so many seconds off.
+fn commit_log(offsets: [i64; 5]) -> String {
+    let line = |time: &str, offset: i64, text: String| {
+        let us = model::time::parse_utc(time).unwrap() + offset * 1_000_000;
+        format!(
+            "{}  INFO zksync_core::{text}\n",
+            model::time::format_utc(us)
+        )
+    };
+    let [miniblock, batch, saved, resent, confirmed] = offsets;
+    [
+        line("2023-09-18T03:31:02.500000Z", miniblock, "state_keeper::io::seal_logic: Sealing miniblock 15841 (L1 batch 7670) with 1 (1 L2 + 0 L1) txs, 2 events, 3 reads, 4 writes".into()),
+        line("2023-09-18T03:36:21.600000Z", batch, "state_keeper::io::seal_logic: Sealing L1 batch 7670 with 2 (2 L2 + 0 L1) txs, 1 l2_l1_logs, 2 events, 3 reads (2 deduped), 4 writes (3 deduped)".into()),
+        line("2023-09-18T03:37:16.410000Z", saved, "eth_sender::eth_tx_aggregator: eth_tx with ID 41073 for op commit was saved for L1 batches L1BatchNumber(7670)..=L1BatchNumber(7670)".into()),
+        line("2023-09-18T03:37:19.850000Z", resent, "eth_sender::eth_tx_manager: Resending operation 41073 with base fee 12 and priority fee 1".into()),
+        line("2023-09-18T03:50:19.060000Z", confirmed, format!("eth_sender::eth_tx_manager: eth_tx 41073 with hash {COMMIT} for CommitBlocks is confirmed. Gas spent: 211073")),
+    ]
+    .concat()
+}
+
+/// Times of lines and rows: within a minute they agree, further apart they are reported, and nothing is corrected.
+#[test]
+fn times_of_lines_and_rows_that_disagree_are_said() {
+    let hour = 3600;
+    for (offsets, expected) in [
+        ([0, 0, 0, 0, 0], vec![]),
+        ([30, -50, 20, 0, -40], vec![]),
+        (
+            [0, 0, 7200, 0, 0],
+            vec!["commit: eth_tx 41073 was saved 2h 00m later than eth_txs.created_at"],
+        ),
+        (
+            [600, 0, 0, 0, 0],
+            vec!["miniblock 15841 was sealed 10m 00s later than miniblocks.created_at"],
+        ),
+        (
+            [0, -300, 0, 0, 240],
+            vec![
+                "batch 7670 was sealed 5m 00s earlier than the time of sealing in l1_batches",
+                "commit: eth_tx 41073 was confirmed 4m 00s later than confirmed_at",
+            ],
+        ),
+        // All of it by the same: one cause, said once.
+        (
+            [hour, hour, hour, hour, hour],
+            vec!["4 lines are all about 60m 00s later than the rows that they speak of"],
+        ),
+    ] {
+        let desk = desk();
+        desk.write("e/server.log", commit_log(offsets));
+        let trace = desk.json(&["trace", "e", HASH, "--format", "json"], 0);
+        let said: Vec<&str> = trace["warnings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(Value::as_str)
+            // One resend and one attempt: a row is gone, and is said elsewhere.
+            .filter(|text| text.starts_with("log and table disagree") && !text.contains("resends"))
+            .collect();
+        assert_eq!(said.len(), expected.len(), "{offsets:?}: {said:#?}");
+        for (said, expected) in said.iter().zip(&expected) {
+            assert!(said.contains(expected), "{offsets:?}: {said}");
+        }
+        let commit = &trace["path"][0]["commit"];
+        assert_eq!(
+            commit["confirmed_at"], "2023-09-18T03:50:19.059576",
+            "{offsets:?}"
+        );
+    }
 }
 
 #[test]

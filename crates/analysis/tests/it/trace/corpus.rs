@@ -360,3 +360,50 @@ fn a_gap_of_nonces_that_is_a_habit_does_not_block() {
     assert!(hypothesis.text.contains(&said), "{}", hypothesis.text);
     assert!(hypothesis.text.contains("no row has nonce 41289"));
 }
+
+/// An address is a table that fits a screen: a line for each of its transactions, the newest first.
+#[test]
+fn an_address_is_a_table() {
+    let Some(dump) = corpus("znew.full.copy.sql.gz") else {
+        return;
+    };
+    let source = dump_source(gunzip(dump).into_bytes(), "znew");
+    let address = "0xcd38d150cd4433a271c41dfe07f8057dc3609572";
+    let trace = trace(&source, address, &TraceOptions::default()).unwrap();
+    let text = trace.to_text();
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines.len() < 40, "{text}");
+    let rows: Vec<&&str> = lines
+        .iter()
+        .filter(|line| line.starts_with("  2023-"))
+        .collect();
+    assert!(rows.iter().all(|row| row.chars().count() <= 100), "{text}");
+    let times: Vec<&str> = rows.iter().map(|row| &row[2..22]).collect();
+    assert!(times.is_sorted_by(|newer, older| newer >= older), "{text}");
+    // A line for each transaction that sent a message, whose beginning is a key.
+    let hashes: BTreeMap<&str, usize> = trace.logs.iter().fold(BTreeMap::new(), |mut all, log| {
+        *all.entry(log.tx_hash.as_deref().unwrap()).or_default() += 1;
+        all
+    });
+    assert!(hashes.len() > 10);
+    for (hash, messages) in &hashes {
+        let row = rows.iter().find(|row| row.contains(&hash[..14]));
+        let cells: Vec<&str> = row.unwrap().split_whitespace().collect();
+        assert_eq!(cells[3], messages.to_string(), "{text}");
+        let one = analysis::trace::trace(&source, &hash[..14], &TraceOptions::default()).unwrap();
+        assert_eq!(one.path[0].miniblock_number.unwrap().to_string(), cells[4]);
+        assert_eq!(
+            one.path[0]
+                .l1_batch_number
+                .map_or("-".to_owned(), |n| n.to_string()),
+            cells[5]
+        );
+    }
+    let said = format!(
+        "{} messages to L1 by {} transactions, newest first",
+        trace.logs.len(),
+        hashes.len()
+    );
+    assert!(lines[1].contains(&said), "{text}");
+    assert!(text.contains("follow one  coroner trace CASE 0x"), "{text}");
+}
