@@ -105,7 +105,7 @@ pub(super) fn blocker(
     let Some(history) = history else {
         return Ok(found(None));
     };
-    let lower = lower_batch(at, batches, history);
+    let lower = lower_batch(at, batches, history, tables.is_whole("eth_txs_history"));
     if at.stage == PROVE && at.eth_tx.is_none() {
         let first = lower.unwrap_or(at.batch);
         if let Some(job) = jobs::blocker(tables, first, at.as_of, at.zone, options)? {
@@ -306,7 +306,12 @@ fn nonce(rows: &Rows, own: usize, history: Option<&History>, is_whole: bool) -> 
 
 /// The lowest batch below that waits for the same step. Batches settle in order; below the highest one
 /// that is through, nothing waits.
-fn lower_batch(at: &Outstanding<'_>, batches: &Batches, history: &History) -> Option<i64> {
+fn lower_batch(
+    at: &Outstanding<'_>,
+    batches: &Batches,
+    history: &History,
+    history_is_whole: bool,
+) -> Option<i64> {
     let own_link = batches.link(at.batch, at.stage).flatten();
     let highest_done = batches
         .by_number
@@ -327,6 +332,7 @@ fn lower_batch(at: &Outstanding<'_>, batches: &Batches, history: &History) -> Op
         .filter(|&number| number != 0)
         .find(|&number| {
             let link = batches.link(number, at.stage).flatten();
-            link.is_none() || link != own_link
+            // The row that confirms a linked transaction may be one that cannot be read.
+            link.is_none() || (link != own_link && history_is_whole)
         })
 }

@@ -25,7 +25,8 @@ pub(crate) struct Args {
 /// What `jobs` and `what-if jobs` take alike.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Asked {
-    /// Answer as of T: rows made later are left out [default: when the dump was taken, else its newest row]
+    /// Answer as of T: rows made later are left out; -3h counts back from the default [default: when the dump was
+    /// taken, else its newest row]
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     as_of: Option<String>,
     /// How often a job may be tried

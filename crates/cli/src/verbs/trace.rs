@@ -19,7 +19,8 @@ pub(crate) struct Args {
     case: String,
     /// What to follow
     key: String,
-    /// Answer as of T: rows made later are left out [default: when the dump was taken, else its newest row]
+    /// Answer as of T: rows made later are left out; -3h counts back from the default [default: when the dump was
+    /// taken, else its newest row]
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     as_of: Option<String>,
     /// The delay that L1 demands between commit and execution, e.g. 21h (never assumed)

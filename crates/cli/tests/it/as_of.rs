@@ -224,6 +224,10 @@ fn times_that_count_back_do_so_from_the_snapshot() {
             assert!(said.stderr.contains(&format!("as of: {shown}")), "{said:?}");
         }
     }
+    // What is no time at all names the forms that are.
+    let said = desk.run(&["trace", "small.sql", "batch:7", "--as-of", "yesterday"]);
+    assert_eq!(said.code, 2, "{said:?}");
+    assert!(said.stderr.contains("-3h"), "{said:?}");
     // Nobody knows the zone of a prover's database: nothing to count from.
     let bare = small("").replace("\"timestamp\" bigint NOT NULL", "other bigint NOT NULL");
     desk.write("bare.sql", bare.replace("\"timestamp\"", "other"));

@@ -446,3 +446,21 @@ fn an_external_nodes_times_are_no_norm() {
     let commit = trace.path[0].commit.as_ref().unwrap();
     assert_eq!(commit.l1_mined.as_ref().unwrap().not_before, None);
 }
+
+/// A lower batch whose history rows cannot be read is not said to wait.
+#[test]
+fn what_cannot_be_read_is_not_in_the_way() {
+    let mut chain = Chain::settled();
+    // Linked, and its attempt is not there: pending in a whole table, perhaps unreadable in a broken one.
+    chain.batch(21, 1410, [Some(21), None, None]);
+    chain.tx(21, 63, false, false);
+    chain.batch(22, 1420, [None, None, None]);
+    let late = at(&second(9000));
+    let blocker = |memory: &Memory| {
+        let waiting = trace(memory, "batch:22", &late).unwrap().waiting.unwrap();
+        assert_eq!(waiting.stage, "commit");
+        waiting.blocked_by.map(|blocker| (blocker.kind, blocker.id))
+    };
+    assert_eq!(blocker(&chain.memory()), Some(("batch".to_owned(), 21)));
+    assert_eq!(blocker(&chain.memory().damaged("eth_txs_history")), None);
+}
