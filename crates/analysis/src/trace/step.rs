@@ -123,10 +123,12 @@ impl EthTxs {
         if let Some(why) = tables.why_not_whole(table) {
             return format!("{why}: how far it got is undetermined");
         }
+        // Rows that are here and lack the column: more of them would not say more.
+        let is_silent = self.history_here && (self.history_whole || has_attempts);
+        if is_here && is_silent && !self.history_confirms {
+            return lacking("eth_txs_history", "column confirmed_at");
+        }
         if is_here && self.history_here && self.history_whole {
-            if !self.history_confirms {
-                return lacking("eth_txs_history", "column confirmed_at");
-            }
             if !self.txs.as_ref().is_some_and(|txs| txs.has("has_failed")) {
                 return lacking("eth_txs", "column has_failed");
             }

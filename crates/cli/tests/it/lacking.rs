@@ -137,3 +137,87 @@ fn what_a_dump_does_not_hold_is_not_denied() {
         }
     }
 }
+
+/// What PostgreSQL itself writes: archives of the schema alone and without a table's data, and their date.
+#[test]
+fn archives_without_data_deny_nothing_and_bound_when_they_were_made() {
+    let Some(server) = testkit::PostgresServer::start() else {
+        return;
+    };
+    server.sql(
+        "postgres",
+        "CREATE TABLE transactions (hash bytea PRIMARY KEY, miniblock_number bigint, l1_batch_number bigint); \
+         INSERT INTO transactions VALUES (decode(repeat('aa', 32), 'hex'), 5, 7); \
+         CREATE TABLE miniblocks (number bigint PRIMARY KEY, l1_batch_number bigint); INSERT INTO miniblocks VALUES (5, 7); \
+         CREATE TABLE l1_batches (number bigint PRIMARY KEY, is_finished boolean, eth_commit_tx_id int, eth_prove_tx_id int, \
+           eth_execute_tx_id int, \"timestamp\" bigint, created_at timestamp); \
+         INSERT INTO l1_batches VALUES (7, true, 41, NULL, NULL, 1695006000, '2023-09-18 03:00:01'); \
+         CREATE TABLE eth_txs (id int PRIMARY KEY, nonce bigint, contract_address text, has_failed boolean, \
+           confirmed_eth_tx_history_id int, gas_used bigint); \
+         INSERT INTO eth_txs VALUES (41, 1, '0xcc', false, NULL, NULL); \
+         CREATE TABLE eth_txs_history (id int PRIMARY KEY, eth_tx_id int, tx_hash text, sent_at_block int, confirmed_at timestamp); \
+         INSERT INTO eth_txs_history VALUES (91, 41, '0x' || repeat('c1', 32), 17, '2023-09-18 03:05:00')",
+    );
+    let desk = Desk::new();
+    let without = "--exclude-table-data=eth_txs_history";
+    let before = std::time::SystemTime::now();
+    for (file, arguments) in [
+        ("whole", &["-Fc"][..]),
+        ("schema", &["-Fc", "-s"]),
+        ("unsigned", &["-Fc", without]),
+        ("unsigned-tar", &["-Ft", without]),
+        ("unsigned-plain", &[without]),
+    ] {
+        desk.write(file, server.dump(&[arguments, &["postgres"]].concat()));
+    }
+    let key = format!("0x{}", "aa".repeat(32));
+    for (file, code, fate, words) in [
+        ("whole", 0, "commit_confirmed_unlinked", ""),
+        (
+            "schema",
+            4,
+            "unknown_hash",
+            "declared and without rows here",
+        ),
+        (
+            "unsigned",
+            0,
+            "commit_unknown",
+            "eth_txs_history is declared and has no rows here",
+        ),
+        (
+            "unsigned-tar",
+            0,
+            "commit_unknown",
+            "eth_txs_history is declared and has no rows here",
+        ),
+        (
+            "unsigned-plain",
+            0,
+            "commit_unknown",
+            "eth_txs_history is declared and has no rows here",
+        ),
+    ] {
+        let case = format!("{file}.case");
+        desk.run(&["ingest", &case, file]);
+        for evidence in [file, &case] {
+            let said = desk.run(&["trace", evidence, &key, "--format", "json"]);
+            assert_eq!(said.code, code, "{evidence}: {said:?}");
+            let answer: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+            assert_eq!(answer["fate"], fate, "{evidence}");
+            let warnings = answer["warnings"].to_string();
+            assert!(warnings.contains(words), "{evidence}: {warnings}");
+        }
+    }
+    let answer = desk.json(&["trace", "whole", &key, "--format", "json"], 0);
+    let made = &answer["as_of"]["made"];
+    let bound = |name: &str| model::time::parse_utc(made[name].as_str().unwrap()).unwrap();
+    let now = before
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_micros() as i64;
+    assert!(
+        bound("not_before") < now && now < bound("not_after"),
+        "{made}"
+    );
+}
