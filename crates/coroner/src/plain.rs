@@ -255,6 +255,7 @@ impl PlainDumps {
             primary_key: table.info.primary_key.clone(),
             types_inferred: table.info.types_inferred,
             columns: TableColumn::list(&table.info.columns),
+            notes: table.notes.clone(),
             source: table.info.source.to_string(),
         };
         Ok(tables.iter().map(row).collect())

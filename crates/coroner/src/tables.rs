@@ -24,6 +24,9 @@ pub struct TableRow {
     pub types_inferred: bool,
     /// Columns as (name, type).
     pub columns: Vec<TableColumn>,
+    /// What a reader should know of its rows: whose they are, what of them is not as it was.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// The source that holds it.
     pub source: String,
 }
@@ -72,6 +75,7 @@ impl Evidence {
                     primary_key: table.primary_key.clone(),
                     types_inferred: table.types_inferred,
                     columns: TableColumn::list(&table.columns),
+                    notes: Vec::new(),
                     source: found.source.clone(),
                 });
             }

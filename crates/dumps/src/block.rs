@@ -2,6 +2,7 @@
 
 use model::{ColumnType, RowFilter};
 
+use crate::above::Above;
 use crate::facts::{Block, BlockForm, DumpError, Trouble, WantTable};
 use crate::infer::Inference;
 use crate::plain::Reader;
@@ -65,7 +66,11 @@ pub(crate) struct Open {
     pub(crate) first: (u64, u64),
     /// Rows of the table before this block.
     before: u64,
+    /// Broken rows of the table before this block.
+    damaged_before: u64,
     pub(crate) rows: u64,
+    /// Tables that show these rows as well.
+    pub(crate) above: Vec<Above>,
     migrations: Option<(usize, Option<usize>)>,
 }
 
@@ -89,6 +94,9 @@ impl Open {
             }),
             Job::Build(builder) => builder.push(row, ordinal, place),
         }?;
+        for above in &mut self.above {
+            above.push(row, self.rows + 1, place)?;
+        }
         if let Some((version, success)) = self.migrations {
             let success = success.map(|index| field(row, index));
             migrations.see(field(row, version), success);
@@ -103,7 +111,8 @@ impl Open {
 
     /// Whether nothing has to be known of the rows but their number.
     pub(crate) fn is_skipped(&self) -> bool {
-        matches!(self.job, Job::Skip) && self.migrations.is_none()
+        let above = self.above.iter().any(Above::is_wanted);
+        matches!(self.job, Job::Skip) && self.migrations.is_none() && !above
     }
 }
 
@@ -111,21 +120,8 @@ impl Reader<'_, '_> {
     /// Makes ready for rows of a table that begin at the front of the window.
     pub(crate) fn open_block(&mut self, table: FullName, columns: Vec<String>) -> Open {
         let index = self.table_index(&table, &columns);
-        let want = match &self.want.tables {
-            None => Some(WantTable {
-                schema: None,
-                table: table.1.clone(),
-                columns: None,
-                filter: RowFilter::All,
-            }),
-            Some(tables) => tables
-                .iter()
-                .find(|want| {
-                    want.table == table.1
-                        && want.schema.as_ref().is_none_or(|schema| *schema == table.0)
-                })
-                .cloned(),
-        };
+        let above = self.tables_above(&table);
+        let want = self.wanted(&table);
         let position = |name: &str| columns.iter().position(|column| column == name);
         let migrations = (table.1 == "_sqlx_migrations")
             .then(|| position("version").map(|version| (version, position("success"))))
@@ -137,15 +133,34 @@ impl Reader<'_, '_> {
             job: Job::Skip,
             first: (self.input.byte(), self.input.line_number()),
             before: self.facts.tables[index].rows,
+            damaged_before: self.facts.tables[index].damaged_rows,
             rows: 0,
+            above,
             columns,
             table,
         }
     }
 
+    /// What is wanted of a table.
+    pub(crate) fn wanted(&self, table: &FullName) -> Option<WantTable> {
+        let Some(tables) = &self.want.tables else {
+            return Some(WantTable {
+                schema: None,
+                table: table.1.clone(),
+                columns: None,
+                filter: RowFilter::All,
+            });
+        };
+        let is_here = |want: &&WantTable| {
+            want.table == table.1 && want.schema.as_ref().is_none_or(|schema| *schema == table.0)
+        };
+        tables.iter().find(is_here).cloned()
+    }
+
     /// Decides what is done with the rows.
     pub(crate) fn begin(&mut self, open: &mut Open) -> Result<(), DumpError> {
-        self.adopt_known(open);
+        self.begin_above(open)?;
+        self.adopt_known(open.index);
         let undeclared = self.undeclared(open);
         let inferred = self.facts.tables[open.index].info.types_inferred;
         open.job = match &open.want {
@@ -163,7 +178,8 @@ impl Reader<'_, '_> {
             Some(_) if undeclared && !inferred => Job::Hold(Vec::new(), Vec::new()),
             Some(want) => {
                 let want = want.clone();
-                Job::Build(Box::new(self.builder(open, &want)?))
+                let builder = self.builder(open.index, &open.table, &open.columns, &want)?;
+                Job::Build(Box::new(builder))
             }
         };
         Ok(())
@@ -171,6 +187,7 @@ impl Reader<'_, '_> {
 
     /// Hands rows on where enough have come together.
     pub(crate) fn relieve(&mut self, open: &mut Open) -> Result<(), DumpError> {
+        self.hand_over_above(open, false)?;
         match &open.job {
             Job::Build(builder) if builder.is_full() => self.hand_over(open),
             Job::Hold(held, places) if held.len() >= HELD_BYTES || places.len() >= HELD_ROWS => {
@@ -181,8 +198,8 @@ impl Reader<'_, '_> {
     }
 
     /// Takes over key and types that an earlier reading found.
-    fn adopt_known(&mut self, open: &Open) {
-        let facts = &mut self.facts.tables[open.index];
+    pub(crate) fn adopt_known(&mut self, index: usize) {
+        let facts = &mut self.facts.tables[index];
         let info = &mut facts.info;
         let Some(known) = &self.want.known else {
             return;
@@ -219,10 +236,10 @@ impl Reader<'_, '_> {
             .any(|((name, _), sql)| sql.is_empty() && open.columns.contains(name))
     }
 
-    /// How each field of the block's rows is read.
-    fn fields<'o>(&self, open: &'o Open) -> Vec<Field<'o>> {
-        let info = &self.facts.tables[open.index].info;
-        open.columns
+    /// How each field of rows is read, in the types of a table.
+    fn fields<'o>(&self, index: usize, columns: &'o [String]) -> Vec<Field<'o>> {
+        let info = &self.facts.tables[index].info;
+        columns
             .iter()
             .map(|column| {
                 let column_type = info
@@ -235,22 +252,30 @@ impl Reader<'_, '_> {
             .collect()
     }
 
-    fn builder(&mut self, open: &Open, want: &WantTable) -> Result<RowBuilder, DumpError> {
-        if !self.announced[open.index] {
-            self.announced[open.index] = true;
-            if self.facts.tables[open.index].info.primary_key.is_empty()
-                && let Some(declared) = self.schema.declared(&open.table)
+    /// Builds rows that have these columns for a table that wants them.
+    pub(crate) fn builder(
+        &mut self,
+        index: usize,
+        table: &FullName,
+        columns: &[String],
+        want: &WantTable,
+    ) -> Result<RowBuilder, DumpError> {
+        if !self.announced[index] {
+            self.announced[index] = true;
+            if self.facts.tables[index].info.primary_key.is_empty()
+                && let Some(declared) = self.schema.declared(table)
             {
                 let key = declared.primary_key.clone();
-                self.facts.tables[open.index].info.primary_key = key;
+                self.facts.tables[index].info.primary_key = key;
             }
             self.sink
-                .table(&self.facts.tables[open.index].info)
+                .table(&self.facts.tables[index].info)
                 .map_err(DumpError::Sink)?;
         }
-        let info = &self.facts.tables[open.index].info;
+        let info = &self.facts.tables[index].info;
         let wanted = wanted_columns(&info.columns, want.columns.as_deref());
-        Ok(RowBuilder::new(&self.fields(open), &wanted, &want.filter))
+        let fields = self.fields(index, columns);
+        Ok(RowBuilder::new(&fields, &wanted, &want.filter))
     }
 
     /// Rejects a row.
@@ -288,7 +313,8 @@ impl Reader<'_, '_> {
         let Some(want) = open.want.clone() else {
             return Ok(());
         };
-        let mut builder = Box::new(self.builder(open, &want)?);
+        let builder = self.builder(open.index, &open.table, &open.columns, &want)?;
+        let mut builder = Box::new(builder);
         let mut from = 0;
         for (text, ordinal, place) in &places {
             let row = &held[from..from + text];
@@ -344,6 +370,7 @@ impl Reader<'_, '_> {
     ) -> Result<(), DumpError> {
         self.release(open)?;
         self.hand_over(open)?;
+        self.hand_over_above(open, true)?;
         if let Job::Infer(inferences) = &open.job {
             let inferences = inferences.clone();
             self.adopt(open, &inferences);
@@ -352,16 +379,19 @@ impl Reader<'_, '_> {
                     .insert((open.index, column.clone()), inference);
             }
         }
-        let facts = &mut self.facts.tables[open.index];
-        facts.rows += open.rows;
-        facts.blocks.push(Block {
+        let block = Block {
             byte,
             length: end - byte,
             line,
             rows: open.rows,
             columns: open.columns.clone(),
             form,
-        });
+        };
+        let facts = &mut self.facts.tables[open.index];
+        facts.rows += open.rows;
+        let damaged = facts.damaged_rows - open.damaged_before;
+        self.count_above(open, damaged, &block);
+        self.facts.tables[open.index].blocks.push(block);
         Ok(())
     }
 }

@@ -64,12 +64,8 @@ impl Reader<'_, '_> {
     ) -> Result<(), DumpError> {
         let columns = match columns {
             Some(columns) => columns,
-            None => match self.schema.row_columns(&table) {
-                Some(declared) => declared
-                    .into_iter()
-                    .filter(|(_, generated)| !generated)
-                    .map(|(name, _)| name)
-                    .collect(),
+            None => match self.schema.stored_columns(&table) {
+                Some(declared) => declared,
                 None => self.guess_columns()?,
             },
         };
@@ -203,6 +199,7 @@ impl Reader<'_, '_> {
         let facts = &mut self.facts.tables[open.index()];
         facts.rows += rows;
         facts.damaged_rows += rows;
+        self.count_lost_above(open, rows);
         let name = Some(open.table.1.clone());
         let what = "COPY with options, which this version does not read";
         self.reject(Trouble::Unsupported, name, at, bytes, rows, what)?;

@@ -241,6 +241,17 @@ pub struct Block {
     pub form: BlockForm,
 }
 
+/// Rows of a table that lie in its partitions, or in tables that inherit from it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inherited {
+    /// These tables, as `schema.table`, at all depths, sorted.
+    pub tables: Vec<String>,
+    /// How many rows of [`TableFacts::rows`] they are.
+    pub rows: u64,
+    /// How many of [`TableFacts::damaged_rows`].
+    pub damaged_rows: u64,
+}
+
 /// A table of a dump.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TableFacts {
@@ -254,6 +265,8 @@ pub struct TableFacts {
     pub damaged_rows: u64,
     /// Where the rows lie.
     pub blocks: Vec<Block>,
+    /// Which of the rows other tables hold: a query of this table shows them, as it does in the database.
+    pub inherited: Inherited,
     /// What a reader should know, for example which column comes from the query's WHERE.
     pub notes: Vec<String>,
 }

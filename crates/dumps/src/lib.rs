@@ -8,6 +8,7 @@
 //! Nothing of a dump is ever executed, and nothing of it is lost silently: each byte is a row's,
 //! framing (SQL statements, comments, prompts, rules, footers) or a located reject.
 
+mod above;
 mod archive;
 mod block;
 mod cells_text;
@@ -37,8 +38,9 @@ mod value;
 use std::io::BufRead;
 
 pub use facts::{
-    Block, BlockForm, DumpError, DumpFacts, DumpKind, DumpStatus, Located, Naming, PartFacts,
-    RowSink, SinkError, TableFacts, Trouble, Want, WantTable, snapshot_name, unique_snapshot_name,
+    Block, BlockForm, DumpError, DumpFacts, DumpKind, DumpStatus, Inherited, Located, Naming,
+    PartFacts, RowSink, SinkError, TableFacts, Trouble, Want, WantTable, snapshot_name,
+    unique_snapshot_name,
 };
 pub use live::{
     LiveError, LiveFacts, LiveLogin, LiveOptions, LiveProblem, LiveTarget, Secret, read_live,

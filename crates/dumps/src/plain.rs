@@ -357,6 +357,7 @@ impl Reader<'_, '_> {
                     sql_types: Vec::new(),
                     rows: 0,
                     damaged_rows: 0,
+                    inherited: crate::facts::Inherited::default(),
                     blocks: Vec::new(),
                     notes: Vec::new(),
                 });
@@ -381,20 +382,16 @@ impl Reader<'_, '_> {
 
     /// Fills in what a dump says only after the data: keys, and tables without any.
     pub(crate) fn finish_database(&mut self) -> Result<(), DumpError> {
-        for table in std::mem::take(&mut self.schema.order) {
-            let columns: Vec<String> = match self.schema.declared(&table) {
-                Some(declared) => declared
-                    .columns
-                    .iter()
-                    .map(|(name, _)| name.clone())
-                    .collect(),
-                None => Vec::new(),
-            };
+        for table in self.schema.order.clone() {
+            let columns = self.schema.row_columns(&table).unwrap_or_default();
+            let columns: Vec<String> = columns.into_iter().map(|(name, _)| name).collect();
             let known = self.index.get(&table).copied();
             if known.is_none_or(|index| self.facts.tables[index].info.columns.is_empty()) {
                 self.table_index(&table, &columns);
             }
         }
+        self.note_above();
+        self.schema.order.clear();
         let mut late = Vec::new();
         for (name, &index) in &self.index {
             let Some(declared) = self.schema.declared(name) else {

@@ -14,8 +14,15 @@ pub(crate) struct Declared {
     pub(crate) columns: Vec<(String, String)>,
     pub(crate) primary_key: Vec<String>,
     parents: Vec<FullName>,
+    /// Tables that show the rows of this one as well, beside `parents`; they say nothing of its columns.
+    attached: Vec<FullName>,
     generated: Vec<String>,
+    /// Whether its rows lie in its partitions.
+    pub(crate) partitioned: bool,
 }
+
+/// Most tables above one that are looked for: a hostile dump must not have each row read again a thousand times.
+const ABOVE: usize = 16;
 
 /// All declarations seen so far.
 #[derive(Clone, Debug)]
@@ -99,16 +106,28 @@ impl Schema {
                 primary_key,
                 parents,
                 generated,
+                partitioned,
             } => {
                 let full = self.full(name);
                 let declared = Declared {
                     columns: columns.clone(),
                     primary_key: primary_key.clone(),
                     parents: parents.iter().map(|parent| self.full(parent)).collect(),
+                    attached: Vec::new(),
                     generated: generated.clone(),
+                    partitioned: *partitioned,
                 };
                 if self.tables.insert(full.clone(), declared).is_none() {
                     self.order.push(full);
+                }
+            }
+            Statement::Attach { parent, child } => {
+                let parent = self.full(parent);
+                if let Some(declared) = self.tables.get_mut(&self.full(child))
+                    && !declared.attached.contains(&parent)
+                    && declared.attached.len() < ABOVE
+                {
+                    declared.attached.push(parent);
                 }
             }
             Statement::CreateDomain { name, base } => {
@@ -135,6 +154,25 @@ impl Schema {
             },
             _ => {}
         }
+    }
+
+    /// Returns the tables that show this one's rows as well when they are asked: those it is a partition of or inherits
+    /// from, as far as they are declared, nearest first.
+    pub(crate) fn above(&self, table: &FullName) -> Vec<&FullName> {
+        let mut found: Vec<&FullName> = Vec::new();
+        let mut at = 0;
+        let mut next = self.tables.get(table);
+        while let Some(declared) = next {
+            for parent in declared.parents.iter().chain(&declared.attached) {
+                let known = parent == table || found.contains(&parent);
+                if !known && found.len() < ABOVE && self.tables.contains_key(parent) {
+                    found.push(parent);
+                }
+            }
+            next = found.get(at).and_then(|parent| self.tables.get(*parent));
+            at += 1;
+        }
+        found
     }
 
     /// Returns a column's type as declared, here or in a table it is inherited from.
@@ -176,6 +214,13 @@ impl Schema {
             }
         }
         Some(columns)
+    }
+
+    /// The columns of a row that names none, without those that are generated: a dump does not hold these.
+    pub(crate) fn stored_columns(&self, table: &FullName) -> Option<Vec<String>> {
+        let columns = self.row_columns(table)?.into_iter();
+        let stored = columns.filter(|(_, generated)| !generated);
+        Some(stored.map(|(name, _)| name).collect())
     }
 
     /// Returns how values of a type are read; domains are followed to their base.

@@ -378,6 +378,13 @@ impl DumpSource {
         Ok(self.noted(sink))
     }
 
+    /// Takes note of a table that is asked, and of those whose rows it shows.
+    fn touch(&self, table: &TableFacts) {
+        let mut touched = lock(&self.touched);
+        touched.insert(table.info.name.clone());
+        touched.extend(table.inherited.tables.iter().cloned());
+    }
+
     /// Takes note of damage; returns the rows.
     fn noted(&self, sink: Gather<'_>) -> Vec<Batch> {
         let (rows, found) = sink.found();
@@ -511,7 +518,7 @@ impl TableSource for DumpSource {
     fn read(&self, table: &str, columns: &[&str], filter: &RowFilter) -> Result<Batch, TableError> {
         let index = self.resolve(table)?;
         let facts = &self.outline().tables[index];
-        lock(&self.touched).insert(facts.info.name.clone());
+        self.touch(facts);
         let names: Vec<String> = columns.iter().map(|name| (*name).to_owned()).collect();
         if let Some(pasted) = &self.pasted {
             let rows = 0..pasted[index].rows();
@@ -521,7 +528,7 @@ impl TableSource for DumpSource {
             let wanted = wanted_columns(&facts.info.columns, Some(&names));
             self.read_blocks(facts, &wanted, filter)
         } else {
-            let sink = Gather::new(&facts.info, &names);
+            let sink = Gather::new(facts, &names);
             let rows = self.read_again(facts, &names, filter, sink);
             rows.map(|rows| rows.into_iter().next().unwrap_or_default())
         };
@@ -534,7 +541,7 @@ impl TableSource for DumpSource {
             let read = |part: &Part<'_>| self.read(table, part.columns, part.filter);
             return parts.iter().map(read).collect();
         }
-        lock(&self.touched).insert(facts.info.name.clone());
+        self.touch(facts);
         // What any part shows or is chosen by.
         let mut names: Vec<String> = Vec::new();
         for part in parts {
@@ -549,7 +556,7 @@ impl TableSource for DumpSource {
                 }
             }
         }
-        let sink = Gather::of_parts(&facts.info, parts);
+        let sink = Gather::of_parts(facts, parts);
         self.read_again(facts, &names, &RowFilter::All, sink)
             .map_err(|source| failed(facts, source))
     }
@@ -608,7 +615,8 @@ impl TableSource for DumpSource {
             let concerns = located.trouble == Trouble::Truncated
                 || located.table.as_deref().is_none_or(|name| {
                     let bare = name.rsplit('.').next().unwrap_or(name);
-                    touched.contains(name) || touched.contains(bare)
+                    let last = |full: &String| full.rsplit('.').next() == Some(bare);
+                    touched.contains(name) || touched.contains(bare) || touched.iter().any(last)
                 });
             if located.trouble != Trouble::Other && concerns {
                 all.insert((located.byte, located.line), located.clone());

@@ -55,7 +55,7 @@ impl RowSink for Nothing {
 
 /// Keeps one table's rows, or parts of them.
 pub(crate) struct Gather<'a> {
-    info: &'a TableInfo,
+    facts: &'a TableFacts,
     /// The parts to be cut out of the rows that come, beside `batches`; if there are none, the rows are kept.
     parts: Vec<(Vec<String>, &'a RowFilter)>,
     batches: Vec<Vec<Batch>>,
@@ -65,28 +65,30 @@ pub(crate) struct Gather<'a> {
 
 impl<'a> Gather<'a> {
     /// Keeps all rows that come.
-    pub(crate) fn new(info: &'a TableInfo, columns: &[String]) -> Gather<'a> {
+    pub(crate) fn new(facts: &'a TableFacts, columns: &[String]) -> Gather<'a> {
         Gather {
-            info,
+            facts,
             parts: Vec::new(),
-            batches: vec![vec![empty(info, columns)]],
+            batches: vec![vec![empty(&facts.info, columns)]],
             damage: Vec::new(),
             bytes: 0,
         }
     }
 
     /// Keeps parts of the rows that come.
-    pub(crate) fn of_parts(info: &'a TableInfo, parts: &'a [Part<'a>]) -> Gather<'a> {
+    pub(crate) fn of_parts(facts: &'a TableFacts, parts: &'a [Part<'a>]) -> Gather<'a> {
         let owned = |part: &Part<'a>| {
             let names = part.columns.iter().map(|&name| name.to_owned());
             (names.collect(), part.filter)
         };
         let parts: Vec<(Vec<String>, _)> = parts.iter().map(owned).collect();
-        let batches = parts.iter().map(|(names, _)| vec![empty(info, names)]);
+        let batches = parts
+            .iter()
+            .map(|(names, _)| vec![empty(&facts.info, names)]);
         Gather {
             batches: batches.collect(),
             parts,
-            ..Gather::new(info, &[])
+            ..Gather::new(facts, &[])
         }
     }
 
@@ -120,7 +122,7 @@ impl RowSink for Gather<'_> {
 
     fn rows(&mut self, info: &TableInfo, batch: Batch) -> Result<(), SinkError> {
         // A table of this name may be in several databases of one dump.
-        if info.part != self.info.part {
+        if info.part != self.facts.info.part {
             return Ok(());
         }
         if self.parts.is_empty() {
@@ -139,10 +141,12 @@ impl RowSink for Gather<'_> {
     }
 
     fn rejected(&mut self, located: &Located) -> Result<(), SinkError> {
-        let here = located
-            .table
-            .as_deref()
-            .is_some_and(|name| name.rsplit('.').next() == Some(self.info.name.as_str()));
+        let last = |name: &str| name.rsplit('.').next().map(str::to_owned);
+        let here = located.table.as_deref().and_then(last).is_some_and(|name| {
+            let below = &self.facts.inherited.tables;
+            name == self.facts.info.name
+                || below.iter().any(|full| last(full).as_ref() == Some(&name))
+        });
         if here && located.trouble != Trouble::Other {
             self.damage.push(located.clone());
         }

@@ -44,7 +44,15 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
     body.extend(shared::tail(None, looked_at.as_ref(), &partial));
     let view = match &looked_at {
         Some(looked_at) => vec![Block::Text(format!("no database table; {looked_at}"))],
-        None => vec![Block::Table(table(&rows))],
+        None => {
+            let mut view = vec![Block::Table(table(&rows))];
+            for row in &rows {
+                let name = shown_name(row);
+                let notes = row.notes.iter();
+                view.extend(notes.map(|note| Block::Note(format!("{name}: {note}"))));
+            }
+            view
+        }
     };
     ui.document(&Document {
         verb: "tables",
@@ -53,6 +61,14 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
         rows: Some("tables"),
     })?;
     Ok(shared::exit(!rows.is_empty(), &partial))
+}
+
+/// A table's name as people know it.
+fn shown_name(row: &TableRow) -> String {
+    match row.schema.as_str() {
+        "public" | "" => row.name.clone(),
+        schema => format!("{schema}.{}", row.name),
+    }
 }
 
 fn table(rows: &[TableRow]) -> Answer {
@@ -66,10 +82,7 @@ fn table(rows: &[TableRow]) -> Answer {
         ("types", "text"),
     ]);
     for row in rows {
-        let name = match row.schema.as_str() {
-            "public" | "" => row.name.clone(),
-            schema => format!("{schema}.{}", row.name),
-        };
+        let name = shown_name(row);
         table.rows.push(vec![
             Cell::Text(row.snapshot.clone()),
             Cell::Text(name),

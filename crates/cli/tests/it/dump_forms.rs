@@ -155,3 +155,74 @@ fn damage_is_told_where_it_matters() {
         "{said:?}"
     );
 }
+
+/// The sample's database as if its logs lay in two partitions.
+fn partitioned() -> Vec<u8> {
+    let sample = crate::run::repository("samples/zksync-2023/input/zksync_local.sql.gz");
+    let mut text = String::new();
+    let packed = std::fs::read(sample).unwrap();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&packed[..]), &mut text)
+        .unwrap();
+    let create = text.find("CREATE TABLE public.l2_to_l1_logs (").unwrap();
+    let end = create + text[create..].find(");\n").unwrap() + 3;
+    let columns = text[create..end].split_once('(').unwrap().1.to_owned();
+    let mut declared = text[create..end]
+        .trim_end()
+        .trim_end_matches(';')
+        .to_owned();
+    declared.push_str("\nPARTITION BY RANGE (miniblock_number);\n");
+    for part in ["logs_new", "logs_old"] {
+        declared.push_str(&format!("CREATE TABLE public.{part} ({columns}"));
+        declared.push_str(&format!(
+            "ALTER TABLE ONLY public.l2_to_l1_logs ATTACH PARTITION public.{part} FOR VALUES FROM ('0') TO ('9');\n"
+        ));
+    }
+    text.replace_range(create..end, &declared);
+    let copy = text.find("COPY public.l2_to_l1_logs (").unwrap();
+    let rows = copy + text[copy..].find('\n').unwrap() + 1;
+    let head = text[copy..rows].to_owned();
+    let first = rows + text[rows..].find('\n').unwrap() + 1;
+    let second = head.replace("l2_to_l1_logs", "logs_old");
+    text.insert_str(first, &format!("\\.\n\n{second}"));
+    text.replace_range(copy..rows, &head.replace("l2_to_l1_logs", "logs_new"));
+    text.into_bytes()
+}
+
+#[test]
+fn a_partitioned_table_is_its_partitions_rows() {
+    let desk = Desk::new();
+    let hash = crate::run::HASH;
+    let sample = crate::run::repository("samples/zksync-2023/input/zksync_local.sql.gz");
+    let expected = desk.json(
+        &["trace", sample.to_str().unwrap(), hash, "--format", "json"],
+        0,
+    );
+    desk.write("p.sql", partitioned());
+    desk.write("p.sql.gz", crate::run::gzip(&partitioned()));
+    assert_eq!(desk.run(&["ingest", "p.case", "p.sql"]).code, 0);
+    let count = |evidence: &str, table: &str| {
+        let sql = format!("SELECT count(*) AS n FROM {table}");
+        let said = desk.run(&["sql", evidence, &sql, "--format", "jsonl"]);
+        assert_eq!(said.code, 0, "{said:?}");
+        said.lines()[0]["n"].as_i64().unwrap()
+    };
+    for evidence in ["p.sql", "p.sql.gz", "p.case"] {
+        let trace = desk.json(&["trace", evidence, hash, "--format", "json"], 0);
+        assert_eq!(way(&trace), way(&expected), "{evidence}");
+        let all = count(evidence, "l2_to_l1_logs");
+        assert_eq!(
+            all,
+            count(evidence, "logs_old") + count(evidence, "logs_new")
+        );
+        assert!(all > 1);
+        let reference = reference(&trace, "l2_to_l1_logs").unwrap();
+        let said = desk.run(&["show", evidence, &reference]);
+        assert_eq!(said.code, 0, "{said:?}");
+        assert!(said.stdout.contains(&hash[2..]), "{said:?}");
+    }
+    let said = desk.run(&["tables", "p.sql", "--format", "table"]);
+    let note = "l2_to_l1_logs: rows are in its 2 partitions: logs_new, logs_old (";
+    assert!(said.stdout.contains(note), "{said:?}");
+    let tables = desk.json(&["tables", "p.sql", "--format", "json"], 0);
+    crate::schemas::valid("tables", &tables);
+}

@@ -100,10 +100,14 @@ impl Catalog {
         }
     }
 
-    /// The entries that hold a table's rows.
-    fn entries(&self, table: &FullName) -> impl Iterator<Item = usize> {
-        let is_here = move |name: &Option<FullName>| name.as_ref() == Some(table);
-        (0..self.tables.len()).filter(move |&entry| is_here(&self.tables[entry]))
+    /// The entries that hold the rows that a table shows, in the order in which the whole archive is read: rows
+    /// without a key are known by their number.
+    fn entries(&self, table: &FullName) -> Vec<usize> {
+        let shows = |name: &FullName| name == table || self.schema.above(name).contains(&table);
+        let is_here = |entry: &usize| self.tables[*entry].as_ref().is_some_and(shows);
+        let mut entries: Vec<usize> = (0..self.tables.len()).filter(is_here).collect();
+        entries.sort_by_key(|&entry| self.places[entry].map_or(u64::MAX, |place| place.start));
+        entries
     }
 
     /// Whether the archive has an entry for the table's rows. One that was dumped without data has none.
@@ -197,13 +201,7 @@ fn columns(schema: &Schema, table: &FullName, copy: &[u8]) -> Vec<String> {
             columns: Some(columns),
             ..
         } => columns,
-        _ => schema
-            .row_columns(table)
-            .unwrap_or_default()
-            .into_iter()
-            .filter(|(_, generated)| !generated)
-            .map(|(name, _)| name)
-            .collect(),
+        _ => schema.stored_columns(table).unwrap_or_default(),
     }
 }
 

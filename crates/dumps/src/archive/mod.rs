@@ -439,6 +439,7 @@ impl<'a> Archive<'a> {
         let name: FullName = (known.info.schema.clone(), known.info.name.clone());
         let reader = self.reader();
         let index = reader.table_index(&name, &[]);
+        reader.adopt_above(&name, &known);
         reader.facts.tables[index] = known;
         Ok(())
     }
@@ -491,16 +492,14 @@ fn is_table(entry: &Entry) -> bool {
 
 /// Returns what an earlier reading found in a table, if that is enough.
 fn known<'w>(want: &'w Want, reader: &Reader<'_, '_>, entry: &Entry) -> Option<&'w TableFacts> {
-    let (schema, name) = table_of(reader, entry);
-    let wanted = want.tables.as_ref().is_none_or(|tables| {
-        tables.iter().any(|want| {
-            want.table == name && want.schema.as_ref().is_none_or(|wanted| *wanted == schema)
-        })
-    });
-    if wanted {
+    let table = table_of(reader, entry);
+    let mut shown_by = reader.schema.above(&table).into_iter().chain([&table]);
+    if shown_by.any(|table| reader.wanted(table).is_some()) {
         return None;
     }
-    want.known.as_ref()?.table(Some(&schema), &name)
+    let known = want.known.as_ref()?.table(Some(&table.0), &table.1)?;
+    // What is known of it counts rows of other tables, too, which come with those.
+    known.inherited.tables.is_empty().then_some(known)
 }
 
 /// The table of an entry.
@@ -524,8 +523,15 @@ fn rows<'a>(
     let counts = |facts: &DumpFacts| (facts.framing_bytes, facts.row_bytes);
     let before = counts(&reader.facts);
     let mut reader = reader.with_input(Input::new(unpacked));
-    let index = reader.table_index(&table, &[]);
-    let blocks = reader.facts.tables[index].blocks.len();
+    reader.table_index(&table, &[]);
+    reader.tables_above(&table);
+    // Beside the tables: those above hold the same blocks.
+    let before_blocks: Vec<usize> = reader
+        .facts
+        .tables
+        .iter()
+        .map(|table| table.blocks.len())
+        .collect();
     reader.origin = Some(Origin {
         byte: start,
         failure: Rc::clone(failure),
@@ -547,17 +553,19 @@ fn rows<'a>(
     }
     reader.flush()?;
     (reader.facts.framing_bytes, reader.facts.row_bytes) = before;
-    let found = reader.facts.tables[index].blocks.split_off(blocks);
-    if let Some(first) = found.first() {
-        let block = Block {
-            byte: start,
-            length: 0,
-            line: 1,
-            rows: found.iter().map(|block| block.rows).sum(),
-            columns: first.columns.clone(),
-            form: BlockForm::Streamed,
-        };
-        reader.facts.tables[index].blocks.push(block);
+    for (table, blocks) in reader.facts.tables.iter_mut().zip(before_blocks) {
+        let found = table.blocks.split_off(blocks);
+        if let Some(first) = found.first() {
+            let block = Block {
+                byte: start,
+                length: 0,
+                line: 1,
+                rows: found.iter().map(|block| block.rows).sum(),
+                columns: first.columns.clone(),
+                form: BlockForm::Streamed,
+            };
+            table.blocks.push(block);
+        }
     }
     Ok(reader.with_input(Input::empty()))
 }

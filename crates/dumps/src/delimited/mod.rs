@@ -219,6 +219,7 @@ impl Reader<'_, '_> {
             },
             rows: 0,
             damaged_rows: 0,
+            inherited: crate::facts::Inherited::default(),
             blocks: Vec::new(),
             notes,
         });

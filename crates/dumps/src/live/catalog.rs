@@ -23,6 +23,10 @@ pub(super) struct Relation {
     /// Names and types; whether the value is generated.
     columns: Vec<(String, String, bool)>,
     key: Vec<String>,
+    /// Its number in the catalogue.
+    oid: u32,
+    /// Tables that it is a partition of, or inherits from.
+    parents: Vec<u32>,
 }
 
 /// Quotes a name.
@@ -58,6 +62,17 @@ impl Relation {
     /// Whether rows lie here: those of a partitioned table lie in its partitions.
     pub(super) fn holds_rows(&self) -> bool {
         self.kind != "p"
+    }
+
+    /// Whether another one's rows are shown where this one is asked.
+    pub(super) fn is_parent_of(&self, other: &Relation) -> bool {
+        other.parents.contains(&self.oid)
+    }
+
+    /// Says that this one shows another one's rows, in the words for inheritance: bounds of partitions mean nothing
+    /// to who reads.
+    pub(super) fn inherit(&self, child: &Relation) -> String {
+        format!("ALTER TABLE {} INHERIT {};\n\n", child.full(), self.full())
     }
 
     /// Why it cannot be read, if that is known beforehand.
@@ -188,6 +203,17 @@ pub(super) fn relations(
             .or_default()
             .push(row.try_get(1)?);
     }
+    let mut parents: HashMap<u32, Vec<u32>> = HashMap::new();
+    let rows = transaction.query(
+        "SELECT i.inhrelid, i.inhparent FROM pg_inherits i ORDER BY i.inhrelid, i.inhseqno",
+        &[],
+    )?;
+    for row in rows {
+        parents
+            .entry(row.try_get(0)?)
+            .or_default()
+            .push(row.try_get(1)?);
+    }
     let rows = transaction.query(
         "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, \
          has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE') \
@@ -207,6 +233,8 @@ pub(super) fn relations(
                 permitted: row.try_get(4)?,
                 columns: columns.remove(&oid).unwrap_or_default(),
                 key: keys.remove(&oid).unwrap_or_default(),
+                oid,
+                parents: parents.remove(&oid).unwrap_or_default(),
             })
         })
         .collect()

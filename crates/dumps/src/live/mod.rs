@@ -166,8 +166,16 @@ pub fn read_live(
         taken_at_us: server.now_us,
         ..LiveFacts::default()
     };
-    for relation in wanted {
+    // Before any rows: who reads knows then which tables show them.
+    for relation in &wanted {
         text.put(&relation.create_table())?;
+    }
+    for parent in &wanted {
+        for child in wanted.iter().filter(|child| parent.is_parent_of(child)) {
+            text.put(&parent.inherit(child))?;
+        }
+    }
+    for relation in wanted {
         let read = table(&mut transaction, relation, &mut text)?;
         if let Err(what) = read {
             let what = format!("table {}: {what}", relation.shown());
@@ -223,10 +231,22 @@ fn choose<'r>(
             });
         }
     }
-    let chosen = all
+    let mut chosen: Vec<bool> = all
         .iter()
-        .filter(|relation| options.tables.iter().any(|pattern| says(pattern, relation)));
-    Ok(chosen.collect())
+        .map(|relation| options.tables.iter().any(|pattern| says(pattern, relation)))
+        .collect();
+    // With a table come those whose rows it shows: a partitioned one has none of its own.
+    let mut above: Vec<usize> = (0..all.len()).filter(|&at| chosen[at]).collect();
+    while let Some(parent) = above.pop() {
+        for (at, child) in all.iter().enumerate() {
+            if !chosen[at] && all[parent].is_parent_of(child) {
+                chosen[at] = true;
+                above.push(at);
+            }
+        }
+    }
+    let chosen = all.iter().zip(chosen).filter(|(_, chosen)| *chosen);
+    Ok(chosen.map(|(relation, _)| relation).collect())
 }
 
 /// What a dump begins with. The address says where it comes from, never with which password.

@@ -335,6 +335,7 @@ impl Group {
                 },
                 rows: self.rows.len() as u64 + self.damaged,
                 damaged_rows: self.damaged,
+                inherited: crate::facts::Inherited::default(),
                 blocks: self.blocks,
                 notes: self.notes,
             },

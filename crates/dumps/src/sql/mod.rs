@@ -23,6 +23,13 @@ pub(crate) enum Statement {
         parents: Vec<Name>,
         /// Columns that are computed: a dump does not hold their values.
         generated: Vec<String>,
+        /// Whether it is partitioned: then its rows lie in other tables.
+        partitioned: bool,
+    },
+    /// `ALTER TABLE parent ATTACH PARTITION child`, `ALTER TABLE child INHERIT parent`.
+    Attach {
+        parent: Name,
+        child: Name,
     },
     CreateDomain {
         name: Name,
@@ -357,7 +364,8 @@ fn create_table(mut tokens: Tokens<'_>) -> Option<Statement> {
     let mut primary_key = Vec::new();
     let mut parents = Vec::new();
     let mut generated = Vec::new();
-    if tokens.eat("partition") {
+    let partition_of = tokens.eat("partition");
+    if partition_of {
         tokens.eat("of");
         parents.push(tokens.qualified()?);
     } else {
@@ -374,13 +382,31 @@ fn create_table(mut tokens: Tokens<'_>) -> Option<Statement> {
             }
         }
     }
+    let partitioned = partitioned(tokens, partition_of);
     Some(Statement::CreateTable {
         name,
         columns,
         primary_key,
         parents,
         generated,
+        partitioned,
     })
+}
+
+/// Whether `PARTITION BY` stands behind the columns, or behind the bounds of a partition.
+fn partitioned(mut tokens: Tokens<'_>, partition_of: bool) -> bool {
+    // Of another table it follows at once.
+    let mut look = if partition_of { usize::MAX } else { 1 };
+    while look > 0 {
+        if tokens.eat("partition") && tokens.eat("by") {
+            return true;
+        }
+        if tokens.next().is_none() {
+            return false;
+        }
+        look -= 1;
+    }
+    false
 }
 
 /// Reads a column or a constraint; `true` if another item follows.
@@ -453,6 +479,19 @@ fn alter(mut tokens: Tokens<'_>) -> Option<Statement> {
     if_not_exists(&mut tokens);
     tokens.eat("only");
     let table = tokens.qualified()?;
+    if tokens.eat("attach") {
+        tokens.eat("partition").then_some(())?;
+        return Some(Statement::Attach {
+            parent: table,
+            child: tokens.qualified()?,
+        });
+    }
+    if tokens.eat("inherit") {
+        return Some(Statement::Attach {
+            parent: tokens.qualified()?,
+            child: table,
+        });
+    }
     tokens.eat("add").then_some(())?;
     if tokens.eat("constraint") {
         tokens.next()?;
@@ -566,6 +605,38 @@ mod tests {
             insert_head(b"INSERT INTO `t` VALUES (1);"),
             Some(InsertHead::Other { table: None })
         ));
+        for (text, partitioned) in [
+            ("CREATE TABLE p (a bigint)\nPARTITION BY RANGE (a);", true),
+            ("CREATE TABLE p (a bigint);", false),
+            (
+                "CREATE TABLE c PARTITION OF p FOR VALUES FROM (0) TO (9) PARTITION BY LIST (b);",
+                true,
+            ),
+            (
+                "CREATE TABLE c PARTITION OF p FOR VALUES FROM (0) TO (9);",
+                false,
+            ),
+        ] {
+            let found = parse(text.as_bytes());
+            let Statement::CreateTable {
+                partitioned: found, ..
+            } = found
+            else {
+                panic!("{text}: {found:?}");
+            };
+            assert_eq!(found, partitioned, "{text}");
+        }
+        let name = |name: &str| Name {
+            schema: None,
+            name: name.into(),
+        };
+        for text in [
+            "ALTER TABLE ONLY p ATTACH PARTITION c FOR VALUES FROM ('0') TO ('9');",
+            "ALTER TABLE ONLY c INHERIT p;",
+        ] {
+            let (parent, child) = (name("p"), name("c"));
+            assert_eq!(parse(text.as_bytes()), Statement::Attach { parent, child });
+        }
         assert!(matches!(
             parse(b"CREATE TABLE t (id bigint PRIMARY KEY, b text);"),
             Statement::CreateTable { primary_key, .. } if primary_key == ["id"]

@@ -54,6 +54,21 @@ INSERT INTO child VALUES (7, '2023-09-18 03:50:19.059576', 'x');
 CREATE TABLE parted (a bigint, b bytea) PARTITION BY RANGE (a);
 CREATE TABLE parted_low PARTITION OF parted FOR VALUES FROM (0) TO (10);
 INSERT INTO parted VALUES (3, '\x0102');
+INSERT INTO parent VALUES (1, NULL);
+CREATE TABLE grandchild (more text, PRIMARY KEY (a)) INHERITS (child);
+INSERT INTO grandchild VALUES (8, '2023-09-18 03:50:20', 'y', 'z'), (9, NULL, NULL, NULL);
+CREATE TABLE mother (m text);
+CREATE TABLE both_sides (own text) INHERITS (child, mother);
+INSERT INTO both_sides VALUES (10, '2023-09-18 03:50:21', 'b', 'm', 'o');
+CREATE TABLE parted_high (b bytea, a bigint);
+ALTER TABLE parted ATTACH PARTITION parted_high FOR VALUES FROM (10) TO (20);
+CREATE TABLE parted_rest PARTITION OF parted DEFAULT PARTITION BY LIST (a);
+CREATE TABLE parted_rest_all PARTITION OF parted_rest DEFAULT;
+INSERT INTO parted SELECT i, decode(md5(i::text), 'hex') FROM generate_series(0, 90) i WHERE i <> 3;
+CREATE TABLE keyed (k bigint, part int, t text, PRIMARY KEY (k, part)) PARTITION BY HASH (part);
+CREATE TABLE keyed_0 PARTITION OF keyed FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE keyed_1 PARTITION OF keyed FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+INSERT INTO keyed SELECT i, i % 5, 'row ' || i FROM generate_series(1, 40) i;
 CREATE FUNCTION atomic() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT a FROM parent; SELECT 2::bigint; END;
 CREATE VIEW seen AS SELECT ';' AS semicolon, a FROM parent;
 "#;
@@ -106,7 +121,8 @@ pub(crate) fn compare(
         return 0;
     }
     let sql = format!(
-        "SET bytea_output = {output}; SELECT {} FROM ONLY {name} ORDER BY ctid",
+        // As anybody asks: with the rows of partitions and of tables that inherit, as a dump sorts them.
+        "SET bytea_output = {output}; SELECT {} FROM {name} ORDER BY tableoid::regclass::text COLLATE \"C\", ctid",
         columns.join(", ")
     );
     let text = cluster.sql("postgres", &sql);
@@ -115,8 +131,8 @@ pub(crate) fn compare(
         .map(|line| line.split('\t').collect())
         .collect();
     assert_eq!(batch.rows(), rows.len(), "{name}");
-    for (row, expected) in rows.iter().enumerate() {
-        assert_eq!(batch.column("#").unwrap().i64(row), Some(row as i64 + 1));
+    let order = order_of(table, batch, &rows);
+    for (row, expected) in order.into_iter().zip(&rows) {
         for (column, expected) in batch.columns.iter().zip(expected) {
             let at = format!("{name}.{} row {row}", column.name);
             if *expected == "NULL" {
@@ -144,6 +160,23 @@ pub(crate) fn compare(
         }
     }
     rows.len() * columns.len()
+}
+
+/// The rows in PostgreSQL's order. They come in the order of the file, which is the same but for a folder's parts.
+fn order_of(table: &TableFacts, batch: &Batch, rows: &[Vec<&str>]) -> Vec<usize> {
+    let numbered =
+        (0..rows.len()).all(|row| batch.column("#").unwrap().i64(row) == Some(row as i64 + 1));
+    assert!(numbered, "{:?}", table.info);
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    let first = |row: usize| crate::common::cell(&batch.columns[0], row);
+    if !table.inherited.tables.is_empty() {
+        let place = |row: &usize| {
+            let wanted = first(*row);
+            rows.iter().position(|cells| cells[0] == wanted)
+        };
+        order.sort_by_key(place);
+    }
+    order
 }
 
 #[test]
@@ -276,7 +309,67 @@ fn check_dump(cluster: &PostgresServer, output: &str, dump: &[u8]) {
     assert_eq!(key("nasty_rows"), ["id"]);
     assert_eq!(key("empty_table"), ["b", "a"]);
     assert_eq!(key("ta\"ble; (x"), ["sel\"ect"]);
+    let note = |name: &str| source.facts().table(None, name).unwrap().notes.join("; ");
+    assert_eq!(
+        note("parted"),
+        "rows are in its 4 partitions: parted_high, parted_low, parted_rest, parted_rest_all (91 rows)"
+    );
+    assert_eq!(
+        note("parent"),
+        "shows the rows of the 3 tables that inherit from it as well: both_sides, child, grandchild (4 rows)"
+    );
+    assert_eq!(note("keyed_0"), "");
+    check_references_of_parents(&source, dump);
     check_filters(&source);
+}
+
+/// A row that is read through a table above is referred to by that table's key or number, and lies where it lies.
+#[track_caller]
+fn check_references_of_parents(source: &DumpSource, dump: &[u8]) {
+    let columns = ["k", "part", "t", "#byte", "#length"];
+    let one = RowFilter::BytesIn("t".into(), vec![b"row 17".to_vec()]);
+    let found = source.read("keyed", &columns, &one).unwrap();
+    assert_eq!(found.rows(), 1);
+    let info = &source.facts().table(None, "keyed").unwrap().info;
+    let key = info.row_key(&found, 0, None);
+    assert_eq!(key, "17,2");
+    let place = source.locate("keyed", &key).unwrap().unwrap();
+    assert!(
+        [&"keyed_0", &"keyed_1"]
+            .into_iter()
+            .any(|child| { source.locate(child, &key).unwrap() == Some(place) })
+    );
+    if !source.facts().kind.is_archive() {
+        let row = &dump[place.byte as usize..][..place.length as usize];
+        let row = String::from_utf8_lossy(row).into_owned();
+        assert!(row.contains("row 17"), "{row}");
+    }
+    // Without a key by its number.
+    let all = source
+        .read("parted", &["a", "#byte"], &RowFilter::All)
+        .unwrap();
+    for row in [0, 50, 90] {
+        let place = source
+            .locate("parted", &format!("@{}", row + 1))
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            all.column("#byte").unwrap().i64(row),
+            Some(place.byte as i64)
+        );
+    }
+    let parts = [
+        model::Part {
+            columns: &["a"],
+            filter: &RowFilter::All,
+        },
+        model::Part {
+            columns: &["b"],
+            filter: &RowFilter::I64In("a".into(), vec![3, 15, 80]),
+        },
+    ];
+    let parts = source.read_parts("parted", &parts).unwrap();
+    assert_eq!((parts[0].rows(), parts[1].rows()), (91, 3));
 }
 
 /// A filter gives what reading all and looking gives.
