@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::block::Open;
+use crate::encoding::Misread;
 use crate::facts::{Block, DumpError, TableFacts};
 use crate::plain::Reader;
 use crate::rows::{Place, RowBuilder};
@@ -23,6 +24,12 @@ pub(crate) struct Above {
 impl Above {
     pub(crate) fn is_wanted(&self) -> bool {
         self.builder.is_some()
+    }
+
+    /// Which cells were not of the encoding.
+    pub(crate) fn misread(&mut self) -> Option<Misread> {
+        let misread = self.builder.as_mut()?.take_misread();
+        misread.first.is_some().then_some(misread)
     }
 
     /// Takes the `nth` row of the block below, counted from 1.

@@ -275,7 +275,8 @@ impl Reader<'_, '_> {
         let info = &self.facts.tables[index].info;
         let wanted = wanted_columns(&info.columns, want.columns.as_deref());
         let fields = self.fields(index, columns);
-        Ok(RowBuilder::new(&fields, &wanted, &want.filter))
+        let builder = RowBuilder::new(&fields, &wanted, &want.filter);
+        Ok(builder.encoded(self.facts.tables[index].encoding))
     }
 
     /// Rejects a row.
@@ -360,6 +361,29 @@ impl Reader<'_, '_> {
             .map_err(DumpError::Sink)
     }
 
+    /// Says which cells are not of the encoding.
+    fn tell_misread(&mut self, open: &mut Open) -> Result<(), DumpError> {
+        let above = open.above.iter_mut().filter_map(Above::misread).last();
+        let misread = match &mut open.job {
+            Job::Build(builder) => builder.take_misread(),
+            _ => above.unwrap_or_default(),
+        };
+        let Some(at) = misread.first else {
+            return Ok(());
+        };
+        let facts = &mut self.facts.tables[open.index];
+        let what = misread.told(facts.encoding);
+        facts.notes.push(what.clone());
+        self.reject(
+            Trouble::Damaged,
+            Some(open.table.1.clone()),
+            at,
+            0,
+            0,
+            &what,
+        )
+    }
+
     /// Ends a block whose rows lie between `first` (byte and line) and `end`.
     pub(crate) fn close(
         &mut self,
@@ -371,6 +395,7 @@ impl Reader<'_, '_> {
         self.release(open)?;
         self.hand_over(open)?;
         self.hand_over_above(open, true)?;
+        self.tell_misread(open)?;
         if let Job::Infer(inferences) = &open.job {
             let inferences = inferences.clone();
             self.adopt(open, &inferences);

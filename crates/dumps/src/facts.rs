@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::encoding::TextEncoding;
+
 use model::{Batch, RowFilter, SourceName, TableInfo};
 
 /// Which form a dump has.
@@ -265,6 +267,8 @@ pub struct TableFacts {
     pub damaged_rows: u64,
     /// Where the rows lie.
     pub blocks: Vec<Block>,
+    /// How their text is encoded.
+    pub encoding: TextEncoding,
     /// Which of the rows other tables hold: a query of this table shows them, as it does in the database.
     pub inherited: Inherited,
     /// What a reader should know, for example which column comes from the query's WHERE.

@@ -84,7 +84,7 @@ impl Reader<'_, '_> {
         let mut size = 1 << 16;
         let head = loop {
             let held = self.fill(size)?;
-            match insert_head(self.input.window()) {
+            match insert_head(self.input.window(), self.schema.text) {
                 Some(head) if held < size || matches!(head, InsertHead::Values { .. }) => {
                     break head;
                 }

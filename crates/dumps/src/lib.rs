@@ -15,6 +15,7 @@ mod cells_text;
 mod copy;
 mod delimited;
 mod documents;
+mod encoding;
 mod facts;
 mod infer;
 mod input;
@@ -37,6 +38,7 @@ mod value;
 
 use std::io::BufRead;
 
+pub use encoding::TextEncoding;
 pub use facts::{
     Block, BlockForm, DumpError, DumpFacts, DumpKind, DumpStatus, Inherited, Located, Naming,
     PartFacts, RowSink, SinkError, TableFacts, Trouble, Want, WantTable, snapshot_name,

@@ -137,7 +137,7 @@ impl Reader<'_, '_> {
         self.schema.prefer(schema);
         let mut rest = sql;
         while let Some(length) = Splitter::new(self.schema.backslashes).scan(rest, true) {
-            match sql::parse(&rest[..length]) {
+            match sql::parse(&rest[..length], self.schema.text) {
                 Statement::CreateDatabase(name) => {
                     self.facts.database.get_or_insert(name);
                 }
@@ -257,7 +257,7 @@ impl Reader<'_, '_> {
         self.end_inserts()?;
         let length = self.to_line_end(length);
         let window = self.input.window();
-        let statement = sql::parse(&window[..length]);
+        let statement = sql::parse(&window[..length], self.schema.text);
         match statement {
             Statement::Copy {
                 table,
@@ -289,12 +289,13 @@ impl Reader<'_, '_> {
 
     /// Says so if the text is not in an encoding that is read.
     pub(crate) fn check_encoding(&mut self) -> Result<(), DumpError> {
-        let encoding = self.schema.encoding.take();
-        match encoding.as_deref() {
-            None | Some("UTF8" | "utf8" | "UTF-8" | "utf-8" | "UNICODE" | "SQL_ASCII") => Ok(()),
+        match self.schema.unread_encoding.take() {
+            None => Ok(()),
             Some(encoding) => {
                 let at = (self.input.byte(), self.input.line_number());
-                let what = format!("text is encoded as {encoding}, and is read as UTF-8");
+                let what = format!(
+                    "text is encoded as {encoding}, and is read as UTF-8: dump again with pg_dump -E UTF8"
+                );
                 self.reject(Trouble::Damaged, None, at, 0, 0, &what)
             }
         }
@@ -359,6 +360,7 @@ impl Reader<'_, '_> {
                     damaged_rows: 0,
                     inherited: crate::facts::Inherited::default(),
                     blocks: Vec::new(),
+                    encoding: self.schema.text,
                     notes: Vec::new(),
                 });
                 self.announced.push(false);

@@ -3,6 +3,7 @@
 
 use model::{Batch, Column, ColumnData, ColumnType, RowFilter};
 
+use crate::encoding::{Misread, TextEncoding};
 use crate::value::{Decoder, Value, decode, integer, unescape};
 
 /// Most rows of a batch.
@@ -70,9 +71,23 @@ pub(crate) struct RowBuilder {
     tabs: Vec<usize>,
     scratch: Vec<u8>,
     plain: Vec<u8>,
+    encoding: TextEncoding,
+    misread: Misread,
 }
 
 impl RowBuilder {
+    /// Texts are in this encoding.
+    #[must_use]
+    pub(crate) fn encoded(mut self, encoding: TextEncoding) -> RowBuilder {
+        self.encoding = encoding;
+        self
+    }
+
+    /// Returns which cells were not of the encoding, and forgets them.
+    pub(crate) fn take_misread(&mut self) -> Misread {
+        std::mem::take(&mut self.misread)
+    }
+
     /// `fields`: the columns of the rows, in order. `wanted`: names and types of the columns to
     /// build; `#line`, `#byte`, `#length` and `#text` may be among them.
     pub(crate) fn new(
@@ -127,6 +142,8 @@ impl RowBuilder {
             tabs: Vec::new(),
             scratch: Vec::new(),
             plain: Vec::new(),
+            encoding: TextEncoding::default(),
+            misread: Misread::default(),
         };
         builder.take();
         builder
@@ -192,8 +209,19 @@ impl RowBuilder {
                 Cell::Bool(value) => column.push_bool(value),
                 Cell::I64(value) => column.push_i64(value),
                 Cell::F64(value) => column.push_f64(value),
-                Cell::Row(from, to) => push_text(column, &row[from..to]),
-                Cell::Scratch(from, to) => push_text(column, &self.scratch[from..to]),
+                Cell::Row(from, to) | Cell::Scratch(from, to) => {
+                    let text = match *cell {
+                        Cell::Row(..) => &row[from..to],
+                        _ => &self.scratch[from..to],
+                    };
+                    if column.column_type == ColumnType::Bytes {
+                        column.push_bytes(text);
+                    } else if !push_text(column, text, self.encoding)
+                        && !column.name.starts_with('#')
+                    {
+                        self.misread.see(&column.name, (place.byte, place.line));
+                    }
+                }
             }
         }
         if let Some(ordinals) = self.batch.columns.last_mut() {
@@ -236,7 +264,7 @@ impl RowBuilder {
                         return Ok(false);
                     }
                 } else if memchr::memchr(b'\\', text).is_none() {
-                    return Ok(values.iter().any(|value| value == text));
+                    return Ok(is_among(values, text, *decoder, self.encoding));
                 }
                 self.scratch.clear();
                 let cell = cell(*decoder, text, 0, &mut self.scratch, &mut self.plain)
@@ -246,10 +274,20 @@ impl RowBuilder {
                     Cell::Scratch(from, to) => &self.scratch[from..to],
                     _ => return Ok(false),
                 };
-                Ok(values.iter().any(|wanted| wanted == value))
+                Ok(is_among(values, value, *decoder, self.encoding))
             }
         }
     }
+}
+
+/// Whether a cell is one of the wanted values, which are bytes or UTF-8.
+#[inline]
+fn is_among(values: &[Vec<u8>], cell: &[u8], decoder: Decoder, encoding: TextEncoding) -> bool {
+    if decoder == Decoder::Bytes || cell.is_ascii() {
+        return values.iter().any(|value| value == cell);
+    }
+    let text = encoding.decode_lossy(cell);
+    values.iter().any(|value| value == text.as_bytes())
 }
 
 /// How COPY writes a bytea value.
@@ -339,11 +377,22 @@ impl Value {
     }
 }
 
-fn push_text(column: &mut Column, value: &[u8]) {
-    if column.column_type == ColumnType::Bytes {
-        column.push_bytes(value);
-    } else {
+/// Appends text; `false` if it is not of the encoding.
+#[inline]
+fn push_text(column: &mut Column, value: &[u8], encoding: TextEncoding) -> bool {
+    if value.is_ascii() {
         column.push_text(value);
+        return true;
+    }
+    match encoding.decode(value) {
+        Some(text) => {
+            column.push_text(text.as_bytes());
+            true
+        }
+        None => {
+            column.push_text(encoding.decode_lossy(value).as_bytes());
+            false
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::encoding::TextEncoding;
 use crate::sql::{Name, Statement};
 use crate::value::Decoder;
 
@@ -34,7 +35,10 @@ pub(crate) struct Schema {
     default_schema: String,
     /// `standard_conforming_strings = off`.
     pub(crate) backslashes: bool,
-    pub(crate) encoding: Option<String>,
+    /// How the dump is encoded.
+    pub(crate) text: TextEncoding,
+    /// An encoding that is not read, until that is said.
+    pub(crate) unread_encoding: Option<String>,
 }
 
 impl Default for Schema {
@@ -45,7 +49,8 @@ impl Default for Schema {
             domains: HashMap::new(),
             default_schema: "public".to_owned(),
             backslashes: false,
-            encoding: None,
+            text: TextEncoding::default(),
+            unread_encoding: None,
         }
     }
 }
@@ -149,7 +154,10 @@ impl Schema {
                 ("standard_conforming_strings", Some(first)) => {
                     self.backslashes = first == "off";
                 }
-                ("client_encoding", Some(first)) => self.encoding = Some(first.clone()),
+                ("client_encoding", Some(first)) => match TextEncoding::named(first) {
+                    Some(encoding) => self.text = encoding,
+                    None => self.unread_encoding = Some(first.clone()),
+                },
                 _ => {}
             },
             _ => {}

@@ -420,7 +420,8 @@ impl DumpSource {
                     (name.as_str(), Decoder::of_column_type(column_type))
                 })
                 .collect();
-            let mut builder = RowBuilder::new(&fields, columns, filter);
+            let builder = RowBuilder::new(&fields, columns, filter);
+            let mut builder = builder.encoded(table.encoding);
             self.read_block(table, block, &mut builder, &mut ordinal)?;
             if let Some(mut full) = answer.replace(builder) {
                 batches.push(full.take());
@@ -484,6 +485,19 @@ impl DumpSource {
             if builder.text_bytes() > ANSWER_BYTES {
                 return Err("more than 1 GiB of rows in one answer: ask for less".into());
             }
+        }
+        let misread = builder.take_misread();
+        if let Some((byte, line)) = misread.first {
+            let located = Located {
+                trouble: Trouble::Damaged,
+                table: Some(table.info.name.clone()),
+                byte,
+                length: 0,
+                line,
+                lines: 0,
+                what: misread.told(table.encoding),
+            };
+            lock(&self.damage).insert((byte, line), located);
         }
         Ok(())
     }

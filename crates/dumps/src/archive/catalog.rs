@@ -196,7 +196,7 @@ pub(super) fn declared(
 
 /// The columns of an entry's rows.
 fn columns(schema: &Schema, table: &FullName, copy: &[u8]) -> Vec<String> {
-    match sql::parse(copy) {
+    match sql::parse(copy, schema.text) {
         Statement::Copy {
             columns: Some(columns),
             ..

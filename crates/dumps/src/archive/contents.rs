@@ -60,8 +60,9 @@ impl Contents {
 }
 
 /// Kinds of entries whose SQL says something about tables.
-const DEFINING: [&str; 8] = [
+const DEFINING: [&str; 9] = [
     "TABLE",
+    "TABLE ATTACH",
     "FOREIGN TABLE",
     "CONSTRAINT",
     "DOMAIN",

@@ -504,7 +504,7 @@ fn known<'w>(want: &'w Want, reader: &Reader<'_, '_>, entry: &Entry) -> Option<&
 
 /// The table of an entry.
 fn table_of(reader: &Reader<'_, '_>, entry: &Entry) -> FullName {
-    match sql::parse(&entry.copy) {
+    match sql::parse(&entry.copy, reader.schema.text) {
         Statement::Copy { table, .. } => reader.schema.full(&table),
         _ => (entry.schema.clone(), entry.name.clone()),
     }
@@ -541,7 +541,7 @@ fn rows<'a>(
         columns,
         text_format,
         ..
-    } = sql::parse(&entry.copy)
+    } = sql::parse(&entry.copy, reader.schema.text)
     {
         reader.copy(table, columns, text_format)?;
     }

@@ -118,6 +118,7 @@ impl Reader<'_, '_> {
         }
         self.release()?;
         self.hand_over()?;
+        self.tell_misread()?;
         if matches!(self.job, Job::Infer) {
             self.adopt();
         }
@@ -219,6 +220,7 @@ impl Reader<'_, '_> {
             },
             rows: 0,
             damaged_rows: 0,
+            encoding: crate::TextEncoding::default(),
             inherited: crate::facts::Inherited::default(),
             blocks: Vec::new(),
             notes,
@@ -453,6 +455,20 @@ impl Reader<'_, '_> {
         self.sink
             .rows(&self.facts.tables[0].info, batch)
             .map_err(DumpError::Sink)
+    }
+
+    /// Says which cells are no UTF-8: nothing says what they are.
+    fn tell_misread(&mut self) -> Result<(), DumpError> {
+        let Job::Build(builder) = &mut self.job else {
+            return Ok(());
+        };
+        let misread = builder.take_misread();
+        let Some(at) = misread.first else {
+            return Ok(());
+        };
+        let what = misread.told(crate::TextEncoding::default());
+        self.facts.tables[0].notes.push(what.clone());
+        self.reject(Trouble::Damaged, at, 0, 0, &what)
     }
 
     fn damaged(

@@ -243,6 +243,7 @@ impl Table {
             sql_types: self.sql_types,
             rows: self.rows,
             damaged_rows: self.damaged,
+            encoding: crate::TextEncoding::default(),
             inherited: crate::facts::Inherited::default(),
             blocks: self.block.into_iter().collect(),
             notes: self.notes,

@@ -11,6 +11,7 @@ use model::{Batch, Column, ColumnType, RowFilter, TableInfo};
 
 use super::{Paste, PastedRow, known};
 use crate::block::wanted_columns;
+use crate::encoding::Misread;
 use crate::facts::{Block, BlockForm, DumpError, Naming, RowSink, TableFacts, Want};
 use crate::infer::Inference;
 use crate::rows::{BATCH_ROWS, select};
@@ -41,6 +42,8 @@ pub(crate) struct Table {
     pub(crate) facts: TableFacts,
     /// All columns, then `#line`, `#byte`, `#length`, `#`.
     batch: Batch,
+    /// Cells that are no UTF-8.
+    pub(crate) misread: Misread,
 }
 
 /// A paste with its name and with what its query adds.
@@ -282,6 +285,7 @@ impl Group {
         let mut columns = Vec::new();
         let mut batch = Batch::default();
         let mut scratch = Vec::new();
+        let mut misread = Misread::default();
         for (at, name) in self.columns.iter().enumerate() {
             let mut inference = Inference::default();
             for (cells, _) in &self.rows {
@@ -292,8 +296,13 @@ impl Group {
             let column_type = inference.column_type();
             let decoder = Decoder::of_column_type(column_type);
             let mut column = Column::new(name.clone(), column_type);
-            for (cells, _) in &self.rows {
+            for (cells, row) in &self.rows {
                 push(&mut column, decoder, cells[at].as_ref(), &mut scratch);
+                if let Some(Some(text)) = &cells[at]
+                    && std::str::from_utf8(text).is_err()
+                {
+                    misread.see(name, (row.byte, row.line));
+                }
             }
             columns.push((name.clone(), column_type));
             batch.columns.push(column);
@@ -335,11 +344,13 @@ impl Group {
                 },
                 rows: self.rows.len() as u64 + self.damaged,
                 damaged_rows: self.damaged,
+                encoding: crate::TextEncoding::default(),
                 inherited: crate::facts::Inherited::default(),
                 blocks: self.blocks,
                 notes: self.notes,
             },
             batch,
+            misread,
         }
     }
 }

@@ -33,6 +33,7 @@ pub(crate) use pairs::begins as pairs_begin;
 pub(crate) use query::prompt;
 pub(crate) use unaligned::{is_tab_rows, separator};
 
+use crate::encoding::TextEncoding;
 use crate::facts::{DumpError, DumpFacts, DumpKind, Located, RowSink, Trouble, Want};
 use crate::input::Input;
 use crate::null;
@@ -89,8 +90,24 @@ fn read_with(
     facts.database = document.database.take();
     let mut pastes = std::mem::take(&mut document.pastes);
     null::settle(&mut pastes);
-    let tables = merge::merge(pastes, &want.naming);
+    let mut tables = merge::merge(pastes, &want.naming);
     let mut rejects = document.tile(&mut facts);
+    for table in &mut tables {
+        let Some((byte, line)) = table.misread.first else {
+            continue;
+        };
+        let what = table.misread.told(TextEncoding::default());
+        table.facts.notes.push(what.clone());
+        rejects.push(Located {
+            trouble: Trouble::Damaged,
+            table: Some(table.facts.info.name.clone()),
+            byte,
+            length: 0,
+            line,
+            lines: 0,
+            what,
+        });
+    }
     facts
         .tables
         .extend(tables.iter().map(|table| table.facts.clone()));

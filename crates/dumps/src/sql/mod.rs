@@ -9,6 +9,7 @@ pub(crate) use literal::{Fault, values};
 pub(crate) use split::Splitter;
 pub(crate) use tokens::{Name, Token, Tokens};
 
+use crate::encoding::TextEncoding;
 use crate::sniff::COLUMNS;
 
 /// A statement that means something to a dump reader.
@@ -142,8 +143,8 @@ pub(crate) enum InsertHead {
 }
 
 /// Reads the begin of an INSERT; `None` if the window may have to be larger.
-pub(crate) fn insert_head(window: &[u8]) -> Option<InsertHead> {
-    let mut tokens = Tokens::new(window);
+pub(crate) fn insert_head(window: &[u8], encoding: TextEncoding) -> Option<InsertHead> {
+    let mut tokens = Tokens::encoded(window, encoding);
     let other = |table: Option<Name>| Some(InsertHead::Other { table });
     if !tokens.eat("insert") || !tokens.eat("into") {
         return other(None);
@@ -178,12 +179,12 @@ pub(crate) fn insert_head(window: &[u8]) -> Option<InsertHead> {
 }
 
 /// Reads a statement. What is not understood is framing.
-pub(crate) fn parse(statement: &[u8]) -> Statement {
-    parse_known(statement).unwrap_or(Statement::Framing)
+pub(crate) fn parse(statement: &[u8], encoding: TextEncoding) -> Statement {
+    parse_known(statement, encoding).unwrap_or(Statement::Framing)
 }
 
-fn parse_known(statement: &[u8]) -> Option<Statement> {
-    let mut tokens = Tokens::new(statement);
+fn parse_known(statement: &[u8], encoding: TextEncoding) -> Option<Statement> {
+    let mut tokens = Tokens::encoded(statement, encoding);
     match tokens.next()?.name()?.as_str() {
         "create" => create(tokens),
         "alter" => alter(tokens),
@@ -505,7 +506,15 @@ fn alter(mut tokens: Tokens<'_>) -> Option<Statement> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{InsertHead, Name, Statement, starts_statement};
+
+    fn parse(statement: &[u8]) -> Statement {
+        super::parse(statement, super::TextEncoding::default())
+    }
+
+    fn insert_head(window: &[u8]) -> Option<InsertHead> {
+        super::insert_head(window, super::TextEncoding::default())
+    }
 
     #[test]
     fn tables_with_everything_in_them() {

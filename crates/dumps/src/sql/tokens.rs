@@ -1,5 +1,6 @@
 //! Words, names, strings and marks of a statement.
 
+use crate::encoding::TextEncoding;
 use crate::sniff::COLUMNS;
 
 pub(super) fn is_word(byte: u8) -> bool {
@@ -36,11 +37,20 @@ impl Token {
 #[derive(Clone)]
 pub(crate) struct Tokens<'a> {
     rest: &'a [u8],
+    encoding: TextEncoding,
 }
 
 impl<'a> Tokens<'a> {
     pub(crate) fn new(statement: &'a [u8]) -> Tokens<'a> {
-        Tokens { rest: statement }
+        Tokens::encoded(statement, TextEncoding::default())
+    }
+
+    /// Names and strings are in this encoding.
+    pub(crate) fn encoded(statement: &'a [u8], encoding: TextEncoding) -> Tokens<'a> {
+        Tokens {
+            rest: statement,
+            encoding,
+        }
     }
 
     /// What no token was taken from yet.
@@ -122,7 +132,7 @@ impl<'a> Tokens<'a> {
             at += 1;
         }
         self.rest = &self.rest[at.min(self.rest.len())..];
-        String::from_utf8_lossy(&out).into_owned()
+        self.encoding.decode_lossy(&out).into_owned()
     }
 }
 
@@ -162,7 +172,7 @@ impl Iterator for Tokens<'_> {
             self.rest = &self.rest[1..];
             return Some(Token::Mark(char::from(first)));
         }
-        let word = String::from_utf8_lossy(&self.rest[..n]).to_lowercase();
+        let word = self.encoding.decode_lossy(&self.rest[..n]).to_lowercase();
         self.rest = &self.rest[n..];
         Some(Token::Word(word))
     }

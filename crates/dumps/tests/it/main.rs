@@ -6,6 +6,7 @@ mod common;
 mod corpus;
 mod delimited;
 mod documents;
+mod encodings;
 mod formats;
 mod hostile;
 mod live;
