@@ -304,6 +304,9 @@ pub struct InfoTable {
     pub rows: u64,
     /// Rows that could not be read.
     pub damaged_rows: u64,
+    /// What a reader should know of its rows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// Sums over a case.
@@ -610,6 +613,7 @@ fn info_snapshot(snapshot: &case::Snapshot, zone: DatabaseZone) -> InfoSnapshot 
                 },
                 rows: table.rows,
                 damaged_rows: table.damaged_rows,
+                notes: table.notes.clone(),
             })
             .collect(),
     }

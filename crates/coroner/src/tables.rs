@@ -75,7 +75,7 @@ impl Evidence {
                     primary_key: table.primary_key.clone(),
                     types_inferred: table.types_inferred,
                     columns: TableColumn::list(&table.columns),
-                    notes: Vec::new(),
+                    notes: table.notes.clone(),
                     source: found.source.clone(),
                 });
             }

@@ -1,7 +1,7 @@
 //! The parts of one dump: databases of a cluster, or dumps that somebody put behind each other. Each is a snapshot
 //! of its own, for Monday's rows are not Tuesday's.
 
-use crate::facts::{DumpError, Naming, PartFacts};
+use crate::facts::{DumpError, Naming, PartFacts, TableFacts};
 use crate::plain::Reader;
 use crate::schema::{FullName, Schema};
 
@@ -95,7 +95,9 @@ impl Reader<'_, '_> {
     /// again, or has rows again, is another take.
     pub(crate) fn settle_dump(&mut self, table: Option<&FullName>) -> Result<(), DumpError> {
         let rows = table.and_then(|table| self.index.get(table));
-        let rows = rows.and_then(|index| self.facts.tables[*index].blocks.first());
+        let own = |table: &&TableFacts| table.rows > table.inherited.rows;
+        let rows = rows.map(|index| &self.facts.tables[*index]).filter(own);
+        let rows = rows.and_then(|table| table.blocks.first());
         let mut again = rows.is_some_and(|block| block.byte < self.parts.dump_byte);
         if let Some(before) = self.parts.before.take() {
             again |= self.schema.declares_again(&before);

@@ -99,7 +99,8 @@ impl Schema {
         self.domains.extend(newer.domains);
         self.default_schema = newer.default_schema;
         self.backslashes = newer.backslashes;
-        self.encoding = newer.encoding.or(self.encoding.take());
+        self.text = newer.text;
+        self.unread_encoding = newer.unread_encoding.or(self.unread_encoding.take());
     }
 
     /// Takes in what a statement declares.

@@ -49,14 +49,17 @@ pub fn sniff(head: &[u8]) -> Option<DumpKind> {
     let mut stamped = 0;
     let (mut at, mut tries) = (0, 0);
     let zeros = memchr::memchr(0, head).is_some();
+    let mut around = Around::default();
+    // A dump's own line, in what may be a cell.
+    let mut quoted = false;
     for (nth, line) in head.split(|&b| b == b'\n').enumerate() {
-        if line.starts_with(b"COPY ") {
-            if memchr::memmem::find(line, b" FROM stdin").is_some() {
+        if is_plain(line) {
+            if !around.is_open() && weak.is_none() {
                 return Some(DumpKind::PgDumpPlain);
             }
-        } else if PLAIN.iter().any(|sign| line.starts_with(sign)) {
-            return Some(DumpKind::PgDumpPlain);
+            quoted = true;
         }
+        around.see(previous, line);
         if let Some(kind) = pasted(previous, line) {
             return Some(kind);
         }
@@ -94,6 +97,8 @@ pub fn sniff(head: &[u8]) -> Option<DumpKind> {
     weak.filter(|(_, allowed)| asked.is_some() || stamped <= *allowed)
         .map(|(kind, _)| kind)
         .or(asked)
+        // It is refused there, with a word on how to print it.
+        .or((quoted && around.footed).then_some(DumpKind::PsqlUnaligned))
         .or_else(|| {
             let dialect = delimited::recognise(head)?;
             Some(match dialect.escapes {
@@ -108,6 +113,60 @@ pub fn sniff(head: &[u8]) -> Option<DumpKind> {
                 psql::Barred::Unaligned => DumpKind::PsqlUnaligned,
             })
         })
+}
+
+/// Whether a line is one that a plain `pg_dump` has and hardly anything else.
+fn is_plain(line: &[u8]) -> bool {
+    match line.starts_with(b"COPY ") {
+        true => memchr::memmem::find(line, b" FROM stdin").is_some(),
+        false => PLAIN.iter().any(|sign| line.starts_with(sign)),
+    }
+}
+
+/// What stands in front of a line: where a table may be open whose cells go on in lines of their own (psql without
+/// alignment or border, a quoted field of CSV), a cell may hold any line at all, also one of a dump.
+#[derive(Default)]
+struct Around {
+    /// A line that may be the header of such a table.
+    header: bool,
+    /// A line with a sign between two cells and no blank around it.
+    cells: bool,
+    /// A line with tabs, and no end mark behind it: the end of a dump's rows has one.
+    tabs: bool,
+    /// An odd number of quotes.
+    quote: bool,
+    /// A count of rows behind such a header.
+    footed: bool,
+}
+
+impl Around {
+    fn is_open(&self) -> bool {
+        self.header || self.cells || self.tabs || self.quote
+    }
+
+    fn see(&mut self, previous: &[u8], line: &[u8]) {
+        let text = line.trim_ascii_end();
+        // Statements and comments of a dump are none of these.
+        let sql = text.starts_with(b"--") || text.starts_with(b"\\") || text.ends_with(b";");
+        let begins = previous.trim_ascii().is_empty() || previous.trim_ascii_end().ends_with(b";");
+        let ruled = !previous.trim_ascii().is_empty()
+            && !previous.starts_with(b"--")
+            && text.len() > 2
+            && Rule::read(line).is_some();
+        self.header |= ruled || (!sql && psql::is_tight_header(text, begins));
+        let tight = |at: usize| {
+            let inner = at > 0 && at + 1 < text.len();
+            inner && !text[at - 1].is_ascii_whitespace() && !text[at + 1].is_ascii_whitespace()
+        };
+        let parted = |sign: u8| memchr::memchr_iter(sign, text).any(tight);
+        self.cells |= !sql && !is_stamped(text) && (parted(b'|') || parted(b','));
+        self.tabs =
+            (self.tabs || (!sql && !is_stamped(text) && text.contains(&b'\t'))) && text != b"\\.";
+        if self.header || self.cells {
+            self.footed |= psql::footer(line).is_some_and(|rows| rows > 0);
+        }
+        self.quote ^= memchr::memchr_iter(b'"', line).count() % 2 == 1;
+    }
 }
 
 /// Says which form of a pasted table a line belongs to, if it is one that nothing but a table has.

@@ -407,6 +407,7 @@ fn snapshot_of(found: &DumpFacts, part: &str, name: String, digest: &str) -> Sna
                 primary_key: table.info.primary_key.clone(),
                 types_inferred: table.info.types_inferred,
                 numerics: BTreeMap::new(),
+                notes: table.notes.clone(),
             })
             .collect(),
         ..Snapshot::default()

@@ -112,4 +112,7 @@ pub struct SnapshotTable {
     /// How long the numbers of its `numeric` columns are; they lie in the case as text.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub numerics: BTreeMap<String, NumericExtent>,
+    /// What a reader should know of its rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }

@@ -118,6 +118,10 @@ pub(crate) fn view(info: &Info, gaps: bool, ui: &Ui) -> Vec<Block> {
             })
             .collect();
         view.push(Block::Item(names.join(", ")));
+        for table in &snapshot.tables {
+            let notes = table.notes.iter();
+            view.extend(notes.map(|note| Block::Note(format!("{}: {note}", table.name))));
+        }
         for note in database_notes(snapshot) {
             view.push(Block::Note(note));
         }

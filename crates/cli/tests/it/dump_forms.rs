@@ -220,9 +220,17 @@ fn a_partitioned_table_is_its_partitions_rows() {
         assert_eq!(said.code, 0, "{said:?}");
         assert!(said.stdout.contains(&hash[2..]), "{said:?}");
     }
-    let said = desk.run(&["tables", "p.sql", "--format", "table"]);
     let note = "l2_to_l1_logs: rows are in its 2 partitions: logs_new, logs_old (";
-    assert!(said.stdout.contains(note), "{said:?}");
+    for (verb, evidence) in [
+        ("tables", "p.sql"),
+        ("tables", "p.case"),
+        ("info", "p.case"),
+    ] {
+        let said = desk.run(&[verb, evidence, "--format", "table"]);
+        assert!(said.stdout.contains(note), "{said:?}");
+    }
+    let info = desk.json(&["info", "p.case", "--format", "json"], 0);
+    crate::schemas::valid("info", &info);
     let tables = desk.json(&["tables", "p.sql", "--format", "json"], 0);
     crate::schemas::valid("tables", &tables);
 }

@@ -11,6 +11,9 @@ use super::{Document, Paste, PastedRow, query};
 use crate::facts::Trouble;
 use crate::value::is_numeric;
 
+/// In how many lines a mark is looked for that says which border a column has.
+const ROWS_LOOKED_AT: usize = 200;
+
 /// How a cell goes on in the next line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum More {
@@ -54,7 +57,10 @@ impl Document<'_> {
         if rule_at >= self.lines() {
             return None;
         }
-        let rule = Rule::read(self.line(rule_at))?;
+        let mut rule = Rule::read(self.line(rule_at))?;
+        if self.is_bare_column(&rule, rule_at + 1) {
+            rule.border = Border::None;
+        }
         let framed = match &upper {
             Some(upper) => *upper == rule,
             None => rule.border != Border::Full,
@@ -75,6 +81,22 @@ impl Document<'_> {
         self.loose_from = self.starts[next];
         self.pastes.push(paste);
         Some(next)
+    }
+
+    /// Whether one column is printed without a border, whose rule looks the same: a mark stands behind its edge, where
+    /// with a border it would stand on it.
+    fn is_bare_column(&self, rule: &Rule, from: usize) -> bool {
+        if rule.border != Border::Inner || rule.runs.len() != 1 {
+            return false;
+        }
+        let marked = |at: &usize| {
+            let line = &self.line(*at)[rule.indent.min(self.line(*at).len())..];
+            let mark = last_char(line).is_some_and(|c| is_line_feed(c) || is_wrap(c));
+            mark && text_width(line) == rule.runs[0] + 1
+        };
+        (from..self.lines().min(from + ROWS_LOOKED_AT))
+            .take_while(|at| footer(self.line(*at)).is_none() && !self.line(*at).is_empty())
+            .any(|at| marked(&at))
     }
 
     /// Reads the column names, if this is a header.

@@ -3,7 +3,7 @@
 //! `-[ RECORD 1 ]---` (in any language) begins a row in the usual border, `┌─[ RECORD 1 ]` in a box,
 //! `* Record 1` without a border; with tuples only nothing but a rule stands between two rows.
 
-use super::aligned::{More, add, unique};
+use super::aligned::{More, add, footer, unique};
 use super::frame::{Border, Rule, as_ascii, is_bar, is_line_feed, is_wrap, last_char};
 use super::width::Chars;
 use super::{Document, Paste, PastedRow, query};
@@ -248,7 +248,8 @@ impl Document<'_> {
             self.framing(self.starts[at], self.starts[at + 1]);
             at += 1;
         }
-        if at < self.lines() && self.footed(at, &paste) {
+        // psql counts no rows in this form: a count is that of a table around this one, whose cell this may be.
+        if at < self.lines() && footer(self.line(at)) == Some(0) && self.footed(at, &paste) {
             at += 1;
         }
         paste.query = paste.query.or(query);

@@ -7,6 +7,7 @@
 mod aligned;
 mod bare;
 mod barred;
+mod doubt;
 mod expanded;
 mod frame;
 mod glued;
@@ -31,7 +32,7 @@ pub(crate) use frame::{Border, Rule};
 pub(crate) use markup::{begins as markup_begins, markdown_rule};
 pub(crate) use pairs::begins as pairs_begin;
 pub(crate) use query::prompt;
-pub(crate) use unaligned::{is_tab_rows, separator};
+pub(crate) use unaligned::{is_tab_rows, is_tight_header, separator};
 
 use crate::encoding::TextEncoding;
 use crate::facts::{DumpError, DumpFacts, DumpKind, Located, RowSink, Trouble, Want};
@@ -272,7 +273,7 @@ impl<'t> Document<'t> {
     }
 
     fn scan(&mut self) {
-        if self.tab_rows() || self.bar_rows() {
+        if self.doubt_column() || self.tab_rows() || self.bar_rows() {
             return;
         }
         let mut index = 0;
@@ -298,11 +299,12 @@ impl<'t> Document<'t> {
                 .or_else(|| glued_rule(line).and_then(|_| self.glued(index)));
             // What psql calls null changes in the course of a session.
             let null = self.null.clone();
-            for paste in &mut self.pastes[pasted..] {
+            for paste in self.pastes.iter_mut().skip(pasted) {
                 paste.null.clone_from(&null);
             }
             index = next.unwrap_or(index + 1);
         }
+        self.doubt_pairs();
         if self.is_full() && self.loose_from < self.text.len() {
             self.overflow(self.loose_from, self.text.len());
         }

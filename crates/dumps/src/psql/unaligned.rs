@@ -43,6 +43,19 @@ pub(crate) fn separator(line: &[u8]) -> Option<&[u8]> {
         .map(|(_, separator)| separator)
 }
 
+/// Whether a line may be the header of an unaligned table as psql prints it: names without blanks, parted by signs
+/// without blanks; `alone` allows one name.
+pub(crate) fn is_tight_header(line: &[u8], alone: bool) -> bool {
+    if line.is_empty() || line.iter().any(u8::is_ascii_whitespace) && !line.contains(&b'\t') {
+        return false;
+    }
+    let small = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'?');
+    header(line).is_some_and(|(names, _)| match names.len() {
+        1 => alone && line.iter().all(small),
+        _ => true,
+    })
+}
+
 pub(super) fn cut<'l>(line: &'l [u8], separator: &[u8]) -> Vec<&'l [u8]> {
     let mut pieces = Vec::new();
     let mut from = 0;
@@ -129,6 +142,9 @@ impl Document<'_> {
             self.framing(start, end);
             self.loose_from = end;
             return Some(index + 1);
+        }
+        if let Some(next) = self.doubt_inside(index) {
+            return Some(next);
         }
         self.reject(start, end, Trouble::Unsupported, what);
         None

@@ -7,6 +7,7 @@ mod corpus;
 mod delimited;
 mod documents;
 mod encodings;
+mod forged;
 mod formats;
 mod hostile;
 mod live;
