@@ -17,6 +17,7 @@ mod delimited;
 mod documents;
 mod encoding;
 mod facts;
+mod foreign;
 mod infer;
 mod input;
 mod insert;

@@ -26,8 +26,14 @@ pub(crate) fn read(
     want: &Want,
     sink: &mut dyn RowSink,
 ) -> Result<DumpFacts, DumpError> {
+    let mut input = input;
+    let head = input.head(crate::sniff::HEAD);
+    let foreign = head.ok().and_then(crate::foreign::named);
     let mut reader = Reader::new(input, want, sink, DumpKind::PgDumpPlain);
-    reader.run()?;
+    match foreign {
+        Some(what) => reader.refuse(what)?,
+        None => reader.run()?,
+    }
     Ok(reader.facts)
 }
 
@@ -120,6 +126,22 @@ impl Reader<'_, '_> {
             self.flush()?;
         }
         Ok(())
+    }
+
+    /// Rejects all of the input.
+    fn refuse(&mut self, what: &str) -> Result<(), DumpError> {
+        loop {
+            let held = self.input.window().len();
+            self.input.consume(held);
+            if !self.input.more()? {
+                break;
+            }
+        }
+        self.facts.bytes = self.input.byte();
+        self.facts.lines = self.input.line_number() - 1;
+        let (length, lines) = (self.facts.bytes, self.facts.lines.max(1));
+        self.reject(Trouble::Unsupported, None, (0, 1), length, lines, what)?;
+        self.flush()
     }
 
     /// Takes note of what is known only at the end.

@@ -35,9 +35,15 @@ pub fn sniff(head: &[u8]) -> Option<DumpKind> {
     if let Some(document) = crate::documents::sniff(head) {
         return Some(document);
     }
+    if crate::foreign::is_mysql(head) {
+        return Some(DumpKind::PgDumpPlain);
+    }
     // First of all: a cell of CSV may hold any line at all.
     if psql::pairs_begin(head) {
         return Some(DumpKind::PsqlExpanded);
+    }
+    if delimited::text_format(head).is_some() {
+        return Some(DumpKind::CopyText);
     }
     if delimited::csv(head).is_some() {
         return Some(DumpKind::Delimited);
@@ -113,6 +119,8 @@ pub fn sniff(head: &[u8]) -> Option<DumpKind> {
                 psql::Barred::Unaligned => DumpKind::PsqlUnaligned,
             })
         })
+        // It is refused there, with a word on what to do.
+        .or_else(|| crate::foreign::named(head).map(|_| DumpKind::PgDumpPlain))
 }
 
 /// Whether a line is one that a plain `pg_dump` has and hardly anything else.

@@ -8,6 +8,7 @@
 mod cells;
 mod dialect;
 pub(crate) mod record;
+mod text_format;
 
 use model::{ColumnType, RowFilter, TableInfo};
 
@@ -15,6 +16,7 @@ use cells::{Nulls, as_copy, infer};
 use dialect::without_line_end;
 pub(crate) use dialect::{Dialect, Escapes, csv, is_level, is_name, recognise};
 use record::{csv_end, split};
+pub(crate) use text_format::recognise as text_format;
 
 use crate::block::wanted_columns;
 use crate::copy::ROW_LIMIT;
@@ -148,7 +150,22 @@ impl Reader<'_, '_> {
         }
         let line = memchr::memchr(b'\n', self.input.window());
         let line = &self.input.window()[..line.unwrap_or(self.input.window().len())];
-        let count = memchr::memchr_iter(self.dialect.separator, line).count() + 1;
+        let mut count = 0;
+        let (separator, escapes) = (self.dialect.separator, self.dialect.escapes);
+        if escapes == Escapes::Backslashes {
+            count = text_format::count(without_line_end(line), separator);
+        } else {
+            // A quoted field of the first record may go on in the next line: what is there counts.
+            let record = csv_end(self.input.window(), separator)
+                .map_or(line, |end| &self.input.window()[..end]);
+            let _ = split(
+                without_line_end(record),
+                separator,
+                escapes,
+                &mut Vec::new(),
+                |_| count += 1,
+            );
+        }
         known::table_in(&self.want.naming.file)
             .and_then(|table| known::columns_of(table, count))
             .unwrap_or_else(|| (1..=count).map(|nth| format!("c{nth}")).collect())
@@ -339,7 +356,12 @@ impl Reader<'_, '_> {
         self.facts.tables[0].rows += 1;
         let ordinal = self.facts.tables[0].rows as i64;
         let row = match self.dialect.escapes {
-            Escapes::Backslashes => Ok(record),
+            Escapes::Backslashes if self.dialect.separator == b'\t' => Ok(record),
+            Escapes::Backslashes => {
+                self.row.clear();
+                text_format::with_tabs(record, self.dialect.separator, &mut self.row);
+                Ok(self.row.as_slice())
+            }
             escapes => {
                 let (separator, nulls) = (self.dialect.separator, &self.nulls);
                 self.row.clear();

@@ -15,3 +15,4 @@ mod parts;
 mod postgres;
 mod psql;
 mod random;
+mod text_format;
