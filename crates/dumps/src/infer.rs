@@ -60,6 +60,11 @@ impl Inference {
         }
     }
 
+    /// Whether there was any value.
+    pub(crate) fn is_seen(self) -> bool {
+        self.seen
+    }
+
     /// Whether nothing but text is left.
     #[inline]
     pub(crate) fn is_text(self) -> bool {

@@ -1,8 +1,9 @@
 //! How null is written where the form does not say: `\pset null` lets people choose.
 //!
 //! A symbol is null where that is certain: in a column whose other values are all of a type that text
-//! like this cannot be of. In a column of texts it stays text, unless the same paste shows elsewhere
-//! (in such a typed column, or in psql's own words) that it is the symbol.
+//! like this cannot be of, and where a column holds nothing else at all. In a column of texts it stays
+//! text, unless the same paste shows elsewhere (in such a column, or in psql's own words) that it is
+//! the symbol.
 
 use model::ColumnType;
 
@@ -48,6 +49,8 @@ fn symbol(text: &[u8]) -> Option<usize> {
 pub(crate) struct Symbols {
     pub(crate) inference: Inference,
     seen: u16,
+    /// Whether there are cells with nothing in them.
+    pub(crate) empty: bool,
 }
 
 impl Symbols {
@@ -61,11 +64,14 @@ impl Symbols {
     }
 }
 
-/// The symbol that stands in a column whose other values have a type.
+/// The symbol that stands in a column whose other values have a type, or fills a column.
 pub(crate) fn proven(columns: &[Symbols]) -> Option<&'static [u8]> {
+    let fills = |column: &Symbols| {
+        !column.inference.is_seen() && !column.empty && column.seen.count_ones() == 1
+    };
     let seen = columns
         .iter()
-        .filter(|column| column.inference.column_type() != ColumnType::Text)
+        .filter(|column| column.inference.column_type() != ColumnType::Text || fills(column))
         .fold(0, |seen, column| seen | column.seen);
     SYMBOLS.get(seen.trailing_zeros() as usize).copied()
 }
@@ -90,6 +96,15 @@ pub(crate) fn settle(pastes: &mut [Paste]) {
         };
         if !told && proven.is_empty() {
             continue;
+        }
+        for (column, name) in paste.columns.iter().enumerate() {
+            let filled = SYMBOLS.iter().find(|symbol| fills(paste, column, symbol));
+            if let Some(symbol) = filled.filter(|symbol| own.is_none() && is_null(symbol)) {
+                let symbol = String::from_utf8_lossy(symbol);
+                paste.notes.push(format!(
+                    "column {name} holds nothing but `{symbol}`, which is read as null"
+                ));
+            }
         }
         let mut texts = vec![false; paste.columns.len()];
         for (column, text) in texts.iter_mut().enumerate() {
@@ -121,9 +136,19 @@ fn type_of(paste: &Paste, column: usize, is_null: impl Fn(&[u8]) -> bool) -> Col
     inference.column_type()
 }
 
-/// Whether the paste has the symbol in a column whose other values are of a type.
+/// Whether a column holds nothing but the symbol.
+fn fills(paste: &Paste, column: usize, symbol: &[u8]) -> bool {
+    let is_symbol =
+        |cells: &[Option<Vec<u8>>]| matches!(cells.get(column), Some(Some(text)) if text == symbol);
+    !paste.rows.is_empty() && paste.rows.iter().all(|row| is_symbol(&row.cells))
+}
+
+/// Whether the paste has the symbol in a column whose other values are of a type, or that holds nothing else.
 fn proves(paste: &Paste, symbol: &[u8]) -> bool {
     (0..paste.columns.len()).any(|column| {
+        if fills(paste, column, symbol) {
+            return true;
+        }
         let shown = paste
             .rows
             .iter()

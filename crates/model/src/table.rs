@@ -89,7 +89,7 @@ impl TableInfo {
     /// Returns what stands behind `#` in a row's reference.
     pub fn row_key(&self, batch: &Batch, row: usize, ordinal: Option<i64>) -> String {
         let mut key = String::new();
-        for name in &self.primary_key {
+        for (nth, name) in self.primary_key.iter().enumerate() {
             let value = batch.column(name).and_then(|column| match column.i64(row) {
                 Some(number) => Some(number.to_string()),
                 // Bytes are rarely text: keys by hash would all look alike.
@@ -102,7 +102,8 @@ impl TableInfo {
             });
             match value {
                 Some(value) => {
-                    if !key.is_empty() {
+                    // An empty text in front is a part, too: ('', 7) is not (7).
+                    if nth > 0 {
                         key.push(',');
                     }
                     key.push_str(&value);
@@ -282,6 +283,11 @@ mod tests {
             info.row_reference(&batch, 0, Some(3)),
             "0123456789ab:public.t#0xfffe,7"
         );
+        info.primary_key = vec!["empty".to_owned(), "n".to_owned()];
+        let mut empty = Column::new("empty", ColumnType::Text);
+        empty.push_text(b"");
+        batch.columns.push(empty);
+        assert_eq!(info.row_key(&batch, 0, Some(3)), ",7");
         info.primary_key.push("gone".to_owned());
         assert_eq!(
             info.row_reference(&batch, 0, Some(3)),

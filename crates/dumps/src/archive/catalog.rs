@@ -113,7 +113,7 @@ impl Catalog {
     /// Whether the archive has an entry for the table's rows. One that was dumped without data has none.
     pub(crate) fn has_data(&self, table: &TableFacts) -> bool {
         let name: FullName = (table.info.schema.clone(), table.info.name.clone());
-        self.entries(&name).next().is_some()
+        !self.entries(&name).is_empty()
     }
 
     /// Reads the rows of `table`.

@@ -82,6 +82,7 @@ impl Nulls {
 /// null may be written as a symbol.
 pub(super) fn infer(row: &[u8], columns: &mut [Symbols], symbols: bool, plain: &mut Vec<u8>) {
     for (field, column) in row.split(|&b| b == b'\t').zip(columns) {
+        column.empty |= field == b"\\N";
         if field == b"\\N" || column.inference.is_text() {
             continue;
         }

@@ -462,7 +462,13 @@ impl Reader<'_, '_> {
             .collect();
         if let Some(symbol) = null::proven(&self.inferences) {
             self.nulls.symbol = Some(symbol.to_vec());
-            self.facts.null_symbol = Some(String::from_utf8_lossy(symbol).into_owned());
+            let shown = String::from_utf8_lossy(symbol).into_owned();
+            let note = format!("`{shown}` is read as null");
+            let notes = &mut self.facts.tables[0].notes;
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
+            self.facts.null_symbol = Some(shown);
         }
     }
 

@@ -29,6 +29,8 @@ use crate::sniff::COLUMNS;
 pub(crate) const MAGIC: &[u8] = b"SQLite format 3\0";
 /// Most memory that SQLite may take: the largest value it can be made to hold, and its cache.
 const HEAP_BYTES: i64 = 128 << 20;
+/// Longest file that missing pages are put back to, as nothing.
+const SPARSE_BYTES: u64 = 1 << 40;
 /// SQLite's name for the tables of the file itself.
 const SCHEMA: &str = "main";
 
@@ -138,7 +140,7 @@ fn reject(bytes: u64, table: Option<String>, trouble: Trouble, what: String) -> 
 }
 
 /// Compares the file's size with what its header says. SQLite refuses a file that lacks pages as a
-/// whole: the copy is told how many it has, and only what leads to a missing page cannot be read.
+/// whole: in the copy they are there and empty, and only what leads to a missing page cannot be read.
 pub(crate) fn missing(path: &Path, bytes: u64) -> io::Result<Option<Cut>> {
     let mut file = OpenOptions::new().read(true).write(true).open(path)?;
     let mut header = [0; 100];
@@ -162,9 +164,14 @@ pub(crate) fn missing(path: &Path, bytes: u64) -> io::Result<Option<Cut>> {
     if page == 0 || word(24) != word(92) || size <= bytes {
         return Ok(None);
     }
-    let pages = u32::try_from(bytes / page).unwrap_or(u32::MAX);
-    file.seek(SeekFrom::Start(28))?;
-    file.write_all(&pages.to_be_bytes())?;
+    // Pages of nothing, which take no room on the disk: a table that has its root there must not make SQLite refuse
+    // those that are whole. Where the file can't be made so long, its header is told how long it is.
+    let filled = size <= SPARSE_BYTES && file.set_len(size).is_ok();
+    if !filled {
+        let pages = u32::try_from(bytes / page).unwrap_or(u32::MAX);
+        file.seek(SeekFrom::Start(28))?;
+        file.write_all(&pages.to_be_bytes())?;
+    }
     let what = format!(
         "the SQLite file has {bytes} bytes, by its header {size}: its last pages are missing"
     );

@@ -234,3 +234,29 @@ fn a_file_of_many_batches_keeps_the_types_of_all_its_rows() {
     assert_eq!(found.column("#line").unwrap().i64(1), Some(70_002));
     assert!(source.damage().is_empty());
 }
+
+#[test]
+fn a_symbol_that_fills_a_column_is_null_and_said() {
+    let (facts, kept) = read_all("id,a,b\n1,(null),x\n2,(null),(null)\n".as_bytes());
+    let (_, batch) = &kept.rows[0];
+    let column = |name: &str| batch.column(name).unwrap();
+    assert!(column("a").is_null(0) && column("a").is_null(1) && column("b").is_null(1));
+    assert!(!column("b").is_null(0));
+    assert!(
+        facts.tables[0]
+            .notes
+            .iter()
+            .any(|note| note == "`(null)` is read as null")
+    );
+    let paste = " id |  a   | b \n----+------+---\n  1 | ∅    | x\n  2 | ∅    | ∅\n(2 rows)\n";
+    let (facts, kept) = read_all(paste.as_bytes());
+    let (_, batch) = &kept.rows[0];
+    let column = |name: &str| batch.column(name).unwrap();
+    assert!(column("a").is_null(0) && column("b").is_null(1) && !column("b").is_null(0));
+    let note = "column a holds nothing but `∅`, which is read as null";
+    assert!(
+        facts.tables[0].notes.iter().any(|found| found == note),
+        "{:?}",
+        facts.tables[0].notes
+    );
+}

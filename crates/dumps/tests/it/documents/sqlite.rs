@@ -287,6 +287,29 @@ fn a_cut_file_is_truncated_and_gives_what_its_pages_hold() {
 }
 
 #[test]
+fn tables_before_a_cut_are_read_if_others_begin_behind_it() {
+    let mut sql = lighthouse();
+    for slot in 0..3000 {
+        sql.push_str(&format!(
+            "INSERT INTO signed_blocks VALUES (2, {slot}, X'{slot:064x}');"
+        ));
+    }
+    sql.push_str("CREATE TABLE last (a INTEGER); INSERT INTO last VALUES (1);");
+    let bytes = database(&sql);
+    let (facts, kept) = read(&bytes[..bytes.len() / 2]);
+    assert_eq!(facts.status, DumpStatus::Truncated);
+    assert_eq!(kept.count("validators"), 2, "{:?}", facts.rejects);
+    assert_eq!(kept.count("last"), 0);
+    let lost = |table: &str| {
+        facts
+            .rejects
+            .iter()
+            .any(|reject| reject.table.as_deref() == Some(table))
+    };
+    assert!(lost("last"), "{:?}", facts.rejects);
+}
+
+#[test]
 fn flipped_bytes_never_panic_and_what_is_lost_is_said() {
     let bytes = database(&lighthouse());
     let mut located = 0;
