@@ -60,6 +60,15 @@ impl Environment {
                 password_file: None,
                 user: given("PGUSER").or_else(|| given("USER")),
                 host: given("PGHOST"),
+                ssl: [
+                    ("PGSSLMODE", "sslmode"),
+                    ("PGSSLROOTCERT", "sslrootcert"),
+                    ("PGSSLCERT", "sslcert"),
+                    ("PGSSLKEY", "sslkey"),
+                ]
+                .into_iter()
+                .filter_map(|(variable, option)| Some((option, given(variable)?)))
+                .collect(),
             },
             password_file: path("PGPASSFILE")
                 .or_else(|| path("HOME").map(|home| home.join(".pgpass"))),

@@ -12,6 +12,14 @@ pub struct PostgresServer {
     password: Option<String>,
     /// The zone of its clients' sessions.
     zone: &'static str,
+    port: Option<u16>,
+}
+
+/// How a server is reached over the network.
+struct Tls<'a> {
+    certificate: &'a str,
+    key: &'a str,
+    port: u16,
 }
 
 impl PostgresServer {
@@ -20,7 +28,7 @@ impl PostgresServer {
     /// # Panics
     /// If an installed PostgreSQL does not start.
     pub fn start() -> Option<PostgresServer> {
-        PostgresServer::start_with(None)
+        PostgresServer::start_with(None, None)
     }
 
     /// Starts one whose superuser `postgres` has a password, asked for at every connection.
@@ -28,10 +36,27 @@ impl PostgresServer {
     /// # Panics
     /// If an installed PostgreSQL does not start.
     pub fn start_with_password(password: &str) -> Option<PostgresServer> {
-        PostgresServer::start_with(Some(password.to_owned()))
+        PostgresServer::start_with(Some(password.to_owned()), None)
     }
 
-    fn start_with(password: Option<String>) -> Option<PostgresServer> {
+    /// Starts one that can be reached at 127.0.0.1 too, through TLS alone, with a certificate and its key as PEM.
+    /// Returns its port.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn start_with_tls(certificate: &str, key: &str) -> Option<(PostgresServer, u16)> {
+        let free = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let port = free.local_addr().expect("its number").port();
+        drop(free);
+        let tls = Tls {
+            certificate,
+            key,
+            port,
+        };
+        PostgresServer::start_with(None, Some(&tls)).map(|server| (server, port))
+    }
+
+    fn start_with(password: Option<String>, tls: Option<&Tls<'_>>) -> Option<PostgresServer> {
         let Some(bin) = installed() else {
             // Tests have no other way to say that they did nothing.
             #[expect(clippy::print_stderr, reason = "a test that is skipped says so aloud")]
@@ -50,6 +75,7 @@ impl PostgresServer {
             as_postgres,
             password,
             zone: "UTC",
+            port: tls.map(|tls| tls.port),
         };
         if as_postgres {
             run(Command::new("chown")
@@ -79,10 +105,31 @@ impl PostgresServer {
             }
         }
         run(&mut init);
-        let options = format!(
-            "-c listen_addresses= -c fsync=off -c timezone=UTC -k {}",
-            server.path("")
-        );
+        let mut options = format!("-c fsync=off -c timezone=UTC -k {}", server.path(""));
+        match tls {
+            None => options.push_str(" -c listen_addresses="),
+            Some(tls) => {
+                options.push_str(&format!(
+                    " -c listen_addresses=127.0.0.1 -c port={} -c ssl=on",
+                    tls.port
+                ));
+                let rules = "local all all trust\nhostssl all all 127.0.0.1/32 trust\n";
+                let files = [
+                    ("pg_hba.conf", rules),
+                    ("server.crt", tls.certificate),
+                    ("server.key", tls.key),
+                ];
+                for (name, text) in files {
+                    // The server reads them from its own folder, and its key if nobody else may.
+                    let file = server.path(&format!("data/{name}"));
+                    std::fs::write(&file, text).expect("a file in the server's folder");
+                    run(Command::new("chmod").args(["600", &file]));
+                    if as_postgres {
+                        run(Command::new("chown").args(["postgres", &file]));
+                    }
+                }
+            }
+        }
         let started = server
             .command("pg_ctl")
             .args([
@@ -139,6 +186,9 @@ impl PostgresServer {
             .env("PGTZ", self.zone)
             .env("PGCLIENTENCODING", "UTF8")
             .stdin(Stdio::null());
+        if let Some(port) = self.port {
+            command.env("PGPORT", port.to_string());
+        }
         if let Some(password) = &self.password {
             command.env("PGPASSWORD", password);
         }

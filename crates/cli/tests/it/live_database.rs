@@ -193,10 +193,14 @@ fn what_goes_wrong_with_a_database_is_said() {
         "eth_txs, miniblocks",
     );
     fails(
-        &["ingest", "x.case", &format!("{url}?sslmode=require")],
+        &[
+            "ingest",
+            "x.case",
+            "postgres://127.0.0.1/x?sslmode=verify-full",
+        ],
         &with,
         2,
-        "TLS",
+        "sslrootcert=",
     );
     fails(
         &[

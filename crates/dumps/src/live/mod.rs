@@ -5,10 +5,11 @@
 //! being read. Rows stream by COPY; memory holds one row. What comes out is a plain dump of our own, so that a
 //! live database is a source like any other: it is kept, hashed, referred to and read again.
 //!
-//! No TLS is spoken: a connection that asks for it is refused, one over the network is not encrypted.
+//! Over the network it is read through TLS wherever the server offers it; `sslmode` says more, as for psql.
 
 mod catalog;
 mod target;
+mod tls;
 
 pub use target::{LiveLogin, LiveTarget, Secret, redacted};
 
@@ -17,6 +18,7 @@ use postgres::{Client, IsolationLevel, NoTls, Transaction};
 use std::fmt::Write as _;
 use std::io::{self, BufRead, Write};
 use std::time::Duration;
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// A table that somebody locks is given up after this long.
 const LOCK_TIMEOUT_MS: u64 = 10_000;
@@ -137,7 +139,11 @@ pub fn read_live(
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(CONNECT_TIMEOUT);
     }
-    let mut client: Client = config.connect(NoTls).map_err(connect)?;
+    let connected = match target.tls() {
+        Some(tls) => config.connect(MakeRustlsConnect::new(tls.clone())),
+        None => config.connect(NoTls),
+    };
+    let mut client: Client = connected.map_err(connect)?;
     let mut transaction = client
         .build_transaction()
         .isolation_level(IsolationLevel::RepeatableRead)

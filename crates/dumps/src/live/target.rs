@@ -2,8 +2,10 @@
 //! connection alone; nothing here prints one.
 
 use super::LiveError;
+use super::tls::Wish;
 use postgres::Config;
 use postgres::config::{Host, SslMode};
+use rustls::ClientConfig;
 use std::fmt;
 
 /// A text that is never printed.
@@ -34,12 +36,15 @@ pub struct LiveLogin {
     pub user: Option<String>,
     /// Host or folder of the socket (`PGHOST`).
     pub host: Option<String>,
+    /// Options of TLS under their names in a URL, `sslmode` and so on (`PGSSLMODE`, …).
+    pub ssl: Vec<(&'static str, String)>,
 }
 
 /// A database to connect to.
 #[derive(Clone)]
 pub struct LiveTarget {
     config: Config,
+    tls: Option<ClientConfig>,
     shown: String,
 }
 
@@ -104,7 +109,7 @@ impl LiveTarget {
     /// Reads a URL; what it leaves out comes from `login`.
     ///
     /// # Errors
-    /// [`LiveError::Url`] if it cannot be understood, or asks for TLS.
+    /// [`LiveError::Url`] if it cannot be understood, or a file of certificates that it names cannot be read.
     pub fn parse(url: &str, login: &LiveLogin) -> Result<LiveTarget, LiveError> {
         let wrong = |what: String| LiveError::Url {
             shown: redacted(url),
@@ -120,29 +125,27 @@ impl LiveTarget {
                     .into(),
             ));
         }
-        let query = rest.split_once('?').map_or("", |(_, query)| query);
-        let tls = query.split('&').find(|option| {
-            let (name, value) = option.split_once('=').unwrap_or((option, ""));
-            (name == "sslmode" && !matches!(value, "disable" | "allow" | "prefer"))
-                || name.starts_with("sslcert")
-                || name.starts_with("sslkey")
-                || name.starts_with("sslroot")
-                || name.starts_with("sslcrl")
-        });
-        if let Some(option) = tls {
-            return Err(wrong(format!(
-                "{} asks for TLS, which this program does not speak: go through an SSH tunnel or the server's socket, or ingest \
-                 a pg_dump",
-                option.split('=').next().unwrap_or("it")
-            )));
+        let mut tls = Wish::default();
+        for (name, value) in &login.ssl {
+            tls.take(name, value).map_err(&wrong)?;
         }
-        // The driver has no word for `allow`, which is `prefer` to a program without TLS.
-        let url = url.replace("sslmode=allow", "sslmode=prefer");
+        let url = match url.split_once('?') {
+            Some((place, query)) => {
+                let mut others = Vec::new();
+                for option in query.split('&') {
+                    let (name, value) = option.split_once('=').unwrap_or((option, ""));
+                    if !tls.take(name, &decoded(value)).map_err(&wrong)? {
+                        others.push(option);
+                    }
+                }
+                format!("{place}?{}", others.join("&"))
+            }
+            None => url.to_owned(),
+        };
         let mut config: Config = url.parse().map_err(|error: postgres::Error| {
             let source = std::error::Error::source(&error);
             wrong(source.map_or_else(|| error.to_string(), ToString::to_string))
         })?;
-        config.ssl_mode(SslMode::Disable);
         config.application_name("coroner");
         if config.get_user().is_none()
             && let Some(user) = &login.user
@@ -157,6 +160,18 @@ impl LiveTarget {
         {
             config.dbname(&user);
         }
+        // As libpq does: what stays on this machine is not encrypted.
+        let is_local = |host: &Host| matches!(host, Host::Unix(_));
+        let tls = match config.get_hosts().iter().all(is_local) {
+            true => {
+                config.ssl_mode(SslMode::Disable);
+                None
+            }
+            false => {
+                config.ssl_mode(tls.ssl_mode());
+                tls.client().map_err(&wrong)?
+            }
+        };
         let hosts: Vec<String> = config.get_hosts().iter().map(host_name).collect();
         let port = config.get_ports().first().copied().unwrap_or(PORT);
         let user = config.get_user().unwrap_or("").to_owned();
@@ -177,7 +192,7 @@ impl LiveTarget {
             "postgres://{user}{}{host}:{port}/{database}",
             if user.is_empty() { "" } else { "@" }
         );
-        Ok(LiveTarget { config, shown })
+        Ok(LiveTarget { config, tls, shown })
     }
 
     /// Returns user, host, port and database, without a password.
@@ -185,9 +200,28 @@ impl LiveTarget {
         &self.shown
     }
 
+    /// How to encrypt, if at all.
+    pub(super) fn tls(&self) -> Option<&ClientConfig> {
+        self.tls.as_ref()
+    }
+
     pub(super) fn config(&self) -> &Config {
         &self.config
     }
+}
+
+/// Undoes the `%2F` of a URL.
+fn decoded(value: &str) -> String {
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        let code = tail.get(..2).filter(|_| byte == b'%');
+        let code =
+            code.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        bytes.push(code.unwrap_or(byte));
+        rest = if code.is_some() { &tail[2..] } else { tail };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn host_name(host: &Host) -> String {
@@ -277,24 +311,29 @@ mod tests {
     }
 
     #[test]
-    fn tls_is_refused_plainly() {
-        refused(
-            "postgres://ops:s3cret@db/z?sslmode=require",
-            "does not speak",
-        );
-        refused(
-            "postgres://ops:s3cret@db/z?sslmode=verify-full&sslrootcert=x",
-            "does not speak",
-        );
-        for mode in ["disable", "allow", "prefer"] {
-            assert!(
-                target(
-                    &format!("postgres://db/z?sslmode={mode}"),
-                    &LiveLogin::default()
-                )
-                .is_ok()
-            );
+    fn what_is_asked_of_tls_is_understood_or_refused() {
+        let tls =
+            |url: &str| target(url, &LiveLogin::default()).map(|target| target.tls().is_some());
+        for (mode, encrypts) in [
+            ("disable", false),
+            ("allow", true),
+            ("prefer", true),
+            ("require", true),
+        ] {
+            let found = tls(&format!("postgres://db/z?sslmode={mode}&connect_timeout=3"));
+            assert_eq!(found.unwrap(), encrypts, "{mode}");
         }
+        assert!(tls("postgres://db/z").unwrap());
+        // A socket leads to no network.
+        assert!(!tls("postgres://%2Ftmp%2Fs/z?sslmode=require").unwrap());
+        refused("postgres://db/z?sslmode=yes", "none of disable");
+        refused("postgres://db/z?sslmode=verify-full", "sslrootcert=");
+        refused(
+            "postgres://ops:s3cret@db/z?sslmode=verify-full&sslrootcert=%2Fno%2Fsuch.crt",
+            "sslrootcert /no/such.crt",
+        );
+        refused("postgres://db/z?sslcert=x", "both");
+        refused("postgres://db/z?sslcrl=x", "sslcrl");
         refused("postgres://ops:s3cret@db/z?colour=red", "colour");
         refused("postgres://ops:s3cret@db:port/z", "");
     }
@@ -308,6 +347,7 @@ mod tests {
             )),
             user: Some("ops".into()),
             host: Some("/tmp/sockets".into()),
+            ssl: Vec::new(),
         };
         let found = target("postgres:///zk:sync", &login).unwrap();
         assert_eq!(

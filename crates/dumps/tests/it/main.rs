@@ -16,3 +16,4 @@ mod postgres;
 mod psql;
 mod random;
 mod text_format;
+mod tls;
