@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[command(after_help = "Examples:\n  \
     coroner ingest medalla.case logs/ dump.sql.gz\n  \
     coroner ingest medalla.case old/beacon.log --node prysm-3 --zone America/New_York --year 2020\n  \
-    PGPASSWORD=… coroner ingest rollup.case postgres://reader@db/zksync --table 'eth_txs*' --table '*batches'\n  \
+    PGPASSWORD=… coroner ingest rollup.case \"postgres://reader@db/zksync?sslmode=require\" --table 'eth_txs*' --table '*batches'\n  \
     journalctl -u beacon | coroner ingest medalla.case -")]
 pub(crate) struct Args {
     /// Case folder; made if it is not there
