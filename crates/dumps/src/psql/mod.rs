@@ -21,6 +21,7 @@ mod session;
 mod unaligned;
 mod vertical;
 mod width;
+mod width_table;
 
 use std::io::BufRead;
 

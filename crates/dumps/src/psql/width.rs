@@ -1,43 +1,13 @@
 //! How many columns of a terminal a character takes: psql aligns by that.
 
-/// Ranges of characters without width of their own, as far as psql knows them.
-const ZERO: [(u32, u32); 9] = [
-    (0x300, 0x36f),
-    (0x483, 0x489),
-    (0x591, 0x5bd),
-    (0x610, 0x61a),
-    (0x64b, 0x65f),
-    (0x200b, 0x200f),
-    (0x20d0, 0x20f0),
-    (0xfe00, 0xfe0f),
-    (0xfe20, 0xfe2f),
-];
-
-/// Ranges of characters two columns wide (East Asian Wide and Fullwidth).
-const WIDE: [(u32, u32); 14] = [
-    (0x1100, 0x115f),
-    (0x2e80, 0x303e),
-    (0x3041, 0x33ff),
-    (0x3400, 0x4dbf),
-    (0x4e00, 0x9fff),
-    (0xa000, 0xa4cf),
-    (0xac00, 0xd7a3),
-    (0xf900, 0xfaff),
-    (0xfe30, 0xfe6f),
-    (0xff01, 0xff60),
-    (0xffe0, 0xffe6),
-    (0x1f300, 0x1f64f),
-    (0x1f900, 0x1f9ff),
-    (0x20000, 0x3fffd),
-];
+use super::width_table::{WIDE, ZERO};
 
 /// Returns the width of a character.
 pub(crate) fn width(c: char) -> usize {
     let code = c as u32;
     let within = |ranges: &[(u32, u32)]| {
-        ranges
-            .iter()
-            .any(|(from, to)| (*from..=*to).contains(&code))
+        let after = ranges.partition_point(|(from, _)| *from <= code);
+        after > 0 && code <= ranges[after - 1].1
     };
     if code < 0x300 {
         1

@@ -109,3 +109,61 @@ fn no_cell_is_a_table_of_its_own() {
         }
     }
 }
+
+/// Characters of all widths: combining, joined, wide, and emoji of all blocks.
+#[test]
+fn wide_characters_keep_no_padding() {
+    let Some(server) = PostgresServer::start() else {
+        eprintln!("SKIPPED: no PostgreSQL: widths are not compared with psql's");
+        return;
+    };
+    let texts = [
+        "e\u{301}a\u{308}",
+        "日本語",
+        "한국어",
+        "✅ ok",
+        "❌",
+        "⚡|⏰",
+        "🚀x",
+        "🟢",
+        "👩\u{200d}💻",
+        "\u{200b}z",
+        "ﷺ",
+        "नमस्ते",
+        "สวัสดี",
+        "⭐⭐",
+        "🧪",
+        "🦀",
+        "a\u{fe0f}",
+        "〰",
+        "｜ｗ",
+        "plain",
+    ];
+    for border in ["border=0", "border=1", "border=2"] {
+        let rows: Vec<String> = texts
+            .iter()
+            .enumerate()
+            .map(|(nth, text)| format!("({nth}, '{text}', 'after {nth}')"))
+            .collect();
+        let query = format!(
+            "SELECT * FROM (VALUES {}) v (id, t, behind) ORDER BY 1",
+            rows.join(", ")
+        );
+        let (facts, kept) = read_all(&server.psql(&["-P", border], &query));
+        assert_eq!(
+            facts.status,
+            DumpStatus::Complete,
+            "{border}: {:?}",
+            kept.rejects
+        );
+        let (_, batch) = &kept.rows[0];
+        for (row, text) in texts.iter().enumerate() {
+            assert_eq!(cell(batch.column("t").unwrap(), row), *text, "{border}");
+            assert_eq!(
+                cell(batch.column("behind").unwrap(), row),
+                format!("after {row}"),
+                "{border}"
+            );
+        }
+    }
+}
