@@ -1,21 +1,7 @@
 //! One dump is asked as of one time, whichever verb asks and whatever the form of the dump.
 
-use crate::run::Desk;
+use crate::run::{Desk, corpus_dump};
 use serde_json::Value;
-use std::path::PathBuf;
-
-/// A dump of the corpus; `None`, loudly, where there is no corpus.
-fn corpus(name: &str) -> Option<String> {
-    let folder = "../../../shared/corpus/zksync/dumps";
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join(folder)
-        .join(name);
-    if !path.exists() {
-        eprintln!("SKIPPED: no corpus at {}", path.display());
-        return None;
-    }
-    Some(path.display().to_string())
-}
 
 /// What the verbs say of the same evidence: `as_of` of each.
 fn all_verbs(desk: &Desk, path: &str, keys: &[&str], has_jobs: bool) -> Vec<(String, Value)> {
@@ -68,7 +54,9 @@ fn every_verb_and_form_answers_as_of_one_time() {
         ),
     ] {
         for form in forms {
-            let Some(path) = corpus(form) else { return };
+            let Some(path) = corpus_dump(form) else {
+                return;
+            };
             let case = format!("{form}.case");
             assert_eq!(desk.run(&["ingest", &case, &path]).code, 0);
             for evidence in [&path, &case] {
@@ -96,7 +84,7 @@ fn every_verb_and_form_answers_as_of_one_time() {
 
 #[test]
 fn the_date_of_an_archive_is_bounds() {
-    let Some(path) = corpus("znew.trace.fc.dump") else {
+    let Some(path) = corpus_dump("znew.trace.fc.dump") else {
         return;
     };
     let desk = Desk::new();

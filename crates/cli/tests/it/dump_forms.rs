@@ -1,8 +1,7 @@
 //! One database, dumped in every form: the same answers, whether asked directly or through a case.
 
-use crate::run::Desk;
+use crate::run::{Desk, corpus_dump};
 use serde_json::Value;
-use std::path::PathBuf;
 
 const FORMS: [&str; 6] = [
     "inserts.sql.gz",
@@ -12,19 +11,6 @@ const FORMS: [&str; 6] = [
     "fd.dir",
     "ft.tar.gz",
 ];
-
-/// A dump of the corpus; `None`, loudly, where there is no corpus.
-fn corpus(name: &str) -> Option<PathBuf> {
-    let folder = "../../../shared/corpus/zksync/dumps";
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join(folder)
-        .join(name);
-    if !path.exists() {
-        eprintln!("SKIPPED: no corpus at {}", path.display());
-        return None;
-    }
-    Some(path)
-}
 
 /// What a trace says of the way, without where each row lies.
 fn way(trace: &Value) -> Value {
@@ -59,8 +45,9 @@ fn every_form_gives_the_same_trace() {
         let mut first = None;
         for form in FORMS {
             let name = format!("{database}.trace.{form}");
-            let Some(path) = corpus(&name) else { return };
-            let path = path.display().to_string();
+            let Some(path) = corpus_dump(&name) else {
+                return;
+            };
             let trace = desk.json(&["trace", &path, hash, "--format", "json"], 0);
             let expected = first.get_or_insert_with(|| way(&trace));
             assert_eq!(way(&trace), *expected, "{name}");
@@ -97,11 +84,10 @@ fn reference(value: &Value, table: &str) -> Option<String> {
 
 #[test]
 fn tables_of_an_archive_are_counted() {
-    let Some(path) = corpus("z2023.trace.fc.dump") else {
+    let Some(path) = corpus_dump("z2023.trace.fc.dump") else {
         return;
     };
     let desk = Desk::new();
-    let path = path.display().to_string();
     let tables = desk.json(&["tables", &path, "--format", "json"], 0);
     let text = tables.to_string();
     for name in [
@@ -113,8 +99,8 @@ fn tables_of_an_archive_are_counted() {
     ] {
         assert!(text.contains(name), "{text}");
     }
-    let folder = corpus("z2023.trace.fd.dir").unwrap();
-    let of_folder = desk.json(&["tables", folder.to_str().unwrap(), "--format", "json"], 0);
+    let folder = corpus_dump("z2023.trace.fd.dir").unwrap();
+    let of_folder = desk.json(&["tables", &folder, "--format", "json"], 0);
     let rows = |value: &Value| -> Vec<(String, u64)> {
         let mut rows: Vec<(String, u64)> = value["tables"]
             .as_array()
@@ -131,7 +117,7 @@ fn tables_of_an_archive_are_counted() {
 
 #[test]
 fn damage_is_told_where_it_matters() {
-    let Some(path) = corpus("z2023.trace.fc.dump") else {
+    let Some(path) = corpus_dump("z2023.trace.fc.dump") else {
         return;
     };
     let desk = Desk::new();

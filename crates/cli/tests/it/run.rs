@@ -178,6 +178,19 @@ ALTER TABLE ONLY public.miniblocks
 /// The hash in [`DUMP`].
 pub(crate) const HASH: &str = "0x0bbbcf153f17ec0e1f12d698bbc64f9d242bc1cd1312dd5f34febf0e6cb6601a";
 
+/// A dump of the corpus; `None`, loudly, where there is no corpus.
+pub(crate) fn corpus_dump(name: &str) -> Option<String> {
+    let folder = "../../../shared/corpus/zksync/dumps";
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join(folder)
+        .join(name);
+    if !path.exists() {
+        eprintln!("SKIPPED: no corpus at {}", path.display());
+        return None;
+    }
+    Some(path.display().to_string())
+}
+
 /// A folder of the repository.
 pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

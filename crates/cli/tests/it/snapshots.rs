@@ -1,22 +1,8 @@
 //! Snapshots of databases: whose schema they have, in which zone their clock wrote.
 
-use crate::run::Desk;
+use crate::run::{Desk, corpus_dump};
 use serde_json::Value;
 use std::fmt::Write as _;
-use std::path::PathBuf;
-
-/// A dump of the corpus; `None`, loudly, where there is no corpus.
-fn corpus(name: &str) -> Option<String> {
-    let folder = "../../../shared/corpus/zksync/dumps";
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join(folder)
-        .join(name);
-    if !path.exists() {
-        eprintln!("SKIPPED: no corpus at {}", path.display());
-        return None;
-    }
-    Some(path.display().to_string())
-}
 
 /// A dump of miniblocks that were written `lag_s` seconds after their time by a clock of some zone.
 fn miniblocks(schema: &str, times: impl Iterator<Item = (i64, i64)>) -> String {
@@ -59,7 +45,9 @@ fn migrations_name_the_release() {
     ];
     let desk = Desk::new();
     for (name, version, about) in expected {
-        let Some(path) = corpus(name) else { return };
+        let Some(path) = corpus_dump(name) else {
+            return;
+        };
         let snapshot = snapshot(&desk, &path);
         assert_eq!(snapshot["schema_version"], version);
         assert_eq!(snapshot["schemas"][0]["about"], about);
@@ -70,7 +58,7 @@ fn migrations_name_the_release() {
 #[test]
 fn a_column_of_no_release_is_named() {
     let desk = Desk::new();
-    let Some(path) = corpus("z2023fork.eth_txs.copy.sql.gz") else {
+    let Some(path) = corpus_dump("z2023fork.eth_txs.copy.sql.gz") else {
         return;
     };
     let snapshot = snapshot(&desk, &path);
@@ -402,7 +390,7 @@ fn a_schema_beside_public_is_told() {
 #[test]
 fn a_snapshot_has_one_name_in_every_verb() {
     let desk = Desk::new();
-    let Some(archive) = corpus("z2023.trace.fc.dump") else {
+    let Some(archive) = corpus_dump("z2023.trace.fc.dump") else {
         return;
     };
     desk.write("d/monday_dump.dump", std::fs::read(archive).unwrap());
