@@ -11,7 +11,7 @@
 use crate::rows::{DbTime, Rows};
 use crate::trace::{AsOf, Made, Zone, to_utc};
 use model::time::{MICROS_PER_SECOND, format_civil, format_utc, format_utc_short};
-use model::{Batch, TableError, TableInfo, TableSource};
+use model::{Batch, ColumnType, TableError, TableInfo, TableSource};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The tables that say when a database was still written to, with the columns that hold times of its clock. What a
@@ -70,8 +70,9 @@ pub(crate) fn dated(table: &str) -> &'static [&'static str] {
 /// The newest time in the named columns.
 pub(crate) fn newest_of(rows: &Rows, columns: &[&str]) -> Option<DbTime> {
     let of = |column: &&str| {
-        let time = rows.times(column);
-        (0..rows.len()).filter_map(time).max_by_key(|time| time.us)
+        let times = (0..rows.len()).filter_map(rows.times(column));
+        let finite = times.filter(|time| ![i64::MIN, i64::MAX].contains(&time.us));
+        finite.max_by_key(|time| time.us)
     };
     columns.iter().filter_map(of).max_by_key(|time| time.us)
 }
@@ -103,14 +104,15 @@ fn newest(
                 continue;
             }
             let alone = infos.iter().filter(|other| other.name == name).count() == 1;
-            let time = match known.get(name).filter(|_| alone) {
-                Some(time) => *time,
+            let named = if alone {
+                name.to_owned()
+            } else {
+                info.full_name()
+            };
+            let told = || told_by(source, &named, info, &columns);
+            let time = match known.get(name).filter(|_| alone).copied().or_else(told) {
+                Some(time) => time,
                 None => {
-                    let named = if alone {
-                        name.to_owned()
-                    } else {
-                        info.full_name()
-                    };
                     let mut time: Option<DbTime> = None;
                     source.scan(&named, &columns, &mut |batch: Batch| {
                         let of_batch = newest_of(&Rows::new(info.clone(), batch), &columns);
@@ -129,6 +131,31 @@ fn newest(
     }
     newest.tables.dedup();
     Ok(newest)
+}
+
+/// The newest time in columns of a table, where the source knows it without reading: `None` if it does not, or not for
+/// a column whose times are text.
+fn told_by(
+    source: &dyn TableSource,
+    named: &str,
+    info: &TableInfo,
+    columns: &[&str],
+) -> Option<Option<DbTime>> {
+    let newest = source.newest(named)?;
+    let mut time = None;
+    for (name, column_type) in &info.columns {
+        if !columns.contains(&name.as_str()) {
+            continue;
+        }
+        let utc = match column_type {
+            ColumnType::TimestampUtc => true,
+            ColumnType::TimestampCivil => false,
+            _ => return None,
+        };
+        let of_column = newest.get(name).map(|us| DbTime { us: *us, utc });
+        time = later(time, of_column);
+    }
+    Some(time)
 }
 
 fn later(one: Option<DbTime>, other: Option<DbTime>) -> Option<DbTime> {

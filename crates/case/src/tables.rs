@@ -11,7 +11,7 @@ use arrow::array::RecordBatch;
 use model::{
     Batch, Choice, Column, ColumnData, ColumnType, RowFilter, TableError, TableInfo, TableSource,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Most bytes that one answer may hold: its offsets are 32 bits wide.
 const MOST_BYTES: u64 = 1 << 30;
@@ -104,7 +104,9 @@ impl CaseTables {
         column: &str,
         ranges: impl FnOnce(bool) -> Option<Vec<KeyRange>>,
     ) -> Result<Option<Vec<i64>>, CaseError> {
-        if table.rows < HASH_ROWS || !self.case.has_hashes_of(&snapshot.source) {
+        // Rows of other tables are filed under those alone.
+        let is_filed = table.inherited_rows == 0;
+        if !is_filed || table.rows < HASH_ROWS || !self.case.has_hashes_of(&snapshot.source) {
             return Ok(None);
         }
         let mut columns = table.columns.iter();
@@ -392,6 +394,11 @@ impl TableSource for CaseTables {
                 source: Box::new(error),
             }),
         }
+    }
+
+    fn newest(&self, table: &str) -> Option<BTreeMap<String, i64>> {
+        let (_, found) = self.find(table).ok()?;
+        found.newest.clone()
     }
 
     fn row_count(&self, table: &str) -> Option<u64> {

@@ -84,7 +84,9 @@ impl Reader<'_, '_> {
             let batch = builder.take();
             self.flush()?;
             let info = &self.facts.tables[above.index].info;
-            self.sink.rows(info, batch).map_err(DumpError::Sink)?;
+            self.sink
+                .inherited_rows(info, batch)
+                .map_err(DumpError::Sink)?;
         }
         Ok(())
     }

@@ -421,6 +421,14 @@ pub trait RowSink {
     /// counted from 1, broken rows included.
     fn rows(&mut self, info: &TableInfo, batch: Batch) -> Result<(), SinkError>;
 
+    /// Takes rows of a table that lies below the one they are shown by here, and that they are handed on for as well.
+    ///
+    /// # Errors
+    /// As [`RowSink::rows`].
+    fn inherited_rows(&mut self, info: &TableInfo, batch: Batch) -> Result<(), SinkError> {
+        self.rows(info, batch)
+    }
+
     /// Takes note of a broken row, a broken or unsupported statement, or an early end.
     fn damaged(&mut self, table: &str, byte: u64, line: u64, what: &str) -> Result<(), SinkError>;
 

@@ -138,7 +138,7 @@ pub(crate) fn read_dump_source(
         runs,
         mut problems,
         hash_columns,
-        mut numerics,
+        mut seen,
     } = sink.finish()?;
     for (byte, what) in &facts.problems {
         problems.push(format!(
@@ -154,7 +154,9 @@ pub(crate) fn read_dump_source(
                 schema: table.schema.clone(),
                 table: table.name.clone(),
             };
-            table.numerics = numerics.remove(&id).unwrap_or_default();
+            let Seen { numerics, newest } = seen.remove(&id).unwrap_or_default();
+            table.numerics = numerics;
+            table.newest = Some(newest);
         }
         let watch = watches.remove(&part).unwrap_or_default();
         watch.tell(&mut snapshot, reading.zone_given);
@@ -227,8 +229,37 @@ struct Rows<'t, 'w, 's> {
 /// A table that is being written.
 struct TableWriter {
     rows: RowWriter,
-    numerics: BTreeMap<String, NumericExtent>,
+    seen: Seen,
 }
+
+/// What the manifest tells of a table's values.
+#[derive(Default)]
+struct Seen {
+    numerics: BTreeMap<String, NumericExtent>,
+    newest: BTreeMap<String, i64>,
+}
+
+impl Seen {
+    fn see(&mut self, batch: &Batch) {
+        NumericExtent::see_batch(&mut self.numerics, batch);
+        for column in &batch.columns {
+            if !matches!(
+                column.column_type,
+                ColumnType::TimestampUtc | ColumnType::TimestampCivil
+            ) {
+                continue;
+            }
+            let times = (0..column.len()).filter_map(|row| column.i64(row));
+            if let Some(time) = times.filter(|us| !INFINITIES.contains(us)).max() {
+                let newest = self.newest.entry(column.name.clone()).or_insert(time);
+                *newest = time.max(*newest);
+            }
+        }
+    }
+}
+
+/// How PostgreSQL's infinite times are kept.
+const INFINITIES: [i64; 2] = [i64::MIN, i64::MAX];
 
 /// What became of the rows.
 struct Written {
@@ -236,7 +267,7 @@ struct Written {
     problems: Vec<String>,
     hash_columns: Vec<HashColumn>,
     /// Of the tables that have rows.
-    numerics: BTreeMap<TableId, BTreeMap<String, NumericExtent>>,
+    seen: BTreeMap<TableId, Seen>,
 }
 
 /// Rows of the hash table that are handed on together.
@@ -250,17 +281,17 @@ impl RowSink for Rows<'_, '_, '_> {
     }
 
     fn rows(&mut self, info: &TableInfo, batch: Batch) -> Result<(), SinkError> {
-        match self.watches.get_mut(&info.part) {
-            Some(watch) => watch.see(info, &batch),
-            None => {
-                let watch = self.watches.entry(info.part.clone()).or_default();
-                watch.see(info, &batch);
-            }
-        }
         self.hashes.push(info, &batch);
         if self.hashes.rows.len() >= HASH_BATCH_ROWS {
             self.write_hashes()?;
         }
+        self.inherited_rows(info, batch)
+    }
+
+    /// Their hashes are filed under their own table: a hash that is found there is not found here once more.
+    fn inherited_rows(&mut self, info: &TableInfo, batch: Batch) -> Result<(), SinkError> {
+        let watch = self.watches.entry(info.part.clone()).or_default();
+        watch.see(info, &batch);
         let table = TableId::Table {
             snapshot: self.name_of(info),
             schema: info.schema.clone(),
@@ -272,11 +303,11 @@ impl RowSink for Rows<'_, '_, '_> {
                 let rows = self.tx.rows(new.key(), self.shown)?;
                 new.insert(TableWriter {
                     rows,
-                    numerics: BTreeMap::new(),
+                    seen: Seen::default(),
                 })
             }
         };
-        NumericExtent::see_batch(&mut writer.numerics, &batch);
+        writer.seen.see(&batch);
         Ok(writer.rows.push(batch)?)
     }
 
@@ -328,10 +359,10 @@ impl Rows<'_, '_, '_> {
         if let Some(writer) = self.hash_writer {
             runs.push(writer.finish()?);
         }
-        let mut numerics = BTreeMap::new();
+        let mut seen = BTreeMap::new();
         for (table, writer) in self.writers {
             runs.push(writer.rows.finish()?);
-            numerics.insert(table, writer.numerics);
+            seen.insert(table, writer.seen);
         }
         if !self.rejects.is_empty() {
             let mut writer = self.tx.rows(&TableId::Rejects, self.shown)?;
@@ -342,7 +373,7 @@ impl Rows<'_, '_, '_> {
             runs,
             problems: self.problems,
             hash_columns: self.hashes.columns,
-            numerics,
+            seen,
         })
     }
 }
@@ -402,11 +433,13 @@ fn snapshot_of(found: &DumpFacts, part: &str, name: String, digest: &str) -> Sna
                 schema: table.info.schema.clone(),
                 name: table.info.name.clone(),
                 rows: table.rows,
+                inherited_rows: table.inherited.rows,
                 damaged_rows: table.damaged_rows,
                 columns: table.info.columns.clone(),
                 primary_key: table.info.primary_key.clone(),
                 types_inferred: table.info.types_inferred,
                 numerics: BTreeMap::new(),
+                newest: None,
                 notes: table.notes.clone(),
             })
             .collect(),

@@ -274,8 +274,18 @@ fn tables_again(
     writer: &mut RowWriter,
 ) -> Result<Vec<HashColumn>, CaseError> {
     let mut hashes = TableHashes::default();
+    let is_elsewhere = |info: &TableInfo| {
+        let snapshot = committed.manifest().snapshot(&info.snapshot);
+        let mut tables = snapshot.iter().flat_map(|snapshot| &snapshot.tables);
+        // Rows of partitions are filed under those.
+        tables.any(|table| {
+            let same = table.schema == info.schema && table.name == info.name;
+            same && table.inherited_rows > 0 && table.inherited_rows == table.rows
+        })
+    };
     let tables = committed.table_source(None).tables().into_iter();
-    for info in tables.filter(|info| info.source == *source.digest) {
+    let tables = tables.filter(|info| info.source == *source.digest);
+    for info in tables.filter(|info| !is_elsewhere(info)) {
         let id = TableId::Table {
             snapshot: info.snapshot.clone(),
             schema: info.schema.clone(),

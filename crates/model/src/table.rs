@@ -1,6 +1,7 @@
 //! Database tables as analyses see them, wherever the rows lie: a dump file or a case.
 
 use crate::{Batch, ColumnType, SourceName};
+use std::collections::BTreeMap;
 
 /// A table that evidence holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -236,6 +237,12 @@ pub trait TableSource {
     /// Says which tables will be read next, in this order: a source to which that is work may begin with those behind
     /// the first. No answer depends on it, and tables that are not here are passed over.
     fn announce(&self, _tables: &[&str]) {}
+
+    /// Returns the newest value of each column of times, infinities left out, if that is known without reading them:
+    /// microseconds as the rows have them. A column that is not among them has no time.
+    fn newest(&self, _table: &str) -> Option<BTreeMap<String, i64>> {
+        None
+    }
 
     /// Returns how many rows of a table can be read, if that is known without reading them.
     fn row_count(&self, _table: &str) -> Option<u64> {

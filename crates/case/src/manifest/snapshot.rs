@@ -101,6 +101,9 @@ pub struct SnapshotTable {
     pub name: String,
     /// Rows read.
     pub rows: u64,
+    /// How many of `rows` lie in other tables of the dump, its partitions and heirs: the case has them here as well.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub inherited_rows: u64,
     /// Rows that could not be read.
     pub damaged_rows: u64,
     /// Columns in file order.
@@ -112,7 +115,16 @@ pub struct SnapshotTable {
     /// How long the numbers of its `numeric` columns are; they lie in the case as text.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub numerics: BTreeMap<String, NumericExtent>,
+    /// The newest value of each column of times, infinities left out, as the rows have it: microseconds. Nothing in a
+    /// case of an older version of this program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest: Option<BTreeMap<String, i64>>,
     /// What a reader should know of its rows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(rows: &u64) -> bool {
+    *rows == 0
 }

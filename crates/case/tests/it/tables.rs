@@ -58,6 +58,8 @@ fn add(writer: &mut CaseWriter, name: &str, digest: &str) {
     let columns = rows(0, 0).columns;
     let table = |name: &str| SnapshotTable {
         numerics: std::collections::BTreeMap::new(),
+        inherited_rows: 0,
+        newest: None,
         schema: "public".to_owned(),
         name: name.to_owned(),
         columns: columns

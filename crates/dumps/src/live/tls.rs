@@ -6,7 +6,9 @@ use std::sync::Arc;
 use postgres::config::SslMode;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
@@ -100,8 +102,13 @@ impl Wish {
         // As libpq has it: who names an authority wants it asked.
         let verifies =
             self.mode >= Mode::VerifyCa || (self.mode == Mode::Require && self.root.is_some());
+        let signatures = provider.signature_verification_algorithms;
         if !verifies {
-            return Ok(Arc::new(Unverified(provider)));
+            return Ok(Arc::new(Verifier {
+                known: None,
+                any_name: true,
+                signatures,
+            }));
         }
         let Some(root) = &self.root else {
             return Err(
@@ -110,24 +117,25 @@ impl Wish {
                     .to_owned(),
             );
         };
+        let is_system = root.as_os_str() == SYSTEM;
         let mut roots = RootCertStore::empty();
-        if root.as_os_str() == SYSTEM {
+        if is_system {
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         } else {
             for certificate in certificates("sslrootcert", root)? {
                 let added = roots.add(certificate);
-                added.map_err(|error| format!("sslrootcert {}: {error}", root.display()))?;
+                added.map_err(|error| unread("sslrootcert", root, &error))?;
             }
         }
         let known = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
             .build()
-            .map_err(|error| format!("sslrootcert {}: {error}", root.display()))?;
-        Ok(match self.mode {
-            Mode::VerifyFull => known,
+            .map_err(|error| unread("sslrootcert", root, &error))?;
+        Ok(Arc::new(Verifier {
+            known: Some(known),
             // The system's authorities sign for anyone: without the name they say nothing.
-            _ if root.as_os_str() == SYSTEM => known,
-            _ => Arc::new(AnyName(known)),
-        })
+            any_name: self.mode != Mode::VerifyFull && !is_system,
+            signatures,
+        }))
     }
 }
 
@@ -163,60 +171,17 @@ fn unread(option: &str, file: &Path, error: &dyn std::fmt::Display) -> String {
     format!("{option} {}: {error}", file.display())
 }
 
-/// Encrypts to whoever answers, as `require` and `prefer` do.
+/// Whose certificates are believed.
 #[derive(Debug)]
-struct Unverified(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Unverified {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(
-            message,
-            certificate,
-            signed,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(
-            message,
-            certificate,
-            signed,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+struct Verifier {
+    /// The authorities that are asked; without them whoever answers is believed, as by `require` and `prefer`.
+    known: Option<Arc<WebPkiServerVerifier>>,
+    /// Whether a certificate may name any host, as for `verify-ca`.
+    any_name: bool,
+    signatures: WebPkiSupportedAlgorithms,
 }
 
-/// Believes an authority whatever host its certificate names, as `verify-ca` does.
-#[derive(Debug)]
-struct AnyName(Arc<WebPkiServerVerifier>);
-
-impl ServerCertVerifier for AnyName {
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -225,13 +190,13 @@ impl ServerCertVerifier for AnyName {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        match self
-            .0
-            .verify_server_cert(certificate, between, name, ocsp, now)
-        {
+        let Some(known) = &self.known else {
+            return Ok(ServerCertVerified::assertion());
+        };
+        match known.verify_server_cert(certificate, between, name, ocsp, now) {
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
+            )) if self.any_name => Ok(ServerCertVerified::assertion()),
             verified => verified,
         }
     }
@@ -242,7 +207,7 @@ impl ServerCertVerifier for AnyName {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls12_signature(message, certificate, signed)
+        verify_tls12_signature(message, certificate, signed, &self.signatures)
     }
 
     fn verify_tls13_signature(
@@ -251,10 +216,10 @@ impl ServerCertVerifier for AnyName {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls13_signature(message, certificate, signed)
+        verify_tls13_signature(message, certificate, signed, &self.signatures)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        self.signatures.supported_schemes()
     }
 }
