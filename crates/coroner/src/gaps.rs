@@ -106,6 +106,11 @@ impl Evidence {
                     let Some(us) = ts.filter(|us| window.contains(*us)) else {
                         continue;
                     };
+                    // Machines speak on when their clients are silent, and have no floor: few of their lines
+                    // tell a level at all.
+                    if text("client", row) == model::SYSTEM_CLIENT {
+                        continue;
+                    }
                     let node = text("node", row);
                     let moment = (us, place, line);
                     match seen.moments.get_mut(node) {
@@ -214,7 +219,8 @@ fn starts(manifest: &Manifest, life: &Life, seen: &Seen) -> Vec<Gap> {
         }
     }
     for ((node, client, role), (first, process)) in earliest {
-        if client.is_empty() {
+        // A journal begins where it was cut, not where the machine starts.
+        if client.is_empty() || client == model::SYSTEM_CLIENT {
             continue;
         }
         let at = place(&process.source).unwrap_or(u32::MAX);
@@ -244,6 +250,14 @@ fn starts(manifest: &Manifest, life: &Life, seen: &Seen) -> Vec<Gap> {
         if what != "stop" && what != "panic" {
             continue;
         }
+        // What stops by the word of the kernel or of systemd is another program than the one that says so.
+        let process = manifest
+            .processes
+            .iter()
+            .find(|process| process.source == *source && process.number == *number);
+        if process.is_some_and(|process| process.client == model::SYSTEM_CLIENT) {
+            continue;
+        }
         let last = place(source).and_then(|place| seen.last.get(&(place, *number)));
         let (Some(ts), Some((last_us, last_line))) = (ts, last) else {
             continue;
@@ -256,10 +270,6 @@ fn starts(manifest: &Manifest, life: &Life, seen: &Seen) -> Vec<Gap> {
                 other == number && matches!(what.as_str(), "stop" | "panic" | "start")
             });
         if last_us - ts > SHUTDOWN_US && !later {
-            let process = manifest
-                .processes
-                .iter()
-                .find(|process| process.source == *source && process.number == *number);
             gaps.push(Gap {
                 kind: "restart_without_start",
                 node: process.and_then(|process| process.node.clone()),

@@ -136,7 +136,7 @@ fn node_info(manifest: &Manifest, name: &str) -> NodeInfo {
         at_most: known.map_or(1, |node| node.at_most.max(1)),
         maybe: known.map_or(Vec::new(), |node| node.maybe.clone()),
         links: relations(manifest, name),
-        clients: set(&mut processes.iter().map(|p| Some(p.client.as_str()))),
+        clients: clients_of(set(&mut processes.iter().map(|p| Some(p.client.as_str())))),
         roles: set(&mut processes.iter().map(|p| p.role.as_deref())),
         versions: versions(manifest, &processes),
         networks: set(&mut processes.iter().map(|p| p.network.as_deref())),
@@ -154,6 +154,14 @@ fn node_info(manifest: &Manifest, name: &str) -> NodeInfo {
             .max()
             .map(format_utc),
     }
+}
+
+/// The machine's own programs are named only where nothing else is known of a node.
+fn clients_of(mut clients: Vec<String>) -> Vec<String> {
+    if clients.len() > 1 {
+        clients.retain(|client| client != model::SYSTEM_CLIENT);
+    }
+    clients
 }
 
 fn relations(manifest: &Manifest, name: &str) -> Vec<NodeRelation> {

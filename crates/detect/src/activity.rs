@@ -84,23 +84,35 @@ impl Place {
     }
 }
 
-/// What one node did.
+/// What one node did. A machine speaks on (cron, sshd) when its beacon node is dead: what its own programs wrote is
+/// evidence that somebody wrote, and none that the node lives.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Activity {
+    /// When its clients spoke.
     pub(crate) minutes: Minutes,
+    /// Records of its clients, the first and the last of them.
     pub(crate) records: u64,
     pub(crate) first: Option<Place>,
     pub(crate) last: Option<Place>,
+    /// When anybody spoke on it, and from when to when.
+    pub(crate) any: Minutes,
+    pub(crate) span_us: Option<(i64, i64)>,
 }
 
 /// Reads who spoke when.
 pub(crate) fn read(case: &Case) -> Result<BTreeMap<String, Activity>, CaseError> {
     let mut nodes: BTreeMap<String, Activity> = BTreeMap::new();
-    each(case, &mut |node, us, source, line| {
+    each(case, &mut |node, client, us, source, line| {
         let activity = match nodes.get_mut(node) {
             Some(activity) => activity,
             None => nodes.entry(node.to_owned()).or_default(),
         };
+        activity.any.insert(us);
+        let span = activity.span_us.get_or_insert((us, us));
+        *span = (span.0.min(us), span.1.max(us));
+        if !client {
+            return;
+        }
         activity.records += 1;
         activity.minutes.insert(us);
         if activity.first.as_ref().is_none_or(|first| us < first.us) {
@@ -124,16 +136,17 @@ fn place(us: i64, source: &str, line: i64) -> Place {
 /// The last record before a silence and the first after it.
 pub(crate) type Edge = (Option<Place>, Option<Place>);
 
-/// Finds the last record before and the first after each silence `(node, last minute, next minute)`.
+/// Finds the last record before and the first after each silence `(node, last minute, next minute)`: of the node's
+/// clients; of everybody for the node "".
 pub(crate) fn edges(case: &Case, silences: &[(String, i64, i64)]) -> Result<Vec<Edge>, CaseError> {
     let mut edges: Vec<Edge> = vec![(None, None); silences.len()];
     if silences.is_empty() {
         return Ok(edges);
     }
-    each(case, &mut |node, us, source, line| {
+    each(case, &mut |node, client, us, source, line| {
         let minute = us.div_euclid(MINUTE);
         for ((name, before, after), edge) in silences.iter().zip(&mut edges) {
-            if name != node && !name.is_empty() {
+            if !name.is_empty() && (name != node || !client) {
                 continue;
             }
             let here = || place(us, source, line);
@@ -148,8 +161,9 @@ pub(crate) fn edges(case: &Case, silences: &[(String, i64, i64)]) -> Result<Vec<
     Ok(edges)
 }
 
-fn each(case: &Case, f: &mut dyn FnMut(&str, i64, &str, i64)) -> Result<(), CaseError> {
-    let columns = ["ts_order_us", "node", "source", "line"];
+/// Calls `f` with every dated record: its node, whether a client wrote it, its time, source and line.
+fn each(case: &Case, f: &mut dyn FnMut(&str, bool, i64, &str, i64)) -> Result<(), CaseError> {
+    let columns = ["ts_order_us", "node", "source", "line", "client"];
     case.read(
         &TableId::Records,
         Some(&columns),
@@ -163,11 +177,13 @@ fn each(case: &Case, f: &mut dyn FnMut(&str, i64, &str, i64)) -> Result<(), Case
             ) else {
                 return Ok(());
             };
+            let clients = batch.column(columns[4]);
             for row in 0..batch.rows() {
                 // Records of a process without any date say nothing about when.
                 let Some(us) = times.i64(row) else { continue };
                 f(
                     nodes.text(row).unwrap_or(""),
+                    clients.and_then(|client| client.text(row)) != Some(model::SYSTEM_CLIENT),
                     us,
                     sources.text(row).unwrap_or(""),
                     lines.i64(row).unwrap_or(0),

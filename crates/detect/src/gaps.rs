@@ -27,8 +27,7 @@ pub(crate) fn detect(
     }
     findings.extend(shares(sources));
     findings.extend(assumed(overview, sources));
-    let dated: u64 = nodes.values().map(|node| node.records).sum();
-    if dated == 0 {
+    if nodes.values().all(|node| node.span_us.is_none()) {
         let not_run = (!sources.is_empty()).then(|| NotRun {
             detector: "evidence_gap".to_owned(),
             missing: "dated records (damage of sources was looked at)".to_owned(),
@@ -47,7 +46,7 @@ fn uncovered(
 ) -> Result<Vec<Finding>, CaseError> {
     let mut all = Minutes::default();
     for node in nodes.values() {
-        all.union(&node.minutes);
+        all.union(&node.any);
     }
     let gaps = all.gaps();
     let mut lengths: Vec<i64> = gaps.iter().map(|(before, after)| after - before).collect();

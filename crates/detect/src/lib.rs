@@ -6,6 +6,7 @@
 
 mod activity;
 mod clocks;
+mod endings;
 mod finding;
 mod gaps;
 mod overview;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Nodes, and what is known about their clocks.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Overview {
-    /// Names of nodes with log sources.
+    /// Names of nodes with log sources, those of whose machines alone something is known left out.
     pub(crate) nodes: BTreeSet<String>,
     /// Nodes with a piece whose zone or year was assumed, and in which sources.
     pub(crate) assumed: BTreeMap<String, BTreeSet<String>>,
@@ -24,7 +24,6 @@ impl Overview {
     pub(crate) fn of(case: &Case) -> Overview {
         let manifest = case.manifest();
         let mut overview = Overview {
-            range: manifest.node_range(),
             manifest: Manifest {
                 nodes: manifest.nodes.clone(),
                 node_links: manifest.node_links.clone(),
@@ -33,6 +32,8 @@ impl Overview {
             ..Overview::default()
         };
         let mut node_of: BTreeMap<(&str, u32), &str> = BTreeMap::new();
+        // What the machine's own programs wrote: a journal without a client is no node of the network.
+        let mut machines: BTreeSet<(&str, u32)> = BTreeSet::new();
         for node in &manifest.nodes {
             for (source, number) in &node.processes {
                 node_of.insert((source, *number), &node.name);
@@ -46,6 +47,10 @@ impl Overview {
                 .or_else(|| node_of.get(&key).copied());
             let Some(node) = node else { continue };
             node_of.insert(key, node);
+            if process.client == model::SYSTEM_CLIENT {
+                machines.insert(key);
+                continue;
+            }
             overview.nodes.insert(node.to_owned());
             let mut client = process.client.clone();
             if let Some(version) = &process.version {
@@ -63,10 +68,16 @@ impl Overview {
             .iter()
             .filter(|source| source.kind == SourceKind::Log)
         {
+            let is_machines =
+                |piece: &&case::Piece| machines.contains(&(source.digest.as_str(), piece.process));
+            let of_clients: Vec<_> = source.pieces.iter().filter(|p| !is_machines(p)).collect();
+            if of_clients.is_empty() && !source.pieces.is_empty() {
+                continue;
+            }
             if let Some(node) = &source.node {
                 overview.nodes.insert(node.clone());
             }
-            for piece in &source.pieces {
+            for piece in of_clients {
                 let node = node_of
                     .get(&(source.digest.as_str(), piece.process))
                     .copied()
@@ -79,6 +90,14 @@ impl Overview {
                 }
             }
         }
+        if overview.nodes.is_empty() {
+            overview
+                .nodes
+                .extend(manifest.nodes.iter().map(|node| node.name.clone()));
+        }
+        let nodes = &mut overview.manifest.nodes;
+        nodes.retain(|node| overview.nodes.contains(&node.name));
+        overview.range = overview.manifest.node_range();
         overview
     }
 

@@ -1,10 +1,10 @@
 //! A node that fell silent while others spoke, judged against its own habit.
 
 use crate::activity::{Activity, Edge, MINUTE, Place, edges};
+use crate::endings::Endings;
 use crate::finding::{Affected, Finding, NotRun, Witnesses};
 use crate::overview::Overview;
 use case::{Case, CaseError};
-use model::RowFilter;
 use serde_json::Map;
 use std::collections::BTreeMap;
 
@@ -22,13 +22,13 @@ pub(crate) fn detect(
     overview: &Overview,
     nodes: &BTreeMap<String, Activity>,
 ) -> Result<(Vec<Finding>, Option<NotRun>), CaseError> {
-    let speaking = nodes.values().filter(|node| node.records > 0).count();
-    if speaking < 2 {
+    let with_clients = nodes.values().filter(|node| node.records > 0).count();
+    if with_clients < 2 {
         return Ok((
             Vec::new(),
             Some(NotRun {
                 detector: "silent_node".to_owned(),
-                missing: format!("dated records of at least two nodes (here: {speaking})"),
+                missing: format!("dated records of at least two nodes (here: {with_clients})"),
             }),
         ));
     }
@@ -72,7 +72,7 @@ pub(crate) fn detect(
             let at_end = after == end + 1;
             let speaking = speakers.len();
             let enough = if at_end {
-                length >= LEAST_MINUTES_AT_END && speaking * 5 >= (nodes.len() - 1) * 3
+                length >= LEAST_MINUTES_AT_END && speaking * 5 >= (with_clients - 1) * 3
             } else {
                 let there = others(&|activity| covers(activity, before, after)).len();
                 speaking > 0 && speaking * 2 >= there
@@ -89,7 +89,7 @@ pub(crate) fn detect(
         .map(|(name, before, after, ..)| (name.clone(), *before, *after))
         .collect();
     let edges = edges(case, &places)?;
-    let ends = endings(case)?;
+    let ends = Endings::read(case)?;
     let findings = silences
         .into_iter()
         .zip(edges)
@@ -175,40 +175,6 @@ fn speaks_through(activity: &Activity, before: i64, after: i64) -> bool {
     .all(|(from, to)| activity.minutes.between(*from, *to) > 0)
 }
 
-/// Stops and panics with their details, by source and line.
-type Endings = BTreeMap<(String, i64), (String, String)>;
-
-fn endings(case: &Case) -> Result<Endings, CaseError> {
-    let mut endings = BTreeMap::new();
-    let table = case::TableId::Obs("lifecycle".to_owned());
-    case.read(
-        &table,
-        Some(&["what", "detail", "source", "line"]),
-        &RowFilter::All,
-        &mut |batch| {
-            let text = |name: &str, row: usize| {
-                let column = batch.column(name);
-                column
-                    .and_then(|column| column.text(row))
-                    .unwrap_or_default()
-                    .to_owned()
-            };
-            for row in 0..batch.rows() {
-                let what = text("what", row);
-                if what == "stop" || what == "panic" {
-                    let line = batch.column("line").and_then(|column| column.i64(row));
-                    endings.insert(
-                        (text("source", row), line.unwrap_or(0)),
-                        (what, text("detail", row)),
-                    );
-                }
-            }
-            Ok(())
-        },
-    )?;
-    Ok(endings)
-}
-
 fn finding(
     overview: &Overview,
     name: &str,
@@ -238,33 +204,10 @@ fn finding(
         format!("{shown} wrote nothing more for {length} while {others_were} went on")
     };
     let mut caveats = overview.time_caveats(&[name.to_owned()]);
-    let mut causes = Vec::new();
-    // The last words, or the words around them.
-    let ending = before.as_ref().and_then(|place| {
-        endings
-            .range((place.source.clone(), place.line - 200)..=(place.source.clone(), place.line))
-            .next_back()
-    });
-    if let Some(((source, line), (what, detail))) = ending {
-        let detail = if detail.is_empty() {
-            String::new()
-        } else {
-            format!(": {detail}")
-        };
-        causes.push(crate::Cause {
-            text: format!("its last lines report a {what}{detail}"),
-            basis: "observed".to_owned(),
-            confidence: if what == "panic" {
-                "likely"
-            } else {
-                "possible"
-            }
-            .to_owned(),
-            explains: Some("the silence".to_owned()),
-            does_not_explain: (what == "stop").then(|| "why it was stopped".to_owned()),
-            refs: vec![format!("{source}:{line}")],
-        });
-    } else if to.is_none() {
+    let causes = before
+        .as_ref()
+        .map_or_else(Vec::new, |place| endings.causes(name, place));
+    if causes.is_empty() && to.is_none() {
         caveats.push(
             "no stop or panic was logged: the node may have stopped, or its evidence ends there"
                 .to_owned(),

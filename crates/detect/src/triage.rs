@@ -90,8 +90,8 @@ fn evidence(
     options: &TriageOptions,
 ) -> EvidenceSummary {
     let manifest = case.manifest();
-    let first = nodes.values().filter_map(|node| node.first.as_ref());
-    let last = nodes.values().filter_map(|node| node.last.as_ref());
+    let spans = || nodes.values().filter_map(|node| node.span_us);
+    let (first, last) = (spans().map(|span| span.0), spans().map(|span| span.1));
     EvidenceSummary {
         sources: manifest.sources.len(),
         nodes: overview.nodes.len(),
@@ -102,14 +102,8 @@ fn evidence(
             .iter()
             .map(|source| source.duplicates)
             .sum(),
-        first_ts: first
-            .map(|place| place.us)
-            .min()
-            .map(model::time::format_utc),
-        last_ts: last
-            .map(|place| place.us)
-            .max()
-            .map(model::time::format_utc),
+        first_ts: first.min().map(model::time::format_utc),
+        last_ts: last.max().map(model::time::format_utc),
         snapshots: manifest
             .snapshots
             .iter()

@@ -3,6 +3,7 @@
 use crate::claim::{Claim, Names, Tier};
 use crate::definition::{self, Definition, DefinitionError, Sample};
 use crate::document::Document;
+use crate::engine::journal::Writers;
 use crate::engine::json::{Dialect, Keys, Scan, Syntax};
 use crate::engine::{ENGINE_VERSION, Engine, Head, Rules, logrus};
 use crate::meaning::MessageSpec;
@@ -239,6 +240,8 @@ pub struct Catalogue {
     /// Whether anybody is asked last, and whether of those anybody reads text by its shape.
     pub(crate) has_generic: bool,
     pub(crate) generic_text: bool,
+    /// Who writes into a machine's journal, if a format reads such lines.
+    pub(crate) writers: Option<Writers>,
     parser_version: String,
 }
 
@@ -355,6 +358,16 @@ impl Catalogue {
         for (number, dialect) in dialects.iter().enumerate() {
             asked[dialect.syntax as usize][usize::from(dialect.generic)].push(number as u16);
         }
+        let journal = compiled
+            .iter()
+            .position(|one| one.definition.engines.contains(&Engine::Journal));
+        let writers = journal.map(|format| {
+            let definition = &compiled[format].definition;
+            let others = compiled.iter().map(|one| one.definition.client.as_str());
+            let clients = others.filter(|name| !name.is_empty() && *name != definition.client);
+            let (programs, left) = (&definition.programs, &definition.left);
+            Writers::new(format as u16, programs, left, clients)
+        });
         let generic = || compiled.iter().filter(|one| one.definition.generic);
         let keyed = [Engine::Json, Engine::Logfmt, Engine::Regex];
         let mut catalogue = Catalogue {
@@ -364,6 +377,7 @@ impl Catalogue {
                 engines.any(|engine| !keyed.contains(engine))
             }),
             printed: Printed::new(&compiled),
+            writers,
             compiled,
             formats,
             breadth: Vec::new(),

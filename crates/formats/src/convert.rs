@@ -13,6 +13,8 @@ pub(crate) enum Convert {
     /// `18,160,015`: a whole number with its thousands apart.
     Grouped,
     Float,
+    /// The same, its sign turned.
+    FloatTurned,
     Bool,
     Text,
     /// `4h0m0.3s` (or bare nanoseconds, as JSON writes durations) → seconds.
@@ -74,6 +76,7 @@ pub(crate) const NAMES: &[(&str, Convert)] = &[
     ("int", Convert::Int),
     ("grouped", Convert::Grouped),
     ("float", Convert::Float),
+    ("float_turned", Convert::FloatTurned),
     ("bool", Convert::Bool),
     ("text", Convert::Text),
     ("go_duration", Convert::GoDuration),
@@ -149,6 +152,7 @@ impl Convert {
             Convert::Int | Convert::Text => None,
             Convert::Grouped => grouped(trimmed).map(ObsValue::I64),
             Convert::Float => float(trimmed).map(ObsValue::F64),
+            Convert::FloatTurned => float(trimmed).map(|number| ObsValue::F64(0.0 - number)),
             Convert::Bool => match trimmed {
                 b"true" => Some(ObsValue::Bool(true)),
                 b"false" => Some(ObsValue::Bool(false)),

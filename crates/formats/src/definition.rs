@@ -65,6 +65,10 @@ pub(crate) struct Definition {
     /// format lists any, it claims a line of that form only by them or by a message of its catalogue.
     pub(crate) threads: Vec<String>,
     pub(crate) loggers: Vec<String>,
+    /// Programs of the machine by their identifiers in its journal (engine `journal`), and words of identifiers
+    /// and units that are left to clients.
+    pub(crate) programs: Vec<String>,
+    pub(crate) left: Vec<String>,
     /// Beginnings of messages (log4j) that are drawn over several lines.
     pub(crate) banners: Vec<String>,
     /// Beginnings of messages whose parts, ` - key: value`, are fields (Lodestar).
@@ -110,6 +114,8 @@ pub(crate) fn read(name: &str, text: &str) -> Result<Definition, DefinitionError
             "modules",
             "threads",
             "loggers",
+            "programs",
+            "left_to_clients",
             "banners",
             "segments",
             "otherwise",
@@ -179,6 +185,8 @@ pub(crate) fn read(name: &str, text: &str) -> Result<Definition, DefinitionError
         modules: at.texts(&table, "modules")?,
         threads: at.names(&table, "threads")?,
         loggers: at.names(&table, "loggers")?,
+        programs: at.names(&table, "programs")?,
+        left: at.names(&table, "left_to_clients")?,
         banners: at.texts(&table, "banners")?,
         segments: at.texts(&table, "segments")?,
         panics: at.texts(&table, "panics")?,
@@ -221,7 +229,7 @@ fn read_message(at: &At<'_>, table: &Table) -> Result<MessageSpec, DefinitionErr
     at.only(
         table,
         &[
-            "text", "pattern", "kind", "role", "printed", "observe", "clue", "when",
+            "text", "pattern", "by", "kind", "role", "printed", "observe", "clue", "when",
         ],
     )?;
     let (text, pattern) = match (table.get("text"), table.get("pattern")) {
@@ -244,6 +252,7 @@ fn read_message(at: &At<'_>, table: &Table) -> Result<MessageSpec, DefinitionErr
     };
     let spec = MessageSpec {
         kind,
+        by: at.texts(table, "by")?,
         printed: table
             .get("printed")
             .and_then(Value::as_bool)

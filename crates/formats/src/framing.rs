@@ -56,7 +56,11 @@ impl Run {
             .position(|line| !line.same_way)
             .unwrap_or(self.lines.len());
         match shape {
-            Shape::Json(_) | Shape::Logfmt(_) | Shape::GethLogfmt | Shape::Roughtime => 0,
+            Shape::Json(_)
+            | Shape::Logfmt(_)
+            | Shape::GethLogfmt
+            | Shape::Roughtime
+            | Shape::Journal => 0,
             Shape::Terminal | Shape::Quoted => {
                 let closed = if open { self.quote_end(end, rules) } else { 0 };
                 self.walk(closed, end, 8, is_evident)

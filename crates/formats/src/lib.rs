@@ -37,6 +37,7 @@
 //! * After text of users' own expressions: as after tracing's.
 //! * After crashes of Java, .NET, Node and Nim: their stacks; V8's parts stand up to three blank lines apart.
 //! * After JSON, logfmt and what Roughtime clients say nothing goes on.
+//! * After lines of the machine's programs: what the journal has indented to the message.
 //! * Lines come through the same wrapping as the first one, or the journal has indented them.
 //!
 //! Lines of one record are joined by line feeds. The fields after a stack are read like any others,
@@ -45,6 +46,14 @@
 //!
 //! Runtimes cut lines (docker and CRI at 16 KiB): the chunks of a line are joined before anybody asks whose
 //! it is, also when up to 128 lines of other streams stand between, and reported as `continued`.
+//!
+//! # The machine's journal
+//!
+//! A line that nobody claims, inside a journal or syslog that says when and who, is a record of the machine's own
+//! programs (format `journal`, client [`model::SYSTEM_CLIENT`]): the kernel that ends a client, chronyd that sets the
+//! clock. By its own bytes it starts a record *unless* it goes on with one before it that came the same way, as the
+//! lines of a panic do. What a journal's identifier or unit says is a client's is left to the formats of clients, so
+//! that a client's damaged line is a reject and counted as one; so is what a container wrote.
 //!
 //! Everything else is a located reject: chatter, Go's `log.Println` (any Go program writes it; no
 //! definition here claims it), broken JSON, NUL bytes. geth's form is geth's, also where a library of it

@@ -3,11 +3,12 @@
 use crate::catalogue::Catalogue;
 use crate::claim::{Claim, Tier};
 use crate::document::{RowKind, Rows, Source};
-use crate::engine::Head;
+use crate::engine::journal::{Told, is_journal};
 use crate::engine::json::{self, Scan, State};
+use crate::engine::{Head, Shape};
 use crate::scan::{has_colours, strip_colours};
 use crate::words::far;
-use crate::wrapper::{self, MAX_LAYERS, Peeled, Place, Way, object, peel};
+use crate::wrapper::{self, Layer, MAX_LAYERS, Peeled, Place, Way, object, peel};
 use memchr::memchr;
 
 /// What a physical line is, by its own bytes.
@@ -15,6 +16,9 @@ use memchr::memchr;
 pub(crate) enum Class {
     /// A record of the format with this index starts here; the line has its head.
     Start(u16),
+    /// A record of the machine's journal starts here, of the format with this index, unless the line goes on
+    /// with a record before it that came the same way: no bytes of its own say that it doesn't.
+    Journal(u16),
     /// Nothing but blanks.
     Blank,
     /// A run of NUL bytes (a crash leaves them), with the rest of the line still to come.
@@ -49,6 +53,8 @@ pub(crate) struct Line {
     pub(crate) head: Head,
     /// What is in the text if it begins like JSON.
     pub(crate) scan: Scan,
+    /// A journal says that the text is of a program of the machine.
+    pub(crate) of_machine: bool,
 }
 
 impl Line {
@@ -72,6 +78,43 @@ impl Line {
         }
     }
 
+    /// Who wrote the line, as the innermost wrapping says.
+    pub(crate) fn writer<'a>(&'a self, block: &'a [u8]) -> Option<&'a [u8]> {
+        self.told(self.peeled.layers.last()?, block).name()
+    }
+
+    /// Whether the line came through other wrapping than the one before it, which lies in `others`: so that it
+    /// goes on with no record. What may be read otherwise behind a record tells nothing.
+    pub(crate) fn comes_another_way(&self, block: &[u8], other: &Line, others: &[u8]) -> bool {
+        let (own, theirs) = (&self.peeled, &other.peeled);
+        let both = own.layers.len().min(theirs.layers.len());
+        !(own.is_weak() || theirs.is_weak())
+            && both > 0
+            && !own.same_outer(
+                both,
+                (block, &self.decoded),
+                theirs,
+                (others, &other.decoded),
+            )
+    }
+
+    /// The column of the message in what is around a journal's short line, to which the journal indents the
+    /// message's later lines.
+    pub(crate) fn indent_of_message(&self) -> Option<usize> {
+        let (journal, outer) = self.peeled.layers.split_last()?;
+        let around = match outer.last() {
+            Some(layer) => layer.text,
+            None if self.of_lines => Place {
+                from: self.start as u32,
+                ..Place::default()
+            },
+            None => return None,
+        };
+        let text = journal.text;
+        (journal.kind == "journald-short" && text.decoded == around.decoded)
+            .then(|| (text.from - around.from) as usize)
+    }
+
     /// Whether a record certainly starts there, whatever is before it.
     pub(crate) fn starts_anyway(&self) -> bool {
         matches!(self.class, Some(Class::Start(_))) && !self.head.shape.may_go_on()
@@ -81,7 +124,7 @@ impl Line {
     pub(crate) fn is_boundary(&self) -> bool {
         !matches!(
             self.class,
-            Some(Class::Blank | Class::Other | Class::Frame(_)) | None
+            Some(Class::Blank | Class::Other | Class::Frame(_) | Class::Journal(_)) | None
         )
     }
 
@@ -96,6 +139,7 @@ impl Line {
         self.scan.clear();
         self.peeled.clear();
         self.decoded.clear();
+        self.of_machine = false;
         let block = source.block;
         self.of_lines = source.rows.is_none();
         if let Some(rows) = source.rows {
@@ -210,7 +254,9 @@ impl Line {
     #[inline]
     fn classify(&mut self, catalogue: &Catalogue, block: &[u8], way: Way) {
         // An object may be a wrapper's, however much of a record its payload holds.
-        let is_ours = !object::may_wrap(self.text(block)) && self.is_claimed(catalogue, block, way);
+        let is_ours = !object::may_wrap(self.text(block))
+            && !self.is_machines(catalogue, block)
+            && self.is_claimed(catalogue, block, way);
         if !is_ours {
             self.class = Some(self.unwrap(catalogue, block, way));
         }
@@ -301,6 +347,9 @@ impl Line {
         loop {
             let count = self.peeled.layers.len();
             let before = self.peeled.text;
+            if self.is_machines(catalogue, block) {
+                break;
+            }
             if !peel(&mut self.peeled, block, &mut self.decoded, way) {
                 // A program's own object, though it begins like a shipper's.
                 if object::may_wrap(self.text(block)) && self.is_claimed(catalogue, block, way) {
@@ -316,10 +365,14 @@ impl Line {
                 self.clean(block);
             }
             self.peeled.layers[count].text = self.peeled.text;
-            if !object::may_wrap(self.text(block)) && self.is_claimed(catalogue, block, way) {
+            if object::may_wrap(self.text(block)) || self.is_machines(catalogue, block) {
+                continue;
+            }
+            if self.is_claimed(catalogue, block, way) {
                 return claimed(self);
             }
         }
+        let journal = self.journal(catalogue, block);
         let weak = self.peeled.layers.iter().position(|layer| layer.weak);
         if let Some(weak) = weak {
             // Formats of any program are asked last, of what is inside each layer first.
@@ -333,18 +386,31 @@ impl Line {
                     let text = self.peeled.layers[depth - 1].text;
                     if self.ask_of(text, catalogue, block, Tier::Generic) {
                         self.peeled.take_back(depth, &outside);
+                        self.of_machine = journal.is_some_and(|journal| journal <= depth);
                         return claimed(self);
                     }
                 }
             }
-            if !way.follows {
+            // A journal inside shows that they are right.
+            if !way.follows && journal.is_none_or(|depth| depth <= weak) {
                 self.peeled.take_back(weak, &outside);
             }
         }
-        // What follows a record may look as if it were wrapped once more.
-        if let Some(count) = way.after {
-            self.peeled.take_back(count.into(), &outside);
+        // What follows a record may look as if it were wrapped once more; but what starts one always does.
+        if let Some(count) = way.after.map(usize::from)
+            && count < self.peeled.layers.len()
+        {
+            if self.says_something(block) {
+                if self.ask_any(catalogue, block, journal.is_some()) {
+                    return claimed(self);
+                }
+                if let Some(depth) = journal.filter(|depth| *depth > count && weak.is_none()) {
+                    return self.take_journals(catalogue, depth, &outside);
+                }
+            }
+            self.peeled.take_back(count, &outside);
         }
+        let journal = journal.filter(|depth| *depth <= self.peeled.layers.len());
         let text = self.text(block);
         if text.trim_ascii().is_empty() {
             return Class::Blank;
@@ -352,10 +418,72 @@ impl Line {
         if let Some(what) = wrapper::framing(text) {
             return Class::Frame(what);
         }
-        if catalogue.has_generic && self.ask(catalogue, block, Tier::Generic) {
+        if self.ask_any(catalogue, block, journal.is_some()) {
             return claimed(self);
         }
-        Class::Other
+        match journal {
+            Some(depth) => self.take_journals(catalogue, depth, &outside),
+            None => Class::Other,
+        }
+    }
+
+    /// Takes all that the journal at this depth kept as one program's words, wrapped or not.
+    fn take_journals(
+        &mut self,
+        catalogue: &Catalogue,
+        depth: usize,
+        outside: &[Place; MAX_LAYERS],
+    ) -> Class {
+        let Some(writers) = &catalogue.writers else {
+            return Class::Other;
+        };
+        self.peeled.take_back(depth, outside);
+        self.head = Head::bare(Shape::Journal, None);
+        self.of_machine = true;
+        Class::Journal(writers.format)
+    }
+
+    /// Whether the text is neither blank nor a marker.
+    fn says_something(&self, block: &[u8]) -> bool {
+        let text = self.text(block);
+        !text.trim_ascii().is_empty() && wrapper::framing(text).is_none()
+    }
+
+    /// Asks the formats of any program.
+    fn ask_any(&mut self, catalogue: &Catalogue, block: &[u8], of_machine: bool) -> bool {
+        let claimed = catalogue.has_generic && self.ask(catalogue, block, Tier::Generic);
+        self.of_machine = claimed && of_machine;
+        claimed
+    }
+
+    /// Whether the innermost layer is a journal's and names a program of the machine: what that wrote is not a
+    /// client's, however much it looks like it (docker's daemon writes as Prysm does).
+    #[inline]
+    fn is_machines(&self, catalogue: &Catalogue, block: &[u8]) -> bool {
+        let (Some(layer), Some(writers)) = (self.peeled.layers.last(), &catalogue.writers) else {
+            return false;
+        };
+        writers.is_machines(&self.told(layer, block))
+    }
+
+    /// How many layers there are up to the innermost journal that says of a program that it is none of a client.
+    fn journal(&self, catalogue: &Catalogue, block: &[u8]) -> Option<usize> {
+        let writers = catalogue.writers.as_ref()?;
+        let mut layers = self.peeled.layers.iter();
+        let at = layers.rposition(|layer| is_journal(layer.kind))?;
+        let layer = &self.peeled.layers[at];
+        writers
+            .is_no_clients(&self.told(layer, block))
+            .then_some(at + 1)
+    }
+
+    fn told<'t>(&'t self, layer: &'t Layer, block: &'t [u8]) -> Told<'t> {
+        Told {
+            peeled: &self.peeled,
+            layer,
+            block,
+            decoded: &self.decoded,
+        }
     }
 }
 

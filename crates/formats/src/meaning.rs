@@ -345,6 +345,8 @@ pub(crate) struct WhenSpec {
 pub(crate) struct MessageSpec {
     pub(crate) text: Option<String>,
     pub(crate) pattern: Option<Pattern>,
+    /// Components that say it; empty: all.
+    pub(crate) by: Vec<String>,
     pub(crate) kind: String,
     pub(crate) role: Option<String>,
     /// The program prints it past its logger: the text is a whole line.
@@ -372,6 +374,13 @@ impl MessageSpec {
     #[inline]
     pub(crate) fn asks(&self) -> bool {
         !(self.observe.is_empty() && self.clues.is_empty() && self.when.is_empty())
+    }
+
+    /// Whether a component says this message.
+    #[inline]
+    pub(crate) fn is_by(&self, component: Option<&[u8]>) -> bool {
+        self.by.is_empty()
+            || component.is_some_and(|name| self.by.iter().any(|by| by.as_bytes() == name))
     }
 
     /// Whether a text is this message.

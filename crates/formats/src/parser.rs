@@ -4,13 +4,13 @@ use crate::catalogue::{Catalogue, is_panic};
 use crate::chunks::{self, Chunks};
 use crate::document::{Document, Rows, Source};
 use crate::engine::json::{self, Scan, State};
-use crate::engine::{self, Rules, Shape};
+use crate::engine::{self, Rules, Shape, journal};
 use crate::framing::{Run, RunLine, goes_on};
 use crate::line::{Class, Line};
 use crate::meaning::{Meaning, MessageSpec, Told};
 use crate::pattern::NO_CAPTURES;
 use crate::words::tag;
-use crate::wrapper::{MAX_FACTS, MAX_LAYERS, Way};
+use crate::wrapper::{MAX_FACTS, MAX_LAYERS, Place, Way};
 use memchr::{memchr, memrchr};
 use model::{Field, Position, Record, RecordSink, Reject, Span, WrapperFact};
 
@@ -70,22 +70,39 @@ impl<'c> Parser<'c> {
     /// Returns the offset of the last line in `block` that certainly starts a record, so that the
     /// block may be cut there. Only whole lines are looked at, and never offset 0. Pure in the bytes.
     pub fn cut_point(&mut self, block: &[u8]) -> Option<usize> {
+        let source = Source::lines(block, Position::START);
         let mut end = memrchr(b'\n', block)? + 1;
+        let mut start = memrchr(b'\n', &block[..end - 1])? + 1;
+        self.here
+            .read(self.catalogue, source, start, Way::default());
         loop {
-            let start = memrchr(b'\n', &block[..end - 1])? + 1;
-            self.here.read(
-                self.catalogue,
-                Source::lines(block, Position::START),
-                start,
-                Way::default(),
-            );
-            if self.here.starts_anyway()
-                && self.here.next == end
+            let whole = self.here.next == end;
+            if whole
+                && self.here.starts_anyway()
+                && !chunks::pending(self.catalogue, block, start, &mut self.ahead)
+            {
+                return Some(start);
+            }
+            let before = memrchr(b'\n', &block[..start - 1]).map(|feed| feed + 1);
+            let of_journal = whole && matches!(self.here.class, Some(Class::Journal(_)));
+            let looked_at = before.or(of_journal.then_some(0))?;
+            self.ahead
+                .read(self.catalogue, source, looked_at, Way::default());
+            // Records go on with lines that came the same way only.
+            if of_journal
+                && self.ahead.next == start
+                && self.here.comes_another_way(block, &self.ahead, block)
                 && !chunks::pending(self.catalogue, block, start, &mut self.ahead)
             {
                 return Some(start);
             }
             end = start;
+            start = before?;
+            if self.ahead.start != start {
+                self.ahead
+                    .read(self.catalogue, source, start, Way::default());
+            }
+            std::mem::swap(&mut self.here, &mut self.ahead);
         }
     }
 
@@ -143,6 +160,7 @@ impl<'c> Parser<'c> {
     pub fn cut_document(&mut self, document: &mut Document, block: &[u8]) -> Option<usize> {
         let borders = document.borders(block, BORDERS);
         let mut rows = std::mem::take(&mut self.rows);
+        let mut before = Rows::default();
         let mut chosen = None;
         for (index, (at, cursor)) in borders.iter().enumerate() {
             // The entry alone is enough to see whether a record starts there.
@@ -152,7 +170,18 @@ impl<'c> Parser<'c> {
             cursor.unfold(&block[*at..end], 0, false, &mut rows);
             let source = Source::rows(&rows, Position::START);
             self.here.read(self.catalogue, source, 0, Way::default());
-            if self.here.starts_anyway() {
+            let mut starts = self.here.starts_anyway();
+            if matches!(self.here.class, Some(Class::Journal(_)))
+                && let Some((earlier, cursor)) = borders.get(index + 1)
+            {
+                cursor.unfold(&block[*earlier..*at], 0, false, &mut before);
+                let last = Source::rows(&before, Position::START);
+                self.ahead
+                    .read(self.catalogue, last, last.end() - 1, Way::default());
+                let (own, others) = (source.block, last.block);
+                starts = self.here.comes_another_way(own, &self.ahead, others);
+            }
+            if starts {
                 chosen = Some(index);
                 break;
             }
@@ -220,6 +249,11 @@ impl<'c> Parser<'c> {
                         std::mem::swap(&mut self.here, &mut self.ahead);
                         fresh = false;
                     }
+                    continue;
+                }
+                Class::Journal(format) => {
+                    self.too_long = false;
+                    (position, line) = self.journal_record(source, line, format, sink)?;
                     continue;
                 }
                 Class::Blank => sink.framing(source.span(position, next, line, 1), "blank line")?,
@@ -298,6 +332,70 @@ impl<'c> Parser<'c> {
         self.long_record(source, line, format, sink)
     }
 
+    /// Reads the record of a program of the machine that starts at `self.here`: one line, and those that the
+    /// journal indented to its message, since they were one message.
+    fn journal_record<S: RecordSink>(
+        &mut self,
+        source: Source<'_>,
+        line: u64,
+        format: u16,
+        sink: &mut S,
+    ) -> Result<(usize, u64), S::Error> {
+        let mut next = self.here.next;
+        let mut lines = 1;
+        if let Some(column) = self.here.indent_of_message() {
+            while lines < RECORD_LINES
+                && next < source.end()
+                && source.bytes(self.here.start, next) <= RECORD_BYTES
+                && self.read_indented(source, next, column)
+            {
+                if lines == 1 {
+                    self.joined.clear();
+                    let first = self.here.text(source.block);
+                    self.joined.extend_from_slice(first);
+                }
+                let text = &self.ahead.text(source.block)[column..];
+                self.joined.push(b'\n');
+                self.joined.extend_from_slice(text);
+                next = self.ahead.next;
+                lines += 1;
+            }
+        }
+        let span = source.span(self.here.start, next, line, lines as u64);
+        self.emit(source.block, span, format, lines > 1, sink)?;
+        // What stands there now is looked at for itself.
+        self.ahead.start = usize::MAX;
+        Ok((next, line + lines as u64))
+    }
+
+    /// Reads the line at `at`, which follows one of the journal's; says whether it goes on with that.
+    fn read_indented(&mut self, source: Source<'_>, at: usize, column: usize) -> bool {
+        let block = source.block;
+        let outer = self.here.peeled.layers.len() - 1;
+        let is_indented = |text: &[u8]| {
+            let blanks = text.get(..column);
+            blanks.is_some_and(|blanks| blanks.iter().all(|c| *c == b' '))
+        };
+        // Most lines that follow are none: that is seen at once where nothing is around the journal.
+        if self.chunks.at(at).is_some() || (outer == 0 && !is_indented(&block[at..])) {
+            return false;
+        }
+        let way = Way {
+            after: Some(outer as u8),
+            ..self.here.peeled.way()
+        };
+        self.ahead.read(self.catalogue, source, at, way);
+        matches!(self.ahead.class, Some(Class::Other | Class::Blank))
+            && self.ahead.peeled.layers.len() == outer
+            && self.here.peeled.same_outer(
+                outer,
+                (block, &self.here.decoded),
+                &self.ahead.peeled,
+                (block, &self.ahead.decoded),
+            )
+            && is_indented(self.ahead.text(block))
+    }
+
     /// Reads the line at `at`, which follows one that came that way. What starts a record by itself does so there
     /// as well: weak wrappings of the line before must not hide it.
     #[inline]
@@ -326,7 +424,7 @@ impl<'c> Parser<'c> {
         if found > 0 {
             self.here
                 .complete(self.catalogue, source.block, &self.joined);
-            let record = matches!(self.here.class, Some(Class::Start(..)));
+            let record = matches!(self.here.class, Some(Class::Start(..) | Class::Journal(..)));
             self.chunks.settle(self.here.start, record);
         }
     }
@@ -426,6 +524,10 @@ impl<'c> Parser<'c> {
             let mut text = self.ahead.peeled.text.of(block, &self.ahead.decoded);
             // The journal indents later lines of one entry to the first one's column.
             let indented = self.ahead.peeled.layers.is_empty() && text.first() == Some(&b' ');
+            // Nothing goes on with a record behind what came another way.
+            if !(same_way || indented) {
+                return false;
+            }
             if indented && let Some(column) = column {
                 let blanks = text.iter().take(column).take_while(|c| **c == b' ').count();
                 text = &text[blanks..];
@@ -474,7 +576,7 @@ impl<'c> Parser<'c> {
         };
         let mut fields: Vec<Field<'_>> = std::mem::take(&mut self.fields);
         let mut own_level = None;
-        let body = if let Shape::Regex(number) = head.shape {
+        let mut body = if let Shape::Regex(number) = head.shape {
             let regex = self.catalogue.regex(number);
             regex.read_fields(text, &mut self.scan);
             regex.body(text, &self.scan, &mut fields)
@@ -501,8 +603,18 @@ impl<'c> Parser<'c> {
         } else {
             engine::text_body(text, head, rules, &mut fields)
         };
+        if self.here.of_machine && body.component.is_none() {
+            body.component = self.here.writer(block);
+        }
         let level = if is_panic(head) {
             Some(model::Level::Fatal)
+        } else if head.shape == Shape::Journal {
+            let layers = self.here.peeled.layers.iter();
+            let priority = layers
+                .last()
+                .map_or(Place::default(), |layer| layer.priority);
+            body.level_raw = priority.of(block, &self.here.decoded);
+            journal::level(body.level_raw)
         } else {
             own_level.or_else(|| compiled.level(body.level_raw))
         };
@@ -511,6 +623,7 @@ impl<'c> Parser<'c> {
         let mut role = None;
         let mut captures = NO_CAPTURES;
         let known = compiled.message(body.message, &mut captures);
+        let known = known.filter(|spec| spec.is_by(body.component));
         if known.is_some() || !(fields.is_empty() || compiled.definition.otherwise.is_empty()) {
             self.tags.clear();
             if known.is_none_or(MessageSpec::asks) || !compiled.definition.otherwise.is_empty() {
@@ -566,7 +679,10 @@ impl<'c> Parser<'c> {
             span,
             stamp: body.stamp,
             format: &compiled.definition.name,
-            client: &compiled.definition.client,
+            client: match compiled.definition.client.as_str() {
+                "" if self.here.of_machine => model::SYSTEM_CLIENT,
+                client => client,
+            },
             component: body.component,
             level,
             level_raw: body.level_raw,

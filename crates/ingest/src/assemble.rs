@@ -250,7 +250,7 @@ impl Assembler {
                     ..ProcessFacts::default()
                 });
             if !is_named && let Some(wrapper) = rows.wrapper.text(row) {
-                who::note_names(wrapper, &mut process.names);
+                who::note_names(wrapper, clue.client, &mut process.names);
             }
             // The first lines of a process may be of a form that tells no client.
             if process.client.is_empty() {
@@ -271,6 +271,9 @@ impl Assembler {
             let number = self.process_of(run.piece);
             if let Some(process) = self.processes.get_mut(&number) {
                 process.last_line = rows.line[run.to - 1] as u64;
+                if process.client == model::SYSTEM_CLIENT {
+                    continue;
+                }
                 let last_telling = process.first_line.saturating_add(who::ENDPOINT_LINES);
                 for row in run.from..run.to {
                     let line = rows.line[row] as u64;

@@ -378,7 +378,8 @@ pub(crate) fn describe(run: &LogRun, shown: &str, parser: &str, before: Option<&
         .clients
         .iter()
         .filter(|(name, _)| !name.is_empty())
-        .max_by_key(|(_, count)| **count);
+        // A journal is a client's if there is any: the machine always speaks.
+        .max_by_key(|(name, count)| (name.as_str() != model::SYSTEM_CLIENT, **count));
     Source {
         number: before.map_or(0, |source| source.number),
         digest: before.map_or_else(|| facts.sha256.short(), |source| source.digest.clone()),

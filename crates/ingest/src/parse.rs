@@ -529,16 +529,17 @@ fn entry_time(
         wrapper: wrapper.as_ref(),
         ..crate::rows::clue_of(record)
     };
-    let piece = pieces.observe(record.span.line, record.stamp.as_ref(), &clue);
+    let stamp = crate::rows::own_stamp(record);
+    let piece = pieces.observe(record.span.line, stamp.as_ref(), &clue);
     let process = pieces.facts()[piece as usize].process;
     let unsolved = solve::Solution::default();
     let solution = solutions.get(piece as usize).unwrap_or(&unsolved);
     let near_us = order.get(&process).copied();
-    let time = record_time(solution, record.stamp.as_ref(), wrapper.as_ref(), near_us);
+    let time = record_time(solution, stamp.as_ref(), wrapper.as_ref(), near_us);
     if let Some(ts_us) = time.ts_us {
         order.insert(process, ts_us);
     }
-    let zone = match record.stamp {
+    let zone = match stamp {
         Some(stamp) => stamp
             .zone_seconds()
             .or(time.ts_us.and(solution.zone_seconds)),

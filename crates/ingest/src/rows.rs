@@ -364,6 +364,14 @@ fn version_of<'a>(record: &Record<'a>) -> Option<&'a [u8]> {
     })
 }
 
+/// Returns the stamp by which a record is dated before its wrapper's. The machine's programs are one process to the
+/// solver, but each writes stamps of its own kind and zone, if any: what dates them all is their journal's.
+pub(crate) fn own_stamp(record: &Record<'_>) -> Option<Stamp> {
+    let by_journal = record.client == model::SYSTEM_CLIENT
+        && record.wrapper.iter().any(|layer| layer.stamp.is_some());
+    record.stamp.filter(|_| !by_journal)
+}
+
 /// Returns what a record tells about its process.
 pub(crate) fn clue_of<'a>(record: &Record<'a>) -> crate::solve::Clue<'a> {
     let host = host_of(record).and_then(|host| std::str::from_utf8(host).ok());
@@ -414,7 +422,7 @@ impl RecordSink for BlockRows {
 
     fn record(&mut self, record: &Record<'_>) -> Result<(), Infallible> {
         self.before_last = (self.continuation_lines, self.framing_lines);
-        self.stamps.push(record.stamp);
+        self.stamps.push(own_stamp(record));
         self.push_wrappers(record);
         self.levels
             .push(record.level.map_or(255, |level: Level| level as u8));

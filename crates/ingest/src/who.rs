@@ -28,6 +28,7 @@ impl Named {
 pub(crate) fn names(manifest: &Manifest) -> BTreeMap<Unit<'_>, Named> {
     let facts = facts(manifest);
     let mut units = base_names(manifest, &facts);
+    join_machines(manifest, &facts, &mut units);
     let fixed: BTreeSet<Unit<'_>> = units
         .iter()
         .filter(|(_, named)| named.rank == 0)
@@ -73,6 +74,39 @@ pub(crate) fn names(manifest: &Manifest) -> BTreeMap<Unit<'_>, Named> {
         }
     }
     units
+}
+
+/// Gives journals in which only the machine speaks to the node that is named on that machine, if it is the only one
+/// there: a beacon node's service and its machine are one node.
+fn join_machines<'m>(
+    manifest: &'m Manifest,
+    facts: &BTreeMap<Unit<'m>, BTreeMap<&str, BTreeSet<&str>>>,
+    units: &mut BTreeMap<Unit<'m>, Named>,
+) {
+    let mut spoken: BTreeSet<Unit<'_>> = BTreeSet::new();
+    for source in &manifest.sources {
+        let pieces = source.pieces.iter();
+        let of_clients = pieces.filter(|piece| piece.client != model::SYSTEM_CLIENT);
+        spoken.extend(of_clients.map(|piece| (source.digest.as_str(), piece.stream.as_str())));
+    }
+    let hosts = |unit: &Unit<'m>| facts.get(unit).and_then(|facts| facts.get("host"));
+    let mut on: BTreeMap<&str, BTreeSet<Named>> = BTreeMap::new();
+    for (unit, named) in units.iter().filter(|(unit, _)| spoken.contains(*unit)) {
+        for host in hosts(unit).into_iter().flatten() {
+            on.entry(host).or_default().insert(named.clone());
+        }
+    }
+    for (unit, named) in units.iter_mut() {
+        if spoken.contains(unit) || named.rank == 0 {
+            continue;
+        }
+        let nodes = hosts(unit).into_iter().flatten();
+        let nodes: BTreeSet<&Named> = nodes.filter_map(|host| on.get(host)).flatten().collect();
+        let names: BTreeSet<&str> = nodes.iter().map(|node| node.name.as_str()).collect();
+        if let (1, Some(node)) = (names.len(), nodes.first()) {
+            *named = (*node).clone();
+        }
+    }
 }
 
 /// What wrappers say of every stream.
@@ -429,8 +463,15 @@ const NAMING: &[&str] = &[
 const MOST_NAMES: usize = 8;
 const LONGEST_NAME: usize = 128;
 
-/// Takes the names out of a record's wrappers, given as JSON.
-pub(crate) fn note_names(wrapper: &str, names: &mut BTreeMap<String, Vec<String>>) {
+/// Those that are names of the machine, not of what runs on it.
+const OF_MACHINES: &[&str] = &["pod", "namespace", "host", "node"];
+
+/// Takes the names out of a record's wrappers, given as JSON; `client` wrote it.
+pub(crate) fn note_names(wrapper: &str, client: &str, names: &mut BTreeMap<String, Vec<String>>) {
+    let naming = match client {
+        model::SYSTEM_CLIENT => OF_MACHINES,
+        _ => NAMING,
+    };
     let Ok(layers) =
         serde_json::from_str::<Vec<serde_json::Map<String, serde_json::Value>>>(wrapper)
     else {
@@ -440,7 +481,7 @@ pub(crate) fn note_names(wrapper: &str, names: &mut BTreeMap<String, Vec<String>
         let Some(value) = value.as_str().filter(|value| !value.is_empty()) else {
             continue;
         };
-        if !NAMING.contains(&key.as_str()) || value.len() > LONGEST_NAME {
+        if !naming.contains(&key.as_str()) || value.len() > LONGEST_NAME {
             continue;
         }
         let known = names.entry(key.clone()).or_default();

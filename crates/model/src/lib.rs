@@ -29,8 +29,8 @@ pub use observation::{
     ObsColumn, ObsKind, ObsValue, Observation, observation_kind, observation_kinds,
 };
 pub use record::{
-    Clue, Field, FieldValue, Position, Record, RecordSink, Reject, Span, WrapperFact,
-    write_fields_json,
+    Clue, Field, FieldValue, Position, Record, RecordSink, Reject, SYSTEM_CLIENT, Span,
+    WrapperFact, write_fields_json,
 };
 pub use reference::{RefError, Reference, SourceId};
 pub use source_name::SourceName;

@@ -72,6 +72,10 @@ pub struct Field<'a> {
     pub value: FieldValue<'a>,
 }
 
+/// The client of lines that the machine's own programs (kernel, systemd, chronyd, sshd …) wrote into its journal.
+/// They are of the machine's node, and say nothing of whether a client on it speaks.
+pub const SYSTEM_CLIENT: &str = "system";
+
 /// What one layer of wrapping (docker, journald …) said about a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrapperFact<'a> {

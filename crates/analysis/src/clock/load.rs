@@ -131,15 +131,17 @@ fn program_name(source: &str, role: Option<&str>) -> String {
     role.unwrap_or(source).to_owned()
 }
 
-/// The roles of processes, by source and number.
+/// The roles of processes, by source and number. What judges the machine's own clock (chronyd) has that of the
+/// machine.
 fn roles(case: &Case) -> BTreeMap<(String, u32), String> {
     let processes = case.manifest().processes.iter();
     processes
         .filter_map(|process| {
-            Some((
-                (process.source.clone(), process.number),
-                process.role.clone()?,
-            ))
+            let role = match process.client.as_str() {
+                model::SYSTEM_CLIENT => model::SYSTEM_CLIENT.to_owned(),
+                _ => process.role.clone()?,
+            };
+            Some(((process.source.clone(), process.number), role))
         })
         .collect()
 }
@@ -318,22 +320,39 @@ fn nodes(case: &Case) -> Vec<NodeFacts> {
             let mut alternatives: Vec<ZoneAlternative> = Vec::new();
             let mut programs: BTreeMap<String, Program> = BTreeMap::new();
             let mut clients: BTreeMap<String, u64> = BTreeMap::new();
-            for (digest, number) in &node.processes {
+            let process_of = |digest: &str, number: u32| {
+                let mut all = manifest.processes.iter();
+                all.find(|process| process.source == digest && process.number == number)
+            };
+            let is_machines = |(digest, number): &(String, u32)| {
+                process_of(digest, *number)
+                    .is_some_and(|process| process.client == model::SYSTEM_CLIENT)
+            };
+            let has_clients = !node.processes.iter().all(is_machines);
+            for of in &node.processes {
+                let (digest, number) = of;
                 let Some(source) = manifest.source(digest) else {
                     continue;
                 };
-                let process = manifest
-                    .processes
-                    .iter()
-                    .find(|process| process.source == *digest && process.number == *number);
+                let machines = is_machines(of);
+                let process = process_of(digest, *number);
                 let role = process.and_then(|process| process.role.clone());
+                let named = if machines {
+                    Some(model::SYSTEM_CLIENT)
+                } else {
+                    role.as_deref()
+                };
                 let program = programs
-                    .entry(program_name(digest, role.as_deref()))
+                    .entry(program_name(digest, named))
                     .or_insert_with(|| Program {
-                        role,
+                        role: role.clone(),
                         last_us: None,
                     });
                 program.last_us = program.last_us.max(source.last_ts_us);
+                // What its machine wrote has the journal's zone: a node's is its clients'.
+                if machines && has_clients {
+                    continue;
+                }
                 if let Some(process) = process {
                     let lines = process.last_line.saturating_sub(process.first_line) + 1;
                     *clients.entry(process.client.clone()).or_default() += lines;

@@ -21,6 +21,7 @@ mod killed;
 mod lacking;
 mod live;
 mod live_database;
+mod machine;
 mod nodes;
 mod readme;
 mod rollup;

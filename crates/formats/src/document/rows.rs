@@ -97,6 +97,7 @@ impl Rows {
             }
         };
         let payload = place(self.found.text, &mut self.texts, &self.out);
+        let priority = place(self.found.priority, &mut self.texts, &self.out);
         let facts_from = self.facts.len();
         for (name, range) in self.found.facts.iter().take(16) {
             let place = place(*range, &mut self.texts, &self.out);
@@ -110,6 +111,7 @@ impl Rows {
                 stamp: self.found.stamp,
                 facts: (0, (self.facts.len() - facts_from) as u8),
                 text: payload,
+                priority,
                 ..Layer::default()
             },
             facts: (facts_from as u32, self.facts.len() as u32),

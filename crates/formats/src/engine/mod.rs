@@ -7,6 +7,7 @@
 pub(crate) mod bracketed;
 pub(crate) mod chronicles;
 pub(crate) mod geth;
+pub(crate) mod journal;
 pub(crate) mod json;
 pub(crate) mod lodestar;
 pub(crate) mod log4j;
@@ -27,7 +28,7 @@ use model::{Field, Stamp};
 
 /// Changes whenever an engine, the framing or the wrappers change what a record holds: part of the
 /// parser version.
-pub(crate) const ENGINE_VERSION: u32 = 3;
+pub(crate) const ENGINE_VERSION: u32 = 4;
 
 /// An engine that a definition can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,7 @@ pub(crate) enum Engine {
     PostgresText,
     RoughtimeText,
     Printed,
+    Journal,
     Logfmt,
     Regex,
     LodestarText,
@@ -70,6 +72,7 @@ impl Engine {
         Engine::PostgresText,
         Engine::RoughtimeText,
         Engine::Printed,
+        Engine::Journal,
         Engine::Logfmt,
         Engine::Regex,
         Engine::LodestarText,
@@ -97,6 +100,7 @@ impl Engine {
             Engine::PostgresText => "postgres_text",
             Engine::RoughtimeText => "roughtime_text",
             Engine::Printed => "printed",
+            Engine::Journal => "journal",
             Engine::Logfmt => "logfmt",
             Engine::Regex => "regex",
             Engine::LodestarText => "lodestar_text",
@@ -165,6 +169,8 @@ pub(crate) enum Shape {
     Roughtime,
     /// A line that a program prints past its logger.
     Printed,
+    /// A line of some program in a machine's journal: all that is known of it is what the journal says.
+    Journal,
     /// Pairs; the number of the dialect.
     Logfmt(u16),
     /// A user's own; the number of the expression.
@@ -233,6 +239,7 @@ impl Shape {
             Shape::Postgres | Shape::PostgresPart | Shape::PostgresCsv => Engine::PostgresText,
             Shape::Roughtime => Engine::RoughtimeText,
             Shape::Printed => Engine::Printed,
+            Shape::Journal => Engine::Journal,
             Shape::Logfmt(_) => Engine::Logfmt,
             Shape::Regex(_) => Engine::Regex,
             Shape::Lodestar => Engine::LodestarText,
@@ -601,6 +608,7 @@ pub(crate) fn text_body<'a>(
         }
         Shape::Lodestar => body.message = lodestar::body(text, head, rules, fields),
         Shape::Printed => body.message = crate::scan::trim_end(text),
+        Shape::Journal => body.message = journal::body(text, fields),
         shape if shape.is_panic() => body.message = crate::scan::trim_end(text),
         _ => {}
     }

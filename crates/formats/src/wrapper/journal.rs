@@ -201,6 +201,7 @@ pub(super) fn behind(
         }
     };
     shift(&mut found.text);
+    shift(&mut found.priority);
     found.facts.iter_mut().for_each(|(_, range)| shift(range));
     true
 }

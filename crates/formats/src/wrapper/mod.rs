@@ -77,6 +77,8 @@ pub(crate) struct Layer {
     pub(crate) indent: u8,
     /// What was inside it.
     pub(crate) text: Place,
+    /// The number by which the journal or syslog told how grave the line is, if it did.
+    pub(crate) priority: Place,
 }
 
 /// Lets a peeler see what is known of a line before it looks at its text.
@@ -107,6 +109,8 @@ pub(crate) struct Found {
     /// The payload.
     pub(crate) text: Range,
     pub(crate) facts: Vec<(&'static str, Range)>,
+    /// See [`Layer::priority`]. No fact: the lines of one stack trace may differ in it.
+    pub(crate) priority: Range,
 }
 
 /// A stretch of a peeler's text, or of its output.
@@ -463,6 +467,7 @@ pub(crate) fn peel(peeled: &mut Peeled, block: &[u8], decoded: &mut Vec<u8>, mut
             weak: found.weak,
             indent: found.indent,
             text: Place::default(),
+            priority: placed(found.priority),
         });
         peeled.text = placed(found.text);
         if found.partial && peeled.partial == 0 {

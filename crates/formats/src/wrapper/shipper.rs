@@ -91,6 +91,8 @@ pub(crate) struct Told {
     payload: Option<(u8, Value)>,
     stamp: Option<(u8, Value)>,
     source: Option<Value>,
+    /// The journal's.
+    priority: Option<Value>,
     level: bool,
     journal: bool,
     elastic: bool,
@@ -134,6 +136,13 @@ impl Told {
         kubernetes_file(text, found, out);
         found.stamp = self.stamp.and_then(|(_, value)| stamp_of(text, value));
         found.partial = self.partial;
+        if let Some(priority) = self.priority {
+            found.priority = Range {
+                from: priority.from,
+                to: priority.to,
+                out: false,
+            };
+        }
     }
 
     /// Takes all that was told as a layer of this kind.
@@ -188,6 +197,7 @@ impl Told {
                 better(&mut self.stamp, 3, value);
             }
             b"__CURSOR" => self.journal = true,
+            b"PRIORITY" => self.priority = Some(value),
             b"CONTAINER_PARTIAL_MESSAGE" => self.partial |= on == b"true",
             b"_LINE_BREAK" => self.partial |= on == b"line-max",
             b"_partial" => self.partial |= on == b"true",

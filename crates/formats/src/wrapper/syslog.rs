@@ -2,7 +2,7 @@
 //! priority is stripped: then it looks like the journal's short output.)
 
 use super::journal::{behind, host_and_ident};
-use super::{Found, Way};
+use super::{Found, Range, Way};
 use crate::scan::{full_stamp, year_less_stamp};
 use memchr::memchr2;
 use model::StampZone;
@@ -18,6 +18,11 @@ pub(super) fn with_priority(text: &[u8], _: Way, found: &mut Found, _: &mut Vec<
     if !(1..=3).contains(&digits) || text.get(digits + 1) != Some(&b'>') {
         return false;
     }
+    found.priority = Range {
+        from: 1,
+        to: digits + 1,
+        out: false,
+    };
     if text[at..].starts_with(b"1 ") {
         return new_form(text, at + 2, found).is_some();
     }

@@ -10,6 +10,7 @@ mod corpus;
 mod definitions;
 mod documents;
 mod framing;
+mod journal;
 mod linear;
 mod log4j;
 mod programs;

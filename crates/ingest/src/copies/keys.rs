@@ -15,7 +15,13 @@ const FIRST: u64 = 8;
 
 /// Returns a key of what the record says, if the record is one that is sampled. Records without any stamp
 /// never are.
+///
+/// Neither are lines of the machine's programs. Beside a client's they would tell less than those (cron says the
+/// same everywhere at the same second), and journals without a client are few: they are compared in full.
 pub(crate) fn sample(record: &Record<'_>) -> Option<i64> {
+    if record.client == model::SYSTEM_CLIENT {
+        return None;
+    }
     let wrapped = || record.wrapper.iter().rev().find_map(|layer| layer.stamp);
     let stamp = record.stamp.or_else(wrapped)?;
     let day = match stamp.date {
@@ -93,6 +99,8 @@ pub(crate) struct Keyed {
     pub(crate) key: Option<u128>,
     /// Its own civil time as far as it can be compared with others of its kind.
     pub(crate) stamp_us: Option<i64>,
+    /// When it was, by whichever clock its key was made of.
+    pub(crate) instant: Option<i64>,
     /// Whether its stamp writes fractions of a second.
     pub(crate) is_fine: bool,
 }
@@ -206,6 +214,7 @@ impl Keys {
                 line: number(line).map_or(0, |line| line.max(0) as u64),
                 key: when.map(|_| u128::from_le_bytes(half)),
                 stamp_us: comparable,
+                instant: comparable.or(number(wrapper_us)),
                 is_fine: civil.is_some_and(|us| us % 1_000_000 != 0),
             })?;
         }

@@ -362,7 +362,7 @@ fn by_records(
         seen.add(count.is_some());
         if let Some(count) = count {
             count.1 += 1;
-            instants.insert(record.stamp_us);
+            instants.insert(record.instant);
             is_fine |= record.is_fine;
         }
     };

@@ -22,6 +22,8 @@ pub(crate) struct Unit {
     pub(crate) processes: BTreeSet<u32>,
     clients: BTreeSet<String>,
     scales: BTreeSet<Scale>,
+    /// Whether its programs write stamps of their own.
+    has_stamps: bool,
     /// First and last civil time as written, where that can be compared.
     pub(crate) range: Option<(i64, i64)>,
     /// What wrappers call it.
@@ -39,6 +41,15 @@ const TELLING: [&str; 5] = ["pod", "host", "container", "container_id", "service
 /// Returns the units of a case, without samples, by source and stream.
 pub(crate) fn units(manifest: &Manifest) -> Vec<Unit> {
     let mut units: BTreeMap<(String, String), Unit> = BTreeMap::new();
+    let spoken: BTreeSet<(&str, &str)> = manifest
+        .sources
+        .iter()
+        .flat_map(|source| {
+            let pieces = source.pieces.iter();
+            let of_clients = pieces.filter(|piece| piece.client != model::SYSTEM_CLIENT);
+            of_clients.map(|piece| (source.digest.as_str(), piece.stream.as_str()))
+        })
+        .collect();
     for source in manifest
         .sources
         .iter()
@@ -60,6 +71,7 @@ pub(crate) fn units(manifest: &Manifest) -> Vec<Unit> {
                 processes: BTreeSet::new(),
                 clients: BTreeSet::new(),
                 scales: BTreeSet::new(),
+                has_stamps: false,
                 range: None,
                 names: BTreeMap::new(),
                 path: path.clone(),
@@ -67,7 +79,13 @@ pub(crate) fn units(manifest: &Manifest) -> Vec<Unit> {
                 samples: Vec::new(),
             });
             unit.processes.insert(piece.process);
+            unit.has_stamps |= !piece.by_wrapper;
             unit.clients.insert(piece.client.clone());
+            // What the machine says has its journal's stamps, of another kind than the client's beside it.
+            let key = (source.digest.as_str(), piece.stream.as_str());
+            if piece.client == model::SYSTEM_CLIENT && spoken.contains(&key) {
+                continue;
+            }
             unit.scales
                 .insert(piece.first.as_ref().map_or(Scale::None, scale));
             for stamp in [piece.first, piece.last].iter().flatten() {
@@ -94,7 +112,9 @@ pub(crate) fn units(manifest: &Manifest) -> Vec<Unit> {
     for unit in &mut units {
         // Stamps of several kinds, or over a new year, have no order.
         let scale = unit.scales.iter().next_back().copied();
+        // Times of records without stamps are not as their wrapper writes them.
         if unit.scales.len() > 1
+            || !unit.has_stamps
             || !matches!(scale, Some(Scale::Full | Scale::NoYear | Scale::Slot))
         {
             unit.range = None;

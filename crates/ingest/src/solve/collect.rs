@@ -3,7 +3,10 @@
 //! A Kibana export is in the browser's zone, `stern` and `logcli` print the local one, journald's short form the
 //! host's. One collector wrote all of it: where some lines of a collection are solved by themselves (a
 //! beacon node that prints slots), the difference of the two stamps is the collector's zone, and that
-//! dates the lines of the others (an execution client that prints none).
+//! dates the lines of the others (an execution client that prints none, the kernel).
+//!
+//! What is only assumed of a program's own stamps (UTC, most often) holds for the stamps around them as well: lines
+//! that have no others are dated so, with the same basis. Lines with stamps of their own learn nothing from it.
 
 use super::{AnchorKind, Basis, PieceInput, Solution};
 use model::{Stamp, StampDate};
@@ -25,13 +28,19 @@ struct Clock {
     civil_us: i64,
 }
 
+impl Clock {
+    fn is_sure(&self) -> bool {
+        self.basis != Basis::Assumed
+    }
+}
+
 impl<'a> Collectors<'a> {
     /// Gathers what the solved pieces of a case tell.
     pub(super) fn new(pieces: &[PieceInput<'a>], solutions: &[Solution]) -> Collectors<'a> {
         let mut clocks: BTreeMap<&str, BTreeMap<(i64, i32), Clock>> = BTreeMap::new();
         for (piece, solution) in pieces.iter().zip(solutions) {
-            let sure = !matches!(solution.basis, Basis::None | Basis::Assumed);
-            let Some(zone) = solution.wrapper_zone_seconds.filter(|_| sure) else {
+            let known = solution.basis != Basis::None;
+            let Some(zone) = solution.wrapper_zone_seconds.filter(|_| known) else {
                 continue;
             };
             if piece.collector.is_empty() {
@@ -69,24 +78,28 @@ impl<'a> Collectors<'a> {
 
     /// Whether a piece that says nothing itself may learn from others.
     pub(super) fn help(&self, piece: &PieceInput<'_>, solution: &Solution) -> bool {
+        let mut clocks = self.clocks.get(piece.collector).into_iter().flatten();
         matches!(solution.basis, Basis::None | Basis::Assumed)
-            && self.clocks.contains_key(piece.collector)
+            && clocks.any(|(_, clock)| clock.is_sure() || piece.by_wrapper)
     }
 
-    /// Returns the collector's zone about the time of a stamp, and how it became known.
+    /// Returns the collector's zone about the time of a stamp, how it became known, and the stamp's civil time.
     pub(super) fn zone(&self, collector: &str, stamp: &Stamp) -> Option<(i32, Basis, i64)> {
         let clocks = self.clocks.get(collector)?;
         clocks
             .values()
             .filter_map(|clock| Some((clock, near_civil_us(stamp, clock.civil_us)?)))
-            .min_by_key(|(clock, civil_us)| ((clock.civil_us - civil_us).abs(), clock.zone))
+            .min_by_key(|(clock, civil_us)| {
+                let apart = (clock.civil_us - civil_us).abs();
+                (!clock.is_sure(), apart, clock.zone)
+            })
             .map(|(clock, civil_us)| (clock.zone, clock.basis, civil_us))
     }
 
-    /// Returns the instant of a collector's stamp.
+    /// Returns the instant of a collector's stamp, if its zone is certain.
     pub(super) fn utc_us(&self, collector: &str, stamp: &Stamp) -> Option<i64> {
-        let (zone, _, civil_us) = self.zone(collector, stamp)?;
-        Some(civil_us - i64::from(zone) * 1_000_000)
+        let (zone, basis, civil_us) = self.zone(collector, stamp)?;
+        (basis != Basis::Assumed).then(|| civil_us - i64::from(zone) * 1_000_000)
     }
 }
 

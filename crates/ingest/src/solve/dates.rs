@@ -120,6 +120,17 @@ pub(super) fn solve_piece(
         (year, day0) = (wrapper_year, wrapper_day);
         date_basis = Basis::Wrapper;
     }
+    // Of a program without stamps all is the collector's, its year too.
+    if date_basis == Basis::None
+        && piece.by_wrapper
+        && let Some(stamp) = piece.first
+        && matches!(stamp.date, StampDate::NoYear { .. })
+        && let Some((_, basis, civil_us)) = collectors.zone(piece.collector, &stamp)
+    {
+        let day = civil_us.div_euclid(time::MICROS_PER_DAY) as i32;
+        year = Some(time::civil_from_days(day).0);
+        date_basis = basis;
+    }
     used.sort_unstable();
     if let Some((worth, _)) = best {
         used.retain(|clue| clue.0 == worth);

@@ -181,7 +181,10 @@ impl Pieces {
             }
             self.processes = self.processes.max(piece.process + 1);
         }
-        let last = facts.iter().max_by_key(|piece| piece.last_line);
+        let spoke = facts
+            .iter()
+            .filter(|piece| piece.client != model::SYSTEM_CLIENT);
+        let last = spoke.max_by_key(|piece| piece.last_line);
         self.current = last
             .and_then(|last| {
                 self.lanes
@@ -219,7 +222,10 @@ impl Pieces {
             });
             self.lanes.len() - 1
         });
-        self.current = lane;
+        // Lines of no client go on with the client that spoke last, not with the machine.
+        if clue.client != model::SYSTEM_CLIENT {
+            self.current = lane;
+        }
         let own = stamp.is_some();
         // A program without stamps has its wrapper's; one that has some has only those.
         let by_wrapper = restart || self.facts[self.lanes[lane].piece].by_wrapper;
@@ -292,7 +298,11 @@ impl Pieces {
             stream => lane.stream == stream,
         };
         let fits = |lane: &Lane| {
-            same_stream(lane) && (clue.client.is_empty() || lane.client == clue.client)
+            same_stream(lane)
+                && match clue.client {
+                    "" => lane.client != model::SYSTEM_CLIENT,
+                    client => lane.client == client,
+                }
         };
         if self.lanes.get(self.current).is_some_and(fits) {
             return Some(self.current);
@@ -305,6 +315,9 @@ impl Pieces {
 
     /// Lines of no client that came before the first of a client are of its process.
     fn adopt(&mut self, clue: &Clue<'_>) -> Option<usize> {
+        if clue.client == model::SYSTEM_CLIENT {
+            return None;
+        }
         let index = self
             .lanes
             .iter()

@@ -9,6 +9,7 @@ mod cases;
 mod copies;
 mod hashes;
 mod itself;
+mod machine;
 mod parse;
 mod rotated;
 mod times;
