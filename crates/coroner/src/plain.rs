@@ -7,10 +7,11 @@ use crate::{Error, ErrorKind, OpenOptions, Partial, Shown, TableColumn, TableRow
 use dumps::TableFacts;
 use evidence::{Found, Limits, SourceReader, Streams};
 use model::{
-    Batch, Choice, Part, Reference, RowFilter, SourceId, TableError, TableInfo, TableSource,
+    Batch, Choice, Encoding, Part, Reference, RowFilter, SourceId, TableError, TableInfo,
+    TableSource,
 };
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read as _};
 use std::path::Path;
 
 /// Opens a file that is no archive; `None` if it is one.
@@ -22,15 +23,38 @@ fn open_single(path: &Path) -> Result<Option<SourceReader>, evidence::EvidenceEr
     }
 }
 
+/// Appends a line with its end; returns its bytes.
+fn read_line(
+    reader: &mut impl BufRead,
+    encoding: Encoding,
+    line: &mut Vec<u8>,
+) -> std::io::Result<usize> {
+    if encoding == Encoding::Utf8 {
+        return reader.read_until(b'\n', line);
+    }
+    let before = line.len();
+    loop {
+        let read = reader.by_ref().take(2).read_to_end(line)?;
+        let unit = &line[line.len() - read..];
+        if read < 2 || encoding.line_length(unit).is_some() {
+            return Ok(line.len() - before);
+        }
+    }
+}
+
 /// Reads lines of a file, with the first one's offset.
-fn lines_of(path: &Path, first: u64, last: u64) -> Result<(u64, Vec<u8>), Error> {
+fn lines_of(
+    path: &Path,
+    encoding: Encoding,
+    first: u64,
+    last: u64,
+) -> Result<(u64, Vec<u8>), Error> {
     let mut reader = BufReader::with_capacity(1 << 18, open_reader(path)?);
     let (mut line, mut byte) = (1, 0);
     let mut raw = Vec::new();
     while line <= last {
         let before = raw.len();
-        let read = reader
-            .read_until(b'\n', &mut raw)
+        let read = read_line(&mut reader, encoding, &mut raw)
             .map_err(|error| unreadable("read", path, error))?;
         if read == 0 {
             break;
@@ -314,7 +338,7 @@ impl PlainDumps {
                 )
             }
             Reference::Lines { first, last, .. } => {
-                let (byte, raw) = lines_of(&dump.path, *first, *last)?;
+                let (byte, raw) = lines_of(&dump.path, dump.source.encoding(), *first, *last)?;
                 (
                     Reference::Lines {
                         source: digest,
@@ -338,7 +362,7 @@ impl PlainDumps {
             byte,
             line,
             raw,
-            encoding: model::Encoding::Utf8,
+            encoding: dump.source.encoding(),
             before: Vec::new(),
             after: Vec::new(),
         })

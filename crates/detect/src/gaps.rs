@@ -126,6 +126,9 @@ fn damaged(all: usize, source: &Source) -> Option<Finding> {
     let (severity, what) = match source.status {
         SourceStatus::Complete => return None,
         SourceStatus::Truncated => ("medium", "ends too early"),
+        SourceStatus::Damaged if source.kind == SourceKind::Dump => {
+            ("medium", "could not be read as a whole")
+        }
         SourceStatus::Damaged => ("medium", "is damaged"),
         SourceStatus::Skipped => ("medium", "was not read"),
     };

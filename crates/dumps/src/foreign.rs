@@ -1,5 +1,7 @@
 //! What looks like a dump and is not read: its name, and what to do about it.
 
+use crate::sniff::MARK;
+
 /// How much of a text is looked at for another database's marks.
 const LOOKED_AT: usize = 4 << 10;
 
@@ -20,8 +22,18 @@ const MYSQL: [&[u8]; 9] = [
 pub(crate) fn named(head: &[u8]) -> Option<&'static str> {
     if is_mysql(head) {
         return Some(
-            "a dump of MySQL or MariaDB, which is not read: load it there and export each table with \
-             mysql --batch -e 'SELECT * FROM …' > TABLE.tsv, which is",
+            "a dump of MySQL or MariaDB, which is not read: load it there, export each table with \
+             mysql --batch -e 'SELECT * FROM …' > TABLE.tsv, and read those",
+        );
+    }
+    if head
+        .strip_prefix(MARK)
+        .unwrap_or(head)
+        .starts_with(b"PGDMP")
+    {
+        return Some(
+            "an archive of pg_dump that a shell wrote as text (PowerShell's `>` does): most of its bytes are lost; \
+             dump again with pg_dump -f FILE, or from cmd.exe",
         );
     }
     quoted(head)

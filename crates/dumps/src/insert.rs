@@ -9,7 +9,7 @@ use crate::facts::{BlockForm, DumpError, Trouble};
 use crate::plain::Reader;
 use crate::rows::Place;
 use crate::schema::FullName;
-use crate::sql::{Fault, InsertHead, Splitter, insert_head, values};
+use crate::sql::{Fault, InsertHead, Quoting, Splitter, insert_head, values};
 
 /// Longest row.
 const ROW_LIMIT: usize = 64 << 20;
@@ -58,6 +58,13 @@ impl Reader<'_, '_> {
         run.end = self.input.byte();
         self.inserting = Some(run);
         read.map(|()| true)
+    }
+
+    fn quoting(&self) -> Quoting {
+        Quoting {
+            backslashes: self.schema.backslashes,
+            crlf: self.crlf,
+        }
     }
 
     /// Ends the run of INSERT statements.
@@ -176,8 +183,8 @@ impl Reader<'_, '_> {
         let mut row = Vec::new();
         loop {
             let held = self.input.window().len();
-            let backslashes = self.schema.backslashes;
-            match values(&self.input.window()[length..], backslashes, &[], &mut row) {
+            let quoting = self.quoting();
+            match values(&self.input.window()[length..], quoting, &[], &mut row) {
                 Ok(found) => {
                     let names = (1..=found.count.min(crate::sniff::COLUMNS))
                         .map(|nth| format!("column_{nth}"));
@@ -198,8 +205,9 @@ impl Reader<'_, '_> {
                 byte: self.input.byte(),
                 length: 0,
             };
+            let quoting = self.quoting();
             let window = self.input.window();
-            match values(window, self.schema.backslashes, &run.dropped, &mut run.row) {
+            match values(window, quoting, &run.dropped, &mut run.row) {
                 Ok(found) => {
                     let place = Place {
                         length: found.length as u64,

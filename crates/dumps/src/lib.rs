@@ -36,8 +36,11 @@ mod sql;
 mod streamed;
 mod timestamp;
 mod value;
+mod wide;
 
 use std::io::BufRead;
+
+use model::Encoding;
 
 pub use encoding::TextEncoding;
 pub use facts::{
@@ -49,7 +52,7 @@ pub use live::{
     LiveError, LiveFacts, LiveLogin, LiveOptions, LiveProblem, LiveTarget, Secret, read_live,
     redacted,
 };
-pub use sniff::sniff;
+pub use sniff::{doubtful, encoding, sniff};
 pub use source::{DumpSource, Opener, RowPlace};
 
 /// Reads a dump once, from its first byte to its last, and hands the wanted rows to `sink`.
@@ -64,11 +67,43 @@ pub fn read_dump(
     want: &Want,
     sink: &mut dyn RowSink,
 ) -> Result<DumpFacts, DumpError> {
+    match begin(reader)? {
+        (input, Form::Wide(encoding)) => wide::read(input, encoding, want, sink, read_text),
+        (input, Form::Plain(kind)) => read_form(input, kind, want, sink),
+    }
+}
+
+/// What a dump begins as.
+enum Form {
+    /// In UTF-16.
+    Wide(Encoding),
+    /// As its bytes say.
+    Plain(Option<DumpKind>),
+}
+
+/// Looks at the begin of a dump.
+fn begin(reader: &mut dyn BufRead) -> Result<(input::Input<'_>, Form), DumpError> {
     let mut input = input::Input::new(reader);
     let head = input
         .head(sniff::HEAD)
         .map_err(|source| DumpError::Read { byte: 0, source })?;
-    let kind = sniff(head);
+    let form = match encoding(head) {
+        Encoding::Utf8 => Form::Plain(sniff::sniff_text(head)),
+        wide => Form::Wide(wide),
+    };
+    Ok((input, form))
+}
+
+/// Reads the text of a dump in UTF-16.
+pub(crate) fn read_text(
+    mut input: input::Input<'_>,
+    want: &Want,
+    sink: &mut dyn RowSink,
+) -> Result<DumpFacts, DumpError> {
+    let head = input
+        .head(sniff::HEAD)
+        .map_err(|source| DumpError::Read { byte: 0, source })?;
+    let kind = wide::kind_of_text(head);
     read_form(input, kind, want, sink)
 }
 
@@ -79,13 +114,15 @@ pub fn read_dump(
 /// When the reader fails.
 pub fn scan_dump(reader: &mut dyn BufRead) -> Result<Option<DumpFacts>, DumpError> {
     let want = Want::nothing(Naming::default());
-    let mut input = input::Input::new(reader);
-    let head = input
-        .head(sniff::HEAD)
-        .map_err(|source| DumpError::Read { byte: 0, source })?;
-    match sniff(head) {
-        Some(kind) if kind.is_archive() => archive::scan(input, kind, &want),
-        kind => read_form(input, kind, &want, &mut streamed::Nothing).map(Some),
+    match begin(reader)? {
+        (input, Form::Wide(encoding)) => {
+            let nothing = &mut streamed::Nothing;
+            wide::read(input, encoding, &want, nothing, read_text).map(Some)
+        }
+        (input, Form::Plain(Some(kind))) if kind.is_archive() => archive::scan(input, kind, &want),
+        (input, Form::Plain(kind)) => {
+            read_form(input, kind, &want, &mut streamed::Nothing).map(Some)
+        }
     }
 }
 

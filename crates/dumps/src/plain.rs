@@ -12,6 +12,7 @@ use crate::insert::Inserting;
 use crate::parts::Parts;
 use crate::reject::Origin;
 use crate::schema::{FullName, Schema};
+use crate::sniff::{HEAD, MARK};
 use crate::sql::{self, Splitter, Statement};
 use crate::timestamp;
 
@@ -27,7 +28,7 @@ pub(crate) fn read(
     sink: &mut dyn RowSink,
 ) -> Result<DumpFacts, DumpError> {
     let mut input = input;
-    let head = input.head(crate::sniff::HEAD);
+    let head = input.head(HEAD);
     let foreign = head.ok().and_then(crate::foreign::named);
     let mut reader = Reader::new(input, want, sink, DumpKind::PgDumpPlain);
     match foreign {
@@ -54,6 +55,8 @@ pub(crate) struct Reader<'a, 'r> {
     pub(crate) inferred: HashMap<(usize, String), Inference>,
     header: bool,
     complete: bool,
+    /// Whether lines end as they do on Windows. `pg_dump` ends them by line feeds alone: another program has changed them.
+    pub(crate) crlf: bool,
     /// A reject that may still grow.
     pub(crate) pending: Option<Located>,
     resumes: u32,
@@ -83,6 +86,7 @@ impl<'a, 'r> Reader<'a, 'r> {
             inferred: HashMap::new(),
             header: false,
             complete: false,
+            crlf: false,
             pending: None,
             resumes: RESUMES,
             inserting: None,
@@ -105,6 +109,7 @@ impl<'a, 'r> Reader<'a, 'r> {
             inferred: self.inferred,
             header: self.header,
             complete: self.complete,
+            crlf: self.crlf,
             pending: self.pending,
             resumes: self.resumes,
             inserting: self.inserting,
@@ -115,6 +120,13 @@ impl<'a, 'r> Reader<'a, 'r> {
 
 impl Reader<'_, '_> {
     fn run(&mut self) -> Result<(), DumpError> {
+        if self.input.window().starts_with(MARK) {
+            self.framing(MARK.len());
+        }
+        if let Ok(head) = self.input.head(HEAD) {
+            let first = memchr::memchr(b'\n', head);
+            self.crlf = first.is_some_and(|end| head[..end].ends_with(b"\r"));
+        }
         self.statements()?;
         self.finish()?;
         self.facts.bytes = self.input.byte();

@@ -3,6 +3,7 @@
 use crate::delimited::{self, Escapes};
 use crate::facts::DumpKind;
 use crate::psql::{self, Border, Rule};
+use model::Encoding;
 
 /// PostgreSQL allows 1,600 columns in a table and 1,664 in a query: more is no table.
 pub(crate) const COLUMNS: usize = 1664;
@@ -12,6 +13,9 @@ pub(crate) const HEAD: usize = 64 << 10;
 
 /// In how many places a table without any frame is looked for.
 const TRIES: usize = 16;
+
+/// What Windows' tools put in front of UTF-8.
+pub(crate) const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Begins of lines that a plain `pg_dump` has and hardly anything else.
 const PLAIN: [&[u8]; 8] = [
@@ -28,7 +32,36 @@ const PLAIN: [&[u8]; 8] = [
 /// Says which form of a dump this is, by its first bytes (64 KiB are enough); `None` if it is none
 /// that this version reads.
 pub fn sniff(head: &[u8]) -> Option<DumpKind> {
+    match crate::wide::sniff(&head[..head.len().min(HEAD)]) {
+        Some((_, kind)) => Some(kind),
+        None => sniff_text(head),
+    }
+}
+
+/// Says what a text may be that is no dump as far as this version can tell, and what would make it one. For texts of which
+/// nothing else could be read either: a log may look like this.
+pub fn doubtful(head: &[u8]) -> Option<&'static str> {
+    let text = Encoding::detect(head).to_utf8(&head[..head.len().min(HEAD) & !1]);
+    delimited::is_doubtful(&text).then_some(
+        "looks like rows of a table without a header, but nothing shows whose: put a line with the columns' names in front \
+         (id,nonce,…), or export with psql --csv or \\copy … CSV HEADER",
+    )
+}
+
+/// Says in which encoding a dump is written that begins so: UTF-16, or else whatever its own text says.
+pub fn encoding(head: &[u8]) -> Encoding {
+    match crate::wide::sniff(&head[..head.len().min(HEAD)]) {
+        Some((encoding, _)) => encoding,
+        None => Encoding::Utf8,
+    }
+}
+
+/// The same as [`sniff`], of bytes that are not UTF-16.
+pub(crate) fn sniff_text(head: &[u8]) -> Option<DumpKind> {
     let head = &head[..head.len().min(HEAD)];
+    if let Some(text) = head.strip_prefix(MARK) {
+        return crate::wide::kind_of_text(text);
+    }
     if let Some(kind) = crate::archive::sniff(head) {
         return Some(kind);
     }

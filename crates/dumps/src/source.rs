@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use model::{Batch, ColumnType, Part, RowFilter, TableError, TableInfo, TableSource};
+use model::{
+    Batch, ColumnType, Encoding, OffsetMap, Part, RowFilter, TableError, TableInfo, TableSource,
+};
 
 use crate::archive::Catalog;
 use crate::block::wanted_columns;
 use crate::copy::{Front, front};
 use crate::facts::{
-    Block, BlockForm, DumpError, DumpFacts, DumpStatus, Located, Naming, SinkError, TableFacts,
-    Trouble, Want, unique_snapshot_name,
+    Block, BlockForm, DumpError, DumpFacts, DumpStatus, Located, Naming, RowSink, SinkError,
+    TableFacts, Trouble, Want, unique_snapshot_name,
 };
 use crate::input::Input;
 use crate::pasted::Pasted;
@@ -54,6 +56,8 @@ pub struct RowPlace {
 pub struct DumpSource {
     opener: Arc<Opener>,
     naming: Naming,
+    /// Of a dump in UTF-16: the way from its text, in which everything here is found, to its bytes.
+    wide: Option<(Encoding, OffsetMap)>,
     /// Of an archive that can be opened anywhere.
     catalog: Option<Catalog>,
     /// What a reading of the whole dump found. With a catalogue it is not needed to read a table.
@@ -91,6 +95,7 @@ impl DumpSource {
         let mut source = DumpSource {
             opener: Arc::new(opener),
             naming,
+            wide: None,
             catalog,
             scanned: OnceLock::new(),
             pasted: None,
@@ -99,7 +104,10 @@ impl DumpSource {
             touched: Mutex::default(),
         };
         if source.catalog.is_none() {
-            let (facts, pasted) = source.scan()?;
+            let (facts, pasted) = match source.begins_wide()? {
+                Some(encoding) => source.scan_wide(encoding)?,
+                None => source.scan()?,
+            };
             source.pasted = facts.kind.is_held().then(|| pasted.beside(&facts));
             source.scanned = OnceLock::from(facts);
         }
@@ -111,8 +119,54 @@ impl DumpSource {
         let mut reader = self.open_start()?;
         let mut pasted = Pasted::default();
         let want = Want::nothing(self.naming.clone());
-        let facts = crate::psql::read_or_scan(&mut *reader, &want, &mut pasted)?;
+        let kind_of = crate::sniff::sniff_text;
+        let facts = crate::psql::read_or_scan(&mut *reader, kind_of, &want, &mut pasted)?;
         Ok((facts, pasted))
+    }
+
+    /// Returns the encoding of a dump in UTF-16.
+    fn begins_wide(&self) -> Result<Option<Encoding>, DumpError> {
+        let mut reader = self.open_start()?;
+        let mut input = Input::new(&mut *reader);
+        let head = input.head(crate::sniff::HEAD);
+        let head = head.map_err(|source| DumpError::Read { byte: 0, source })?;
+        let encoding = crate::sniff::encoding(head);
+        Ok((encoding != Encoding::Utf8).then_some(encoding))
+    }
+
+    /// The same as [`DumpSource::scan`], of a dump in UTF-16; from here on it is opened as its text.
+    fn scan_wide(&mut self, encoding: Encoding) -> Result<(DumpFacts, Pasted), DumpError> {
+        let (mut text, map) = crate::wide::decode(self.open_start()?, encoding);
+        let mut pasted = Pasted::default();
+        let want = Want::nothing(self.naming.clone());
+        let kind_of = crate::wide::kind_of_text;
+        let mut facts = crate::psql::read_or_scan(&mut text, kind_of, &want, &mut pasted)?;
+        crate::wide::lead_back(&mut facts, &map);
+        let original = Arc::clone(&self.opener);
+        self.opener = Arc::new(Opener::FromStart(Box::new(move || {
+            let raw = match &*original {
+                Opener::FromStart(open) => open()?,
+                Opener::At(open) => open(0)?,
+            };
+            Ok(Box::new(crate::wide::decode(raw, encoding).0))
+        })));
+        self.wide = Some((encoding, map));
+        Ok((facts, pasted))
+    }
+
+    /// Reads the dump from its begin.
+    fn read_whole(
+        &self,
+        reader: &mut dyn BufRead,
+        want: &Want,
+        sink: &mut dyn RowSink,
+    ) -> Result<DumpFacts, DumpError> {
+        let Some((_, map)) = &self.wide else {
+            return crate::read_dump(reader, want, sink);
+        };
+        let mut facts = crate::read_text(Input::new(reader), want, sink)?;
+        crate::wide::lead_back(&mut facts, map);
+        Ok(facts)
     }
 
     /// Scans a dump that lies in memory.
@@ -148,6 +202,13 @@ impl DumpSource {
             })),
             naming,
         )
+    }
+
+    /// Returns the encoding its bytes are written in: UTF-16, or else whatever its own text says.
+    pub fn encoding(&self) -> Encoding {
+        self.wide
+            .as_ref()
+            .map_or(Encoding::Utf8, |(encoding, _)| *encoding)
     }
 
     /// Everything that is known of the dump. If only an archive's table of contents was read so far,
@@ -186,7 +247,7 @@ impl DumpSource {
             known: Some(self.outline().clone()),
             ..Want::all(self.naming.clone())
         };
-        crate::read_dump(&mut *reader, &want, &mut Nothing)
+        self.read_whole(&mut *reader, &want, &mut Nothing)
     }
 
     fn open_start(&self) -> Result<Box<dyn BufRead + Send>, DumpError> {
@@ -271,9 +332,14 @@ impl DumpSource {
                     number("#length", row),
                 )
             {
+                let (byte, length) = (byte as u64, length as u64);
+                let (byte, length) = match &self.wide {
+                    Some((_, map)) => crate::wide::span(map, byte, length),
+                    None => (byte, length),
+                };
                 let place = RowPlace {
-                    byte: byte as u64,
-                    length: length as u64,
+                    byte,
+                    length,
                     line: line as u64,
                 };
                 let text = batch.column("#text").and_then(|column| column.bytes(row));
@@ -374,7 +440,7 @@ impl DumpSource {
             (Opener::FromStart(open), _) => open()?,
             (Opener::At(open), None) => open(0)?,
         };
-        crate::read_dump(&mut *reader, &want, &mut sink)?;
+        self.read_whole(&mut *reader, &want, &mut sink)?;
         Ok(self.noted(sink))
     }
 
@@ -388,11 +454,18 @@ impl DumpSource {
     /// Takes note of damage; returns the rows.
     fn noted(&self, sink: Gather<'_>) -> Vec<Batch> {
         let (rows, found) = sink.found();
-        let mut damage = lock(&self.damage);
         for located in found {
-            damage.insert((located.byte, located.line), located);
+            self.note(located);
         }
         rows
+    }
+
+    /// Takes note of damage at a place in what is read.
+    fn note(&self, mut located: Located) {
+        if let Some((_, map)) = &self.wide {
+            located = crate::wide::in_original(&located, map);
+        }
+        lock(&self.damage).insert((located.byte, located.line), located);
     }
 
     /// Whether a reader can start at the table's rows.
@@ -469,18 +542,15 @@ impl DumpSource {
             };
             if let Err(what) = good {
                 let name = &table.info.name;
-                lock(&self.damage).insert(
-                    (place.byte, place.line),
-                    Located {
-                        trouble: Trouble::Damaged,
-                        table: Some(name.clone()),
-                        byte: place.byte,
-                        length,
-                        line: place.line,
-                        lines: 1,
-                        what,
-                    },
-                );
+                self.note(Located {
+                    trouble: Trouble::Damaged,
+                    table: Some(name.clone()),
+                    byte: place.byte,
+                    length,
+                    line: place.line,
+                    lines: 1,
+                    what,
+                });
             }
             if builder.text_bytes() > ANSWER_BYTES {
                 return Err("more than 1 GiB of rows in one answer: ask for less".into());
@@ -497,7 +567,7 @@ impl DumpSource {
                 lines: 0,
                 what: misread.told(table.encoding),
             };
-            lock(&self.damage).insert((byte, line), located);
+            self.note(located);
         }
         Ok(())
     }

@@ -26,7 +26,6 @@ mod sparse;
 mod streams;
 mod tar;
 mod unzip;
-mod utf16;
 mod walk;
 mod whole;
 mod xz;
@@ -36,9 +35,9 @@ mod zst;
 pub use blocks::{BLOCK_SIZE, Blocks, LINE_LIMIT, Piece};
 pub use content::Content;
 pub use limits::Limits;
+pub use model::{OffsetMap, Utf16Reader};
 pub use reader::{Container, ContainerKind, Digest256, SourceFacts, SourceReader, Status, open_at};
 pub use streams::{
     ArchiveFacts, INSIDE, Stream, Streams, file_of, hash_file, open_member, open_source,
 };
-pub use utf16::{OffsetMap, Utf16Reader};
 pub use walk::{EvidenceError, Found, STDIN, walk};

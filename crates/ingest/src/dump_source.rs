@@ -8,9 +8,9 @@ use case::{
     HASH_RULES, HashColumn, RowWriter, Run, Snapshot, SnapshotTable, Source, SourceKind,
     SourceStatus, TableId, Transaction,
 };
-use dumps::{DumpFacts, DumpStatus, Located, Naming, RowSink, SinkError, Want};
+use dumps::{DumpFacts, DumpStatus, Located, Naming, RowSink, SinkError, Trouble, Want};
 use evidence::SourceReader;
-use model::{Batch, Column, ColumnData, ColumnType, NumericExtent, StrColumn, TableInfo};
+use model::{Batch, Column, ColumnData, ColumnType, Encoding, NumericExtent, StrColumn, TableInfo};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
@@ -48,6 +48,8 @@ pub(crate) fn read_dump_source(
     reading: &DumpReading<'_>,
 ) -> Result<Option<DumpOutcome>, IngestError> {
     let spooled;
+    let mut reader = reader;
+    let encoding = dumps::encoding(reader.peek(crate::text::HEAD_BYTES));
     let mut first = Passing {
         reader,
         spool: None,
@@ -164,6 +166,7 @@ pub(crate) fn read_dump_source(
     });
     let snapshots: Vec<Snapshot> = snapshots.collect();
     let mut source = source_of(&found, &facts, reading.shown, &digest);
+    source.encoding = (encoding != Encoding::Utf8).then(|| encoding.to_string());
     let manifest = tx.manifest_mut();
     source.number = manifest.take_source_number();
     manifest.sources.push(source);
@@ -447,6 +450,9 @@ fn snapshot_of(found: &DumpFacts, part: &str, name: String, digest: &str) -> Sna
     }
 }
 
+/// Most places outside of tables that a manifest names.
+const PROBLEMS: usize = 20;
+
 fn source_of(
     found: &DumpFacts,
     facts: &evidence::SourceFacts,
@@ -463,6 +469,27 @@ fn source_of(
         (SourceStatus::Complete, DumpStatus::Damaged) => SourceStatus::Damaged,
         (status, _) => status,
     };
+    // What is damaged inside of a table is counted there.
+    let apart = |reject: &&Located| reject.trouble != Trouble::Other && reject.table.is_none();
+    let mut problems: Vec<case::Problem> = facts
+        .problems
+        .iter()
+        .map(|(byte, what)| case::Problem {
+            byte: *byte,
+            what: what.clone(),
+        })
+        .collect();
+    problems.extend(
+        found
+            .rejects
+            .iter()
+            .filter(apart)
+            .take(PROBLEMS)
+            .map(|reject| case::Problem {
+                byte: reject.byte,
+                what: reject.what.clone(),
+            }),
+    );
     Source {
         digest: digest.to_owned(),
         first_bytes: facts.bytes,
@@ -476,14 +503,7 @@ fn source_of(
         parser: String::new(),
         hashes: HASH_RULES,
         status,
-        problems: facts
-            .problems
-            .iter()
-            .map(|(byte, what)| case::Problem {
-                byte: *byte,
-                what: what.clone(),
-            })
-            .collect(),
+        problems,
         ..Source::default()
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct LogRun {
     pub(crate) encoding: Encoding,
     /// By which rules all hashes of the source are filed.
     pub(crate) hashes: u32,
+    /// What it may be where no line of it could be read.
+    pub(crate) doubt: Option<&'static str>,
 }
 
 /// Where a known source is read on, and what is known of it.
@@ -232,6 +234,7 @@ pub(crate) fn read_log(
     let mut assembler = Assembler::new(reading.setting.clone());
     let mut start = Position::START;
     let mut encoding = Encoding::detect(reader.peek(HEAD_BYTES));
+    let doubt = dumps::doubtful(reader.peek(HEAD_BYTES));
     let mut document = None;
     let mut hashes = HASH_RULES;
     if let Some(Continue {
@@ -367,6 +370,7 @@ pub(crate) fn read_log(
         lines,
         encoding,
         hashes,
+        doubt,
     })
 }
 
@@ -380,6 +384,23 @@ pub(crate) fn describe(run: &LogRun, shown: &str, parser: &str, before: Option<&
         .filter(|(name, _)| !name.is_empty())
         // A journal is a client's if there is any: the machine always speaks.
         .max_by_key(|(name, count)| (name.as_str() != model::SYSTEM_CLIENT, **count));
+    let mut problems: Vec<case::Problem> = facts
+        .problems
+        .iter()
+        .map(|(byte, what)| case::Problem {
+            byte: *byte,
+            what: what.clone(),
+        })
+        .collect();
+    let mut status = status_of(facts.status);
+    let unread = counts.records == 0 && counts.rejected.values().any(|lines| *lines > 0);
+    if let Some(doubt) = run.doubt.filter(|_| unread && before.is_none()) {
+        let what = format!("{doubt}; none of its {} lines was read", run.lines);
+        problems.push(case::Problem { byte: 0, what });
+        if status == SourceStatus::Complete {
+            status = SourceStatus::Skipped;
+        }
+    }
     Source {
         number: before.map_or(0, |source| source.number),
         digest: before.map_or_else(|| facts.sha256.short(), |source| source.digest.clone()),
@@ -406,15 +427,8 @@ pub(crate) fn describe(run: &LogRun, shown: &str, parser: &str, before: Option<&
         last_ts_us: counts.last_ts_us,
         pieces: run.pieces.clone(),
         parser: parser.to_owned(),
-        status: status_of(facts.status),
-        problems: facts
-            .problems
-            .iter()
-            .map(|(byte, what)| case::Problem {
-                byte: *byte,
-                what: what.clone(),
-            })
-            .collect(),
+        status,
+        problems,
         evidence: before
             .map(|source| source.evidence.clone())
             .unwrap_or_default(),

@@ -25,16 +25,7 @@ pub(crate) fn refused(reader: &mut SourceReader) -> Option<String> {
     match Content::sniff(head) {
         Content::Empty => Some("is empty".to_owned()),
         Content::Binary(what) => Some(format!("is {what}, not text: nothing in it was read")),
-        Content::Text => {
-            let encoding = Encoding::detect(head);
-            let wide = encoding != Encoding::Utf8;
-            (wide && dumps::sniff(&encoding.to_utf8(head)).is_some()).then(|| {
-                format!(
-                    "is a database dump in {encoding}: nothing in it was read; \
-                     write it anew with iconv -f UTF-16 -t UTF-8"
-                )
-            })
-        }
+        Content::Text => None,
     }
 }
 

@@ -18,6 +18,7 @@ mod stamp;
 mod table;
 mod text;
 pub mod time;
+mod utf16;
 
 pub use answer::{Answer, AnswerColumn, AnswerSink, Cell, f64_json};
 pub use batch::{Batch, Bitmap, Column, ColumnData, ColumnType, StrColumn};
@@ -37,3 +38,4 @@ pub use source_name::SourceName;
 pub use stamp::{Stamp, StampDate, StampZone};
 pub use table::{Part, RowFilter, TableError, TableInfo, TableSource};
 pub use text::{escape_control, glob, write_json_string};
+pub use utf16::{OffsetMap, Utf16Reader};

@@ -5,12 +5,14 @@ use datafusion::common::{DataFusionError, TableReference};
 use datafusion::sql::parser::{DFParser, Statement as EngineStatement};
 use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, ObjectName, OrderByKind, OrderByOptions, Statement as SqlStatement,
+    CastKind, DataType, ExactNumberInfo, Expr, Ident, ObjectName, OrderByKind, OrderByOptions,
+    Statement as SqlStatement, Value, visit_expressions_mut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::ControlFlow;
 
 /// A statement that only reads.
 pub(crate) enum Parsed {
@@ -64,8 +66,41 @@ pub(crate) fn parse(sql: &str) -> Result<Parsed, QueryError> {
         },
         _ => return Err(refused(&statement)),
     }
+    let mut statement = statement;
+    keep_digits(&mut statement);
     Ok(Parsed::Query(Box::new(statement)))
 }
+
+/// Makes decimals of whole numbers that 64 bits do not hold: the engine makes floats of them, which have 15 digits.
+fn keep_digits(statement: &mut EngineStatement) {
+    let sql = match statement {
+        EngineStatement::Statement(sql) => sql,
+        EngineStatement::Explain(explain) => return keep_digits(&mut explain.statement),
+        _ => return,
+    };
+    let _ = visit_expressions_mut(sql.as_mut(), |expr| {
+        if let Expr::Value(written) = expr
+            && let Value::Number(digits, _) = &written.value
+            && digits.bytes().all(|digit| digit.is_ascii_digit())
+            && digits.parse::<u64>().is_err()
+            && digits.len() <= DECIMAL_DIGITS
+        {
+            let precision = ExactNumberInfo::PrecisionAndScale(digits.len() as u64, 0);
+            let text = Value::SingleQuotedString(digits.clone());
+            *expr = Expr::Cast {
+                kind: CastKind::Cast,
+                expr: Box::new(Expr::Value(text.with_span(written.span))),
+                data_type: DataType::Decimal(precision),
+                format: None,
+                array: false,
+            };
+        }
+        ControlFlow::<()>::Continue(())
+    });
+}
+
+/// Most digits of a decimal.
+const DECIMAL_DIGITS: usize = 76;
 
 fn placeless_count(sql: &str) -> usize {
     DFParser::parse_sql(sql).map_or(0, |statements| statements.len())

@@ -236,3 +236,46 @@ fn what_is_encrypted_or_of_another_version_is_named() {
         }
     }
 }
+
+/// What every verb says of a file that is a dump, but not one of ours.
+#[test]
+fn a_dump_of_another_database_is_named_by_every_verb() {
+    let desk = Desk::new();
+    desk.write(
+        "my.sql",
+        "-- MySQL dump 10.13  Distrib 8.0.34, for Linux (x86_64)\n--\nCREATE TABLE `t` (\n  `a` int\n);\nINSERT INTO `t` VALUES (1);\n",
+    );
+    let told = "a dump of MySQL or MariaDB, which is not read: load it there";
+    desk.fails(&["triage", "my.sql"], 3, told);
+    desk.fails(&["ingest", "my.case", "my.sql"], 3, told);
+    desk.fails(&["triage", "my.case"], 3, told);
+    desk.fails(&["tables", "my.case"], 3, told);
+    let triage = desk.json(&["triage", "my.case", "--format", "json"], 3);
+    let title = triage["findings"][0]["title"].as_str().unwrap();
+    assert!(
+        title.contains(told) && !title.contains("damaged"),
+        "{title}"
+    );
+}
+
+/// Rows without a header are not taken on a guess, and that they were not is said.
+#[test]
+fn rows_without_a_header_are_not_passed_over_in_silence() {
+    let desk = Desk::new();
+    let rows = "41048,41066,CommitBlocks\n41050,41068,CommitBlocks\n41051,41069,ExecuteBlocks\n";
+    desk.write("rows.csv", rows);
+    let told = "looks like rows of a table without a header, but nothing shows whose";
+    desk.fails(&["ingest", "x.case", "rows.csv"], 3, told);
+    desk.fails(&["tables", "rows.csv"], 3, told);
+    desk.fails(&["triage", "x.case"], 3, "none of its 3 lines was read");
+    // What it advises to do helps.
+    desk.write("named.csv", format!("id,nonce,tx_type\n{rows}"));
+    let tables = desk.json(&["tables", "named.csv", "--format", "json"], 0);
+    assert_eq!(tables["tables"][0]["rows"], 3, "{tables}");
+    // A log that looks like it is a log.
+    desk.write(
+        "some.log",
+        "1,INFO,one\n2,WARN,two\n3,INFO,three\n4,INFO,four\n",
+    );
+    assert_eq!(desk.run(&["ingest", "log.case", "some.log"]).code, 0);
+}

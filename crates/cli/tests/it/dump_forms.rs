@@ -235,3 +235,96 @@ fn a_partitioned_table_is_its_partitions_rows() {
     let tables = desk.json(&["tables", "p.sql", "--format", "json"], 0);
     crate::schemas::valid("tables", &tables);
 }
+
+/// `pg_dump > FILE` in PowerShell: UTF-16, with carriage returns. The answers are those of the dump, the bytes those of the file.
+#[test]
+fn a_dump_in_utf16_is_read_as_it_lies() {
+    let desk = Desk::new();
+    let (Some(copy), Some(pasted)) = (
+        corpus_dump("z2023fork.eth_txs.copy.sql.gz"),
+        corpus_dump("z2023fork.psql.aligned.txt"),
+    ) else {
+        return;
+    };
+    let wide = |text: &str| -> Vec<u8> {
+        let text = format!("\u{feff}{}", text.replace('\n', "\r\n"));
+        text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+    };
+    let unpacked = |path: &str| {
+        let raw = std::fs::read(path).unwrap();
+        let mut text = String::new();
+        match raw.starts_with(&[0x1f, 0x8b]) {
+            true => std::io::Read::read_to_string(
+                &mut flate2::read::MultiGzDecoder::new(&raw[..]),
+                &mut text,
+            )
+            .map(drop)
+            .unwrap(),
+            false => text = String::from_utf8(raw).unwrap(),
+        }
+        text
+    };
+    for (name, path) in [("copy", copy), ("pasted", pasted)] {
+        let text = unpacked(&path);
+        let original = wide(&text);
+        let (narrow, file) = (format!("{name}.sql"), format!("{name}.utf16.sql"));
+        desk.write(&narrow, &text).write(&file, &original);
+        let select = "SELECT * FROM eth_txs ORDER BY id";
+        let rows = |evidence: &str| {
+            let said = desk.json(&["sql", evidence, select, "--format", "json"], 0);
+            let mut rows = said["rows"].as_array().unwrap().clone();
+            for row in &mut rows {
+                // A reference names the source by its bytes.
+                row.as_array_mut().unwrap().pop();
+            }
+            rows
+        };
+        let expected = rows(&narrow);
+        assert!(!expected.is_empty());
+        assert!(rows(&file) == expected, "{name}");
+        let case = format!("{name}.case");
+        for arguments in [
+            vec!["ingest", case.as_str(), &file],
+            vec!["ingest", "kept.case", &file, "--keep-dumps", "--as", name],
+        ] {
+            let said = desk.run(&arguments);
+            assert_eq!(said.code, 0, "{said:?}");
+        }
+        assert!(rows(&case) == expected, "{name} in a case");
+        let info = desk.json(&["info", &case, "--format", "json"], 0);
+        assert_eq!(info["sources"][0]["encoding"], "utf-16le");
+        crate::schemas::valid("info", &info);
+        let refs = "SELECT ref FROM eth_txs ORDER BY id DESC LIMIT 1";
+        let last = desk.json(&["sql", &case, refs, "--format", "json"], 0);
+        let reference = last["rows"][0][0].as_str().unwrap();
+        for evidence in [file.as_str(), &case, "kept.case"] {
+            let shown = desk.json(&["show", evidence, reference, "--format", "json"], 0);
+            let shown = &shown["shown"][0];
+            assert_eq!(shown["encoding"], "utf-16le", "{evidence}: {shown}");
+            let row = shown["text"].as_str().unwrap().trim_end();
+            assert!(!row.is_empty() && text.contains(row), "{evidence}: {shown}");
+            let (byte, length) = (
+                shown["byte"].as_u64().unwrap() as usize,
+                shown["length"].as_u64().unwrap() as usize,
+            );
+            let there = &original[byte..byte + length];
+            let units = there
+                .chunks(2)
+                .map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
+            let there = String::from_utf16(&units.collect::<Vec<_>>()).unwrap();
+            assert_eq!(there.trim_end(), row, "{evidence}");
+        }
+        for evidence in [file.as_str(), "kept.case"] {
+            let digest = reference.split(':').next().unwrap();
+            let line = format!("{digest}:2");
+            let shown = desk.json(&["show", evidence, &line, "--format", "json"], 0);
+            let shown = &shown["shown"][0];
+            assert_eq!(
+                shown["text"].as_str().unwrap().trim_end(),
+                text.lines().nth(1).unwrap().trim_end(),
+                "{evidence}"
+            );
+        }
+        assert_eq!(desk.run(&["verify", &case]).code, 0);
+    }
+}

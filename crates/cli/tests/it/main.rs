@@ -22,6 +22,7 @@ mod lacking;
 mod live;
 mod live_database;
 mod machine;
+mod newest;
 mod nodes;
 mod readme;
 mod rollup;

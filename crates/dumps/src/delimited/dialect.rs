@@ -79,57 +79,76 @@ pub(crate) fn recognise(head: &[u8]) -> Option<Dialect> {
 /// log has there.
 fn headless(head: &[u8]) -> Option<Dialect> {
     [b',', b';'].into_iter().find_map(|separator| {
-        let mut scratch = Vec::new();
-        let mut kinds: Vec<Inference> = Vec::new();
-        let (mut at, mut rows) = (0, 0);
-        while at < head.len() && rows < ROWS {
-            let Some(end) = csv_end(&head[at..], separator) else {
-                break;
-            };
-            let row = without_line_end(&head[at..at + end]);
-            at += end;
-            if crate::psql::footer(row).is_some() {
-                return None;
-            }
-            let (mut found, mut level) = (0, false);
-            split(row, separator, Escapes::Quotes, &mut scratch, |field| {
-                if rows == 0 {
-                    kinds.push(Inference::default());
-                }
-                if let (Some(kind), Field::Bare(text) | Field::Quoted(text)) =
-                    (kinds.get_mut(found), field)
-                {
-                    level |= is_level(text);
-                    // Logs have a T between date and time, databases a blank.
-                    let log = text.get(10) == Some(&b'T');
-                    if !crate::null::is_symbol(text) {
-                        kind.see(if log { b"T" } else { text });
-                    }
-                }
-                found += 1;
-            })
-            .ok()?;
-            if found != kinds.len() || level || found < 2 {
-                return None;
-            }
-            rows += 1;
-        }
-        let kinds: Vec<ColumnType> = kinds.iter().map(|kind| kind.column_type()).collect();
+        let (kinds, rows) = kinds(head, separator)?;
         let is_time = |kind: &&ColumnType| {
             matches!(kind, ColumnType::TimestampCivil | ColumnType::TimestampUtc)
         };
-        let keyed = matches!(kinds.first(), Some(ColumnType::I64 | ColumnType::Bytes));
         let sure = kinds
             .iter()
             .skip(1)
             .any(|kind| matches!(kind, ColumnType::Bool | ColumnType::Bytes))
             || kinds.iter().filter(is_time).count() > 1;
-        (rows > 1 && keyed && sure).then_some(Dialect {
+        (rows > 1 && is_keyed(&kinds) && sure).then_some(Dialect {
             separator,
             escapes: Escapes::Quotes,
             columns: None,
         })
     })
+}
+
+/// Whether a text looks like rows without a header, and nothing in them shows that they are a database's.
+pub(crate) fn is_doubtful(head: &[u8]) -> bool {
+    let head = without_mark(head);
+    let mut separators = [b',', b';', b'\t'].into_iter();
+    separators.any(|separator| {
+        kinds(head, separator).is_some_and(|(kinds, rows)| rows > 2 && is_keyed(&kinds))
+    })
+}
+
+fn is_keyed(kinds: &[ColumnType]) -> bool {
+    matches!(kinds.first(), Some(ColumnType::I64 | ColumnType::Bytes))
+}
+
+/// Says what types the columns of rows without a header have, and how many rows were looked at; `None` if these are no
+/// rows of one table.
+fn kinds(head: &[u8], separator: u8) -> Option<(Vec<ColumnType>, usize)> {
+    let mut scratch = Vec::new();
+    let mut kinds: Vec<Inference> = Vec::new();
+    let (mut at, mut rows) = (0, 0);
+    while at < head.len() && rows < ROWS {
+        let Some(end) = csv_end(&head[at..], separator) else {
+            break;
+        };
+        let row = without_line_end(&head[at..at + end]);
+        at += end;
+        if crate::psql::footer(row).is_some() {
+            return None;
+        }
+        let (mut found, mut level) = (0, false);
+        split(row, separator, Escapes::Quotes, &mut scratch, |field| {
+            if rows == 0 {
+                kinds.push(Inference::default());
+            }
+            if let (Some(kind), Field::Bare(text) | Field::Quoted(text)) =
+                (kinds.get_mut(found), field)
+            {
+                level |= is_level(text);
+                // Logs have a T between date and time, databases a blank.
+                let log = text.get(10) == Some(&b'T');
+                if !crate::null::is_symbol(text) {
+                    kind.see(if log { b"T" } else { text });
+                }
+            }
+            found += 1;
+        })
+        .ok()?;
+        if found != kinds.len() || level || found < 2 {
+            return None;
+        }
+        rows += 1;
+    }
+    let kinds = kinds.iter().map(|kind| kind.column_type()).collect();
+    Some((kinds, rows))
 }
 
 /// Recognises CSV with a header, whatever its cells look like.

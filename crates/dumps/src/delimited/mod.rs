@@ -14,7 +14,7 @@ use model::{ColumnType, RowFilter, TableInfo};
 
 use cells::{Nulls, as_copy, infer};
 use dialect::without_line_end;
-pub(crate) use dialect::{Dialect, Escapes, csv, is_level, is_name, recognise};
+pub(crate) use dialect::{Dialect, Escapes, csv, is_doubtful, is_level, is_name, recognise};
 use record::{csv_end, split};
 pub(crate) use text_format::recognise as text_format;
 

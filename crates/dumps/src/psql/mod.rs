@@ -39,7 +39,7 @@ use crate::encoding::TextEncoding;
 use crate::facts::{DumpError, DumpFacts, DumpKind, Located, RowSink, Trouble, Want};
 use crate::input::Input;
 use crate::null;
-use crate::sniff::{HEAD, glued_rule, sniff};
+use crate::sniff::{HEAD, MARK, glued_rule};
 
 /// Longest text that is read.
 const TEXT_LIMIT: usize = 64 << 20;
@@ -47,6 +47,7 @@ const TEXT_LIMIT: usize = 64 << 20;
 /// Reads pasted tables with all rows and their places, anything else as `scan` wants it.
 pub(crate) fn read_or_scan(
     reader: &mut dyn BufRead,
+    kind_of: fn(&[u8]) -> Option<DumpKind>,
     scan: &Want,
     sink: &mut dyn RowSink,
 ) -> Result<DumpFacts, DumpError> {
@@ -54,7 +55,7 @@ pub(crate) fn read_or_scan(
     let head = input
         .head(HEAD)
         .map_err(|source| DumpError::Read { byte: 0, source })?;
-    match sniff(head) {
+    match kind_of(head) {
         Some(kind) if kind.is_held() => {
             let all = Want::all(scan.naming.clone());
             read_with(input, kind, &all, true, sink)
@@ -218,7 +219,11 @@ const CELLS: usize = 2_000_000;
 
 impl<'t> Document<'t> {
     fn new(text: &'t [u8]) -> Document<'t> {
-        let mut starts = vec![0];
+        let mark = match text.starts_with(MARK) {
+            true => MARK.len(),
+            false => 0,
+        };
+        let mut starts = vec![mark];
         starts.extend(memchr::memchr_iter(b'\n', text).map(|at| at + 1));
         if starts.last() != Some(&text.len()) {
             starts.push(text.len());
@@ -226,9 +231,9 @@ impl<'t> Document<'t> {
         Document {
             text,
             starts,
-            parts: Vec::new(),
+            parts: vec![(0, mark, Part::Framing)],
             pastes: Vec::new(),
-            loose_from: 0,
+            loose_from: mark,
             database: None,
             null: None,
             effort: EFFORT * text.len().max(4096),

@@ -28,11 +28,20 @@ pub(crate) struct Values {
     pub(crate) default: bool,
 }
 
+/// How strings are written.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Quoting {
+    /// A backslash means what it means in `E''`.
+    pub(crate) backslashes: bool,
+    /// Another program has made `\r\n` of every line feed on the way, also of those in strings.
+    pub(crate) crlf: bool,
+}
+
 /// Rewrites the list at the front of the window. Values whose number (from 0) `dropped` marks are
 /// left out of the row.
 pub(crate) fn values(
     window: &[u8],
-    backslashes: bool,
+    quoting: Quoting,
     dropped: &[bool],
     row: &mut Vec<u8>,
 ) -> Result<Values, Fault> {
@@ -40,7 +49,7 @@ pub(crate) fn values(
     let mut list = List {
         text: window,
         at: 0,
-        backslashes,
+        quoting,
     };
     match list.peek() {
         None => return Err(Fault::More),
@@ -80,7 +89,7 @@ pub(crate) fn values(
             }
             _ => {
                 return Err(Fault::Expression(
-                    length(window, backslashes).ok_or(Fault::More)?,
+                    length(window, quoting.backslashes).ok_or(Fault::More)?,
                     count,
                 ));
             }
@@ -97,7 +106,7 @@ fn length(window: &[u8], backslashes: bool) -> Option<usize> {
 struct List<'w> {
     text: &'w [u8],
     at: usize,
-    backslashes: bool,
+    quoting: Quoting,
 }
 
 impl List<'_> {
@@ -149,7 +158,7 @@ impl List<'_> {
     fn bare(&mut self, row: &mut Vec<u8>, default: &mut bool) -> Result<bool, Fault> {
         match self.need()? {
             b'\'' => {
-                self.string(self.backslashes, row)?;
+                self.string(self.quoting.backslashes, row)?;
                 Ok(true)
             }
             b'+' | b'-' | b'.' | b'0'..=b'9' => self.number(row),
@@ -193,7 +202,7 @@ impl List<'_> {
             if self.need()? != b'\'' {
                 return Ok(false);
             }
-            self.string(self.backslashes, row)?;
+            self.string(self.quoting.backslashes, row)?;
         } else {
             return Ok(false);
         }
@@ -229,9 +238,21 @@ impl List<'_> {
         }
         let (tag, inner) = rest.split_at(end + 1);
         let length = memchr::memmem::find(inner, tag).ok_or(Fault::More)?;
-        escape(&inner[..length], row);
+        self.raw(&inner[..length], row);
         self.at += 2 * tag.len() + length;
         Ok(true)
+    }
+
+    /// Text that stands in the file as it is.
+    fn raw(&self, text: &[u8], row: &mut Vec<u8>) {
+        let mut rest = text;
+        while self.quoting.crlf
+            && let Some(at) = memchr::memmem::find(rest, b"\r\n")
+        {
+            escape(&rest[..at], row);
+            rest = &rest[at + 1..];
+        }
+        escape(rest, row);
     }
 
     /// A string in quotes, and those that continue it on other lines.
@@ -245,7 +266,7 @@ impl List<'_> {
                     false => memchr::memchr(b'\'', rest),
                 };
                 let found = found.ok_or(Fault::More)?;
-                escape(&rest[..found], row);
+                self.raw(&rest[..found], row);
                 self.at += found + 1;
                 if rest[found] == b'\\' {
                     self.backslash(row)?;
@@ -397,12 +418,13 @@ mod tests {
     fn check(list: &str, expected: &str) {
         let mut row = Vec::new();
         let text = format!("{list};");
-        let found = values(text.as_bytes(), false, &[], &mut row).map(|values| values.length);
+        let found =
+            values(text.as_bytes(), Quoting::default(), &[], &mut row).map(|values| values.length);
         assert_eq!(found, Ok(list.len()), "{list}");
         assert_eq!(String::from_utf8_lossy(&row), expected, "{list}");
         // However the window is cut, there is no other answer.
         for end in 0..list.len() {
-            let cut = values(&text.as_bytes()[..end], false, &[], &mut row);
+            let cut = values(&text.as_bytes()[..end], Quoting::default(), &[], &mut row);
             assert_eq!(cut, Err(Fault::More), "{}", &text[..end]);
         }
     }
@@ -445,12 +467,15 @@ mod tests {
         ] {
             let text = format!("{list}, (");
             assert_eq!(
-                values(text.as_bytes(), false, &[], &mut row),
+                values(text.as_bytes(), Quoting::default(), &[], &mut row),
                 Err(Fault::Expression(list.len(), nth)),
                 "{list}"
             );
         }
-        assert_eq!(values(b"SELECT", false, &[], &mut row), Err(Fault::NoList));
+        assert_eq!(
+            values(b"SELECT", Quoting::default(), &[], &mut row),
+            Err(Fault::NoList)
+        );
     }
 
     #[test]
@@ -458,14 +483,18 @@ mod tests {
         let mut row = Vec::new();
         let found = values(
             b"(DEFAULT, 1, DEFAULT, 2)",
-            false,
+            Quoting::default(),
             &[true, false, false],
             &mut row,
         );
         assert!(found.is_ok_and(|values| values.default && values.count == 4));
         assert_eq!(row, b"1\t\\N\t2");
         // Where the dump says so, a backslash escapes in every string.
-        assert!(values(b"('a\\'b')", true, &[], &mut row).is_ok());
+        let quoting = Quoting {
+            backslashes: true,
+            crlf: false,
+        };
+        assert!(values(b"('a\\'b')", quoting, &[], &mut row).is_ok());
         assert_eq!(row, b"a'b");
     }
 }

@@ -5,7 +5,7 @@ mod literal;
 mod split;
 mod tokens;
 
-pub(crate) use literal::{Fault, values};
+pub(crate) use literal::{Fault, Quoting, values};
 pub(crate) use split::Splitter;
 pub(crate) use tokens::{Name, Token, Tokens};
 

@@ -17,3 +17,4 @@ mod psql;
 mod random;
 mod text_format;
 mod tls;
+mod wide;

@@ -11,7 +11,7 @@ use crate::report::{IngestReport, Problem};
 use crate::reread::{self, ReadWith};
 use crate::setting::SourceSetting;
 use crate::{IngestError, IngestOptions, Progress};
-use case::{Override, Source};
+use case::{Override, Source, SourceStatus};
 use evidence::{Found, SourceReader};
 use std::path::{Path, PathBuf};
 
@@ -172,6 +172,14 @@ impl Run<'_, '_> {
                 what,
                 unread: false,
             });
+        }
+        if source.status == SourceStatus::Skipped {
+            let what = source.problems.iter().map(|problem| problem.what.clone());
+            self.report.problems.extend(what.map(|what| Problem {
+                path: shown.to_owned(),
+                what,
+                unread: false,
+            }));
         }
         let digest = source.digest.clone();
         if before.is_none() && self.tx.manifest().source(&digest).is_some() {

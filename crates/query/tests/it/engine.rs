@@ -340,6 +340,30 @@ fn numbers_of_a_database_are_numbers() {
             Cell::I64(1),
         ),
         (
+            "count(*) FILTER (WHERE wei = 18446744073709551616)",
+            Cell::I64(1),
+        ),
+        (
+            "count(*) FILTER (WHERE wei < 18446744073709551616)",
+            Cell::I64(3),
+        ),
+        (
+            "count(*) FILTER (WHERE -wei = -18446744073709551616)",
+            Cell::I64(1),
+        ),
+        (
+            "count(*) FILTER (WHERE wei IN (18446744073709551616, 9))",
+            Cell::I64(2),
+        ),
+        (
+            "count(*) FILTER (WHERE id < 18446744073709551616)",
+            Cell::I64(4),
+        ),
+        (
+            "max(wei) + 100000000000000000000000000000000000000",
+            text("100000000000000000018446744073709551616"),
+        ),
+        (
             "count(*) FILTER (WHERE wei BETWEEN 10 AND 200)",
             Cell::I64(1),
         ),
@@ -367,13 +391,19 @@ fn numbers_are_never_rounded_nor_ordered_as_text_in_silence() {
         let error = engine.sql(sql, &Params::new()).unwrap_err().to_string();
         assert!(error.contains(word), "{sql}: {error}");
     };
-    // The literal is a float: it would be equal to its neighbours.
     let engine = numbers(&["18446744073709551616", "18446744073709551617"]);
-    refused(
-        &engine,
-        "SELECT id FROM fees WHERE wei = 18446744073709551617",
-        "in quotes",
-    );
+    let found = engine
+        .sql(
+            "SELECT id FROM fees WHERE wei = 18446744073709551617",
+            &Params::new(),
+        )
+        .unwrap();
+    assert_eq!(found.rows, [[Cell::I64(1)]]);
+    // Such a literal is a float: it would be equal to its neighbours.
+    for float in ["18446744073709551617.0", "1.8446744073709551617e19"] {
+        let sql = format!("SELECT id FROM fees WHERE wei = {float}");
+        refused(&engine, &sql, "in quotes");
+    }
     // Too long for a decimal, or no number: the digits are shown, and not put in order.
     for long in [nines(67).as_str(), "NaN"] {
         let engine = numbers(&["9", "10", long]);
