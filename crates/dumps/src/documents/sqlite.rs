@@ -9,6 +9,8 @@
 //! Types: SQLite's are of values, not of columns. A column has the type that all its values have; text
 //! `0x…` of a key's or hash's length is bytes (Lighthouse stores keys so, Nimbus stores raw bytes).
 
+mod salvage;
+
 use std::borrow::Cow;
 use std::fs::OpenOptions;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -19,10 +21,9 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
 use super::cell::{Cell, Hint};
-use super::collect::{Named, Reading, TABLES};
+use super::collect::{Reading, TABLES};
 use super::shapes::Shape;
 use crate::facts::{DumpError, Located, Trouble};
-use crate::rows::Place;
 use crate::sniff::COLUMNS;
 
 /// How such a file begins.
@@ -114,13 +115,9 @@ pub(crate) fn walk(
         if !out.needs(&shape) {
             continue;
         }
-        if let Some(what) = rows(&connection, &table, &shape, bytes, out)? {
-            out.reject(reject(
-                bytes,
-                Some(table.name.clone()),
-                Trouble::Damaged,
-                what,
-            ))?;
+        for what in salvage::rows(&connection, &table, &shape, bytes, out)? {
+            let name = Some(table.name.clone());
+            out.reject(reject(bytes, name, Trouble::Damaged, what))?;
         }
     }
     Ok(())
@@ -312,68 +309,6 @@ fn hint(declared: &str) -> Hint {
 
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// Reads the rows of a table; says in words why not all.
-fn rows(
-    connection: &Connection,
-    table: &Stored,
-    shape: &Shape<'_>,
-    bytes: u64,
-    out: &mut Reading<'_>,
-) -> Result<Option<String>, DumpError> {
-    let columns: Vec<String> = table.columns.iter().map(|c| quoted(&c.name)).collect();
-    let sql = format!(
-        "SELECT {} FROM main.{} NOT INDEXED",
-        columns.join(", "),
-        quoted(&table.name)
-    );
-    let (mut count, mut held) = (0u64, 0u64);
-    let failed = |count: u64, error: rusqlite::Error| {
-        Ok(Some(format!(
-            "what follows row {count} cannot be read: {error}"
-        )))
-    };
-    let mut statement = match connection.prepare(&sql) {
-        Ok(statement) => statement,
-        Err(error) => return failed(0, error),
-    };
-    let mut found = match statement.query([]) {
-        Ok(found) => found,
-        Err(error) => return failed(0, error),
-    };
-    loop {
-        let row = match found.next() {
-            Ok(Some(row)) => row,
-            Ok(None) => return Ok(None),
-            Err(error) => return failed(count, error),
-        };
-        let mut cells: Vec<Named<'_>> = Vec::with_capacity(table.columns.len());
-        for (at, column) in table.columns.iter().enumerate() {
-            let cell = match row.get_ref(at) {
-                Ok(value) => cell(value),
-                Err(error) => return failed(count, error),
-            };
-            held += match &cell {
-                Cell::Text(text) => text.len() as u64,
-                Cell::Blob(blob) => blob.len() as u64,
-                _ => 0,
-            };
-            cells.push((Cow::Borrowed(column.name.as_str()), cell));
-        }
-        count += 1;
-        // A record takes two bytes at least: pages that are their own children would never end.
-        if count > bytes / 2 || held > bytes {
-            let what = format!("after row {count} it has more rows than its file has room for");
-            return Ok(Some(what));
-        }
-        let place = Place {
-            line: 1,
-            byte: 0,
-            length: 0,
-        };
-        out.row(shape, &cells, place)?;
-    }
 }
 
 fn cell(value: ValueRef<'_>) -> Cell<'_> {

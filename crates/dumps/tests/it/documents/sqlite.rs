@@ -324,3 +324,98 @@ fn flipped_bytes_never_panic_and_what_is_lost_is_said() {
     }
     assert!(located > 0);
 }
+
+/// A damaged page of a table takes its own rows with it, and no others: those behind it are found by their numbers.
+#[test]
+fn rows_behind_a_damaged_page_are_read() {
+    let mut sql = "PRAGMA page_size=1024; CREATE TABLE t (a INTEGER, b TEXT); CREATE TABLE u (a INTEGER PRIMARY KEY, b BLOB); CREATE TABLE w (a TEXT PRIMARY KEY, b TEXT) WITHOUT ROWID;".to_owned();
+    for row in 1..=2000 {
+        let text = format!("row {row} {}", "x".repeat(40));
+        sql.push_str(&format!(
+            "INSERT INTO t VALUES ({row}, '{text}'); INSERT INTO u VALUES ({}, X'{row:040x}'); INSERT INTO w VALUES ('{row:05}', '{text}');",
+            row * 7
+        ));
+    }
+    let bytes = database(&sql);
+    let (_, whole) = read(&bytes);
+    assert_eq!(
+        (whole.count("t"), whole.count("u"), whole.count("w")),
+        (2000, 2000, 2000)
+    );
+    let numbers = |kept: &Kept, table: &str| -> Vec<i64> {
+        let mut numbers = Vec::new();
+        for (_, batch) in kept.rows.iter().filter(|(info, _)| info.name == table) {
+            let column = batch.column("a").unwrap();
+            numbers.extend((0..column.len()).map(|row| column.i64(row).unwrap()));
+        }
+        numbers
+    };
+    let (mut damaged, mut behind) = (0, 0);
+    // Every fifth page, if it holds rows, each broken alone and each beside the second next.
+    for page in (1024..bytes.len())
+        .step_by(1024)
+        .filter(|page| page / 1024 % 5 == 0)
+    {
+        if bytes[page] != 13 {
+            continue;
+        }
+        for others in [&[][..], &[2048]] {
+            let mut broken = bytes.clone();
+            for page in std::iter::once(page).chain(others.iter().map(|other| page + other)) {
+                if broken.get(page) == Some(&13) {
+                    broken[page..page + 8].fill(0xee);
+                }
+            }
+            let (facts, kept) = read(&broken);
+            assert_eq!(facts.status, DumpStatus::Damaged, "{page}");
+            for (table, step) in [("t", 1), ("u", 7)] {
+                let found = numbers(&kept, table);
+                assert!(found.is_sorted(), "{page}: {table}");
+                // Each row is there, or in a gap that is told; never both, and nothing else is.
+                let told: Vec<(i64, i64)> = facts
+                    .rejects
+                    .iter()
+                    .filter(|reject| reject.table.as_deref() == Some(table))
+                    .map(|reject| gap(&reject.what, found.last().copied().unwrap_or(0)))
+                    .collect();
+                damaged += told.len();
+                let there: std::collections::BTreeSet<i64> = found.iter().copied().collect();
+                let missing: Vec<i64> = (1..=2000)
+                    .map(|row| row * step)
+                    .filter(|number| !there.contains(number))
+                    .collect();
+                behind += usize::from(!missing.is_empty() && found.last() == Some(&(2000 * step)));
+                let in_gap = |number: i64| {
+                    told.iter()
+                        .any(|(from, to)| (*from..=*to).contains(&number))
+                };
+                assert!(
+                    missing.iter().all(|number| in_gap(*number)),
+                    "{page}: {:?}",
+                    facts.rejects
+                );
+                assert!(
+                    !found.iter().any(|number| in_gap(*number)),
+                    "{page}: {:?}",
+                    facts.rejects
+                );
+                // A page holds some twenty of them; two that are broken take along what lies between.
+                assert!(missing.len() <= 150, "{page}: {} of {table}", missing.len());
+                assert_eq!(found.len() + missing.len(), 2000, "{page}: {table}");
+            }
+        }
+    }
+    assert!(damaged > 20 && behind > 20, "{damaged} {behind}");
+}
+
+/// Which numbers a reject says are missing.
+fn gap(what: &str, last: i64) -> (i64, i64) {
+    if what.starts_with("what follows row ") {
+        return (last + 1, i64::MAX);
+    }
+    let words: Vec<&str> = what.split(' ').collect();
+    let number = |word: &str| word.parse().ok();
+    let from = number(words[3]).unwrap_or(i64::MIN);
+    let to = words.iter().skip(4).find_map(|word| number(word)).unwrap();
+    (from, to)
+}
