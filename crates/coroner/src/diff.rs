@@ -61,17 +61,69 @@ impl Evidence {
                     .with_hint("name two: `coroner info CASE` lists them"),
             );
         }
+        self.compare(first, self, second, options)
+    }
+
+    /// Compares the snapshot that this evidence holds with the one that other evidence holds: two dumps, each by itself.
+    ///
+    /// # Errors
+    /// If one of them holds none or several, or tables cannot be read.
+    pub fn diff_with(&self, other: &Evidence, options: &DiffOptions) -> Result<Diffed, Error> {
+        self.compare(
+            self.only_snapshot()?,
+            other,
+            other.only_snapshot()?,
+            options,
+        )
+    }
+
+    fn only_snapshot(&self) -> Result<&Snapshot, Error> {
+        let source = self.manifest().sources.first();
+        let path = source.map_or("the evidence", |source| source.path.as_str());
+        match self.manifest().snapshots.as_slice() {
+            [only] => Ok(only),
+            [] => Err(Error::new(
+                crate::ErrorKind::Unreadable,
+                format!("{path} holds no database"),
+            )),
+            several => {
+                let names: Vec<&str> = several.iter().map(|one| one.name.as_str()).collect();
+                Err(Error::request(format!(
+                    "{path} holds several snapshots: {}",
+                    names.join(", ")
+                ))
+                .with_hint("put both dumps into a case, and name two of its snapshots"))
+            }
+        }
+    }
+
+    fn compare(
+        &self,
+        first: &Snapshot,
+        other: &Evidence,
+        second: &Snapshot,
+        options: &DiffOptions,
+    ) -> Result<Diffed, Error> {
         let before = self.case().table_source(Some(&first.name));
-        let after = self.case().table_source(Some(&second.name));
+        let after = other.case().table_source(Some(&second.name));
         let mut diff = analysis::diff::diff(&before, &after, options)
             .map_err(|error| Error::wrap(crate::ErrorKind::Unreadable, error))?;
         remark(first, second, &mut diff);
-        let concerns = |snapshot: &Snapshot, part: &Partial| {
-            let source = self.manifest().source(&snapshot.source);
-            part.source == snapshot.name || source.is_some_and(|source| source.path == part.source)
+        let of = |evidence: &Evidence, snapshot: &Snapshot| {
+            let source = evidence.manifest().source(&snapshot.source);
+            let mut partial = evidence.partial();
+            partial.retain(|part| {
+                part.source == snapshot.name
+                    || source.is_some_and(|source| source.path == part.source)
+            });
+            partial
         };
-        let mut partial = self.partial();
-        partial.retain(|part| concerns(first, part) || concerns(second, part));
+        let mut partial = of(self, first);
+        for part in of(other, second) {
+            if !partial.contains(&part) {
+                partial.push(part);
+            }
+        }
         Ok(Diffed {
             from: side(first),
             to: side(second),

@@ -16,17 +16,18 @@ const ROWS_SHOWN: usize = 5;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     coroner diff rollup.case monday tuesday\n  \
+    coroner diff monday.dump tuesday.sql.gz\n  \
     coroner diff dumps/ before after --table 'eth_txs*' --format json | jq '.tables[].rows'\n  \
     coroner diff rollup.case S1 S2 --limit 1000")]
 pub(crate) struct Args {
-    /// Case folder, or plain evidence that holds both
+    /// Case folder, or plain evidence that holds both; or the dump before
     case: String,
-    /// Snapshot before (`coroner info` lists them), or its source
+    /// Snapshot before (`coroner info` lists them), or its source; or the dump after
     #[arg(value_name = "SNAP1")]
     before: String,
-    /// Snapshot after
+    /// Snapshot after; none of two dumps
     #[arg(value_name = "SNAP2")]
-    after: String,
+    after: Option<String>,
     /// Only tables of this name; * and ? stand for anything [repeatable]
     #[arg(long = "table", value_name = "PATTERN")]
     tables: Vec<String>,
@@ -42,7 +43,10 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Exit, CliError> {
         tables: args.tables.clone(),
         rows_listed: args.limit,
     };
-    let diffed = evidence.diff(&args.before, &args.after, &options)?;
+    let diffed = match &args.after {
+        Some(after) => evidence.diff(&args.before, after, &options)?,
+        None => evidence.diff_with(&shared::open(ui, &args.before)?, &options)?,
+    };
     let differs = diffed.diff.differs();
     let nothing_compared = diffed.diff.tables.is_empty();
     let mut body = shared::object(&diffed);

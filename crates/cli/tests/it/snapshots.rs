@@ -279,6 +279,15 @@ fn two_dumps_of_a_database_are_compared() {
         "snapshots are monday, same, tuesday",
     );
     desk.fails(&["diff", "d", "monday", "monday"], 2, "are one snapshot");
+    // Two dumps alone, each where it lies.
+    let alone = ["diff", "d/monday.sql", "d/tuesday.sql", "--format", "json"];
+    let alone = desk.json(&alone, 0);
+    crate::schemas::valid("diff", &alone);
+    for told in ["from", "to", "tables", "events"] {
+        assert_eq!(alone[told], found[told], "{told}");
+    }
+    desk.fails(&["diff", "d/monday.sql", "d/monday.sql"], 1, "");
+    desk.fails(&["diff", "d", "d/monday.sql"], 2, "holds several snapshots");
     // Nothing in common: the evidence cannot tell.
     desk.write("d/users.sql", "CREATE TABLE public.users (\n    id bigint\n);\nCOPY public.users (id) FROM stdin;\n1\n\\.\n");
     let apart = diff("monday", "users", 4);
