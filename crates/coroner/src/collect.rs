@@ -275,6 +275,17 @@ fn journald(targets: &CollectTargets, window: &Window) -> Vec<CollectCommand> {
             "all boots; JSON keeps microseconds, the host, the unit and the process",
         ));
     }
+    if !targets.units.is_empty() {
+        let who = ["kernel", "systemd", "chronyd", "ntpd", "systemd-timesyncd"];
+        let who: String = who
+            .iter()
+            .map(|who| format!(" --identifier={who}"))
+            .collect();
+        commands.push(command(
+            format!("sudo journalctl {common}{who} | gzip > machine.journal.json.gz"),
+            "what the machine did to them: programs killed for want of memory, units that ended, the clock set",
+        ));
+    }
     commands
 }
 
@@ -421,6 +432,11 @@ mod tests {
         let journald = said(Collector::Journald);
         assert!(
             journald.contains("--utc --since='2020-08-14 16:00:00 UTC'"),
+            "{journald}"
+        );
+        // The clients' own lines do not tell who killed them.
+        assert!(
+            journald.contains("--identifier=kernel --identifier=systemd --identifier=chronyd"),
             "{journald}"
         );
         assert!(said(Collector::Docker).contains("--tail=all --since=2020-08-14T16:00:00Z"));

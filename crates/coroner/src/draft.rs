@@ -178,14 +178,20 @@ impl Evidence {
         self.timeline(&TimelineFilter::default(), window, &mut |row| {
             seen += 1;
             let text = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or("");
-            let level = Level::from_name(text("level")).unwrap_or(Level::Info);
+            let mut level = Level::from_name(text("level")).unwrap_or(Level::Info);
             let kind = text("kind");
+            // Most journals tell no level: that a program was killed is no less grave for it.
+            let of_machine = text("client") == model::SYSTEM_CLIENT && is_of_note(kind);
+            if of_machine {
+                level = level.max(Level::Warn);
+            }
             if level < Level::Warn && !kind.starts_with("lifecycle") {
                 return Ok(());
             }
             let us = parse_utc(text("ts"));
             let order = us.or_else(|| parse_utc(text("ts_order"))).unwrap_or(0);
-            let what = if kind.is_empty() {
+            // Which program it was stands in the message.
+            let what = if kind.is_empty() || of_machine {
                 text("message")
             } else {
                 kind
@@ -334,6 +340,15 @@ fn suggested_key(triage: &detect::Triage) -> Option<String> {
         .flat_map(|command| command.split(' '))
         .find(|word| word.starts_with("0x") && word.len() == 66)
         .map(str::to_owned)
+}
+
+/// Whether what a machine's own program said belongs into an incident's story.
+fn is_of_note(kind: &str) -> bool {
+    kind.starts_with("machine.")
+        || matches!(
+            kind,
+            "clock.stepped" | "clock.reported_offset" | "clock.unsynchronised"
+        )
 }
 
 fn event(row: &Map<String, Value>, us: Option<i64>) -> PostmortemEvent {

@@ -109,6 +109,18 @@ fn a_dead_node_is_silent_however_much_its_machine_says() {
         silent["causes"][0]["refs"][0].as_str().unwrap(),
     ]);
     assert!(shown.stdout.contains("Out of memory"), "{shown:?}");
+    let draft = desk.run(&["report", "e"]).stdout;
+    for said in [
+        "Killed process 7",
+        "prysm.service: Main process exited",
+        "System clock wrong by",
+    ] {
+        let told = draft
+            .lines()
+            .any(|line| line.starts_with('|') && line.contains(said));
+        assert!(told, "{said}: {draft}");
+    }
+    assert!(!draft.contains("Connection closed by"), "{draft}");
     // chrony said that the clock was ahead. It sets it right then: nobody knows that it is still wrong.
     let clock = desk.json(&["clock", "e"], 0);
     let episodes = clock["episodes"].as_array().unwrap();

@@ -335,11 +335,23 @@ fn some_line() -> impl Strategy<Value = String> {
         "{\"level\":\"info\",\"msg\":\"x\",\"ts\":1597426262.1}",
         "[12345.678901] Out of memory: Killed process 4711 (geth)",
     ]);
-    let form = prop::sample::select(vec![0usize, 1, 2, 3]);
-    (who, said, form).prop_map(|(who, said, form)| match form {
-        0 | 1 => format!("Aug 14 17:31:02 node-1 {who}: {said}\n"),
-        2 => format!("                                {said}\n"),
-        _ => format!("{said}\n"),
+    let form = prop::sample::select(vec![0usize, 0, 1, 2, 3, 4, 5, 6, 7]);
+    (who, said, form).prop_map(|(who, said, form)| {
+        let short = format!("Aug 14 17:31:02 node-1 {who}: {said}");
+        match form {
+            0 => format!("{short}\n"),
+            1 => format!("<30>{short}\n"),
+            2 => format!("                                {said}\n"),
+            3 => format!("{said}\n"),
+            4 => format!("> {short}\n"),
+            5 => format!("2020-08-14T10:52:08.1Z stderr F {short}\n"),
+            6 => format!("web-1  | {short}\n"),
+            _ => {
+                let name = who.split('[').next().unwrap();
+                let said = serde_json::to_string(said).unwrap();
+                format!("{{\"__REALTIME_TIMESTAMP\":\"1597426262123456\",\"_HOSTNAME\":\"node-1\",\"SYSLOG_IDENTIFIER\":\"{name}\",\"MESSAGE\":{said}}}\n")
+            }
+        }
     })
 }
 
@@ -351,6 +363,24 @@ proptest! {
         assert_tiles(text.as_bytes(), &entries);
         for largest in [1, 50, 120, 400] {
             prop_assert_eq!(&parse_in_parts(text.as_bytes(), largest), &entries);
+        }
+    }
+
+    #[test]
+    fn cutting_an_export_changes_nothing(
+        entries in prop::collection::vec((0usize..4, 0usize..5), 1..24)
+    ) {
+        let who = ["prysm.sh", "sshd", "kernel", "dockerd"];
+        let said = [CLIENT, "panic: boom", "goroutine 1 [running]:", "main.main()", "words"];
+        let entry = |(a, b): &(usize, usize)| format!(
+            "__REALTIME_TIMESTAMP=1597426262123456\n_HOSTNAME=node-1\nSYSLOG_IDENTIFIER={}\nMESSAGE={}\n\n",
+            who[*a], said[*b]
+        );
+        let text: String = entries.iter().map(entry).collect();
+        let whole = documents::parse(text.as_bytes());
+        assert_tiles(text.as_bytes(), &whole);
+        for largest in [1, 150, 400] {
+            prop_assert_eq!(&documents::parse_in_parts(text.as_bytes(), largest), &whole);
         }
     }
 }
