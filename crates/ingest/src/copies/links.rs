@@ -321,9 +321,11 @@ fn by_records(
     small: &mut Small,
 ) -> Result<Option<Common>, CaseError> {
     let window = a.overlap(b);
+    // Of what has no stamp nobody knows whether both cover it: a machine's lines beside its client's.
     let within = |record: &Keyed| match (window, record.stamp_us) {
         (Some((from, to)), Some(us)) => from <= us && us <= to,
-        _ => true,
+        (Some(_), None) => false,
+        (None, _) => true,
     };
     let ((few, few_at), (many, many_at)) = if a.sampled(window) <= b.sampled(window) {
         ((a, at), (b, bt))

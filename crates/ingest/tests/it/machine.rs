@@ -176,6 +176,32 @@ fn a_journal_belongs_to_the_node_that_is_named_on_its_machine() {
     assert_eq!(nodes(&case), ["beacon-0", "beacon-1", "k-1"]);
 }
 
+/// Two pulls that overlap by a third: what the client says decides, and the machine's lines are copies as well.
+#[test]
+fn copies_of_a_journal_with_a_client_are_found() {
+    let lines = |from: u32, to: u32| -> String {
+        let line = |n: u32| {
+            let said = format!(
+                "time=\"2020-08-14 17:{:02}:{:02}\" level=info msg=\"Peer summary\" activePeers={n} prefix=p2p",
+                n / 60,
+                n % 60
+            );
+            journal(n, "node-1", "prysm.sh[7]", &said)
+                + &journal(n, "node-1", "sshd[8]", "the same again")
+        };
+        (from..to).map(line).collect()
+    };
+    let folder = Folder::new();
+    let case = folder.ingest(&[("a.log", &lines(0, 150)), ("b.log", &lines(100, 400))]);
+    let copies: u64 = case
+        .manifest()
+        .sources
+        .iter()
+        .map(|source| source.duplicates)
+        .sum();
+    assert_eq!(copies, 100, "{:?}", case.manifest().copies);
+}
+
 #[test]
 fn copies_of_a_journal_are_found_and_other_machines_are_no_copies() {
     let lines = |host: &str, from: u32, to: u32| -> String {
