@@ -19,7 +19,9 @@ impl<V> SortedMap<V> {
         first: impl Fn(i64) -> V,
         mut add: impl FnMut(&mut V, P),
     ) -> SortedMap<V> {
-        let mut given: Vec<(i64, P)> = pairs.collect();
+        // Mostly all come: one allocation in place of many that are copied.
+        let mut given: Vec<(i64, P)> = Vec::with_capacity(pairs.size_hint().1.unwrap_or(0));
+        given.extend(pairs);
         given.sort_by_key(|(number, _)| *number);
         let mut pairs: Vec<(i64, V)> = Vec::with_capacity(given.len());
         for (number, part) in given {

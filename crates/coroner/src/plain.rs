@@ -468,6 +468,16 @@ impl TableSource for PlainDumps {
         }
     }
 
+    fn watch_newest(&self, table: &str, columns: &[&str]) -> bool {
+        self.with_table(table)
+            .is_ok_and(|(dump, full)| dump.source.watch_newest(&full, columns))
+    }
+
+    fn newest(&self, table: &str) -> Option<BTreeMap<String, i64>> {
+        let (dump, full) = self.with_table(table).ok()?;
+        dump.source.newest(&full)
+    }
+
     fn row_count(&self, table: &str) -> Option<u64> {
         let (dump, full) = self.with_table(table).ok()?;
         dump.source.row_count(&full)

@@ -26,6 +26,11 @@ impl Above {
         self.builder.is_some()
     }
 
+    /// The table's place in the facts, and what builds its rows where they are wanted.
+    pub(crate) fn reads(&self) -> Option<(usize, &RowBuilder)> {
+        Some((self.index, self.builder.as_deref()?))
+    }
+
     /// Which cells were not of the encoding.
     pub(crate) fn misread(&mut self) -> Option<Misread> {
         let misread = self.builder.as_mut()?.take_misread();

@@ -1,6 +1,6 @@
 //! Rows of one table while they are being read: what is done with them, and the types that they tell.
 
-use model::{ColumnType, RowFilter};
+use model::ColumnType;
 
 use crate::above::Above;
 use crate::facts::{Block, BlockForm, DumpError, Trouble, WantTable};
@@ -98,8 +98,9 @@ impl Open {
             above.push(row, self.rows + 1, place)?;
         }
         if let Some((version, success)) = self.migrations {
-            let success = success.map(|index| field(row, index));
-            migrations.see(field(row, version), success);
+            let fields = self.columns.len();
+            let success = success.map(|index| field(row, index, fields));
+            migrations.see(field(row, version, fields), success);
         }
         Ok(())
     }
@@ -144,12 +145,7 @@ impl Reader<'_, '_> {
     /// What is wanted of a table.
     pub(crate) fn wanted(&self, table: &FullName) -> Option<WantTable> {
         let Some(tables) = &self.want.tables else {
-            return Some(WantTable {
-                schema: None,
-                table: table.1.clone(),
-                columns: None,
-                filter: RowFilter::All,
-            });
+            return Some(WantTable::all(None, &table.1));
         };
         let is_here = |want: &&WantTable| {
             want.table == table.1 && want.schema.as_ref().is_none_or(|schema| *schema == table.0)
@@ -275,7 +271,7 @@ impl Reader<'_, '_> {
         let info = &self.facts.tables[index].info;
         let wanted = wanted_columns(&info.columns, want.columns.as_deref());
         let fields = self.fields(index, columns);
-        let builder = RowBuilder::new(&fields, &wanted, &want.filter);
+        let builder = RowBuilder::of_want(&fields, &wanted, want);
         Ok(builder.encoded(self.facts.tables[index].encoding))
     }
 
@@ -361,6 +357,23 @@ impl Reader<'_, '_> {
             .map_err(DumpError::Sink)
     }
 
+    /// Tells the newest times of the columns where they are wanted.
+    fn tell_newest(&mut self, open: &Open) {
+        let own = match &open.job {
+            Job::Build(builder) => Some((open.index, &**builder)),
+            _ => None,
+        };
+        for (index, builder) in own
+            .into_iter()
+            .chain(open.above.iter().filter_map(Above::reads))
+        {
+            let info = &self.facts.tables[index].info;
+            for (column, us) in builder.newest() {
+                self.sink.newest(info, column, us);
+            }
+        }
+    }
+
     /// Says which cells are not of the encoding.
     fn tell_misread(&mut self, open: &mut Open) -> Result<(), DumpError> {
         let above = open.above.iter_mut().filter_map(Above::misread).last();
@@ -395,6 +408,7 @@ impl Reader<'_, '_> {
         self.release(open)?;
         self.hand_over(open)?;
         self.hand_over_above(open, true)?;
+        self.tell_newest(open);
         self.tell_misread(open)?;
         if let Job::Infer(inferences) = &open.job {
             let inferences = inferences.clone();

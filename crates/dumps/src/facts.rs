@@ -160,6 +160,26 @@ pub struct WantTable {
     pub columns: Option<Vec<String>>,
     /// Which rows. A filter on a column that the table does not have lets no row pass.
     pub filter: RowFilter,
+    /// Where several parts of the rows are wanted, which rows and which of `columns` each takes, the column that it
+    /// chooses by among them; `filter` is not asked then. Cells that no part takes are null, or what the row says.
+    pub parts: Vec<(RowFilter, Vec<String>)>,
+    /// Columns of times of which the newest is told, whatever rows are wanted ([`RowSink::newest`]).
+    pub newest: Vec<String>,
+}
+
+impl WantTable {
+    /// All rows and columns of a table; `schema` as in [`WantTable::schema`].
+    #[must_use]
+    pub fn all(schema: Option<&str>, table: &str) -> WantTable {
+        WantTable {
+            schema: schema.map(str::to_owned),
+            table: table.to_owned(),
+            columns: None,
+            filter: RowFilter::All,
+            parts: Vec::new(),
+            newest: Vec::new(),
+        }
+    }
 }
 
 /// What is wanted of a dump.
@@ -427,6 +447,12 @@ pub trait RowSink {
     /// As [`RowSink::rows`].
     fn inherited_rows(&mut self, info: &TableInfo, batch: Batch) -> Result<(), SinkError> {
         self.rows(info, batch)
+    }
+
+    /// Takes the newest finite time of a column in rows that have been read, microseconds as the rows have them. Not
+    /// all forms of dumps tell it.
+    fn newest(&mut self, info: &TableInfo, column: &str, us: i64) {
+        let _ = (info, column, us);
     }
 
     /// Takes note of a broken row, a broken or unsupported statement, or an early end.

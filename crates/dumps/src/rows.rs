@@ -4,12 +4,16 @@
 use model::{Batch, Column, ColumnData, ColumnType, RowFilter};
 
 use crate::encoding::{Misread, TextEncoding};
+use crate::facts::WantTable;
 use crate::value::{Decoder, Value, decode, integer, unescape};
 
 /// Most rows of a batch.
 pub(crate) const BATCH_ROWS: usize = 65_536;
 /// Most bytes of row text behind a batch (one row may be longer).
 const BATCH_BYTES: usize = 8 << 20;
+
+/// How infinite times are kept.
+const INFINITIES: [i64; 2] = [i64::MIN, i64::MAX];
 
 /// Where a row lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,13 +62,52 @@ enum Filter {
     Bytes(usize, Decoder, Vec<Vec<u8>>, Vec<Vec<u8>>),
 }
 
+impl Filter {
+    fn of(filter: &RowFilter, fields: &[Field<'_>]) -> Filter {
+        let position = |name: &str| fields.iter().position(|(field, _)| *field == name);
+        match filter {
+            RowFilter::All => Filter::All,
+            RowFilter::I64In(name, values) => match position(name) {
+                Some(field) => {
+                    let mut values = values.clone();
+                    values.sort_unstable();
+                    Filter::Ints(field, fields[field].1, values)
+                }
+                None => Filter::Nothing,
+            },
+            RowFilter::BytesIn(name, values) => match position(name) {
+                Some(field) => {
+                    let written = values.iter().map(|value| written(value)).collect();
+                    Filter::Bytes(field, fields[field].1, values.clone(), written)
+                }
+                None => Filter::Nothing,
+            },
+        }
+    }
+}
+
+/// A column of which the newest time is noted, of all rows that come.
+struct Watched {
+    name: String,
+    index: usize,
+    decoder: Decoder,
+    newest_us: Option<i64>,
+}
+
+/// Most parts: each is a bit.
+pub(crate) const MOST_PARTS: usize = 64;
+
 /// Builds batches from rows.
 pub(crate) struct RowBuilder {
     fields: usize,
     names: Vec<String>,
     types: Vec<ColumnType>,
     outputs: Vec<Output>,
-    filter: Filter,
+    /// Which rows each part takes; there is one at least.
+    parts: Vec<Filter>,
+    /// Beside the outputs, a bit for each part that takes it.
+    taken_by: Vec<u64>,
+    watched: Vec<Watched>,
     batch: Batch,
     bytes: usize,
     cells: Vec<Cell>,
@@ -112,30 +155,14 @@ impl RowBuilder {
                 },
             )
             .collect();
-        let filter = match filter {
-            RowFilter::All => Filter::All,
-            RowFilter::I64In(name, values) => match position(name) {
-                Some(field) => {
-                    let mut values = values.clone();
-                    values.sort_unstable();
-                    Filter::Ints(field, fields[field].1, values)
-                }
-                None => Filter::Nothing,
-            },
-            RowFilter::BytesIn(name, values) => match position(name) {
-                Some(field) => {
-                    let written = values.iter().map(|value| written(value)).collect();
-                    Filter::Bytes(field, fields[field].1, values.clone(), written)
-                }
-                None => Filter::Nothing,
-            },
-        };
         let mut builder = RowBuilder {
             fields: fields.len(),
             names: wanted.iter().map(|(name, _)| name.clone()).collect(),
             types: wanted.iter().map(|(_, column_type)| *column_type).collect(),
+            taken_by: vec![1; wanted.len()],
             outputs,
-            filter,
+            parts: vec![Filter::of(filter, fields)],
+            watched: Vec::new(),
             batch: Batch::default(),
             bytes: 0,
             cells: Vec::new(),
@@ -147,6 +174,43 @@ impl RowBuilder {
         };
         builder.take();
         builder
+    }
+
+    /// As [`RowBuilder::new`], for all that is wanted of a table.
+    pub(crate) fn of_want(
+        fields: &[Field<'_>],
+        wanted: &[(String, ColumnType)],
+        want: &WantTable,
+    ) -> RowBuilder {
+        let mut builder = RowBuilder::new(fields, wanted, &want.filter);
+        if (1..=MOST_PARTS).contains(&want.parts.len()) {
+            let filters = want.parts.iter().map(|(filter, _)| filter);
+            builder.parts = filters.map(|filter| Filter::of(filter, fields)).collect();
+            let bits = |name: &String| {
+                let takes = want.parts.iter().map(|(_, columns)| columns.contains(name));
+                let bit = |(part, takes): (usize, bool)| u64::from(takes) << part;
+                takes.enumerate().map(bit).sum()
+            };
+            builder.taken_by = builder.names.iter().map(bits).collect();
+        }
+        for (index, (name, decoder)) in fields.iter().enumerate() {
+            let of_time = matches!(decoder, Decoder::TimestampUtc | Decoder::TimestampCivil);
+            if of_time && want.newest.iter().any(|wanted| wanted == name) {
+                builder.watched.push(Watched {
+                    name: (*name).to_owned(),
+                    index,
+                    decoder: *decoder,
+                    newest_us: None,
+                });
+            }
+        }
+        builder
+    }
+
+    /// Returns the newest finite times of the columns that are watched, where there is one.
+    pub(crate) fn newest(&self) -> impl Iterator<Item = (&str, i64)> {
+        let watched = self.watched.iter();
+        watched.filter_map(|column| Some((column.name.as_str(), column.newest_us?)))
     }
 
     /// Returns the batch built so far and starts another.
@@ -175,15 +239,31 @@ impl RowBuilder {
     /// Takes a row, without its line feed. Says in words what is wrong with a broken one.
     pub(crate) fn push(&mut self, row: &[u8], ordinal: i64, place: Place) -> Result<(), String> {
         check_fields(row, self.fields)?;
-        if !self.passes(row)? {
+        for column in &mut self.watched {
+            let text = field(row, column.index, self.fields);
+            let time = cell(column.decoder, text, 0, &mut self.scratch, &mut self.plain);
+            let time = time.ok_or_else(|| not_read(&column.name, text, column.decoder))?;
+            if let Cell::I64(us) = time
+                && !INFINITIES.contains(&us)
+            {
+                column.newest_us = column.newest_us.max(Some(us));
+            }
+        }
+        let mut taken = 0;
+        for part in 0..self.parts.len() {
+            taken |= u64::from(self.passes(part, row)?) << part;
+        }
+        if taken == 0 {
             return Ok(());
         }
         self.cells.clear();
         self.scratch.clear();
         self.tabs.clear();
         self.tabs.extend(memchr::memchr_iter(b'\t', row));
-        for (output, name) in self.outputs.iter().zip(&self.names) {
+        let outputs = self.outputs.iter().zip(&self.names);
+        for ((output, name), taken_by) in outputs.zip(&self.taken_by) {
             let cell = match *output {
+                _ if taken & taken_by == 0 => Cell::Null,
                 Output::Field { index, decoder } => {
                     let from = match index {
                         0 => 0,
@@ -191,9 +271,8 @@ impl RowBuilder {
                     };
                     let to = self.tabs.get(index).copied().unwrap_or(row.len());
                     let text = &row[from..to];
-                    cell(decoder, text, from, &mut self.scratch, &mut self.plain).ok_or_else(
-                        || format!("column {name}: {} is no {}", shown(text), decoder.noun()),
-                    )?
+                    cell(decoder, text, from, &mut self.scratch, &mut self.plain)
+                        .ok_or_else(|| not_read(name, text, decoder))?
                 }
                 Output::Missing => Cell::Null,
                 Output::Line => Cell::I64(place.line as i64),
@@ -231,12 +310,12 @@ impl RowBuilder {
         Ok(())
     }
 
-    fn passes(&mut self, row: &[u8]) -> Result<bool, String> {
-        match &self.filter {
+    fn passes(&mut self, part: usize, row: &[u8]) -> Result<bool, String> {
+        match &self.parts[part] {
             Filter::All => Ok(true),
             Filter::Nothing => Ok(false),
             Filter::Ints(index, decoder, values) => {
-                let text = field(row, *index);
+                let text = field(row, *index, self.fields);
                 if text == b"\\N" {
                     return Ok(false);
                 }
@@ -250,7 +329,7 @@ impl RowBuilder {
                 }
             }
             Filter::Bytes(index, decoder, values, written) => {
-                let text = field(row, *index);
+                let text = field(row, *index, self.fields);
                 if text == b"\\N" {
                     return Ok(false);
                 }
@@ -314,18 +393,35 @@ pub(crate) fn check_fields(row: &[u8], fields: usize) -> Result<(), String> {
     }
 }
 
-/// Returns a field's text; empty if there is none.
+/// Returns the text of one of so many fields, looked for from the nearer end; empty if there is none.
 #[inline]
-pub(crate) fn field(row: &[u8], index: usize) -> &[u8] {
-    let mut tabs = memchr::memchr_iter(b'\t', row);
-    let from = match index {
-        0 => 0,
-        _ => match tabs.nth(index - 1) {
-            Some(tab) => tab + 1,
+pub(crate) fn field(row: &[u8], index: usize, fields: usize) -> &[u8] {
+    let behind = fields.saturating_sub(index + 1);
+    if index <= behind {
+        let mut tabs = memchr::memchr_iter(b'\t', row);
+        let from = match index {
+            0 => 0,
+            _ => match tabs.nth(index - 1) {
+                Some(tab) => tab + 1,
+                None => return b"",
+            },
+        };
+        return &row[from..tabs.next().unwrap_or(row.len())];
+    }
+    let mut tabs = memchr::memrchr_iter(b'\t', row);
+    let to = match behind {
+        0 => row.len(),
+        _ => match tabs.nth(behind - 1) {
+            Some(tab) => tab,
             None => return b"",
         },
     };
-    &row[from..tabs.next().unwrap_or(row.len())]
+    &row[tabs.next().map_or(0, |tab| tab + 1)..to]
+}
+
+/// What is wrong with a cell.
+fn not_read(name: &str, text: &[u8], decoder: Decoder) -> String {
+    format!("column {name}: {} is no {}", shown(text), decoder.noun())
 }
 
 /// Reads a field that begins at `from` in its row.
@@ -435,7 +531,7 @@ pub(crate) fn concatenate(mut batches: Vec<Batch>) -> Batch {
     for batch in rest {
         for to in &mut all.columns {
             match batch.column(&to.name) {
-                Some(from) => (0..from.len()).for_each(|row| copy_cell(from, row, to)),
+                Some(from) => to.append(from),
                 None => to.fill_nulls(to.len() + batch.rows()),
             }
         }
@@ -473,6 +569,12 @@ pub(crate) fn select(
         .iter()
         .map(|column| Column::new(column.name.clone(), column.column_type))
         .collect();
+    if *filter == RowFilter::All && range == (0..batch.rows()) {
+        for (from, to) in wanted.iter().zip(&mut columns) {
+            to.append(from);
+        }
+        return Batch { columns };
+    }
     for row in range.filter(|&row| passes(row)) {
         for (from, to) in wanted.iter().zip(&mut columns) {
             copy_cell(from, row, to);

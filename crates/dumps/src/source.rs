@@ -12,14 +12,14 @@ use crate::archive::Catalog;
 use crate::block::wanted_columns;
 use crate::copy::{Front, front};
 use crate::facts::{
-    Block, BlockForm, DumpError, DumpFacts, DumpStatus, Located, Naming, RowSink, SinkError,
-    TableFacts, Trouble, Want, unique_snapshot_name,
+    Block, BlockForm, DumpError, DumpFacts, DumpKind, DumpStatus, Located, Naming, RowSink,
+    SinkError, TableFacts, Trouble, Want, WantTable, unique_snapshot_name,
 };
 use crate::input::Input;
 use crate::pasted::Pasted;
 use crate::rows::{Field, Place, RowBuilder};
 use crate::schema::FullName;
-use crate::streamed::{Gather, Nothing, want_of};
+use crate::streamed::{Gather, Nothing};
 use crate::value::Decoder;
 
 /// A fresh reader of decoded bytes.
@@ -67,6 +67,9 @@ pub struct DumpSource {
     remembered: Mutex<BTreeMap<u64, Arc<[u8]>>>,
     damage: Mutex<BTreeMap<(u64, u64), Located>>,
     touched: Mutex<BTreeSet<String>>,
+    /// Columns of times to be noted, by the table's place, and the newest of those that were.
+    watched: Mutex<BTreeMap<usize, Vec<String>>>,
+    newest: Mutex<BTreeMap<usize, BTreeMap<String, i64>>>,
 }
 
 impl std::fmt::Debug for DumpSource {
@@ -102,6 +105,8 @@ impl DumpSource {
             remembered: Mutex::default(),
             damage: Mutex::default(),
             touched: Mutex::default(),
+            watched: Mutex::default(),
+            newest: Mutex::default(),
         };
         if source.catalog.is_none() {
             let (facts, pasted) = match source.begins_wide()? {
@@ -426,22 +431,38 @@ impl DumpSource {
     /// What passes is handed to `sink`.
     fn read_again(
         &self,
-        table: &TableFacts,
-        columns: &[String],
-        filter: &RowFilter,
+        index: usize,
+        want: WantTable,
         mut sink: Gather<'_>,
     ) -> Result<Vec<Batch>, SinkError> {
-        let want = want_of(&self.naming, self.outline(), table, columns, filter);
+        let want = Want {
+            tables: Some(vec![want]),
+            naming: self.naming.clone(),
+            known: Some(self.outline().clone()),
+        };
         let mut reader = match (&*self.opener, &self.catalog) {
             (Opener::At(open), Some(catalog)) => {
+                let table = &self.outline().tables[index];
                 catalog.read(&**open, table, &want, &mut sink)?;
-                return Ok(self.noted(sink));
+                return Ok(self.noted(index, sink));
             }
             (Opener::FromStart(open), _) => open()?,
             (Opener::At(open), None) => open(0)?,
         };
         self.read_whole(&mut *reader, &want, &mut sink)?;
-        Ok(self.noted(sink))
+        Ok(self.noted(index, sink))
+    }
+
+    /// What is wanted of a table, the columns whose newest time is to be noted among it.
+    fn want_of(&self, index: usize, columns: Vec<String>, filter: &RowFilter) -> WantTable {
+        let info = &self.outline().tables[index].info;
+        let watched = lock(&self.watched).get(&index).cloned();
+        WantTable {
+            columns: Some(columns),
+            filter: filter.clone(),
+            newest: watched.unwrap_or_default(),
+            ..WantTable::all(Some(&info.schema), &info.name)
+        }
     }
 
     /// Takes note of a table that is asked, and of those whose rows it shows.
@@ -451,13 +472,21 @@ impl DumpSource {
         touched.extend(table.inherited.tables.iter().cloned());
     }
 
-    /// Takes note of damage; returns the rows.
-    fn noted(&self, sink: Gather<'_>) -> Vec<Batch> {
-        let (rows, found) = sink.found();
-        for located in found {
+    /// Takes note of damage and newest times; returns the rows.
+    fn noted(&self, index: usize, sink: Gather<'_>) -> Vec<Batch> {
+        let found = sink.found();
+        for located in found.damage {
             self.note(located);
         }
-        rows
+        self.note_newest(index, found.newest);
+        found.rows
+    }
+
+    /// Where columns of the table are watched, these are the newest of all its rows: each reading passes over them all.
+    fn note_newest(&self, index: usize, newest: BTreeMap<String, i64>) {
+        if lock(&self.watched).contains_key(&index) {
+            lock(&self.newest).insert(index, newest);
+        }
     }
 
     /// Takes note of damage at a place in what is read.
@@ -474,12 +503,10 @@ impl DumpSource {
         self.catalog.is_none() && table.blocks.iter().all(in_place)
     }
 
-    fn read_blocks(
-        &self,
-        table: &TableFacts,
-        columns: &[(String, ColumnType)],
-        filter: &RowFilter,
-    ) -> Result<Batch, SinkError> {
+    fn read_blocks(&self, index: usize, want: &WantTable) -> Result<Batch, SinkError> {
+        let table = &self.outline().tables[index];
+        let columns = wanted_columns(&table.info.columns, want.columns.as_deref());
+        let mut newest: BTreeMap<String, i64> = BTreeMap::new();
         let mut ordinal = 0;
         let mut answer: Option<RowBuilder> = None;
         let mut batches = Vec::new();
@@ -493,14 +520,19 @@ impl DumpSource {
                     (name.as_str(), Decoder::of_column_type(column_type))
                 })
                 .collect();
-            let builder = RowBuilder::new(&fields, columns, filter);
+            let builder = RowBuilder::of_want(&fields, &columns, want);
             let mut builder = builder.encoded(table.encoding);
             self.read_block(table, block, &mut builder, &mut ordinal)?;
+            for (column, us) in builder.newest() {
+                let newest = newest.entry(column.to_owned()).or_insert(us);
+                *newest = us.max(*newest);
+            }
             if let Some(mut full) = answer.replace(builder) {
                 batches.push(full.take());
             }
         }
-        let mut builder = answer.unwrap_or_else(|| RowBuilder::new(&[], columns, &RowFilter::All));
+        self.note_newest(index, newest);
+        let mut builder = answer.unwrap_or_else(|| RowBuilder::new(&[], &columns, &RowFilter::All));
         batches.push(builder.take());
         Ok(crate::rows::concatenate(batches))
     }
@@ -609,40 +641,79 @@ impl TableSource for DumpSource {
             return Ok(crate::rows::select(&pasted[index], &names, filter, rows));
         }
         let rows = if self.is_read_in_place(facts) {
-            let wanted = wanted_columns(&facts.info.columns, Some(&names));
-            self.read_blocks(facts, &wanted, filter)
+            self.read_blocks(index, &self.want_of(index, names, filter))
         } else {
             let sink = Gather::new(facts, &names);
-            let rows = self.read_again(facts, &names, filter, sink);
+            let want = self.want_of(index, names, filter);
+            let rows = self.read_again(index, want, sink);
             rows.map(|rows| rows.into_iter().next().unwrap_or_default())
         };
         rows.map_err(|source| failed(facts, source))
     }
 
     fn read_parts(&self, table: &str, parts: &[Part<'_>]) -> Result<Vec<Batch>, TableError> {
-        let facts = &self.outline().tables[self.resolve(table)?];
-        if parts.len() < 2 || self.pasted.is_some() || self.is_read_in_place(facts) {
+        let index = self.resolve(table)?;
+        let facts = &self.outline().tables[index];
+        if parts.len() < 2 || self.pasted.is_some() {
             let read = |part: &Part<'_>| self.read(table, part.columns, part.filter);
             return parts.iter().map(read).collect();
         }
         self.touch(facts);
-        // What any part shows or is chosen by.
-        let mut names: Vec<String> = Vec::new();
-        for part in parts {
+        // What a part shows, and what it is chosen by.
+        let columns_of = |part: &Part<'_>| {
             let by = match part.filter {
                 RowFilter::I64In(column, _) | RowFilter::BytesIn(column, _) => Some(column),
                 RowFilter::All => None,
             };
-            let wanted = part.columns.iter().copied().chain(by.map(String::as_str));
-            for name in wanted {
-                if !names.iter().any(|known| known == name) {
-                    names.push(name.to_owned());
-                }
+            let shown = part.columns.iter().copied();
+            let names = shown.chain(by.map(String::as_str)).map(str::to_owned);
+            names.collect::<Vec<String>>()
+        };
+        let parts_of: Vec<(RowFilter, Vec<String>)> = parts
+            .iter()
+            .map(|part| (part.filter.clone(), columns_of(part)))
+            .collect();
+        let mut names: Vec<String> = Vec::new();
+        for name in parts_of.iter().flat_map(|(_, names)| names) {
+            if !names.contains(name) {
+                names.push(name.clone());
             }
         }
-        let sink = Gather::of_parts(facts, parts);
-        self.read_again(facts, &names, &RowFilter::All, sink)
-            .map_err(|source| failed(facts, source))
+        let want = WantTable {
+            parts: parts_of,
+            ..self.want_of(index, names, &RowFilter::All)
+        };
+        let rows = if self.is_read_in_place(facts) {
+            self.read_blocks(index, &want).map(|rows| {
+                let cut = |part: &Part<'_>| {
+                    let names: Vec<String> = part.columns.iter().map(|&n| n.to_owned()).collect();
+                    crate::rows::select(&rows, &names, part.filter, 0..rows.rows())
+                };
+                parts.iter().map(cut).collect()
+            })
+        } else {
+            self.read_again(index, want, Gather::of_parts(facts, parts))
+        };
+        rows.map_err(|source| failed(facts, source))
+    }
+
+    fn watch_newest(&self, table: &str, columns: &[&str]) -> bool {
+        let Ok(index) = self.resolve(table) else {
+            return false;
+        };
+        // Other forms are read by other readers, which note none.
+        let kind = self.outline().kind;
+        if !kind.is_archive() && kind != DumpKind::PgDumpPlain {
+            return false;
+        }
+        let columns = columns.iter().map(|&column| column.to_owned());
+        lock(&self.watched).insert(index, columns.collect());
+        lock(&self.newest).remove(&index);
+        true
+    }
+
+    fn newest(&self, table: &str) -> Option<BTreeMap<String, i64>> {
+        lock(&self.newest).get(&self.resolve(table).ok()?).cloned()
     }
 
     fn announce(&self, tables: &[&str]) {

@@ -1,33 +1,13 @@
 //! One table's rows by reading a whole dump again: for forms in which no reader can start at a row.
 
+use std::collections::BTreeMap;
+
 use model::{Batch, Column, ColumnData, Part, RowFilter, TableInfo};
 
 use crate::block::wanted_columns;
-use crate::facts::{
-    DumpFacts, Located, Naming, RowSink, SinkError, TableFacts, Trouble, Want, WantTable,
-};
+use crate::facts::{Located, RowSink, SinkError, TableFacts, Trouble};
 use crate::rows::{RowBuilder, concatenate, select};
 use crate::source::ANSWER_BYTES;
-
-/// One table, nothing else.
-pub(crate) fn want_of(
-    naming: &Naming,
-    facts: &DumpFacts,
-    table: &TableFacts,
-    columns: &[String],
-    filter: &RowFilter,
-) -> Want {
-    Want {
-        tables: Some(vec![WantTable {
-            schema: Some(table.info.schema.clone()),
-            table: table.info.name.clone(),
-            columns: Some(columns.to_vec()),
-            filter: filter.clone(),
-        }]),
-        naming: naming.clone(),
-        known: Some(facts.clone()),
-    }
-}
 
 fn text_bytes(column: &Column) -> usize {
     match &column.data {
@@ -53,6 +33,15 @@ impl RowSink for Nothing {
     }
 }
 
+/// What came of a table.
+pub(crate) struct Found {
+    /// The rows, part by part.
+    pub(crate) rows: Vec<Batch>,
+    pub(crate) damage: Vec<Located>,
+    /// The newest times of the columns that are watched.
+    pub(crate) newest: BTreeMap<String, i64>,
+}
+
 /// Keeps one table's rows, or parts of them.
 pub(crate) struct Gather<'a> {
     facts: &'a TableFacts,
@@ -60,6 +49,7 @@ pub(crate) struct Gather<'a> {
     parts: Vec<(Vec<String>, &'a RowFilter)>,
     batches: Vec<Vec<Batch>>,
     damage: Vec<Located>,
+    newest: BTreeMap<String, i64>,
     bytes: usize,
 }
 
@@ -71,6 +61,7 @@ impl<'a> Gather<'a> {
             parts: Vec::new(),
             batches: vec![vec![empty(&facts.info, columns)]],
             damage: Vec::new(),
+            newest: BTreeMap::new(),
             bytes: 0,
         }
     }
@@ -92,10 +83,13 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// Returns the rows, part by part.
-    pub(crate) fn found(self) -> (Vec<Batch>, Vec<Located>) {
-        let rows = self.batches.into_iter().map(concatenate).collect();
-        (rows, self.damage)
+    /// Returns what came.
+    pub(crate) fn found(self) -> Found {
+        Found {
+            rows: self.batches.into_iter().map(concatenate).collect(),
+            damage: self.damage,
+            newest: self.newest,
+        }
     }
 }
 
@@ -134,6 +128,14 @@ impl RowSink for Gather<'_> {
             self.keep(index, rows)?;
         }
         Ok(())
+    }
+
+    fn newest(&mut self, info: &TableInfo, column: &str, us: i64) {
+        let is_here = info.schema == self.facts.info.schema && info.name == self.facts.info.name;
+        if info.part == self.facts.info.part && is_here {
+            let newest = self.newest.entry(column.to_owned()).or_insert(us);
+            *newest = us.max(*newest);
+        }
     }
 
     fn damaged(&mut self, _: &str, _: u64, _: u64, _: &str) -> Result<(), SinkError> {

@@ -48,6 +48,45 @@ fn take(text: &mut &[u8], byte: u8) -> Option<()> {
     }
 }
 
+/// Takes year, month, day, hour, minute and second off the front.
+fn fields(rest: &mut &[u8]) -> Option<[i64; 6]> {
+    let (year, _) = digits(rest, 4, 6)?;
+    take(rest, b'-')?;
+    let (month, _) = digits(rest, 2, 2)?;
+    take(rest, b'-')?;
+    let (day, _) = digits(rest, 2, 2)?;
+    take(rest, b' ').or_else(|| take(rest, b'T'))?;
+    let (hour, _) = digits(rest, 2, 2)?;
+    take(rest, b':')?;
+    let (minute, _) = digits(rest, 2, 2)?;
+    take(rest, b':')?;
+    let (second, _) = digits(rest, 2, 2)?;
+    Some([year, month, day, hour, minute, second])
+}
+
+/// Reads what nearly all times look like, `2023-09-18 03:50:19` up to the seconds' fraction; `None` of all others.
+fn usual(text: &[u8]) -> Option<([u16; 6], &[u8])> {
+    let (head, rest) = text.split_first_chunk::<19>()?;
+    let between = [(4, b'-'), (7, b'-'), (10, b' '), (13, b':'), (16, b':')];
+    let mut good = between.iter().all(|&(at, byte)| head[at] == byte);
+    let mut digit = |at: usize| {
+        let value = head[at].wrapping_sub(b'0');
+        good &= value <= 9;
+        u16::from(value)
+    };
+    let mut two = |at: usize| digit(at).wrapping_mul(10).wrapping_add(digit(at + 1));
+    let (century, year) = (two(0), two(2));
+    let fields = [
+        century.wrapping_mul(100).wrapping_add(year),
+        two(5),
+        two(8),
+        two(11),
+        two(14),
+        two(17),
+    ];
+    good.then_some((fields, rest))
+}
+
 /// Reads a timestamp; `None` if it is none or lies outside of what microseconds in an `i64` can say.
 pub(crate) fn parse(text: &[u8]) -> Option<Written> {
     let infinite = |civil| {
@@ -61,18 +100,14 @@ pub(crate) fn parse(text: &[u8]) -> Option<Written> {
         b"-infinity" => return infinite(i64::MIN),
         _ => {}
     }
-    let mut rest = text;
-    let (year, _) = digits(&mut rest, 4, 6)?;
-    take(&mut rest, b'-')?;
-    let (month, _) = digits(&mut rest, 2, 2)?;
-    take(&mut rest, b'-')?;
-    let (day, _) = digits(&mut rest, 2, 2)?;
-    take(&mut rest, b' ').or_else(|| take(&mut rest, b'T'))?;
-    let (hour, _) = digits(&mut rest, 2, 2)?;
-    take(&mut rest, b':')?;
-    let (minute, _) = digits(&mut rest, 2, 2)?;
-    take(&mut rest, b':')?;
-    let (second, _) = digits(&mut rest, 2, 2)?;
+    let (fields, mut rest) = match usual(text) {
+        Some((fields, rest)) => (fields.map(i64::from), rest),
+        None => {
+            let mut rest = text;
+            (fields(&mut rest)?, rest)
+        }
+    };
+    let [year, month, day, hour, minute, second] = fields;
     let mut micros = 0;
     if take(&mut rest, b'.').is_some() {
         let (value, n) = digits(&mut rest, 1, 6)?;

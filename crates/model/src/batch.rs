@@ -156,6 +156,14 @@ impl StrColumn {
         self.close();
     }
 
+    /// Appends the values of another column.
+    pub fn extend(&mut self, other: &StrColumn) {
+        let before = self.data.len() as i32;
+        self.data.extend_from_slice(&other.data);
+        let ends = other.offsets.iter().skip(1).map(|end| before + end);
+        self.offsets.extend(ends);
+    }
+
     /// Returns the number of values.
     pub fn len(&self) -> usize {
         self.offsets.len() - 1
@@ -280,6 +288,39 @@ impl Column {
                 }
                 codes.resize(rows, 0);
             }
+        }
+    }
+
+    /// Appends the cells of another column of the same type.
+    ///
+    /// # Panics
+    /// If the types differ.
+    pub fn append(&mut self, other: &Column) {
+        let before = self.len();
+        match (&mut self.data, &other.data) {
+            (ColumnData::Bool(to), ColumnData::Bool(from)) => to.extend_from_slice(from),
+            (ColumnData::I64(to), ColumnData::I64(from)) => to.extend_from_slice(from),
+            (ColumnData::F64(to), ColumnData::F64(from)) => to.extend_from_slice(from),
+            (ColumnData::Str(to), ColumnData::Str(from)) => to.extend(from),
+            (ColumnData::Dict { .. }, ColumnData::Dict { codes, values }) => {
+                let nulls = other.valid.as_ref();
+                for (row, code) in codes.iter().enumerate() {
+                    match nulls.is_some_and(|valid| !valid.get(row)) {
+                        true => self.push_null(),
+                        false => self.push_bytes(values.get(*code as usize)),
+                    }
+                }
+                return;
+            }
+            _ => panic!(
+                "a column of {:?} behind one of {:?}",
+                other.column_type, self.column_type
+            ),
+        }
+        if self.valid.is_some() || other.valid.is_some() {
+            let all = || Bitmap::from_bytes(vec![0xff; before.div_ceil(8)], before);
+            let valid = self.valid.get_or_insert_with(all);
+            (0..other.len()).for_each(|row| valid.push(!other.is_null(row)));
         }
     }
 

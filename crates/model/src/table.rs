@@ -238,8 +238,15 @@ pub trait TableSource {
     /// the first. No answer depends on it, and tables that are not here are passed over.
     fn announce(&self, _tables: &[&str]) {}
 
+    /// Asks that readings of a table from now on note the newest values of columns, for [`TableSource::newest`] to
+    /// tell. `false` if they will not.
+    fn watch_newest(&self, _table: &str, _columns: &[&str]) -> bool {
+        false
+    }
+
     /// Returns the newest value of each column of times, infinities left out, if that is known without reading them:
-    /// microseconds as the rows have them. A column that is not among them has no time.
+    /// microseconds as the rows have them. A column that is not among them has no time, or was not asked for
+    /// ([`TableSource::watch_newest`]).
     fn newest(&self, _table: &str) -> Option<BTreeMap<String, i64>> {
         None
     }

@@ -219,12 +219,13 @@ impl<'a> Tables<'a> {
             .zip(&names)
             .map(|(part, columns)| Part { columns, ..*part })
             .collect();
-        // The times of all rows come with the pass that is made anyway, unless the source knows the newest.
+        // The times of all rows come with the pass that is made anyway; a source that cannot note the newest gives all.
         let dated = as_of::dated(table);
         let dates = self.dates_itself
             && !dated.is_empty()
             && !self.newest.contains_key(table)
-            && self.source.newest(table).is_none();
+            && self.source.newest(table).is_none()
+            && !self.source.watch_newest(table, dated);
         let here = |column: &&str| self.has_column(table, column);
         let has_all = |part: &&Part<'_>| {
             let mut needed = dated.iter().filter(|column| here(column));

@@ -8,7 +8,7 @@ use super::place::{Place, give};
 use crate::source::Opener;
 
 /// Most unpacked bytes of tables that were not asked yet.
-pub(super) const HELD: usize = 96 << 20;
+pub(super) const HELD: usize = 48 << 20;
 
 /// Tables that were announced and not asked yet. When it is dropped, the thread ends.
 pub(super) struct Expected {

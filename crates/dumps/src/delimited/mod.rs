@@ -10,7 +10,7 @@ mod dialect;
 pub(crate) mod record;
 mod text_format;
 
-use model::{ColumnType, RowFilter, TableInfo};
+use model::{ColumnType, TableInfo};
 
 use cells::{Nulls, as_copy, infer};
 use dialect::without_line_end;
@@ -194,12 +194,7 @@ impl Reader<'_, '_> {
             });
         }
         self.wanted = match &self.want.tables {
-            None => Some(WantTable {
-                schema: None,
-                table: name.clone(),
-                columns: None,
-                filter: RowFilter::All,
-            }),
+            None => Some(WantTable::all(None, &name)),
             Some(tables) => tables
                 .iter()
                 .find(|want| {
@@ -259,13 +254,11 @@ impl Reader<'_, '_> {
             .iter()
             .map(|(name, kind)| (name.as_str(), Decoder::of_column_type(*kind)))
             .collect();
-        let want = self.wanted.as_ref();
-        let names = want.and_then(|want| want.columns.as_deref());
-        let filter = want.map_or(&RowFilter::All, |want| &want.filter);
-        let wanted = wanted_columns(&info.columns, names);
-        Ok(Job::Build(Box::new(RowBuilder::new(
-            &fields, &wanted, filter,
-        ))))
+        let all = WantTable::all(None, &info.name);
+        let want = self.wanted.as_ref().unwrap_or(&all);
+        let wanted = wanted_columns(&info.columns, want.columns.as_deref());
+        let builder = RowBuilder::of_want(&fields, &wanted, want);
+        Ok(Job::Build(Box::new(builder)))
     }
 
     /// Finds the record at the front: its bytes with the line end, and its line feeds.

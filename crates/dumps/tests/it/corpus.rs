@@ -249,8 +249,6 @@ fn wanted_columns_and_places_only() {
     };
     let want = Want {
         tables: Some(vec![WantTable {
-            schema: Some("public".into()),
-            table: "eth_txs".into(),
             columns: Some(vec![
                 "tx_type".into(),
                 "id".into(),
@@ -259,6 +257,7 @@ fn wanted_columns_and_places_only() {
                 "#length".into(),
             ]),
             filter: RowFilter::I64In("id".into(), vec![41073, 41151]),
+            ..WantTable::all(Some("public"), "eth_txs")
         }]),
         naming: naming(),
         known: None,

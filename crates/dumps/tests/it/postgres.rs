@@ -321,6 +321,8 @@ fn check_dump(cluster: &PostgresServer, output: &str, dump: &[u8]) {
     assert_eq!(note("keyed_0"), "");
     check_references_of_parents(&source, dump);
     check_filters(&source);
+    check_parts(&source);
+    check_newest(&source);
 }
 
 /// A row that is read through a table above is referred to by that table's key or number, and lies where it lies.
@@ -404,6 +406,55 @@ fn check_filters(source: &DumpSource) {
     assert_eq!(some.rows(), 2);
     let place = source.locate("nasty_rows", "900").unwrap().unwrap();
     assert!(place.length > 100);
+}
+
+/// Parts that are read together are what each is alone.
+fn check_parts(source: &DumpSource) {
+    let keys = RowFilter::I64In("id".into(), vec![7, 44, 900]);
+    let (texts, nothing) = (
+        RowFilter::BytesIn("t".into(), vec![b"".to_vec()]),
+        RowFilter::I64In("none".into(), vec![1]),
+    );
+    let parts = [
+        (&["t", "b", "tz"][..], &keys),
+        (&["id", "#line"], &texts),
+        (&["ts", "n"], &RowFilter::All),
+        (&["id"], &nothing),
+    ]
+    .map(|(columns, filter)| model::Part { columns, filter });
+    for parts in [&parts[..], &parts[..2], &parts[2..]] {
+        let together = source.read_parts("nasty_rows", parts).unwrap();
+        for (part, rows) in parts.iter().zip(together) {
+            let alone = source.read("nasty_rows", part.columns, part.filter);
+            assert_eq!(rows, alone.unwrap(), "{part:?}");
+        }
+    }
+}
+
+/// A reading notes the newest finite times of columns that are watched, in all rows whichever are wanted.
+fn check_newest(source: &DumpSource) {
+    for (table, key, columns) in [
+        ("nasty_rows", "id", &["ts", "ts3", "tz"][..]),
+        ("parent", "a", &["ts"]),
+        ("parted", "a", &["b"]),
+    ] {
+        let one = RowFilter::I64In(key.into(), vec![5]);
+        source.read(table, &[key], &one).unwrap();
+        assert_eq!(source.newest(table), None, "nobody asked");
+        assert!(source.watch_newest(table, columns));
+        assert_eq!(source.newest(table), None, "not read since");
+        source.read(table, &[key], &one).unwrap();
+        let all = source.read(table, columns, &RowFilter::All).unwrap();
+        let newest = |column: &str| {
+            let cells = all.column(column)?;
+            (cells.column_type != ColumnType::Bytes).then_some(())?;
+            let times = (0..all.rows()).filter_map(|row| cells.i64(row));
+            let finite = times.filter(|us| ![i64::MIN, i64::MAX].contains(us));
+            Some((column.to_owned(), finite.max()?))
+        };
+        let expected = columns.iter().filter_map(|column| newest(column)).collect();
+        assert_eq!(source.newest(table), Some(expected), "{table}");
+    }
 }
 
 #[track_caller]

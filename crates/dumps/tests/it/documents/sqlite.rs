@@ -94,10 +94,9 @@ fn lighthouses_slashing_protection() {
 
     let want = Want {
         tables: Some(vec![WantTable {
-            schema: None,
-            table: "validators".to_owned(),
             columns: Some(vec!["id".to_owned()]),
             filter: RowFilter::I64In("id".into(), vec![2]),
+            ..WantTable::all(None, "validators")
         }]),
         ..Want::all(naming())
     };
