@@ -449,9 +449,9 @@ pub trait RowSink {
         self.rows(info, batch)
     }
 
-    /// Takes the newest finite time of a column in rows that have been read, microseconds as the rows have them. Not
-    /// all forms of dumps tell it.
-    fn newest(&mut self, info: &TableInfo, column: &str, us: i64) {
+    /// Takes the newest finite time of a column in rows that have been read, microseconds as the rows have them, if one
+    /// of them has a time. Not all forms of dumps tell it.
+    fn newest(&mut self, info: &TableInfo, column: &str, us: Option<i64>) {
         let _ = (info, column, us);
     }
 

@@ -207,10 +207,10 @@ impl RowBuilder {
         builder
     }
 
-    /// Returns the newest finite times of the columns that are watched, where there is one.
-    pub(crate) fn newest(&self) -> impl Iterator<Item = (&str, i64)> {
+    /// Returns the newest finite times of the columns that are watched.
+    pub(crate) fn newest(&self) -> impl Iterator<Item = (&str, Option<i64>)> {
         let watched = self.watched.iter();
-        watched.filter_map(|column| Some((column.name.as_str(), column.newest_us?)))
+        watched.map(|column| (column.name.as_str(), column.newest_us))
     }
 
     /// Returns the batch built so far and starts another.

@@ -33,13 +33,15 @@ impl RowSink for Nothing {
     }
 }
 
+/// The newest times of columns that are watched, as far as a reader told them.
+pub(crate) type Newest = BTreeMap<String, Option<i64>>;
+
 /// What came of a table.
 pub(crate) struct Found {
     /// The rows, part by part.
     pub(crate) rows: Vec<Batch>,
     pub(crate) damage: Vec<Located>,
-    /// The newest times of the columns that are watched.
-    pub(crate) newest: BTreeMap<String, i64>,
+    pub(crate) newest: Newest,
 }
 
 /// Keeps one table's rows, or parts of them.
@@ -49,7 +51,7 @@ pub(crate) struct Gather<'a> {
     parts: Vec<(Vec<String>, &'a RowFilter)>,
     batches: Vec<Vec<Batch>>,
     damage: Vec<Located>,
-    newest: BTreeMap<String, i64>,
+    newest: Newest,
     bytes: usize,
 }
 
@@ -61,7 +63,7 @@ impl<'a> Gather<'a> {
             parts: Vec::new(),
             batches: vec![vec![empty(&facts.info, columns)]],
             damage: Vec::new(),
-            newest: BTreeMap::new(),
+            newest: Newest::new(),
             bytes: 0,
         }
     }
@@ -130,7 +132,7 @@ impl RowSink for Gather<'_> {
         Ok(())
     }
 
-    fn newest(&mut self, info: &TableInfo, column: &str, us: i64) {
+    fn newest(&mut self, info: &TableInfo, column: &str, us: Option<i64>) {
         let is_here = info.schema == self.facts.info.schema && info.name == self.facts.info.name;
         if info.part == self.facts.info.part && is_here {
             let newest = self.newest.entry(column.to_owned()).or_insert(us);

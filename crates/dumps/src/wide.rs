@@ -162,6 +162,10 @@ impl RowSink for Original<'_> {
         self.sink.inherited_rows(info, batch)
     }
 
+    fn newest(&mut self, info: &TableInfo, column: &str, us: Option<i64>) {
+        self.sink.newest(info, column, us);
+    }
+
     fn damaged(&mut self, table: &str, byte: u64, line: u64, what: &str) -> Result<(), SinkError> {
         self.sink
             .damaged(table, self.map.original(byte), line, what)

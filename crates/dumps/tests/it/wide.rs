@@ -149,8 +149,11 @@ fn check(name: &str, text: &str) {
                 let name = table.full_name();
                 let columns: Vec<&str> = table.columns.iter().map(|(name, _)| &**name).collect();
                 let all = |source: &DumpSource| source.read(&name, &columns, &RowFilter::All);
+                let watched = source.watch_newest(&name, &columns);
+                assert_eq!(watched, utf8.watch_newest(&name, &columns), "{told}");
                 let batch = all(&utf8).unwrap();
                 assert_eq!(all(source).unwrap(), batch, "{told}: {name}");
+                assert_eq!(source.newest(&name), utf8.newest(&name), "{told}: {name}");
                 let last = batch.rows().checked_sub(1);
                 for row in [Some(0), last]
                     .into_iter()
