@@ -71,8 +71,7 @@ pub(crate) fn dated(table: &str) -> &'static [&'static str] {
 pub(crate) fn newest_of(rows: &Rows, columns: &[&str]) -> Option<DbTime> {
     let of = |column: &&str| {
         let times = (0..rows.len()).filter_map(rows.times(column));
-        let finite = times.filter(|time| ![i64::MIN, i64::MAX].contains(&time.us));
-        finite.max_by_key(|time| time.us)
+        times.max_by_key(|time| time.us)
     };
     columns.iter().filter_map(of).max_by_key(|time| time.us)
 }

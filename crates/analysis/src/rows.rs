@@ -139,7 +139,7 @@ fn time(column: &Column, row: usize) -> Option<DbTime> {
         }
     };
     // ±infinity is no time that anything happened at.
-    (us != i64::MAX && us != i64::MIN).then_some(DbTime { us, utc })
+    model::time::is_finite(us).then_some(DbTime { us, utc })
 }
 
 /// A filter for bytes that may be stored as bytes, as `\x…` text or as `0x…` text.

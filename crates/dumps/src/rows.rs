@@ -12,9 +12,6 @@ pub(crate) const BATCH_ROWS: usize = 65_536;
 /// Most bytes of row text behind a batch (one row may be longer).
 const BATCH_BYTES: usize = 8 << 20;
 
-/// How infinite times are kept.
-const INFINITIES: [i64; 2] = [i64::MIN, i64::MAX];
-
 /// Where a row lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -244,7 +241,7 @@ impl RowBuilder {
             let time = cell(column.decoder, text, 0, &mut self.scratch, &mut self.plain);
             let time = time.ok_or_else(|| not_read(&column.name, text, column.decoder))?;
             if let Cell::I64(us) = time
-                && !INFINITIES.contains(&us)
+                && model::time::is_finite(us)
             {
                 column.newest_us = column.newest_us.max(Some(us));
             }

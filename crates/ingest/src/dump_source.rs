@@ -253,16 +253,13 @@ impl Seen {
                 continue;
             }
             let times = (0..column.len()).filter_map(|row| column.i64(row));
-            if let Some(time) = times.filter(|us| !INFINITIES.contains(us)).max() {
+            if let Some(time) = times.filter(|us| model::time::is_finite(*us)).max() {
                 let newest = self.newest.entry(column.name.clone()).or_insert(time);
                 *newest = time.max(*newest);
             }
         }
     }
 }
-
-/// How PostgreSQL's infinite times are kept.
-const INFINITIES: [i64; 2] = [i64::MIN, i64::MAX];
 
 /// What became of the rows.
 struct Written {
@@ -471,14 +468,7 @@ fn source_of(
     };
     // What is damaged inside of a table is counted there.
     let apart = |reject: &&Located| reject.trouble != Trouble::Other && reject.table.is_none();
-    let mut problems: Vec<case::Problem> = facts
-        .problems
-        .iter()
-        .map(|(byte, what)| case::Problem {
-            byte: *byte,
-            what: what.clone(),
-        })
-        .collect();
+    let mut problems = crate::log_source::problems_of(facts);
     problems.extend(
         found
             .rejects

@@ -374,6 +374,15 @@ pub(crate) fn read_log(
     })
 }
 
+/// What of a source's bytes could not be read or unpacked.
+pub(crate) fn problems_of(facts: &SourceFacts) -> Vec<case::Problem> {
+    let problem = |(byte, what): &(u64, String)| case::Problem {
+        byte: *byte,
+        what: what.clone(),
+    };
+    facts.problems.iter().map(problem).collect()
+}
+
 /// Describes a source that was read, for the manifest; `before` is what is known of a grown one.
 pub(crate) fn describe(run: &LogRun, shown: &str, parser: &str, before: Option<&Source>) -> Source {
     let facts = &run.facts;
@@ -384,14 +393,7 @@ pub(crate) fn describe(run: &LogRun, shown: &str, parser: &str, before: Option<&
         .filter(|(name, _)| !name.is_empty())
         // A journal is a client's if there is any: the machine always speaks.
         .max_by_key(|(name, count)| (name.as_str() != model::SYSTEM_CLIENT, **count));
-    let mut problems: Vec<case::Problem> = facts
-        .problems
-        .iter()
-        .map(|(byte, what)| case::Problem {
-            byte: *byte,
-            what: what.clone(),
-        })
-        .collect();
+    let mut problems = problems_of(facts);
     let mut status = status_of(facts.status);
     let unread = counts.records == 0 && counts.rejected.values().any(|lines| *lines > 0);
     if let Some(doubt) = run.doubt.filter(|_| unread && before.is_none()) {

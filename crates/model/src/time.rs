@@ -21,6 +21,12 @@ pub fn days_from_civil(year: i32, month: u8, day: u8) -> i32 {
     era * 146_097 + doe - 719_468
 }
 
+/// Whether a time of a database is one at which something may have happened: its infinities are kept as the two ends of
+/// the range.
+pub const fn is_finite(us: i64) -> bool {
+    us != i64::MIN && us != i64::MAX
+}
+
 /// Returns `(year, month, day)` of days since 1970-01-01: the inverse of [`days_from_civil`].
 pub fn civil_from_days(days: i32) -> (i32, u8, u8) {
     let z = i64::from(days) + 719_468;

@@ -1,0 +1,174 @@
+//! One record, whose lines are known: read by its format, given its meaning, and handed to the sink.
+
+use super::Parser;
+use crate::catalogue::is_panic;
+use crate::engine::{self, Rules, Shape, journal, json};
+use crate::meaning::{Meaning, MessageSpec, Told};
+use crate::pattern::NO_CAPTURES;
+use crate::words::tag;
+use crate::wrapper::{MAX_FACTS, MAX_LAYERS, Place};
+use model::{Field, Record, RecordSink, Reject, Span, WrapperFact};
+
+/// Forgets the lifetime of an empty vector; mapping in place keeps its allocation.
+fn recycle<'b>(mut fields: Vec<Field<'_>>) -> Vec<Field<'b>> {
+    fields.clear();
+    fields
+        .into_iter()
+        .map(|_| unreachable!("cleared"))
+        .collect()
+}
+
+impl Parser<'_> {
+    /// Hands one record to the sink: or a reject, if its text is not what its head promised.
+    pub(super) fn emit<S: RecordSink>(
+        &mut self,
+        block: &[u8],
+        span: Span,
+        format: u16,
+        joined: bool,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        let text: &[u8] = if joined {
+            &self.joined
+        } else {
+            self.here.peeled.text.of(block, &self.here.decoded)
+        };
+        let mut format = format;
+        let head = &self.here.head;
+        if is_panic(head) {
+            match self.catalogue.panic_owner(head, text) {
+                Some(owner) => format = owner,
+                None => return sink.rejected(span, Reject::Unrecognised),
+            }
+        }
+        let compiled = &self.catalogue.compiled[usize::from(format)];
+        let rules = Rules {
+            one_line: !joined && self.here.is_one_line(self.here.peeled.text),
+            ..compiled.rules()
+        };
+        let mut fields: Vec<Field<'_>> = std::mem::take(&mut self.fields);
+        let mut own_level = None;
+        let mut body = if let Shape::Regex(number) = head.shape {
+            let regex = self.catalogue.regex(number);
+            regex.read_fields(text, &mut self.scan);
+            regex.body(text, &self.scan, &mut fields)
+        } else if let Shape::Json(dialect) | Shape::Logfmt(dialect) = head.shape {
+            let scan = if joined {
+                match head.shape {
+                    Shape::Json(_) => self.scan.read(text, &self.catalogue.keys),
+                    _ => self.scan.read_logfmt(text, &self.catalogue.keys),
+                }
+                &self.scan
+            } else {
+                &self.here.scan
+            };
+            let known = scan.found.get().filter(|(number, _)| *number == dialect);
+            let dialect = &self.catalogue.dialects[usize::from(dialect)];
+            let found = known.map(|(_, found)| found);
+            let Some(found) = found.or_else(|| dialect.find(text, scan)) else {
+                self.fields = recycle(fields);
+                return sink.rejected(span, Reject::BrokenJson);
+            };
+            let body = json::body(text, scan, dialect, &found, rules, &mut fields);
+            own_level = dialect.level(body.level_raw);
+            body
+        } else {
+            engine::text_body(text, head, rules, &mut fields)
+        };
+        if self.here.of_machine && body.component.is_none() {
+            body.component = self.here.writer(block);
+        }
+        let level = if is_panic(head) {
+            Some(model::Level::Fatal)
+        } else if head.shape == Shape::Journal {
+            let layers = self.here.peeled.layers.iter();
+            let priority = layers
+                .last()
+                .map_or(Place::default(), |layer| layer.priority);
+            body.level_raw = priority.of(block, &self.here.decoded);
+            journal::level(body.level_raw)
+        } else {
+            own_level.or_else(|| compiled.level(body.level_raw))
+        };
+        let mut meaning: Meaning<'_> = std::mem::take(&mut self.meaning);
+        let mut kind = None;
+        let mut role = None;
+        let mut captures = NO_CAPTURES;
+        let known = compiled.message(body.message, &mut captures);
+        let known = known.filter(|spec| spec.is_by(body.component));
+        if known.is_some() || !(fields.is_empty() || compiled.definition.otherwise.is_empty()) {
+            self.tags.clear();
+            if known.is_none_or(MessageSpec::asks) || !compiled.definition.otherwise.is_empty() {
+                self.tags.extend(fields.iter().map(|field| tag(field.key)));
+            }
+            let told = Told {
+                stamp: body.stamp,
+                message: body.message,
+                fields: &fields,
+                tags: &self.tags,
+                captures: &captures,
+                captured: body.message,
+                outer: &NO_CAPTURES,
+            };
+            if let Some(spec) = known {
+                kind = Some(meaning.read(spec, &told));
+                role = spec.role.as_deref();
+            }
+            if known.is_none_or(|spec| spec.when.is_empty()) {
+                let said = meaning.first_that_fits(&compiled.definition.otherwise, &told);
+                kind = kind.or(said.and_then(|case| case.kind.as_deref()));
+            }
+        }
+        if role.is_none() {
+            role = compiled.role(body.component);
+        }
+        let layers = &self.here.peeled.layers;
+        let mut facts: [(&'static str, &[u8]); MAX_FACTS];
+        let mut layer_facts: [WrapperFact<'_>; MAX_LAYERS];
+        let wrapper: &[WrapperFact<'_>] = if layers.is_empty() {
+            &[]
+        } else {
+            facts = [("", b""); MAX_FACTS];
+            let known = &self.here.peeled.facts;
+            for (fact, (name, place)) in facts.iter_mut().zip(known) {
+                *fact = (name, place.of(block, &self.here.decoded));
+            }
+            layer_facts = [WrapperFact {
+                kind: "",
+                stamp: None,
+                facts: &[],
+            }; MAX_LAYERS];
+            for (told, layer) in layer_facts.iter_mut().zip(layers) {
+                *told = WrapperFact {
+                    kind: layer.kind,
+                    stamp: layer.stamp,
+                    facts: &facts[usize::from(layer.facts.0)..usize::from(layer.facts.1)],
+                };
+            }
+            &layer_facts[..layers.len()]
+        };
+        let record = Record {
+            span,
+            stamp: body.stamp,
+            format: &compiled.definition.name,
+            client: match compiled.definition.client.as_str() {
+                "" if self.here.of_machine => model::SYSTEM_CLIENT,
+                client => client,
+            },
+            component: body.component,
+            level,
+            level_raw: body.level_raw,
+            message: body.message,
+            fields: &fields,
+            wrapper,
+            kind,
+            observations: &meaning.observations,
+            clues: &meaning.clues,
+            role,
+        };
+        let result = sink.record(&record);
+        self.fields = recycle(fields);
+        self.meaning = meaning.recycle();
+        result
+    }
+}
