@@ -104,13 +104,13 @@ impl Rows {
     }
 
     /// The times of a column by row: for questions to many rows, the column is looked for once.
-    pub(crate) fn times(&self, column: &str) -> impl Fn(usize) -> Option<DbTime> {
+    pub(crate) fn times(&self, column: &str) -> impl Fn(usize) -> Option<DbTime> + Copy {
         let column = self.batch.column(column);
         move |row| time(column?, row)
     }
 
     /// The whole numbers of a column by row, likewise.
-    pub(crate) fn ints(&self, column: &str) -> impl Fn(usize) -> Option<i64> {
+    pub(crate) fn ints(&self, column: &str) -> impl Fn(usize) -> Option<i64> + Copy {
         let column = self.batch.column(column);
         move |row| int(column?, row)
     }

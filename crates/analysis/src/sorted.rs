@@ -15,22 +15,27 @@ impl<V> Default for SortedMap<V> {
 impl<V> SortedMap<V> {
     /// Of pairs in any order; what several pairs of one number say is put together in their order.
     pub(crate) fn of<P>(
-        pairs: impl Iterator<Item = (i64, P)>,
-        first: impl Fn(i64) -> V,
+        given: impl Iterator<Item = (i64, P)> + Clone,
+        first: impl Fn(&P) -> V,
         mut add: impl FnMut(&mut V, P),
     ) -> SortedMap<V> {
-        // Mostly all come: one allocation in place of many that are copied.
-        let mut given: Vec<(i64, P)> = Vec::with_capacity(pairs.size_hint().1.unwrap_or(0));
-        given.extend(pairs);
-        given.sort_by_key(|(number, _)| *number);
-        let mut pairs: Vec<(i64, V)> = Vec::with_capacity(given.len());
-        for (number, part) in given {
+        let most = given.size_hint().1.unwrap_or(0);
+        let mut pairs: Vec<(i64, V)> = Vec::with_capacity(most);
+        let mut put = |(number, part): (i64, P)| {
             if pairs.last().is_none_or(|(last, _)| *last != number) {
-                pairs.push((number, first(number)));
+                pairs.push((number, first(&part)));
             }
             if let Some((_, value)) = pairs.last_mut() {
                 add(value, part);
             }
+        };
+        // Mostly they are in order, and need not be held twice.
+        if given.clone().is_sorted_by_key(|(number, _)| number) {
+            given.for_each(&mut put);
+        } else {
+            let mut given: Vec<(i64, P)> = given.collect();
+            given.sort_by_key(|(number, _)| *number);
+            given.into_iter().for_each(put);
         }
         SortedMap { pairs }
     }

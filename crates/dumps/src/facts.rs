@@ -165,6 +165,8 @@ pub struct WantTable {
     pub parts: Vec<(RowFilter, Vec<String>)>,
     /// Columns of times of which the newest is told, whatever rows are wanted ([`RowSink::newest`]).
     pub newest: Vec<String>,
+    /// Most rows of a batch, where rows of COPY come.
+    pub batch_rows: usize,
 }
 
 impl WantTable {
@@ -178,6 +180,7 @@ impl WantTable {
             filter: RowFilter::All,
             parts: Vec::new(),
             newest: Vec::new(),
+            batch_rows: crate::rows::BATCH_ROWS,
         }
     }
 }

@@ -11,6 +11,7 @@
 mod above;
 mod archive;
 mod block;
+mod cell;
 mod cells_text;
 mod copy;
 mod delimited;

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use model::{Batch, TableInfo};
+use model::{Batch, RowFilter, TableInfo};
 
 use crate::facts::{DumpFacts, RowSink, SinkError};
+use crate::rows::append;
 
 /// Keeps the rows of pasted tables.
 #[derive(Default)]
@@ -30,12 +31,19 @@ impl Pasted {
         facts
             .tables
             .iter()
-            .map(|table| {
-                held.remove(&name(&table.info))
-                    .map_or_else(Batch::default, crate::rows::concatenate)
-            })
+            .map(|table| together(held.remove(&name(&table.info)).unwrap_or_default()))
             .collect()
     }
+}
+
+/// Puts batches behind each other. The first one's columns are kept; what another lacks is null.
+fn together(batches: Vec<Batch>) -> Batch {
+    let mut rest = batches
+        .into_iter()
+        .filter(|batch| !batch.columns.is_empty());
+    let mut all = rest.next().unwrap_or_default();
+    rest.for_each(|batch| append(&mut all, &batch, &RowFilter::All));
+    all
 }
 
 impl RowSink for Pasted {

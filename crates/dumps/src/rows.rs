@@ -3,9 +3,10 @@
 
 use model::{Batch, Column, ColumnData, ColumnType, RowFilter};
 
+use crate::cell::{Cell, CellReader};
 use crate::encoding::{Misread, TextEncoding};
 use crate::facts::WantTable;
-use crate::value::{Decoder, Value, decode, integer, unescape};
+use crate::value::{Decoder, integer};
 
 /// Most rows of a batch.
 pub(crate) const BATCH_ROWS: usize = 65_536;
@@ -36,19 +37,6 @@ enum Output {
     Length,
     /// The row itself.
     Text,
-}
-
-/// A cell between being read and being pushed.
-#[derive(Clone, Copy, Debug)]
-enum Cell {
-    Null,
-    Bool(bool),
-    I64(i64),
-    F64(f64),
-    /// A range of the row.
-    Row(usize, usize),
-    /// A range of the scratch buffer.
-    Scratch(usize, usize),
 }
 
 enum Filter {
@@ -106,11 +94,11 @@ pub(crate) struct RowBuilder {
     taken_by: Vec<u64>,
     watched: Vec<Watched>,
     batch: Batch,
+    batch_rows: usize,
     bytes: usize,
     cells: Vec<Cell>,
     tabs: Vec<usize>,
-    scratch: Vec<u8>,
-    plain: Vec<u8>,
+    cell: CellReader,
     encoding: TextEncoding,
     misread: Misread,
 }
@@ -161,11 +149,11 @@ impl RowBuilder {
             parts: vec![Filter::of(filter, fields)],
             watched: Vec::new(),
             batch: Batch::default(),
+            batch_rows: BATCH_ROWS,
             bytes: 0,
             cells: Vec::new(),
             tabs: Vec::new(),
-            scratch: Vec::new(),
-            plain: Vec::new(),
+            cell: CellReader::default(),
             encoding: TextEncoding::default(),
             misread: Misread::default(),
         };
@@ -180,6 +168,7 @@ impl RowBuilder {
         want: &WantTable,
     ) -> RowBuilder {
         let mut builder = RowBuilder::new(fields, wanted, &want.filter);
+        builder.batch_rows = want.batch_rows;
         if (1..=MOST_PARTS).contains(&want.parts.len()) {
             let filters = want.parts.iter().map(|(filter, _)| filter);
             builder.parts = filters.map(|filter| Filter::of(filter, fields)).collect();
@@ -225,7 +214,7 @@ impl RowBuilder {
 
     /// Whether the batch has reached its size.
     pub(crate) fn is_full(&self) -> bool {
-        self.bytes >= BATCH_BYTES || self.rows() >= BATCH_ROWS
+        self.bytes >= BATCH_BYTES || self.rows() >= self.batch_rows
     }
 
     pub(crate) fn rows(&self) -> usize {
@@ -238,7 +227,7 @@ impl RowBuilder {
         check_fields(row, self.fields)?;
         for column in &mut self.watched {
             let text = field(row, column.index, self.fields);
-            let time = cell(column.decoder, text, 0, &mut self.scratch, &mut self.plain);
+            let time = self.cell.read(column.decoder, text, 0);
             let time = time.ok_or_else(|| not_read(&column.name, text, column.decoder))?;
             if let Cell::I64(us) = time
                 && model::time::is_finite(us)
@@ -254,7 +243,7 @@ impl RowBuilder {
             return Ok(());
         }
         self.cells.clear();
-        self.scratch.clear();
+        self.cell.scratch.clear();
         self.tabs.clear();
         self.tabs.extend(memchr::memchr_iter(b'\t', row));
         let outputs = self.outputs.iter().zip(&self.names);
@@ -268,7 +257,8 @@ impl RowBuilder {
                     };
                     let to = self.tabs.get(index).copied().unwrap_or(row.len());
                     let text = &row[from..to];
-                    cell(decoder, text, from, &mut self.scratch, &mut self.plain)
+                    self.cell
+                        .read(decoder, text, from)
                         .ok_or_else(|| not_read(name, text, decoder))?
                 }
                 Output::Missing => Cell::Null,
@@ -288,7 +278,7 @@ impl RowBuilder {
                 Cell::Row(from, to) | Cell::Scratch(from, to) => {
                     let text = match *cell {
                         Cell::Row(..) => &row[from..to],
-                        _ => &self.scratch[from..to],
+                        _ => &self.cell.scratch[from..to],
                     };
                     if column.column_type == ColumnType::Bytes {
                         column.push_bytes(text);
@@ -342,12 +332,14 @@ impl RowBuilder {
                 } else if memchr::memchr(b'\\', text).is_none() {
                     return Ok(is_among(values, text, *decoder, self.encoding));
                 }
-                self.scratch.clear();
-                let cell = cell(*decoder, text, 0, &mut self.scratch, &mut self.plain)
+                self.cell.scratch.clear();
+                let cell = self
+                    .cell
+                    .read(*decoder, text, 0)
                     .ok_or_else(|| format!("{} is no {}", shown(text), decoder.noun()))?;
                 let value = match cell {
                     Cell::Row(from, to) => &text[from..to],
-                    Cell::Scratch(from, to) => &self.scratch[from..to],
+                    Cell::Scratch(from, to) => &self.cell.scratch[from..to],
                     _ => return Ok(false),
                 };
                 Ok(is_among(values, value, *decoder, self.encoding))
@@ -421,55 +413,6 @@ fn not_read(name: &str, text: &[u8], decoder: Decoder) -> String {
     format!("column {name}: {} is no {}", shown(text), decoder.noun())
 }
 
-/// Reads a field that begins at `from` in its row.
-#[inline]
-fn cell(
-    decoder: Decoder,
-    text: &[u8],
-    from: usize,
-    scratch: &mut Vec<u8>,
-    plain: &mut Vec<u8>,
-) -> Option<Cell> {
-    if text == b"\\N" {
-        return Some(Cell::Null);
-    }
-    let start = scratch.len();
-    if decoder == Decoder::Bytes
-        && let Some(digits) = text.strip_prefix(b"\\\\x")
-        && crate::value::hex(digits, scratch).is_some()
-    {
-        return Some(Cell::Scratch(start, scratch.len()));
-    }
-    scratch.truncate(start);
-    if memchr::memchr(b'\\', text).is_none() {
-        return Some(match decode(decoder, text, scratch)? {
-            Value::Same => Cell::Row(from, from + text.len()),
-            value => value.into_cell(scratch.len()),
-        });
-    }
-    plain.clear();
-    unescape(text, plain);
-    Some(match decode(decoder, plain, scratch)? {
-        Value::Same => {
-            scratch.extend_from_slice(plain);
-            Cell::Scratch(start, scratch.len())
-        }
-        value => value.into_cell(scratch.len()),
-    })
-}
-
-impl Value {
-    fn into_cell(self, scratch: usize) -> Cell {
-        match self {
-            Value::Bool(value) => Cell::Bool(value),
-            Value::I64(value) => Cell::I64(value),
-            Value::F64(value) => Cell::F64(value),
-            Value::Scratch(from) => Cell::Scratch(from, scratch),
-            Value::Same => Cell::Null,
-        }
-    }
-}
-
 /// Appends text; `false` if it is not of the encoding.
 #[inline]
 fn push_text(column: &mut Column, value: &[u8], encoding: TextEncoding) -> bool {
@@ -496,13 +439,6 @@ pub(crate) fn shown(text: &[u8]) -> String {
     format!("`{}{dots}`", model::escape_control(short))
 }
 
-impl RowBuilder {
-    /// Bytes of row text behind the batch.
-    pub(crate) fn text_bytes(&self) -> usize {
-        self.bytes
-    }
-}
-
 /// Copies one cell.
 fn copy_cell(from: &Column, row: usize, to: &mut Column) {
     if from.is_null(row) {
@@ -518,22 +454,36 @@ fn copy_cell(from: &Column, row: usize, to: &mut Column) {
     }
 }
 
-/// Puts batches behind each other. The first one's columns are kept; what another lacks is null.
-pub(crate) fn concatenate(mut batches: Vec<Batch>) -> Batch {
-    batches.retain(|batch| !batch.columns.is_empty());
-    let mut rest = batches.into_iter();
-    let Some(mut all) = rest.next() else {
-        return Batch::default();
+/// Puts rows that pass behind those of another batch, whose columns they get; what they lack is null.
+pub(crate) fn append(to: &mut Batch, from: &Batch, filter: &RowFilter) {
+    let rows: Option<Vec<usize>> = match filter {
+        RowFilter::All => None,
+        _ => Some((0..from.rows()).filter(passing(from, filter)).collect()),
     };
-    for batch in rest {
-        for to in &mut all.columns {
-            match batch.column(&to.name) {
-                Some(from) => to.append(from),
-                None => to.fill_nulls(to.len() + batch.rows()),
-            }
+    for to in &mut to.columns {
+        match (from.column(&to.name), &rows) {
+            (Some(from), None) => to.append(from),
+            (Some(from), Some(rows)) => rows.iter().for_each(|&row| copy_cell(from, row, to)),
+            (None, _) => to.fill_nulls(to.len() + rows.as_ref().map_or(from.rows(), Vec::len)),
         }
     }
-    all
+}
+
+/// Which rows pass.
+fn passing(batch: &Batch, filter: &RowFilter) -> impl Fn(&usize) -> bool {
+    let by = match filter {
+        RowFilter::I64In(name, _) | RowFilter::BytesIn(name, _) => batch.column(name),
+        RowFilter::All => None,
+    };
+    move |&row| match filter {
+        RowFilter::All => true,
+        RowFilter::I64In(_, values) => by
+            .and_then(|column| column.i64(row))
+            .is_some_and(|value| values.binary_search(&value).is_ok()),
+        RowFilter::BytesIn(_, values) => by
+            .and_then(|column| column.bytes(row))
+            .is_some_and(|value| values.iter().any(|wanted| wanted == value)),
+    }
 }
 
 /// Takes the named columns and the ordinals of the rows that pass.
@@ -543,19 +493,6 @@ pub(crate) fn select(
     filter: &RowFilter,
     range: std::ops::Range<usize>,
 ) -> Batch {
-    let by = match filter {
-        RowFilter::I64In(name, _) | RowFilter::BytesIn(name, _) => batch.column(name),
-        RowFilter::All => None,
-    };
-    let passes = |row: usize| match filter {
-        RowFilter::All => true,
-        RowFilter::I64In(_, values) => by
-            .and_then(|column| column.i64(row))
-            .is_some_and(|value| values.binary_search(&value).is_ok()),
-        RowFilter::BytesIn(_, values) => by
-            .and_then(|column| column.bytes(row))
-            .is_some_and(|value| values.iter().any(|wanted| wanted == value)),
-    };
     let wanted: Vec<&Column> = names
         .iter()
         .map(String::as_str)
@@ -572,7 +509,7 @@ pub(crate) fn select(
         }
         return Batch { columns };
     }
-    for row in range.filter(|&row| passes(row)) {
+    for row in range.filter(passing(batch, filter)) {
         for (from, to) in wanted.iter().zip(&mut columns) {
             copy_cell(from, row, to);
         }

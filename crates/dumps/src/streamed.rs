@@ -6,14 +6,15 @@ use model::{Batch, Column, ColumnData, Part, RowFilter, TableInfo};
 
 use crate::block::wanted_columns;
 use crate::facts::{Located, RowSink, SinkError, TableFacts, Trouble};
-use crate::rows::{RowBuilder, concatenate, select};
+use crate::rows::{RowBuilder, append};
 use crate::source::ANSWER_BYTES;
 
-fn text_bytes(column: &Column) -> usize {
-    match &column.data {
+fn bytes_of(batch: &Batch) -> usize {
+    let of_column = |column: &Column| match &column.data {
         ColumnData::Str(values) => values.data.len(),
         _ => 8 * column.len(),
-    }
+    };
+    batch.columns.iter().map(of_column).sum()
 }
 
 /// Takes no rows.
@@ -47,12 +48,12 @@ pub(crate) struct Found {
 /// Keeps one table's rows, or parts of them.
 pub(crate) struct Gather<'a> {
     facts: &'a TableFacts,
-    /// The parts to be cut out of the rows that come, beside `batches`; if there are none, the rows are kept.
-    parts: Vec<(Vec<String>, &'a RowFilter)>,
-    batches: Vec<Vec<Batch>>,
+    /// Which of the rows that come each part takes.
+    filters: Vec<&'a RowFilter>,
+    /// Beside the filters: batches are put behind each other as they come, and their memory serves the next ones.
+    parts: Vec<Batch>,
     damage: Vec<Located>,
     newest: Newest,
-    bytes: usize,
 }
 
 impl<'a> Gather<'a> {
@@ -60,35 +61,41 @@ impl<'a> Gather<'a> {
     pub(crate) fn new(facts: &'a TableFacts, columns: &[String]) -> Gather<'a> {
         Gather {
             facts,
-            parts: Vec::new(),
-            batches: vec![vec![empty(&facts.info, columns)]],
+            filters: vec![&RowFilter::All],
+            parts: vec![empty(&facts.info, columns)],
             damage: Vec::new(),
             newest: Newest::new(),
-            bytes: 0,
         }
     }
 
     /// Keeps parts of the rows that come.
-    pub(crate) fn of_parts(facts: &'a TableFacts, parts: &'a [Part<'a>]) -> Gather<'a> {
-        let owned = |part: &Part<'a>| {
-            let names = part.columns.iter().map(|&name| name.to_owned());
-            (names.collect(), part.filter)
+    pub(crate) fn of_parts(facts: &'a TableFacts, parts: &[Part<'a>]) -> Gather<'a> {
+        let empty = |part: &Part<'a>| {
+            let names: Vec<String> = part.columns.iter().map(|&name| name.to_owned()).collect();
+            empty(&facts.info, &names)
         };
-        let parts: Vec<(Vec<String>, _)> = parts.iter().map(owned).collect();
-        let batches = parts
-            .iter()
-            .map(|(names, _)| vec![empty(&facts.info, names)]);
         Gather {
-            batches: batches.collect(),
-            parts,
+            filters: parts.iter().map(|part| part.filter).collect(),
+            parts: parts.iter().map(empty).collect(),
             ..Gather::new(facts, &[])
         }
+    }
+
+    /// Keeps rows.
+    pub(crate) fn keep(&mut self, batch: &Batch) -> Result<(), SinkError> {
+        for (part, filter) in self.parts.iter_mut().zip(&self.filters) {
+            append(part, batch, filter);
+        }
+        if self.parts.iter().map(bytes_of).sum::<usize>() > ANSWER_BYTES {
+            return Err("more than 1 GiB of rows in one answer: ask for less".into());
+        }
+        Ok(())
     }
 
     /// Returns what came.
     pub(crate) fn found(self) -> Found {
         Found {
-            rows: self.batches.into_iter().map(concatenate).collect(),
+            rows: self.parts,
             damage: self.damage,
             newest: self.newest,
         }
@@ -98,17 +105,6 @@ impl<'a> Gather<'a> {
 fn empty(info: &TableInfo, columns: &[String]) -> Batch {
     let wanted = wanted_columns(&info.columns, Some(columns));
     RowBuilder::new(&[], &wanted, &RowFilter::All).take()
-}
-
-impl Gather<'_> {
-    fn keep(&mut self, part: usize, batch: Batch) -> Result<(), SinkError> {
-        self.bytes += batch.columns.iter().map(text_bytes).sum::<usize>();
-        if self.bytes > ANSWER_BYTES {
-            return Err("more than 1 GiB of rows in one answer: ask for less".into());
-        }
-        self.batches[part].push(batch);
-        Ok(())
-    }
 }
 
 impl RowSink for Gather<'_> {
@@ -121,15 +117,7 @@ impl RowSink for Gather<'_> {
         if info.part != self.facts.info.part {
             return Ok(());
         }
-        if self.parts.is_empty() {
-            return self.keep(0, batch);
-        }
-        for index in 0..self.parts.len() {
-            let (names, filter) = &self.parts[index];
-            let rows = select(&batch, names, filter, 0..batch.rows());
-            self.keep(index, rows)?;
-        }
-        Ok(())
+        self.keep(&batch)
     }
 
     fn newest(&mut self, info: &TableInfo, column: &str, us: Option<i64>) {

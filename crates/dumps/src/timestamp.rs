@@ -155,9 +155,103 @@ pub(crate) fn parse(text: &[u8]) -> Option<Written> {
     (civil != i64::MAX && civil != i64::MIN).then_some(Written { civil, offset })
 }
 
+/// The day that was read last. Rows of a table mostly come day by day: of most times only the hours are left to read.
+pub(crate) struct Day {
+    /// As written, up to the hours.
+    text: [u8; 11],
+    midnight_us: i64,
+}
+
+impl Default for Day {
+    fn default() -> Day {
+        Day {
+            text: *b"1970-01-01 ",
+            midnight_us: 0,
+        }
+    }
+}
+
+impl Day {
+    /// Reads a timestamp without zone, in civil microseconds; `None` if it is none, or no usual one.
+    #[inline]
+    pub(crate) fn civil_us(&mut self, text: &[u8]) -> Option<i64> {
+        let (day, time) = text.split_first_chunk::<11>()?;
+        let of_day_us = of_day_us(time)?;
+        if *day != self.text {
+            // What stands before a usual time is a day, or nothing is a timestamp.
+            let civil = parse(text)
+                .filter(|written| written.offset.is_none())?
+                .civil;
+            *self = Day {
+                text: *day,
+                midnight_us: civil - of_day_us,
+            };
+        }
+        Some(self.midnight_us + of_day_us)
+    }
+}
+
+/// Reads `03:50:19` or `03:50:19.059576`, in microseconds; `None` of all else.
+#[inline]
+fn of_day_us(text: &[u8]) -> Option<i64> {
+    let (clock, fraction) = text.split_first_chunk::<8>()?;
+    let mut good = clock[2] == b':' && clock[5] == b':';
+    let mut two = |at: usize| {
+        let (tens, ones) = (
+            clock[at].wrapping_sub(b'0'),
+            clock[at + 1].wrapping_sub(b'0'),
+        );
+        good &= tens <= 9 && ones <= 9;
+        i64::from(tens) * 10 + i64::from(ones)
+    };
+    let (hour, minute, second) = (two(0), two(3), two(6));
+    if !good || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let mut micros = 0;
+    if let [b'.', digits @ ..] = fraction {
+        if digits.is_empty() || digits.len() > 6 || !digits.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        let value = digits
+            .iter()
+            .fold(0, |n, digit| n * 10 + i64::from(digit - b'0'));
+        micros = value * 10i64.pow(6 - digits.len() as u32);
+    } else if !fraction.is_empty() {
+        return None;
+    }
+    Some(((hour * 60 + minute) * 60 + second) * MICROS_PER_SECOND + micros)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Days come again, and what is nearly a time with them.
+        #[test]
+        fn a_day_that_is_known_changes_nothing(
+            texts in prop::collection::vec(
+                "(0044|2023|2024|20230)-0[0-3]-(28|29|30)[ T][0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{0,7})?(| BC|Z|\\+00)",
+                1..20,
+            ),
+        ) {
+            let mut day = Day::default();
+            for text in &texts {
+                let whole = parse(text.as_bytes()).filter(|written| written.offset.is_none());
+                let known = day.civil_us(text.as_bytes());
+                // It may leave an unusual one to the other.
+                let usual = text.len() >= 19 && text.as_bytes()[10] == b' ' && text.as_bytes()[4] == b'-'
+                    && !text.ends_with("BC") && !text[17..19].starts_with('6') && !text[11..].starts_with("24");
+                if let Some(us) = known {
+                    prop_assert_eq!(whole.map(|written| written.civil), Some(us), "{}", text);
+                } else {
+                    prop_assert!(whole.is_none() || !usual, "{}", text);
+                }
+            }
+        }
+    }
 
     #[track_caller]
     fn check(text: &str, civil: Option<i64>, offset: Option<i32>) {

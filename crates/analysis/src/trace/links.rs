@@ -18,7 +18,7 @@ pub(crate) struct Batches {
     rows: Option<Rows>,
     pub(crate) by_number: SortedMap<usize>,
     /// Per stage: L1 transaction to its batches.
-    by_link: [SortedMap<Option<BatchRange>>; 3],
+    by_link: [SortedMap<BatchRange>; 3],
     /// Links that cannot be known for the moment looked at, by batch and stage.
     unknown: BTreeSet<(i64, usize)>,
 }
@@ -60,13 +60,8 @@ impl Batches {
         let by_link = LINKS.map(|link| {
             let id = rows.ints(link);
             let links = (0..rows.len()).filter_map(|row| Some((id(row)?, number(row)?)));
-            SortedMap::of(
-                links,
-                |_| None,
-                |range, number| range.get_or_insert(BatchRange::of(number)).add(number),
-            )
+            SortedMap::of(links, |number| BatchRange::of(*number), BatchRange::add)
         });
-        drop(number);
         Batches {
             rows: Some(rows),
             by_number,
@@ -122,7 +117,7 @@ impl Batches {
     }
 
     pub(crate) fn range(&self, stage: usize, id: i64) -> Option<BatchRange> {
-        self.by_link[stage].get(id).cloned()?
+        self.by_link[stage].get(id).cloned()
     }
 
     pub(super) fn of_tx(&self, id: i64) -> BTreeSet<i64> {

@@ -5,14 +5,27 @@ use std::collections::BTreeMap;
 use model::{Batch, Part, RowFilter, TableError, TableInfo, TableSource};
 
 use super::{DumpSource, lock};
-use crate::facts::{DumpKind, Located, SinkError, TableFacts, Trouble, WantTable};
+use crate::facts::{DumpKind, Located, Trouble, WantTable};
 use crate::schema::FullName;
 use crate::streamed::Gather;
 
-fn failed(table: &TableFacts, source: SinkError) -> TableError {
-    TableError::Read {
-        table: table.info.name.clone(),
-        source,
+impl DumpSource {
+    /// Reads what is wanted of a table.
+    fn gathered(
+        &self,
+        index: usize,
+        want: WantTable,
+        gather: Gather<'_>,
+    ) -> Result<Vec<Batch>, TableError> {
+        let facts = &self.outline().tables[index];
+        let rows = match self.is_read_in_place(facts) {
+            true => self.read_blocks(index, &want, gather),
+            false => self.read_again(index, want, gather),
+        };
+        rows.map_err(|source| TableError::Read {
+            table: facts.info.name.clone(),
+            source,
+        })
     }
 }
 
@@ -31,15 +44,9 @@ impl TableSource for DumpSource {
             let rows = 0..pasted[index].rows();
             return Ok(crate::rows::select(&pasted[index], &names, filter, rows));
         }
-        let rows = if self.is_read_in_place(facts) {
-            self.read_blocks(index, &self.want_of(index, names, filter))
-        } else {
-            let sink = Gather::new(facts, &names);
-            let want = self.want_of(index, names, filter);
-            let rows = self.read_again(index, want, sink);
-            rows.map(|rows| rows.into_iter().next().unwrap_or_default())
-        };
-        rows.map_err(|source| failed(facts, source))
+        let gather = Gather::new(facts, &names);
+        let rows = self.gathered(index, self.want_of(index, names, filter), gather)?;
+        Ok(rows.into_iter().next().unwrap_or_default())
     }
 
     fn read_parts(&self, table: &str, parts: &[Part<'_>]) -> Result<Vec<Batch>, TableError> {
@@ -74,18 +81,7 @@ impl TableSource for DumpSource {
             parts: parts_of,
             ..self.want_of(index, names, &RowFilter::All)
         };
-        let rows = if self.is_read_in_place(facts) {
-            self.read_blocks(index, &want).map(|rows| {
-                let cut = |part: &Part<'_>| {
-                    let names: Vec<String> = part.columns.iter().map(|&n| n.to_owned()).collect();
-                    crate::rows::select(&rows, &names, part.filter, 0..rows.rows())
-                };
-                parts.iter().map(cut).collect()
-            })
-        } else {
-            self.read_again(index, want, Gather::of_parts(facts, parts))
-        };
-        rows.map_err(|source| failed(facts, source))
+        self.gathered(index, want, Gather::of_parts(facts, parts))
     }
 
     fn watch_newest(&self, table: &str, columns: &[&str]) -> bool {

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use model::{Batch, ColumnType, RowFilter};
 
-use super::{ANSWER_BYTES, DumpSource, Fresh, Opener, lock};
+use super::{DumpSource, Fresh, Opener, lock};
 use crate::block::wanted_columns;
 use crate::copy::{Front, front};
-use crate::facts::{Block, BlockForm, Located, SinkError, TableFacts, Trouble, Want, WantTable};
+use crate::facts::{
+    Block, BlockForm, Located, RowSink, SinkError, TableFacts, Trouble, Want, WantTable,
+};
 use crate::input::Input;
 use crate::rows::{Field, Place, RowBuilder};
 use crate::streamed::{Gather, Newest};
@@ -18,6 +20,8 @@ use crate::value::Decoder;
 const REMEMBERED_BLOCK: u64 = 16 << 20;
 /// Most bytes remembered.
 const REMEMBERED: u64 = 96 << 20;
+/// Most rows that are read before they are put behind those before them.
+const BATCH_ROWS: usize = 4096;
 
 impl DumpSource {
     /// Opens the dump at a block.
@@ -99,6 +103,7 @@ impl DumpSource {
             columns: Some(columns),
             filter: filter.clone(),
             newest: watched.unwrap_or_default(),
+            batch_rows: BATCH_ROWS,
             ..WantTable::all(Some(&info.schema), &info.name)
         }
     }
@@ -144,13 +149,16 @@ impl DumpSource {
         self.catalog.is_none() && table.blocks.iter().all(in_place)
     }
 
-    pub(super) fn read_blocks(&self, index: usize, want: &WantTable) -> Result<Batch, SinkError> {
+    /// Reads the blocks of a table, each from its place; what is wanted is handed to `gather`.
+    pub(super) fn read_blocks(
+        &self,
+        index: usize,
+        want: &WantTable,
+        mut gather: Gather<'_>,
+    ) -> Result<Vec<Batch>, SinkError> {
         let table = &self.outline().tables[index];
         let columns = wanted_columns(&table.info.columns, want.columns.as_deref());
-        let mut newest = Newest::new();
         let mut ordinal = 0;
-        let mut answer: Option<RowBuilder> = None;
-        let mut batches = Vec::new();
         for block in &table.blocks {
             let fields: Vec<Field<'_>> = block
                 .columns
@@ -163,19 +171,12 @@ impl DumpSource {
                 .collect();
             let builder = RowBuilder::of_want(&fields, &columns, want);
             let mut builder = builder.encoded(table.encoding);
-            self.read_block(table, block, &mut builder, &mut ordinal)?;
+            self.read_block(table, block, &mut builder, &mut ordinal, &mut gather)?;
             for (column, us) in builder.newest() {
-                let newest = newest.entry(column.to_owned()).or_insert(us);
-                *newest = us.max(*newest);
-            }
-            if let Some(mut full) = answer.replace(builder) {
-                batches.push(full.take());
+                gather.newest(&table.info, column, us);
             }
         }
-        self.note_newest(index, newest);
-        let mut builder = answer.unwrap_or_else(|| RowBuilder::new(&[], &columns, &RowFilter::All));
-        batches.push(builder.take());
-        Ok(crate::rows::concatenate(batches))
+        Ok(self.noted(index, gather))
     }
 
     fn read_block(
@@ -184,6 +185,7 @@ impl DumpSource {
         block: &Block,
         builder: &mut RowBuilder,
         ordinal: &mut i64,
+        gather: &mut Gather<'_>,
     ) -> Result<(), SinkError> {
         let mut reader = self.open_block(block)?;
         let mut input = Input::starting_at(&mut *reader, block.byte, block.line);
@@ -225,10 +227,11 @@ impl DumpSource {
                     what,
                 });
             }
-            if builder.text_bytes() > ANSWER_BYTES {
-                return Err("more than 1 GiB of rows in one answer: ask for less".into());
+            if builder.is_full() {
+                gather.keep(&builder.take())?;
             }
         }
+        gather.keep(&builder.take())?;
         let misread = builder.take_misread();
         if let Some((byte, line)) = misread.first {
             let located = Located {
