@@ -5,8 +5,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use super::custom::End;
+use super::inflate::{Fast, Inflate, REACH};
 use super::unpack::Failure;
-use super::zlib::{Fast, FastZlib, REACH};
 
 /// Bytes handed over at once.
 const BLOCK: usize = 256 << 10;
@@ -109,11 +109,15 @@ pub(super) enum Gave {
 /// Makes both sides.
 pub(super) fn pair(budget: &Arc<Budget>) -> (Giver, Given) {
     let (sender, given) = channel();
-    let budget = Arc::clone(budget);
-    (Giver { sender, budget }, given)
+    (Giver::new(sender, budget), given)
 }
 
 impl Giver {
+    pub(super) fn new(sender: Sender<Message>, budget: &Arc<Budget>) -> Giver {
+        let budget = Arc::clone(budget);
+        Giver { sender, budget }
+    }
+
     /// Gives everything.
     pub(super) fn give(&self, unpacked: &mut dyn Read) -> Gave {
         loop {
@@ -141,7 +145,7 @@ impl Giver {
 
     /// Gives a zlib stream for as long as it is whole.
     pub(super) fn give_zlib(&self, packed: &mut dyn Read) -> Gave {
-        let mut zlib = FastZlib::new(packed);
+        let mut zlib = Inflate::new(packed);
         let mut last: Vec<u8> = Vec::with_capacity(REACH);
         let mut given = 0;
         loop {

@@ -1,53 +1,62 @@
 //! Tables that will be asked soon: unpacked on a thread of their own while others are read.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use super::ahead::{Budget, Given, Giver, pair};
+use super::ahead::{Budget, Given, Giver, Message};
 use super::place::{Place, give};
 use crate::source::Opener;
 
-/// Most unpacked bytes of tables that were not asked yet.
-pub(super) const HELD: usize = 48 << 20;
+/// Threads that unpack: the one that reads is idle for most of the time.
+pub(super) const THREADS: usize = 2;
 
-/// Tables that were announced and not asked yet. When it is dropped, the thread ends.
+/// Most unpacked bytes that wait to be read, of each thread.
+pub(super) const HELD: usize = 24 << 20;
+
+/// Tables that were announced and not asked yet. When it is dropped, the threads end.
 pub(super) struct Expected {
     /// Entries in the order in which they are unpacked, with what was unpacked.
     waiting: Vec<(usize, Given)>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
+/// What is still to be unpacked, in the order in which it will be asked.
+type Jobs = Mutex<VecDeque<(Place, Sender<Message>)>>;
+
 impl Expected {
-    /// Begins to unpack the entries in this order; at most `limit` bytes wait to be read.
+    /// Begins to unpack the entries in this order; for each thread at most `limit` bytes wait to be read.
     pub(super) fn start(
         opener: &Arc<Opener>,
         entries: Vec<(usize, Place)>,
         limit: usize,
     ) -> Expected {
-        let budget = Budget::new(limit);
-        let (waiting, jobs): (Vec<_>, Vec<_>) = entries
+        let (waiting, jobs): (Vec<_>, VecDeque<_>) = entries
             .into_iter()
             .map(|(entry, place)| {
-                let (giver, given) = pair(&budget);
-                ((entry, given), (place, giver))
+                let (sender, given) = channel();
+                ((entry, given), (place, sender))
             })
             .unzip();
-        let opener = Arc::clone(opener);
+        let jobs: Arc<Jobs> = Arc::new(Mutex::new(jobs));
+        let spawn = || {
+            let (opener, jobs) = (Arc::clone(opener), Arc::clone(&jobs));
+            let unpack = move || unpack(&opener, &jobs, &Budget::new(limit));
+            thread::Builder::new().spawn(unpack).ok()
+        };
+        let threads: Vec<_> = (0..THREADS.min(waiting.len()))
+            .map_while(|_| spawn())
+            .collect();
         // Without a thread nothing is unpacked ahead: the tables are read when they are asked.
-        let thread = thread::Builder::new().spawn(move || unpack(&opener, jobs));
-        match thread {
-            Ok(thread) => Expected {
-                waiting,
-                thread: Some(thread),
-            },
-            Err(_) => Expected {
-                waiting: Vec::new(),
-                thread: None,
-            },
-        }
+        let waiting = match threads.is_empty() {
+            true => Vec::new(),
+            false => waiting,
+        };
+        Expected { waiting, threads }
     }
 
-    /// Takes what is unpacked of an entry, and gives up those that should have been asked before it: the thread may be
+    /// Takes what is unpacked of an entry, and gives up those that should have been asked before it: a thread may be
     /// waiting for them to be read.
     pub(super) fn take(&mut self, entry: usize) -> Option<Given> {
         let at = self.waiting.iter().position(|(known, _)| *known == entry)?;
@@ -61,19 +70,26 @@ impl Expected {
 impl Drop for Expected {
     fn drop(&mut self) {
         self.waiting.clear();
-        if let Some(thread) = self.thread.take() {
+        for thread in self.threads.drain(..) {
             // Whoever read from it was told of its panic.
             let _ = thread.join();
         }
     }
 }
 
-fn unpack(opener: &Opener, jobs: Vec<(Place, Giver)>) {
+/// Unpacks what comes next until nothing is left. No thread waits for another: what waits to be read is asked before
+/// anything that comes later, and given up at the latest when that is asked.
+fn unpack(opener: &Opener, jobs: &Jobs, budget: &Arc<Budget>) {
     let Opener::At(open) = opener else {
         return;
     };
-    for (place, giver) in jobs {
-        give(&**open, place, &giver);
+    let next = || {
+        jobs.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
+    };
+    while let Some((place, sender)) = next() {
+        give(&**open, place, &Giver::new(sender, budget));
     }
 }
 

@@ -11,6 +11,7 @@ mod catalog;
 mod contents;
 mod custom;
 mod expected;
+mod inflate;
 mod large;
 mod place;
 mod tar;

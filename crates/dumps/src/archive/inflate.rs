@@ -1,0 +1,339 @@
+//! A fast decoder of zlib streams (RFC 1950 and 1951), for the text of dumps: digits, mostly of hashes.
+//!
+//! Such a stream is nearly all literals of four or five bits. A table that is asked with eleven bits gives up to three
+//! of them at once, and the length that stands behind them: an eighth more bytes a second than the fastest crate gives.
+//! It judges nothing: whatever is not a whole stream with the right checksum is a fault, without saying where, and is
+//! read again by a decoder that knows ([`Zlib`](super::zlib::Zlib)). So nothing rests on this one alone but time.
+
+mod codes;
+
+use simd_adler32::Adler32;
+use std::io::{self, Read};
+
+use codes::{
+    BASE_AT, BITS, Bits, DISTANCE_BITS, END, LENGTH_BITS, LITERAL_BITS, LITERALS_AT, LONG, Table,
+    VALUE, WHAT, distance, length, literal,
+};
+
+/// How far back a stream may reach.
+pub(super) const REACH: usize = 32 << 10;
+
+/// Bytes that must be free behind what was made for another step: literals and the longest match, rounded up.
+const MARGIN: usize = 320;
+
+/// Packed bytes that are held.
+const PACKED: usize = 64 << 10;
+/// A block's head, if it is longer than all there can be (RFC 1951 section 3.2.7: 317 lengths in 14 bits each).
+const HEAD: usize = 768;
+/// Zeros behind the last byte: a head may be read there until it is found to lie behind the end.
+const PADDING: usize = HEAD + 16;
+
+/// RFC 1951 section 3.2.7: the order of the code length code's lengths.
+const ORDER: [usize; 19] = [
+    16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15,
+];
+
+/// The stream is not whole.
+struct Fault;
+
+/// Where the stream goes on.
+#[derive(Clone, Copy)]
+enum State {
+    Begin,
+    Block,
+    /// So many bytes of a stored block are left.
+    Stored(usize),
+    Codes,
+    Checksum,
+    Done,
+}
+
+/// What became of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fast {
+    /// More of it comes.
+    More,
+    /// It ended, and its checksum is right.
+    Whole,
+    /// It is cut, broken or cannot be read, somewhere behind the bytes made so far.
+    Fault,
+}
+
+/// Unpacks a stream.
+pub(super) struct Inflate<R> {
+    packed: R,
+    held: Box<[u8]>,
+    from: usize,
+    to: usize,
+    /// Nothing comes behind what is held.
+    ended: bool,
+    bits: Bits,
+    state: State,
+    last: bool,
+    literals: Table<{ 1 << LITERAL_BITS }>,
+    distances: Table<{ 1 << DISTANCE_BITS }>,
+    lengths: Table<{ 1 << LENGTH_BITS }>,
+    checksum: Adler32,
+}
+
+impl<R: Read> Inflate<R> {
+    pub(super) fn new(packed: R) -> Inflate<R> {
+        Inflate {
+            packed,
+            held: vec![0; PACKED + PADDING].into_boxed_slice(),
+            from: 0,
+            to: 0,
+            ended: false,
+            bits: Bits::default(),
+            state: State::Begin,
+            last: false,
+            literals: Table::new(),
+            distances: Table::new(),
+            lengths: Table::new(),
+            checksum: Adler32::new(),
+        }
+    }
+
+    /// Fills `made` from `at` on, up to a step before its end; returns where the bytes end that came, and how it goes on.
+    /// What stands before `at` must be what came before: all of it, or its last [`REACH`] bytes. After a fault the
+    /// bytes from `at` on are worth nothing.
+    pub(super) fn fill(&mut self, made: &mut [u8], at: usize) -> (usize, Fast) {
+        self.try_fill(made, at).unwrap_or((at, Fast::Fault))
+    }
+
+    fn try_fill(&mut self, made: &mut [u8], at: usize) -> Result<(usize, Fast), Fault> {
+        let mut end = at;
+        while made.len() - end >= MARGIN {
+            self.hold();
+            match self.state {
+                State::Begin => {
+                    let [method, flags, ..] = self.held[self.from..] else {
+                        return Err(Fault);
+                    };
+                    let whole = u16::from_be_bytes([method, flags]) % 31 == 0;
+                    // Deflate, a window of 32 KiB at most, no dictionary.
+                    if !whole || method & 15 != 8 || method >> 4 > 7 || flags & 32 != 0 {
+                        return Err(Fault);
+                    }
+                    self.from += 2;
+                    self.state = State::Block;
+                }
+                State::Block if self.last => {
+                    self.align();
+                    self.state = State::Checksum;
+                }
+                State::Block => self.block()?,
+                State::Stored(0) => self.state = State::Block,
+                State::Stored(left) => {
+                    let held = self.to.saturating_sub(self.from);
+                    let step = left.min(held).min(made.len() - end);
+                    if step == 0 {
+                        return Err(Fault);
+                    }
+                    made[end..end + step].copy_from_slice(&self.held[self.from..self.from + step]);
+                    self.from += step;
+                    end += step;
+                    self.state = State::Stored(left - step);
+                }
+                State::Codes => end = self.codes(made, end)?,
+                State::Checksum => {
+                    self.checksum.write(&made[at..end]);
+                    let written = self.held[self.from..self.to].first_chunk().ok_or(Fault)?;
+                    if u32::from_be_bytes(*written) != self.checksum.finish() {
+                        return Err(Fault);
+                    }
+                    self.state = State::Done;
+                    return Ok((end, Fast::Whole));
+                }
+                State::Done => return Ok((end, Fast::Whole)),
+            }
+            // Bits that were taken from behind the end.
+            if self.from * 8 > self.to * 8 + self.bits.count as usize {
+                return Err(Fault);
+            }
+        }
+        self.checksum.write(&made[at..end]);
+        Ok((end, Fast::More))
+    }
+
+    /// Sees to it that a block's head is held, or all there is.
+    fn hold(&mut self) {
+        if self.ended || self.to - self.from >= HEAD {
+            return;
+        }
+        self.held.copy_within(self.from..self.to, 0);
+        (self.from, self.to) = (0, self.to - self.from);
+        while self.to < PACKED && !self.ended {
+            match self.packed.read(&mut self.held[self.to..PACKED]) {
+                Ok(0) => self.ended = true,
+                Ok(read) => self.to += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // The other decoder will meet it, and say where.
+                Err(_) => self.ended = true,
+            }
+        }
+        if self.ended {
+            self.held[self.to..].fill(0);
+        }
+    }
+
+    /// Gives whole bytes back, and drops the bits before them.
+    fn align(&mut self) {
+        self.from -= (self.bits.count >> 3) as usize;
+        self.bits = Bits::default();
+    }
+
+    /// Takes bits of a block's head.
+    fn take(&mut self, count: u32) -> u32 {
+        if self.bits.count < count {
+            self.bits.refill(&self.held, &mut self.from);
+        }
+        self.bits.take(count)
+    }
+
+    /// Reads a block's head.
+    fn block(&mut self) -> Result<(), Fault> {
+        self.last = self.take(1) == 1;
+        match self.take(2) {
+            0 => {
+                self.align();
+                let head = self.held[self.from..].first_chunk::<4>().ok_or(Fault)?;
+                let [length, inverse] =
+                    [[head[0], head[1]], [head[2], head[3]]].map(u16::from_le_bytes);
+                if length != !inverse {
+                    return Err(Fault);
+                }
+                self.from += 4;
+                self.state = State::Stored(usize::from(length));
+            }
+            1 => {
+                let mut lengths = [8; 288];
+                lengths[144..256].fill(9);
+                lengths[256..280].fill(7);
+                self.tables(&lengths, &[5; 32])?;
+            }
+            2 => {
+                let literals = self.take(5) as usize + 257;
+                let distances = self.take(5) as usize + 1;
+                let count = self.take(4) as usize + 4;
+                if literals > 286 || distances > 30 {
+                    return Err(Fault);
+                }
+                let mut lengths = [0; 19];
+                for &at in &ORDER[..count] {
+                    lengths[at] = self.take(3) as u8;
+                }
+                self.lengths.make(&lengths, length)?;
+                let all = self.lengths_of(literals + distances)?;
+                let (literals, distances) = all.split_at(literals);
+                self.tables(literals, distances)?;
+            }
+            _ => return Err(Fault),
+        }
+        Ok(())
+    }
+
+    /// Reads so many lengths of codes.
+    fn lengths_of(&mut self, count: usize) -> Result<Vec<u8>, Fault> {
+        let mut lengths: Vec<u8> = Vec::with_capacity(count);
+        while lengths.len() < count {
+            if self.bits.count < 32 {
+                self.bits.refill(&self.held, &mut self.from);
+            }
+            let entry = self.lengths.look(self.bits.bits);
+            if entry & WHAT != VALUE || self.bits.count < 32 {
+                return Err(Fault);
+            }
+            self.bits.drop((entry & BITS) as u32);
+            let (length, times) = match (entry >> BASE_AT) as u8 {
+                16 => (*lengths.last().ok_or(Fault)?, 3 + self.bits.take(2)),
+                17 => (0, 3 + self.bits.take(3)),
+                18 => (0, 11 + self.bits.take(7)),
+                length => (length, 1),
+            };
+            lengths.resize(lengths.len() + times as usize, length);
+        }
+        if lengths.len() > count {
+            return Err(Fault);
+        }
+        Ok(lengths)
+    }
+
+    fn tables(&mut self, literals: &[u8], distances: &[u8]) -> Result<(), Fault> {
+        self.literals.make(literals, literal)?;
+        self.literals.pack();
+        self.distances.make(distances, distance)?;
+        self.state = State::Codes;
+        Ok(())
+    }
+
+    /// Decodes symbols while there are packed bytes and room.
+    fn codes(&mut self, made: &mut [u8], mut end: usize) -> Result<usize, Fault> {
+        let (literals, distances) = (&self.literals, &self.distances);
+        let (mut bits, mut from) = (self.bits, self.from);
+        let held = match self.ended {
+            true => &self.held[..self.to + 16],
+            false => &self.held[..self.to],
+        };
+        while from + 8 <= held.len() && end + MARGIN <= made.len() {
+            // 56 bits at least: a code of 15, a length's 5 extra bits, a distance of 15 and 13.
+            bits.refill(held, &mut from);
+            let mut entry = literals.look(bits.bits);
+            if entry & WHAT == LONG {
+                entry = literals.long(entry, bits.bits);
+            }
+            made[end..end + 4].copy_from_slice(&((entry >> 8) as u32).to_le_bytes());
+            end += (entry >> LITERALS_AT & 3) as usize;
+            bits.drop((entry & BITS) as u32);
+            if entry & WHAT != VALUE {
+                if entry & WHAT == 0 {
+                    continue;
+                }
+                if entry & !BITS != END {
+                    return Err(Fault);
+                }
+                self.state = State::Block;
+                break;
+            }
+            let length = bits.value(entry);
+            let mut entry = distances.look(bits.bits);
+            if entry & WHAT != VALUE {
+                if entry & WHAT != LONG {
+                    return Err(Fault);
+                }
+                entry = distances.long(entry, bits.bits);
+                if entry & WHAT != VALUE {
+                    return Err(Fault);
+                }
+            }
+            bits.drop((entry & BITS) as u32);
+            let distance = bits.value(entry);
+            if distance > end {
+                return Err(Fault);
+            }
+            repeat(made, end, distance, length);
+            end += length;
+        }
+        (self.bits, self.from) = (bits, from);
+        Ok(end)
+    }
+}
+
+/// Repeats what came `distance` bytes before; up to 15 bytes behind it are overwritten.
+#[inline(always)]
+fn repeat(made: &mut [u8], end: usize, distance: usize, length: usize) {
+    let from = end - distance;
+    if distance >= 16 {
+        let mut at = 0;
+        while at < length {
+            let mut chunk = [0; 16];
+            chunk.copy_from_slice(&made[from + at..from + at + 16]);
+            made[end + at..end + at + 16].copy_from_slice(&chunk);
+            at += 16;
+        }
+    } else {
+        for at in 0..length {
+            made[end + at] = made[from + at];
+        }
+    }
+}
