@@ -73,16 +73,52 @@ pub(super) struct Inflate<R> {
     literals: Table<{ 1 << LITERAL_BITS }>,
     distances: Table<{ 1 << DISTANCE_BITS }>,
     lengths: Table<{ 1 << LENGTH_BITS }>,
-    checksum: Adler32,
+    /// Not of a stream that is entered behind its begin.
+    checksum: Option<Adler32>,
+    /// Packed bytes that came before those held.
+    before: u64,
+    entry: Option<Entry>,
+}
+
+/// Where a stream can be entered: at the begin of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// Bits of the packed stream before it.
+    pub(super) bit: u64,
+    /// Where it stood in the bytes that were made.
+    pub(super) at: usize,
 }
 
 impl<R: Read> Inflate<R> {
     pub(super) fn new(packed: R) -> Inflate<R> {
+        Inflate::holding(packed, PACKED)
+    }
+
+    /// Goes on at an entry whose whole bytes of the packed stream were read before. What was made before it stands
+    /// before the bytes to be filled, as always. Nobody knows the checksum of what is left.
+    pub(super) fn enter(packed: R, entry: Entry) -> Inflate<R> {
+        let mut inflate = Inflate::new(packed);
+        inflate.state = State::Block;
+        inflate.checksum = None;
+        inflate.hold();
+        inflate.take((entry.bit & 7) as u32);
+        inflate
+    }
+
+    /// The first entry that the last call of [`Inflate::fill`] came by.
+    pub(super) fn entry(&self) -> Option<Entry> {
+        self.entry
+    }
+
+    /// Holds so many packed bytes at once, more than a block's head has.
+    fn holding(packed: R, bytes: usize) -> Inflate<R> {
         Inflate {
             packed,
-            held: vec![0; PACKED + PADDING].into_boxed_slice(),
+            held: vec![0; bytes + PADDING].into_boxed_slice(),
             from: 0,
             to: 0,
+            before: 0,
+            entry: None,
             ended: false,
             bits: Bits::default(),
             state: State::Begin,
@@ -90,7 +126,7 @@ impl<R: Read> Inflate<R> {
             literals: Table::new(),
             distances: Table::new(),
             lengths: Table::new(),
-            checksum: Adler32::new(),
+            checksum: Some(Adler32::new()),
         }
     }
 
@@ -103,6 +139,7 @@ impl<R: Read> Inflate<R> {
 
     fn try_fill(&mut self, made: &mut [u8], at: usize) -> Result<(usize, Fast), Fault> {
         let mut end = at;
+        self.entry = None;
         while made.len() - end >= MARGIN {
             self.hold();
             match self.state {
@@ -122,7 +159,11 @@ impl<R: Read> Inflate<R> {
                     self.align();
                     self.state = State::Checksum;
                 }
-                State::Block => self.block()?,
+                State::Block => {
+                    let bit = (self.before + self.from as u64) * 8 - u64::from(self.bits.count);
+                    self.entry.get_or_insert(Entry { bit, at: end });
+                    self.block()?;
+                }
                 State::Stored(0) => self.state = State::Block,
                 State::Stored(left) => {
                     let held = self.to.saturating_sub(self.from);
@@ -137,10 +178,12 @@ impl<R: Read> Inflate<R> {
                 }
                 State::Codes => end = self.codes(made, end)?,
                 State::Checksum => {
-                    self.checksum.write(&made[at..end]);
                     let written = self.held[self.from..self.to].first_chunk().ok_or(Fault)?;
-                    if u32::from_be_bytes(*written) != self.checksum.finish() {
-                        return Err(Fault);
+                    if let Some(checksum) = &mut self.checksum {
+                        checksum.write(&made[at..end]);
+                        if u32::from_be_bytes(*written) != checksum.finish() {
+                            return Err(Fault);
+                        }
                     }
                     self.state = State::Done;
                     return Ok((end, Fast::Whole));
@@ -152,7 +195,9 @@ impl<R: Read> Inflate<R> {
                 return Err(Fault);
             }
         }
-        self.checksum.write(&made[at..end]);
+        if let Some(checksum) = &mut self.checksum {
+            checksum.write(&made[at..end]);
+        }
         Ok((end, Fast::More))
     }
 
@@ -161,10 +206,14 @@ impl<R: Read> Inflate<R> {
         if self.ended || self.to - self.from >= HEAD {
             return;
         }
-        self.held.copy_within(self.from..self.to, 0);
-        (self.from, self.to) = (0, self.to - self.from);
-        while self.to < PACKED && !self.ended {
-            match self.packed.read(&mut self.held[self.to..PACKED]) {
+        // Bytes whose bits were taken may be given back.
+        let first = self.from.saturating_sub(8);
+        self.held.copy_within(first..self.to, 0);
+        self.before += first as u64;
+        (self.from, self.to) = (self.from - first, self.to - first);
+        let most = self.held.len() - PADDING;
+        while self.to < most && !self.ended {
+            match self.packed.read(&mut self.held[self.to..most]) {
                 Ok(0) => self.ended = true,
                 Ok(read) => self.to += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -334,6 +383,121 @@ fn repeat(made: &mut [u8], end: usize, distance: usize, length: usize) {
     } else {
         for at in 0..length {
             made[end + at] = made[from + at];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::read::ZlibEncoder;
+    use proptest::prelude::*;
+
+    fn packed(text: &[u8], level: u32) -> Vec<u8> {
+        let mut packed = Vec::new();
+        let mut encoder = ZlibEncoder::new(text, flate2::Compression::new(level));
+        encoder.read_to_end(&mut packed).unwrap();
+        packed
+    }
+
+    /// Unpacks with room for so many bytes a time; the bytes, and the entries with their places in them.
+    fn unpacked<R: Read>(
+        mut inflate: Inflate<R>,
+        room: usize,
+        window: &[u8],
+    ) -> (Vec<u8>, Fast, Vec<Entry>) {
+        let mut all = window.to_vec();
+        let mut entries = Vec::new();
+        loop {
+            let last = &all[all.len().saturating_sub(REACH)..];
+            let at = last.len();
+            let mut made = vec![0xaa; at + room];
+            made[..at].copy_from_slice(last);
+            let (end, how) = inflate.fill(&mut made, at);
+            if how == Fast::Fault {
+                return (all, how, entries);
+            }
+            let before = all.len() - at;
+            all.extend_from_slice(&made[at..end]);
+            entries.extend(inflate.entry().map(|entry| Entry {
+                at: before + entry.at,
+                ..entry
+            }));
+            if how == Fast::Whole {
+                return (all, how, entries);
+            }
+        }
+    }
+
+    /// Letters of few kinds, then of many, then what cannot be packed, with repetitions near and far.
+    fn texts() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            (1..=16u8, prop::collection::vec(any::<u8>(), 1..2000)).prop_map(
+                |(kinds, mut bytes)| {
+                    bytes
+                        .iter_mut()
+                        .for_each(|byte| *byte = b'a' + *byte % kinds);
+                    bytes
+                }
+            ),
+            prop::collection::vec(any::<u8>(), 1..3000),
+            (any::<u8>(), 1..600usize).prop_map(|(byte, count)| vec![byte; count]),
+        ];
+        (prop::collection::vec(piece, 1..12), 1..24usize).prop_map(|(pieces, times)| {
+            let all: Vec<&Vec<u8>> = pieces.iter().chain(pieces.iter().rev()).collect();
+            let turned = (0..times).flat_map(|at| all[at * 7 % all.len()]).copied();
+            turned.collect()
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        /// However few packed bytes are held and however little room there is, and from every entry on.
+        #[test]
+        fn whole_streams_come_back(text in texts(), level in 0..10u32, held in 0..2000usize, room in MARGIN..5000) {
+            let packed = packed(&text, level);
+            let inflate = Inflate::holding(&packed[..], HEAD + 8 + held);
+            let (bytes, how, entries) = unpacked(inflate, room, b"");
+            prop_assert!(how == Fast::Whole && bytes == text);
+            prop_assert_eq!(entries.first(), Some(&Entry { bit: 16, at: 0 }));
+            for entry in entries {
+                let rest = &packed[(entry.bit / 8) as usize..];
+                let window = &text[entry.at.saturating_sub(REACH)..entry.at];
+                let (bytes, how, _) = unpacked(Inflate::enter(rest, entry), room, window);
+                prop_assert!(how == Fast::Whole && bytes[window.len()..] == text[entry.at..]);
+            }
+        }
+
+        /// Whatever is broken: no panic, no end without end, and never other bytes with a right checksum.
+        #[test]
+        fn broken_streams_are_faults(
+            text in texts(),
+            level in 0..10u32,
+            flips in prop::collection::vec((any::<prop::sample::Index>(), 1..=u8::MAX), 0..4),
+            cut in any::<prop::sample::Index>(),
+            held in 0..2000usize,
+        ) {
+            let mut packed = packed(&text, level);
+            let whole = packed.clone();
+            for (at, value) in flips {
+                let at = at.index(packed.len());
+                packed[at] ^= value;
+            }
+            let inflate = Inflate::holding(&packed[..], HEAD + 8 + held);
+            let (bytes, how, _) = unpacked(inflate, 4000, b"");
+            prop_assert!(how == Fast::Fault || bytes == text);
+            let cut = cut.index(whole.len());
+            let (_, how, _) = unpacked(Inflate::holding(&whole[..cut], HEAD + 8 + held), 4000, b"");
+            prop_assert_eq!(how, Fast::Fault);
+        }
+
+        #[test]
+        fn anything_ends(bytes in prop::collection::vec(any::<u8>(), 0..3000)) {
+            for head in [&[0x78, 0x9c][..], &[0x78, 0x9c, 5], &[0x78, 0x9c, 3]] {
+                let stream = [head, &bytes].concat();
+                unpacked(Inflate::holding(&stream[..], HEAD + 8), 4000, b"");
+            }
         }
     }
 }
