@@ -18,8 +18,8 @@ use crate::trace::rows::DbTime;
 use crate::trace::waiting::{self, Judge};
 use crate::trace::zone::{self, to_utc};
 use crate::trace::{LookedAt, TraceError, TraceOptions};
-use model::TableSource;
 use model::time::MICROS_PER_SECOND;
+use model::{Coming, TableSource};
 use sends::Sends;
 
 /// What is asked of the batches.
@@ -47,7 +47,7 @@ pub fn batches(
     let moment = Moment::of(source, &options.trace)?;
     let trace = moment.options(&options.trace);
     let mut tables = moment.tables()?;
-    tables.announce(&["l1_batches", "eth_txs", "eth_txs_history"]);
+    tables.announce(&["l1_batches", "eth_txs", "eth_txs_history"].map(Coming::whole));
     let all = Batches::read(&mut tables)?;
     let sends = Sends::read(&mut tables)?;
     let zone = match trace.zone.clone() {

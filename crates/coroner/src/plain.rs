@@ -7,7 +7,7 @@ use crate::{Error, ErrorKind, OpenOptions, Partial, Shown, TableColumn, TableRow
 use dumps::TableFacts;
 use evidence::{Found, Limits, SourceReader, Streams};
 use model::{
-    Batch, Choice, Encoding, Part, Reference, RowFilter, SourceId, TableError, TableInfo,
+    Batch, Choice, Coming, Encoding, Part, Reference, RowFilter, SourceId, TableError, TableInfo,
     TableSource,
 };
 use std::collections::BTreeMap;
@@ -456,15 +456,17 @@ impl TableSource for PlainDumps {
         dump.source.read_parts(&full, parts)
     }
 
-    fn announce(&self, tables: &[&str]) {
-        let found = tables
+    fn announce(&self, coming: &[Coming<'_>]) {
+        let found = coming
             .iter()
-            .filter_map(|table| self.with_table(table).ok());
-        let found: Vec<(&Dump, String)> = found.collect();
+            .filter_map(|coming| Some((self.with_table(coming.table).ok()?, coming.by)));
+        let found: Vec<((&Dump, String), Option<&str>)> = found.collect();
         for dump in self.chosen_dumps() {
-            let here = found.iter().filter(|(with, _)| std::ptr::eq(*with, dump));
-            let here: Vec<&str> = here.map(|(_, full)| full.as_str()).collect();
-            dump.source.announce(&here);
+            let here = found
+                .iter()
+                .filter(|((with, _), _)| std::ptr::eq(*with, dump));
+            let here = here.map(|((_, table), by)| Coming { table, by: *by });
+            dump.source.announce(&here.collect::<Vec<_>>());
         }
     }
 

@@ -36,6 +36,6 @@ pub use record::{
 pub use reference::{RefError, Reference, SourceId};
 pub use source_name::SourceName;
 pub use stamp::{Stamp, StampDate, StampZone};
-pub use table::{Part, RowFilter, TableError, TableInfo, TableSource};
+pub use table::{Coming, Part, RowFilter, TableError, TableInfo, TableSource};
 pub use text::{escape_control, glob, write_json_string};
 pub use utf16::{OffsetMap, Utf16Reader};

@@ -142,6 +142,30 @@ pub struct Part<'a> {
     pub filter: &'a RowFilter,
 }
 
+/// A table that will be asked soon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Coming<'a> {
+    /// Its name.
+    pub table: &'a str,
+    /// The column by whose numbers a few rows will be asked; `None` if all may be, or others.
+    pub by: Option<&'a str>,
+}
+
+impl<'a> Coming<'a> {
+    /// A table that will be read as a whole.
+    pub const fn whole(table: &'a str) -> Coming<'a> {
+        Coming { table, by: None }
+    }
+
+    /// A table of which some rows will be read, by numbers that are not known yet.
+    pub const fn by(table: &'a str, column: &'a str) -> Coming<'a> {
+        Coming {
+            table,
+            by: Some(column),
+        }
+    }
+}
+
 /// Why rows could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
@@ -236,7 +260,7 @@ pub trait TableSource {
 
     /// Says which tables will be read next, in this order: a source to which that is work may begin with those behind
     /// the first. No answer depends on it, and tables that are not here are passed over.
-    fn announce(&self, _tables: &[&str]) {}
+    fn announce(&self, _coming: &[Coming<'_>]) {}
 
     /// Asks that readings of a table from now on note the newest values of columns, for [`TableSource::newest`] to
     /// tell. `false` if they will not.

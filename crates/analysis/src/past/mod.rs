@@ -15,7 +15,7 @@ pub(crate) use moment::{Moment, earlier};
 use crate::rows::{DbTime, Rows};
 use facts::Facts;
 use model::time::{MICROS_PER_SECOND, format_utc, format_utc_short};
-use model::{Batch, Column, ColumnType, RowFilter, TableError, TableInfo, TableSource};
+use model::{Batch, Column, ColumnType, Coming, RowFilter, TableError, TableInfo, TableSource};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
@@ -253,8 +253,8 @@ impl TableSource for Past<'_> {
         self.source.hashes_beginning(table, column, digits)
     }
 
-    fn announce(&self, tables: &[&str]) {
-        self.source.announce(tables);
+    fn announce(&self, coming: &[Coming<'_>]) {
+        self.source.announce(coming);
     }
 
     fn row_count(&self, table: &str) -> Option<u64> {

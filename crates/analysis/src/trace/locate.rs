@@ -4,6 +4,7 @@ use super::TraceError;
 use super::key::{Key, hex, unhex};
 use super::rows::{Rows, Tables, bytes_in, i64_in};
 use super::shape::{LogRow, TransactionRow};
+use model::Coming;
 use std::collections::BTreeSet;
 
 const LOG_COLUMNS: [&str; 9] = [
@@ -28,13 +29,13 @@ const TRANSACTION_COLUMNS: [&str; 7] = [
 ];
 
 /// What a trace reads, in its order: an L2 transaction's tables, then those of every way to L1.
-const FROM_L2: [&str; 6] = [
-    "l2_to_l1_logs",
-    "transactions",
-    "l1_batches",
-    "miniblocks",
-    "eth_txs",
-    "eth_txs_history",
+const FROM_L2: [Coming<'_>; 6] = [
+    Coming::whole("l2_to_l1_logs"),
+    Coming::whole("transactions"),
+    Coming::whole("l1_batches"),
+    Coming::by("miniblocks", "number"),
+    Coming::by("eth_txs", "id"),
+    Coming::whole("eth_txs_history"),
 ];
 /// Where the hashes stand of which the beginning may be given.
 const BY_PREFIX: [(&str, &str); 3] = [

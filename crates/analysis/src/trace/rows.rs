@@ -6,7 +6,7 @@ use super::{TraceError, TraceOptions, Zone};
 use crate::as_of::{self, Known, Told};
 use crate::past::Past;
 pub(crate) use crate::rows::{DbTime, Rows, bytes_in, i64_in};
-use model::{Part, RowFilter, TableError, TableInfo, TableSource};
+use model::{Coming, Part, RowFilter, TableError, TableInfo, TableSource};
 use std::collections::BTreeSet;
 
 /// The tables a trace reads.
@@ -168,8 +168,20 @@ impl<'a> Tables<'a> {
     }
 
     /// Says which tables will be read next, in this order.
-    pub(crate) fn announce(&self, tables: &[&str]) {
-        self.source.announce(tables);
+    pub(crate) fn announce(&self, coming: &[Coming<'_>]) {
+        for coming in coming.iter().filter(|_| self.dates_itself) {
+            self.notes_newest(coming.table);
+        }
+        self.source.announce(coming);
+    }
+
+    /// Whether the source knows the newest times of a table, or notes them with the next reading.
+    fn notes_newest(&self, table: &str) -> bool {
+        let dated = as_of::dated(table);
+        dated.is_empty()
+            || self.newest.contains_key(table)
+            || self.source.newest(table).is_some()
+            || self.source.watch_newest(table, dated)
     }
 
     /// Reads rows; `None` (and a warning) if the table or the column to filter by is not here.
@@ -221,11 +233,7 @@ impl<'a> Tables<'a> {
             .collect();
         // The times of all rows come with the pass that is made anyway; a source that cannot note the newest gives all.
         let dated = as_of::dated(table);
-        let dates = self.dates_itself
-            && !dated.is_empty()
-            && !self.newest.contains_key(table)
-            && self.source.newest(table).is_none()
-            && !self.source.watch_newest(table, dated);
+        let dates = self.dates_itself && !self.notes_newest(table);
         let here = |column: &&str| self.has_column(table, column);
         let has_all = |part: &&Part<'_>| {
             let mut needed = dated.iter().filter(|column| here(column));

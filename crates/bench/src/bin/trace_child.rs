@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result};
 use dumps::{DumpSource, Naming, Opener};
-use model::{Batch, RowFilter, SourceName, TableSource as _};
+use model::{Batch, Coming, RowFilter, SourceName, TableSource as _};
 use std::io::{BufReader, Write as _};
 use std::path::PathBuf;
 
@@ -38,11 +38,11 @@ fn main() -> Result<()> {
         .map(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16))
         .collect::<Result<Vec<u8>, _>>()?;
     source.announce(&[
-        "l2_to_l1_logs",
-        "miniblocks",
-        "l1_batches",
-        "eth_txs",
-        "eth_txs_history",
+        Coming::whole("l2_to_l1_logs"),
+        Coming::by("miniblocks", "number"),
+        Coming::by("l1_batches", "number"),
+        Coming::by("eth_txs", "id"),
+        Coming::by("eth_txs_history", "eth_tx_id"),
     ]);
     let log = source.read(
         "l2_to_l1_logs",

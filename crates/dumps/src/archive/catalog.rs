@@ -3,11 +3,14 @@
 use std::io::{self, BufReader};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use model::RowFilter;
+
 use super::ahead::{Ahead, Budget, pair};
 use super::contents::{Contents, contents};
 use super::custom::{Chunks, End};
 use super::expected::{Expected, HELD};
 use super::place::{OpenAt, Packing, Place, give};
+use super::skim::Noted;
 use super::tar::{self, BLOCK, Header};
 use super::toc::{Compression, Data, Fault, Fields};
 use super::unpack::Failure;
@@ -21,12 +24,27 @@ use crate::schema::{FullName, Schema};
 use crate::source::Opener;
 use crate::sql::{self, Statement};
 use crate::streamed::Nothing;
+use crate::value::Decoder;
 
 /// Most unpacked bytes of a table that wait while it is read.
 const AHEAD: usize = 1 << 20;
 
 /// The places of all data, beside the entries; `None` if they are missing.
 type Places = Vec<Option<Place>>;
+
+/// A table that will be asked soon.
+#[derive(Clone, Copy)]
+pub(crate) struct Soon<'a> {
+    pub(crate) table: &'a TableFacts,
+    /// The column by whose numbers its rows will be asked.
+    pub(crate) by: Option<&'a str>,
+    /// Columns of times of which the newest will be asked.
+    pub(crate) newest: &'a [String],
+}
+
+fn name_of(table: &TableFacts) -> FullName {
+    (table.info.schema.clone(), table.info.name.clone())
+}
 
 /// A table of contents with the places of all data.
 pub(crate) struct Catalog {
@@ -80,24 +98,123 @@ impl Catalog {
         }))
     }
 
-    /// Begins to unpack the tables that will be asked behind the first of these, in this order.
-    pub(crate) fn announce(&self, opener: &Arc<Opener>, tables: &[FullName]) {
-        let packed = |entry: &usize| {
-            let place = self.places[*entry]?;
-            (place.compression != Compression::None).then_some((*entry, place))
-        };
-        let entries: Vec<(usize, Place)> = tables
-            .iter()
-            .skip(1)
-            .flat_map(|table| self.entries(table))
-            .filter_map(|entry| packed(&entry))
-            .collect();
+    /// Begins with the tables that will be asked behind the first of these, in this order.
+    pub(crate) fn announce(&self, opener: &Arc<Opener>, tables: &[Soon<'_>]) {
+        let mut entries: Vec<(usize, Place, Option<Noted>)> = Vec::new();
+        for soon in tables.iter().skip(1) {
+            let noted = self.noted(soon);
+            for entry in self.entries(&name_of(soon.table)) {
+                let place =
+                    self.places[entry].filter(|place| place.compression != Compression::None);
+                entries.extend(place.map(|place| (entry, place, noted.clone())));
+            }
+        }
         let mut expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
-        // The one before ends first: there is one thread and one budget.
+        // The one before ends first: each has threads and budgets.
         drop(expected.take());
         if !entries.is_empty() {
             *expected = Some(Expected::start(opener, entries, HELD));
         }
+    }
+
+    /// What is to be noted of a table whose rows will be asked by a number; `None` if all of it must be read.
+    fn noted(&self, soon: &Soon<'_>) -> Option<Noted> {
+        let (entry, columns) = self.alone(soon.table)?;
+        let place = self.places[entry]?;
+        let is_zlib =
+            place.compression == Compression::Gzip && matches!(place.packing, Packing::Block(..));
+        let decoder = |name: &str| {
+            let mut columns = soon.table.info.columns.iter();
+            let (_, column_type) = columns.find(|(column, _)| column == name)?;
+            Some(Decoder::of_column_type(*column_type))
+        };
+        let position = |name: &str| columns.iter().position(|column| column == name);
+        let by = soon.by.filter(|by| decoder(by) == Some(Decoder::Int))?;
+        let times = soon.newest.iter().filter_map(|name| {
+            let decoder = decoder(name)?;
+            let of_time = matches!(decoder, Decoder::TimestampUtc | Decoder::TimestampCivil);
+            of_time.then_some((name.clone(), position(name)?, decoder))
+        });
+        let noted = Noted {
+            fields: columns.len(),
+            key: position(by)?,
+            by: by.to_owned(),
+            watched: times.collect(),
+        };
+        is_zlib.then_some(noted)
+    }
+
+    /// The one entry of a table whose rows are its own, and no other table's, with its columns.
+    fn alone(&self, table: &TableFacts) -> Option<(usize, Vec<String>)> {
+        let name = name_of(table);
+        let [entry] = self.entries(&name)[..] else {
+            return None;
+        };
+        let is_own = self.tables[entry].as_ref() == Some(&name);
+        let copy = &self.contents.data[entry].copy;
+        let is_text = matches!(
+            sql::parse(copy, self.schema.text),
+            Statement::Copy {
+                text_format: true,
+                ..
+            }
+        );
+        (is_own && is_text && self.schema.above(&name).is_empty())
+            .then(|| (entry, columns(&self.schema, &name, copy)))
+    }
+
+    /// Builds the rows of a table by what is known of it since it was announced, if that says where they are; `None` if
+    /// all of it must be read.
+    fn build(
+        &self,
+        open: OpenAt<'_>,
+        table: &TableFacts,
+        want: &Want,
+        sink: &mut dyn RowSink,
+    ) -> Option<Result<(), SinkError>> {
+        let [want_table] = want.tables.as_deref()? else {
+            return None;
+        };
+        let (entry, columns) = self.alone(table)?;
+        let (place, soon) = (self.places[entry]?, {
+            let mut expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
+            expected.as_mut()?.skimmed(entry)?
+        });
+        let filters = want_table.parts.iter().map(|(filter, _)| filter);
+        let filters: Vec<&RowFilter> = match want_table.parts.is_empty() {
+            true => vec![&want_table.filter],
+            false => filters.collect(),
+        };
+        let mut numbers: Vec<i64> = Vec::new();
+        for filter in filters {
+            match filter {
+                RowFilter::I64In(by, values) if *by == soon.by => numbers.extend(values),
+                _ => return None,
+            }
+        }
+        numbers.sort_unstable();
+        let knows = |name: &String| soon.newest.contains_key(name) || !columns.contains(name);
+        if !want_table.newest.iter().all(knows) {
+            return None;
+        }
+        let mut reader = Reader::new(Input::empty(), want, sink, self.kind);
+        reader.schema = self.schema.clone();
+        let name = name_of(table);
+        let index = reader.table_index(&name, &columns);
+        let mut builder = match reader.builder(index, &name, &columns, want_table) {
+            Ok(builder) => builder,
+            Err(error) => return Some(Err(error.into())),
+        };
+        soon.build(open, place, &numbers, &mut builder)?;
+        // What is not of the encoding is told by who reads all.
+        if builder.take_misread().first.is_some() {
+            return None;
+        }
+        let info = &reader.facts.tables[index].info;
+        for (column, us) in &soon.newest {
+            reader.sink.newest(info, column, *us);
+        }
+        Some(reader.sink.rows(info, builder.take()))
     }
 
     /// The entries that hold the rows that a table shows, in the order in which the whole archive is read: rows
@@ -112,8 +229,7 @@ impl Catalog {
 
     /// Whether the archive has an entry for the table's rows. One that was dumped without data has none.
     pub(crate) fn has_data(&self, table: &TableFacts) -> bool {
-        let name: FullName = (table.info.schema.clone(), table.info.name.clone());
-        !self.entries(&name).is_empty()
+        !self.entries(&name_of(table)).is_empty()
     }
 
     /// Reads the rows of `table`.
@@ -124,10 +240,12 @@ impl Catalog {
         want: &Want,
         sink: &mut dyn RowSink,
     ) -> Result<(), SinkError> {
+        if let Some(built) = self.build(open, table, want, sink) {
+            return built;
+        }
         let mut reader = Reader::new(Input::empty(), want, sink, self.kind);
         reader.schema = self.schema.clone();
-        let name: FullName = (table.info.schema.clone(), table.info.name.clone());
-        for nth in self.entries(&name) {
+        for nth in self.entries(&name_of(table)) {
             let entry = &self.contents.data[nth];
             let table = Some(entry.name.clone());
             let Some(place) = self.places[nth] else {

@@ -1,95 +1,159 @@
 //! Tables that will be asked soon: unpacked on a thread of their own while others are read.
+//!
+//! On one thread: whoever waits for the table that is read now waits for one that unpacks it, and with more beside it
+//! that one would have half a core.
 
 use std::collections::VecDeque;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use super::ahead::{Budget, Given, Giver, Message};
 use super::place::{Place, give};
+use super::skim::{Noted, Skimmed, skim};
 use crate::source::Opener;
 
-/// Threads that unpack: the one that reads is idle for most of the time.
-pub(super) const THREADS: usize = 2;
-
-/// Most unpacked bytes that wait to be read, of each thread.
+/// Most unpacked bytes of tables that were not asked yet.
 pub(super) const HELD: usize = 24 << 20;
 
-/// Tables that were announced and not asked yet. When it is dropped, the threads end.
+/// Tables that were announced and not asked yet. When it is dropped, the thread ends.
 pub(super) struct Expected {
-    /// Entries in the order in which they are unpacked, with what was unpacked.
+    /// Entries in the order in which they will be asked.
+    order: Vec<usize>,
+    /// Those that are unpacked, and what was.
     waiting: Vec<(usize, Given)>,
-    threads: Vec<JoinHandle<()>>,
+    /// Those that are passed over, and what is known of them.
+    skimmed: Vec<(usize, Skimming)>,
+    jobs: Arc<Jobs>,
+    thread: Option<JoinHandle<()>>,
 }
 
-/// What is still to be unpacked, in the order in which it will be asked.
-type Jobs = Mutex<VecDeque<(Place, Sender<Message>)>>;
+enum Skimming {
+    Coming(Receiver<Option<Skimmed>>),
+    Done(Option<Arc<Skimmed>>),
+}
+
+/// What is still to be done.
+type Jobs = Mutex<VecDeque<(usize, Place, Job)>>;
+
+enum Job {
+    Unpack(Sender<Message>),
+    Skim(Noted, Sender<Option<Skimmed>>),
+}
 
 impl Expected {
-    /// Begins to unpack the entries in this order; for each thread at most `limit` bytes wait to be read.
+    /// Begins to pass over the entries of which it is known what to note, then to unpack the others in this order; at
+    /// most `limit` bytes wait to be read.
     pub(super) fn start(
         opener: &Arc<Opener>,
-        entries: Vec<(usize, Place)>,
+        entries: Vec<(usize, Place, Option<Noted>)>,
         limit: usize,
     ) -> Expected {
-        let (waiting, jobs): (Vec<_>, VecDeque<_>) = entries
-            .into_iter()
-            .map(|(entry, place)| {
-                let (sender, given) = channel();
-                ((entry, given), (place, sender))
-            })
-            .unzip();
+        let order: Vec<usize> = entries.iter().map(|(entry, ..)| *entry).collect();
+        let (mut waiting, mut skimmed) = (Vec::new(), Vec::new());
+        // What waits for nobody goes first.
+        let (mut jobs, mut behind) = (VecDeque::new(), VecDeque::new());
+        for (entry, place, noted) in entries {
+            match noted {
+                Some(noted) => {
+                    let (sender, coming) = channel();
+                    skimmed.push((entry, Skimming::Coming(coming)));
+                    jobs.push_back((entry, place, Job::Skim(noted, sender)));
+                }
+                None => {
+                    let (sender, given) = channel();
+                    waiting.push((entry, given));
+                    behind.push_back((entry, place, Job::Unpack(sender)));
+                }
+            }
+        }
+        jobs.append(&mut behind);
         let jobs: Arc<Jobs> = Arc::new(Mutex::new(jobs));
-        let spawn = || {
+        let work = {
             let (opener, jobs) = (Arc::clone(opener), Arc::clone(&jobs));
-            let unpack = move || unpack(&opener, &jobs, &Budget::new(limit));
-            thread::Builder::new().spawn(unpack).ok()
+            move || work(&opener, &jobs, &Budget::new(limit))
         };
-        let threads: Vec<_> = (0..THREADS.min(waiting.len()))
-            .map_while(|_| spawn())
-            .collect();
-        // Without a thread nothing is unpacked ahead: the tables are read when they are asked.
-        let waiting = match threads.is_empty() {
-            true => Vec::new(),
-            false => waiting,
-        };
-        Expected { waiting, threads }
+        // Without a thread nothing is begun: the tables are read when they are asked.
+        let thread = thread::Builder::new().spawn(work).ok();
+        Expected {
+            order,
+            waiting,
+            skimmed,
+            jobs,
+            thread,
+        }
     }
 
-    /// Takes what is unpacked of an entry, and gives up those that should have been asked before it: a thread may be
-    /// waiting for them to be read.
+    /// Takes what is unpacked of an entry, and gives up what should have been asked before it: the thread may be waiting
+    /// for that to be read. `None` if it was not begun.
     pub(super) fn take(&mut self, entry: usize) -> Option<Given> {
+        let first = self.order.iter().position(|known| *known == entry)?;
+        let before = &self.order[..first];
+        self.waiting.retain(|(known, _)| !before.contains(known));
         let at = self.waiting.iter().position(|(known, _)| *known == entry)?;
-        self.waiting
-            .drain(..=at)
-            .next_back()
-            .map(|(_, given)| given)
+        let (_, given) = self.waiting.remove(at);
+        (!self.call_off(entry)).then_some(given)
+    }
+
+    /// Returns what is known of an entry that was passed over, which is waited for; `None` if that was not begun, or
+    /// nothing came of it.
+    pub(super) fn skimmed(&mut self, entry: usize) -> Option<Arc<Skimmed>> {
+        let at = self.skimmed.iter().position(|(known, _)| *known == entry)?;
+        let off = matches!(self.skimmed[at].1, Skimming::Coming(_)) && self.call_off(entry);
+        let skimming = &mut self.skimmed[at].1;
+        if let Skimming::Coming(coming) = skimming {
+            let skimmed = if off {
+                None
+            } else {
+                coming.recv().ok().flatten()
+            };
+            *skimming = Skimming::Done(skimmed.map(Arc::new));
+        }
+        match skimming {
+            Skimming::Done(skimmed) => skimmed.clone(),
+            Skimming::Coming(_) => None,
+        }
+    }
+
+    /// Whether a job was still to be begun; it is not done any more.
+    fn call_off(&self, entry: usize) -> bool {
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = jobs.iter().position(|(known, ..)| *known == entry);
+        at.and_then(|at| jobs.remove(at)).is_some()
     }
 }
 
 impl Drop for Expected {
     fn drop(&mut self) {
         self.waiting.clear();
-        for thread in self.threads.drain(..) {
+        self.jobs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+        if let Some(thread) = self.thread.take() {
             // Whoever read from it was told of its panic.
             let _ = thread.join();
         }
     }
 }
 
-/// Unpacks what comes next until nothing is left. No thread waits for another: what waits to be read is asked before
-/// anything that comes later, and given up at the latest when that is asked.
-fn unpack(opener: &Opener, jobs: &Jobs, budget: &Arc<Budget>) {
+/// Does what comes next until nothing is left.
+fn work(opener: &Opener, jobs: &Jobs, budget: &Arc<Budget>) {
     let Opener::At(open) = opener else {
         return;
     };
     let next = || {
-        jobs.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop_front()
+        let mut jobs = jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.pop_front()
     };
-    while let Some((place, sender)) = next() {
-        give(&**open, place, &Giver::new(sender, budget));
+    while let Some((_, place, job)) = next() {
+        match job {
+            Job::Unpack(sender) => give(&**open, place, &Giver::new(sender, budget)),
+            // Without a reader there is nobody to tell.
+            Job::Skim(noted, sender) => {
+                let _ = sender.send(skim(&**open, place, &noted));
+            }
+        }
     }
 }
 
@@ -114,7 +178,9 @@ mod tests {
     }
 
     /// Members of a file, each with a megabyte of one letter in gzip.
-    fn members() -> (Arc<Opener>, Vec<(usize, Place)>) {
+    type Entries = Vec<(usize, Place, Option<Noted>)>;
+
+    fn members() -> (Arc<Opener>, Entries) {
         let mut file = Vec::new();
         let mut places = Vec::new();
         for table in 0..TABLES {
@@ -131,7 +197,7 @@ mod tests {
                 compression: Compression::Gzip,
                 numbers: NUMBERS,
             };
-            places.push((table, place));
+            places.push((table, place, None));
         }
         let opener = Opener::At(Box::new(move |byte| {
             let mut cursor = Cursor::new(file.clone());
@@ -149,6 +215,21 @@ mod tests {
         bytes
     }
 
+    /// Waits until the table is being unpacked.
+    fn begun(expected: &Expected, table: usize) {
+        let waits = || {
+            expected
+                .jobs
+                .lock()
+                .unwrap()
+                .iter()
+                .any(|(known, ..)| *known == table)
+        };
+        while waits() {
+            thread::yield_now();
+        }
+    }
+
     /// Tables may be asked in any order, or never: with room for no more than a block, the thread waits at each.
     #[test]
     fn every_order_of_asking_is_answered() {
@@ -157,13 +238,15 @@ mod tests {
             for order in orders {
                 let (opener, places) = members();
                 let mut expected = Expected::start(&opener, places, limit);
+                begun(&expected, 0);
                 let mut last = None;
                 for &table in order {
+                    let is_given_up = last.is_some_and(|last| last >= table);
                     let given = expected.take(table);
-                    // What stood before a table that was asked is given up.
-                    assert_eq!(given.is_some(), last.is_none_or(|last| last < table));
+                    assert!(given.is_none() || !is_given_up);
+                    assert!(given.is_some() || is_given_up || table > 0, "it was begun");
+                    last = last.max(Some(table));
                     if let Some(given) = given {
-                        last = Some(table);
                         assert!(read(given) == text(table), "{order:?}");
                     }
                 }
@@ -178,9 +261,11 @@ mod tests {
     fn a_reader_that_stops_early_leaves_the_rest_to_the_next() {
         let (opener, places) = members();
         let mut expected = Expected::start(&opener, places, 1);
+        begun(&expected, 0);
         let mut ahead = Ahead::new(expected.take(0).unwrap(), &Failure::default());
         ahead.read_exact(&mut [0; 10]).unwrap();
         drop(ahead);
+        begun(&expected, 1);
         assert!(read(expected.take(1).unwrap()) == text(1));
     }
 }

@@ -14,6 +14,7 @@ mod expected;
 mod inflate;
 mod large;
 mod place;
+mod skim;
 mod tar;
 mod toc;
 mod unpack;
@@ -39,8 +40,8 @@ use tar::{BLOCK, Body, Header, Member};
 use toc::{Compression, Data, Entry, Fault, Fields};
 use unpack::{Failure, Lenient, unpack};
 
-pub(crate) use catalog::Catalog;
 use catalog::declared;
+pub(crate) use catalog::{Catalog, Soon};
 
 /// Kinds of blocks in a custom archive.
 const BLOCK_DATA: u8 = 1;

@@ -74,16 +74,8 @@ fn once(
     match place.packing {
         Packing::Block(id, limit) => {
             let numbers = place.numbers;
-            let mut fields = Fields { input, numbers };
-            let head = fields.byte().and_then(|kind| Ok((kind, fields.int()?)));
-            match head {
-                Ok((BLOCK_DATA, found)) if found == id => {}
-                Ok(_) | Err(Fault::Broken(_)) => {
-                    let what = "the table's data are not where the table of contents says";
-                    return Ok((Gave::All, End::Broken(what.to_owned())));
-                }
-                Err(Fault::Cut) => return Ok((Gave::All, End::Cut)),
-                Err(Fault::Stopped(error)) => return Err(error),
+            if let Some(end) = head(input, numbers, id)? {
+                return Ok((Gave::All, end));
             }
             let mut chunks = Chunks::new(input, numbers, limit);
             let gave = match how {
@@ -107,6 +99,37 @@ fn once(
                 gave => Ok((gave, End::Whole)),
             }
         }
+    }
+}
+
+/// Reads the head of an entry's block; how that ended, if it is not the one.
+fn head(input: &mut Input<'_>, numbers: Numbers, id: i64) -> Result<Option<End>, DumpError> {
+    let mut fields = Fields { input, numbers };
+    match fields.byte().and_then(|kind| Ok((kind, fields.int()?))) {
+        Ok((BLOCK_DATA, found)) if found == id => Ok(None),
+        Ok(_) | Err(Fault::Broken(_)) => {
+            let what = "the table's data are not where the table of contents says";
+            Ok(Some(End::Broken(what.to_owned())))
+        }
+        Err(Fault::Cut) => Ok(Some(End::Cut)),
+        Err(Fault::Stopped(error)) => Err(error),
+    }
+}
+
+/// Opens the chunks of a zlib stream for a look at it; `None` if there is none, or nothing comes of the look.
+pub(super) fn with_chunks<T>(
+    open: OpenAt<'_>,
+    place: Place,
+    look: impl FnOnce(&mut Chunks<'_, '_>) -> Option<T>,
+) -> Option<T> {
+    let Packing::Block(id, limit) = place.packing else {
+        return None;
+    };
+    let mut file = open(place.start).ok()?;
+    let mut input = Input::starting_at(&mut *file, place.start, 1);
+    match head(&mut input, place.numbers, id) {
+        Ok(None) => look(&mut Chunks::new(&mut input, place.numbers, limit)),
+        _ => None,
     }
 }
 

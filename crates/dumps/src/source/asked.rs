@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use model::{Batch, Part, RowFilter, TableError, TableInfo, TableSource};
+use model::{Batch, Coming, Part, RowFilter, TableError, TableInfo, TableSource};
 
 use super::{DumpSource, lock};
+use crate::archive::Soon;
 use crate::facts::{DumpKind, Located, Trouble, WantTable};
-use crate::schema::FullName;
 use crate::streamed::Gather;
 
 impl DumpSource {
@@ -103,16 +103,20 @@ impl TableSource for DumpSource {
         lock(&self.newest).get(&self.resolve(table).ok()?).cloned()
     }
 
-    fn announce(&self, tables: &[&str]) {
+    fn announce(&self, coming: &[Coming<'_>]) {
         let Some(catalog) = &self.catalog else {
             return;
         };
-        let found = tables.iter().filter_map(|name| self.resolve(name).ok());
-        let names: Vec<FullName> = found
-            .map(|index| &self.outline().tables[index].info)
-            .map(|info| (info.schema.clone(), info.name.clone()))
-            .collect();
-        catalog.announce(&self.opener, &names);
+        let watched = lock(&self.watched).clone();
+        let found = coming.iter().filter_map(|coming| {
+            let index = self.resolve(coming.table).ok()?;
+            Some(Soon {
+                table: &self.outline().tables[index],
+                by: coming.by,
+                newest: watched.get(&index).map_or(&[], Vec::as_slice),
+            })
+        });
+        catalog.announce(&self.opener, &found.collect::<Vec<_>>());
     }
 
     fn row_count(&self, table: &str) -> Option<u64> {

@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use dumps::{DumpFacts, DumpKind, DumpSource, DumpStatus, Naming, Opener, Want, scan_dump};
-use model::{Batch, Part, RowFilter, TableSource as _};
+use model::{Batch, Coming, Part, RowFilter, TableSource as _};
 
 use proptest::prelude::*;
 
@@ -413,7 +413,8 @@ fn what_the_table_of_contents_leaves_open_is_scanned() {
 /// What tables give, and the damage told, when they are announced in one order and read in another.
 fn announced(bytes: &[u8], announced: &[&str], read: &[&str]) -> (Vec<Option<Batch>>, Vec<String>) {
     let source = DumpSource::from_bytes(bytes.to_vec(), naming()).unwrap();
-    source.announce(announced);
+    let coming: Vec<Coming<'_>> = announced.iter().copied().map(Coming::whole).collect();
+    source.announce(&coming);
     let batches = read
         .iter()
         .map(|table| source.read(table, &["a", "b"], &RowFilter::All).ok())

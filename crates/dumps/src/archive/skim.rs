@@ -1,0 +1,295 @@
+//! Tables passed over before they are asked: where their rows lie, and what keys they have.
+//!
+//! While one table is read, another thread unpacks those of which a few rows will be asked by a number. It keeps none
+//! of their text, for fresh memory costs more time than unpacking does: of each stretch of rows it notes the lowest and
+//! the highest number, and where the stream can be entered before it. When the numbers are known, only the stretches
+//! that may have them are unpacked again. What is not quite as it should be is left to those who read the whole table
+//! and say what is wrong with it.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::ops::Range;
+
+use super::custom::End;
+use super::inflate::{Entry, Fast, Inflate, REACH};
+use super::place::{OpenAt, Place as Packed, with_chunks};
+use crate::cell::{Cell, CellReader};
+use crate::rows::{Place, RowBuilder, check_fields, field};
+use crate::value::{Decoder, integer};
+
+/// Text that is unpacked at once.
+const BLOCK: usize = 256 << 10;
+/// Room for text: a row that does not fit is left to others.
+const ROOM: usize = 1 << 20;
+/// Bytes of text in a stretch, at first.
+const STRETCH: u64 = 1 << 20;
+/// Most stretches that are noted, with 32 KiB each: of more every other is dropped.
+const MOST: usize = 512;
+/// Most stretches that are unpacked again for one question: each is looked for from the table's begin.
+const MOST_ASKED: usize = 8;
+
+/// What is noted of rows.
+#[derive(Clone, Debug)]
+pub(super) struct Noted {
+    /// Columns of a row.
+    pub(super) fields: usize,
+    /// The one by whose numbers rows will be asked, and its place.
+    pub(super) by: String,
+    pub(super) key: usize,
+    /// Those of which the newest time is noted, with their names.
+    pub(super) watched: Vec<(String, usize, Decoder)>,
+}
+
+/// Rows that lie behind each other.
+struct Stretch {
+    /// Where the stream is entered; its place counts the text's bytes.
+    entry: Entry,
+    /// What was made before it.
+    window: Box<[u8]>,
+    /// Where the first row begins.
+    byte: u64,
+    /// Its number among the table's rows, and its line.
+    ordinal: i64,
+    rows: i64,
+    /// The lowest and the highest number, unless all are NULL.
+    keys: Option<(i64, i64)>,
+}
+
+/// What is known of a table that was passed over.
+pub(super) struct Skimmed {
+    stretches: Vec<Stretch>,
+    /// The column of the numbers.
+    pub(super) by: String,
+    /// The newest finite times of the watched columns.
+    pub(super) newest: BTreeMap<String, Option<i64>>,
+}
+
+/// Passes over a table's rows; `None` if they must be read whole.
+pub(super) fn skim(open: OpenAt<'_>, packed: Packed, noted: &Noted) -> Option<Skimmed> {
+    with_chunks(open, packed, |chunks| {
+        let mut text = Text::new(Inflate::new(&mut *chunks), b"", 0);
+        let skimmed = text.pass(noted)?;
+        drop(text);
+        io::copy(chunks, &mut io::sink()).ok()?;
+        (chunks.end == Some(End::Whole)).then_some(skimmed)
+    })
+}
+
+impl Skimmed {
+    /// Hands the rows that may have one of the numbers (sorted) to `builder`; `None` if that is too many, or if they are
+    /// not as they were.
+    pub(super) fn build(
+        &self,
+        open: OpenAt<'_>,
+        packed: Packed,
+        numbers: &[i64],
+        builder: &mut RowBuilder,
+    ) -> Option<()> {
+        let may_have = |stretch: &&Stretch| {
+            stretch.keys.is_some_and(|(lowest, highest)| {
+                let next = numbers.partition_point(|number| *number < lowest);
+                numbers.get(next).is_some_and(|number| *number <= highest)
+            })
+        };
+        let stretches: Vec<&Stretch> = self.stretches.iter().filter(may_have).collect();
+        if stretches.len() > MOST_ASKED {
+            return None;
+        }
+        for stretch in stretches {
+            with_chunks(open, packed, |chunks| {
+                let before = stretch.entry.bit / 8;
+                let skipped = io::copy(&mut chunks.by_ref().take(before), &mut io::sink());
+                if skipped.ok() != Some(before) {
+                    return None;
+                }
+                let inflate = Inflate::enter(chunks, stretch.entry);
+                let mut text = Text::new(inflate, &stretch.window, stretch.entry.at as u64);
+                text.build(stretch, builder)
+            })?;
+        }
+        Some(())
+    }
+}
+
+/// Text while it is unpacked, row by row.
+struct Text<R> {
+    inflate: Inflate<R>,
+    made: Vec<u8>,
+    /// Bytes of text before those in `made`.
+    before: u64,
+    /// The next row begins here.
+    row: usize,
+    end: usize,
+    how: Fast,
+    /// An entry that no stretch begins with yet, and what was made before it.
+    entry: Option<(Entry, Box<[u8]>)>,
+    /// The next entry is noted from this byte on.
+    wanted_from: u64,
+    stretch_bytes: u64,
+}
+
+impl<R: Read> Text<R> {
+    /// The stream goes on behind a window, which ends at this byte of the text.
+    fn new(inflate: Inflate<R>, window: &[u8], at: u64) -> Text<R> {
+        let mut made = vec![0; ROOM + REACH + BLOCK];
+        made[..window.len()].copy_from_slice(window);
+        Text {
+            inflate,
+            made,
+            before: at - window.len() as u64,
+            row: window.len(),
+            end: window.len(),
+            how: Fast::More,
+            entry: None,
+            wanted_from: 0,
+            stretch_bytes: STRETCH,
+        }
+    }
+
+    /// Finds the next row, without its line feed; `None` at the end, also where that comes too early.
+    #[inline]
+    fn next(&mut self) -> Option<Range<usize>> {
+        loop {
+            let rest = &self.made[self.row..self.end];
+            if let Some(length) = memchr::memchr(b'\n', rest) {
+                let row = self.row..self.row + length;
+                self.row += length + 1;
+                return Some(row);
+            }
+            self.unpack()?;
+        }
+    }
+
+    /// Unpacks more behind the row at hand.
+    fn unpack(&mut self) -> Option<()> {
+        let kept = (self.end - self.row).max(REACH.min(self.end));
+        let first = self.end - kept;
+        self.made.copy_within(first..self.end, 0);
+        self.before += first as u64;
+        (self.row, self.end) = (self.row - first, kept);
+        if self.how == Fast::Whole || self.end + BLOCK > self.made.len() {
+            return None;
+        }
+        (self.end, self.how) = self.inflate.fill(&mut self.made[..kept + BLOCK], kept);
+        if self.how == Fast::Fault {
+            return None;
+        }
+        if let Some(entry) = self.inflate.entry()
+            && self.before + entry.at as u64 >= self.wanted_from
+        {
+            let window = &self.made[entry.at.saturating_sub(REACH)..entry.at];
+            let at = self.before as usize + entry.at;
+            self.entry = Some((Entry { at, ..entry }, window.into()));
+            self.wanted_from = at as u64 + self.stretch_bytes;
+        }
+        Some(())
+    }
+
+    /// Passes over all rows.
+    fn pass(&mut self, noted: &Noted) -> Option<Skimmed> {
+        let mut stretches: Vec<Stretch> = Vec::new();
+        let mut newest: Vec<Option<i64>> = vec![None; noted.watched.len()];
+        let mut cells = CellReader::default();
+        let mut ordinal = 1;
+        loop {
+            let row = self.next()?;
+            let byte = self.before + row.start as u64;
+            let row = &self.made[row];
+            if row == b"\\." {
+                break;
+            }
+            if row.last() == Some(&b'\r') || check_fields(row, noted.fields).is_err() {
+                return None;
+            }
+            if let Some((entry, window)) = self.entry.take_if(|(entry, _)| entry.at as u64 <= byte)
+            {
+                if stretches.len() == MOST {
+                    self.stretch_bytes *= 2;
+                    stretches = every_other(stretches);
+                }
+                stretches.push(Stretch {
+                    entry,
+                    window,
+                    byte,
+                    ordinal,
+                    rows: 0,
+                    keys: None,
+                });
+            }
+            let stretch = stretches.last_mut()?;
+            stretch.rows += 1;
+            ordinal += 1;
+            let key = field(row, noted.key, noted.fields);
+            if key != b"\\N" {
+                let key = integer(key)?;
+                stretch.keys = widened(stretch.keys, (key, key));
+            }
+            for ((_, index, decoder), newest) in noted.watched.iter().zip(&mut newest) {
+                cells.scratch.clear();
+                let time = cells.read(*decoder, field(row, *index, noted.fields), 0)?;
+                if let Cell::I64(us) = time
+                    && model::time::is_finite(us)
+                {
+                    *newest = (*newest).max(Some(us));
+                }
+            }
+        }
+        // Behind the end mark stand empty lines.
+        while let Some(row) = self.next() {
+            if !row.is_empty() {
+                return None;
+            }
+        }
+        if self.how != Fast::Whole || self.row != self.end {
+            return None;
+        }
+        let names = noted.watched.iter().map(|(name, ..)| name.clone());
+        Some(Skimmed {
+            stretches,
+            by: noted.by.clone(),
+            newest: names.zip(newest).collect(),
+        })
+    }
+
+    /// Hands the rows of a stretch to `builder`; the text begins at its entry.
+    fn build(&mut self, stretch: &Stretch, builder: &mut RowBuilder) -> Option<()> {
+        self.wanted_from = u64::MAX;
+        while self.before + (self.end as u64) < stretch.byte {
+            self.row = self.end;
+            self.unpack()?;
+        }
+        self.row = (stretch.byte - self.before) as usize;
+        for ordinal in (stretch.ordinal..).take(stretch.rows as usize) {
+            let row = self.next()?;
+            let place = Place {
+                line: ordinal as u64,
+                byte: self.before + row.start as u64,
+                length: row.len() as u64 + 1,
+            };
+            builder.push(&self.made[row], ordinal, place).ok()?;
+        }
+        Some(())
+    }
+}
+
+fn widened(one: Option<(i64, i64)>, other: (i64, i64)) -> Option<(i64, i64)> {
+    let (lowest, highest) = one.unwrap_or(other);
+    Some((lowest.min(other.0), highest.max(other.1)))
+}
+
+/// Puts stretches together two by two.
+fn every_other(stretches: Vec<Stretch>) -> Vec<Stretch> {
+    let mut kept: Vec<Stretch> = Vec::with_capacity(MOST);
+    for (nth, stretch) in stretches.into_iter().enumerate() {
+        match kept.last_mut().filter(|_| nth % 2 == 1) {
+            Some(last) => {
+                last.rows += stretch.rows;
+                last.keys = stretch
+                    .keys
+                    .map_or(last.keys, |keys| widened(last.keys, keys));
+            }
+            None => kept.push(stretch),
+        }
+    }
+    kept
+}
