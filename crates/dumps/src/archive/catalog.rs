@@ -104,9 +104,12 @@ impl Catalog {
         for soon in tables.iter().skip(1) {
             let noted = self.noted(soon);
             for entry in self.entries(&name_of(soon.table)) {
+                let is_new = entries.iter().all(|(known, ..)| *known != entry);
                 let place =
                     self.places[entry].filter(|place| place.compression != Compression::None);
-                entries.extend(place.map(|place| (entry, place, noted.clone())));
+                if let Some(place) = place.filter(|_| is_new) {
+                    entries.push((entry, place, noted.clone()));
+                }
             }
         }
         let mut expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);

@@ -43,7 +43,7 @@ enum Job {
 
 impl Expected {
     /// Begins to pass over the entries of which it is known what to note, then to unpack the others in this order; at
-    /// most `limit` bytes wait to be read.
+    /// most `limit` bytes wait to be read. No entry comes twice.
     pub(super) fn start(
         opener: &Arc<Opener>,
         entries: Vec<(usize, Place, Option<Noted>)>,

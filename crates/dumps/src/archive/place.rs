@@ -170,7 +170,7 @@ fn behind_the_fault(given: u64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::ahead::{Ahead, Budget, pair};
     use super::*;
     use flate2::read::ZlibEncoder;
@@ -179,7 +179,7 @@ mod tests {
     const ID: u8 = 7;
 
     /// A block of a custom archive, in chunks of so many bytes.
-    fn block(packed: &[u8], chunk: usize) -> Vec<u8> {
+    pub(in super::super) fn block(packed: &[u8], chunk: usize) -> Vec<u8> {
         let int = |value: usize| [&[0][..], &(value as u32).to_le_bytes()].concat();
         let mut block = vec![BLOCK_DATA];
         block.extend(int(usize::from(ID)));
@@ -191,7 +191,7 @@ mod tests {
         block
     }
 
-    fn place() -> Place {
+    pub(in super::super) fn place() -> Place {
         Place {
             start: 0,
             packing: Packing::Block(i64::from(ID), None),
@@ -246,7 +246,7 @@ mod tests {
         bytes
     }
 
-    fn pack(text: &[u8], level: u32) -> Vec<u8> {
+    pub(in super::super) fn pack(text: &[u8], level: u32) -> Vec<u8> {
         let mut packed = Vec::new();
         ZlibEncoder::new(text, flate2::Compression::new(level))
             .read_to_end(&mut packed)

@@ -21,10 +21,18 @@ use crate::value::{Decoder, integer};
 const BLOCK: usize = 256 << 10;
 /// Room for text: a row that does not fit is left to others.
 const ROOM: usize = 1 << 20;
-/// Bytes of text in a stretch, at first.
-const STRETCH: u64 = 1 << 20;
-/// Most stretches that are noted, with 32 KiB each: of more every other is dropped.
-const MOST: usize = 512;
+/// How finely stretches are cut.
+#[derive(Clone, Copy)]
+struct Grain {
+    /// Bytes of text in a stretch, at first.
+    bytes: u64,
+    /// Most stretches that are noted, with 32 KiB each: more are put together two by two.
+    most: usize,
+}
+const GRAIN: Grain = Grain {
+    bytes: 1 << 20,
+    most: 512,
+};
 /// Most stretches that are unpacked again for one question: each is looked for from the table's begin.
 const MOST_ASKED: usize = 8;
 
@@ -66,9 +74,13 @@ pub(super) struct Skimmed {
 
 /// Passes over a table's rows; `None` if they must be read whole.
 pub(super) fn skim(open: OpenAt<'_>, packed: Packed, noted: &Noted) -> Option<Skimmed> {
+    skim_by(open, packed, noted, GRAIN)
+}
+
+fn skim_by(open: OpenAt<'_>, packed: Packed, noted: &Noted, grain: Grain) -> Option<Skimmed> {
     with_chunks(open, packed, |chunks| {
         let mut text = Text::new(Inflate::new(&mut *chunks), b"", 0);
-        let skimmed = text.pass(noted)?;
+        let skimmed = text.pass(noted, grain)?;
         drop(text);
         io::copy(chunks, &mut io::sink()).ok()?;
         (chunks.end == Some(End::Whole)).then_some(skimmed)
@@ -123,7 +135,7 @@ struct Text<R> {
     how: Fast,
     /// An entry that no stretch begins with yet, and what was made before it.
     entry: Option<(Entry, Box<[u8]>)>,
-    /// The next entry is noted from this byte on.
+    /// The next entry is noted from this byte on, and so many behind each.
     wanted_from: u64,
     stretch_bytes: u64,
 }
@@ -141,8 +153,8 @@ impl<R: Read> Text<R> {
             end: window.len(),
             how: Fast::More,
             entry: None,
-            wanted_from: 0,
-            stretch_bytes: STRETCH,
+            wanted_from: u64::MAX,
+            stretch_bytes: 0,
         }
     }
 
@@ -186,7 +198,8 @@ impl<R: Read> Text<R> {
     }
 
     /// Passes over all rows.
-    fn pass(&mut self, noted: &Noted) -> Option<Skimmed> {
+    fn pass(&mut self, noted: &Noted, grain: Grain) -> Option<Skimmed> {
+        (self.wanted_from, self.stretch_bytes) = (0, grain.bytes);
         let mut stretches: Vec<Stretch> = Vec::new();
         let mut newest: Vec<Option<i64>> = vec![None; noted.watched.len()];
         let mut cells = CellReader::default();
@@ -203,7 +216,7 @@ impl<R: Read> Text<R> {
             }
             if let Some((entry, window)) = self.entry.take_if(|(entry, _)| entry.at as u64 <= byte)
             {
-                if stretches.len() == MOST {
+                if stretches.len() == grain.most {
                     self.stretch_bytes *= 2;
                     stretches = every_other(stretches);
                 }
@@ -253,7 +266,6 @@ impl<R: Read> Text<R> {
 
     /// Hands the rows of a stretch to `builder`; the text begins at its entry.
     fn build(&mut self, stretch: &Stretch, builder: &mut RowBuilder) -> Option<()> {
-        self.wanted_from = u64::MAX;
         while self.before + (self.end as u64) < stretch.byte {
             self.row = self.end;
             self.unpack()?;
@@ -279,7 +291,7 @@ fn widened(one: Option<(i64, i64)>, other: (i64, i64)) -> Option<(i64, i64)> {
 
 /// Puts stretches together two by two.
 fn every_other(stretches: Vec<Stretch>) -> Vec<Stretch> {
-    let mut kept: Vec<Stretch> = Vec::with_capacity(MOST);
+    let mut kept: Vec<Stretch> = Vec::with_capacity(stretches.len());
     for (nth, stretch) in stretches.into_iter().enumerate() {
         match kept.last_mut().filter(|_| nth % 2 == 1) {
             Some(last) => {
@@ -292,4 +304,167 @@ fn every_other(stretches: Vec<Stretch>) -> Vec<Stretch> {
         }
     }
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::place::tests::{block, pack, place};
+    use super::*;
+    use model::{Batch, ColumnType, RowFilter};
+    use proptest::prelude::*;
+    use std::io::{BufRead, Cursor};
+
+    /// Rows of a text, a number and a time: numbers that rise, that lie anywhere, or are NULL.
+    fn rows(count: i64, order: u64) -> Vec<(Option<i64>, i64, String)> {
+        let row = |nth: i64| {
+            let mixed = (nth as u64 ^ order).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
+            let number = match order % 3 {
+                0 => Some(nth * 2),
+                1 => Some((mixed % 100_000) as i64),
+                _ => (mixed & 3 > 0).then_some(nth / 3),
+            };
+            let second = (mixed % 60) as i64;
+            let text = format!("{mixed:x}{}", "x".repeat(mixed as usize % 700));
+            (number, second, text)
+        };
+        (0..count).map(row).collect()
+    }
+
+    fn text(rows: &[(Option<i64>, i64, String)]) -> Vec<u8> {
+        let line = |(number, second, text): &(Option<i64>, i64, String)| {
+            let number = number.map_or("\\N".to_owned(), |number| number.to_string());
+            format!("{text}\t{number}\t2023-09-18 03:50:{second:02}\n")
+        };
+        let mut all: String = rows.iter().map(line).collect();
+        all.push_str("\\.\n\n\n");
+        all.into_bytes()
+    }
+
+    fn noted() -> Noted {
+        Noted {
+            fields: 3,
+            by: "number".to_owned(),
+            key: 1,
+            watched: vec![("time".to_owned(), 2, Decoder::TimestampCivil)],
+        }
+    }
+
+    fn fields() -> [(&'static str, Decoder); 3] {
+        [
+            ("text", Decoder::Text),
+            ("number", Decoder::Int),
+            ("time", Decoder::TimestampCivil),
+        ]
+    }
+
+    fn with<T>(block: &[u8], look: impl FnOnce(OpenAt<'_>) -> T) -> T {
+        let open = |byte: u64| {
+            let bytes = block[byte as usize..].to_vec();
+            Ok(Box::new(Cursor::new(bytes)) as Box<dyn BufRead + Send>)
+        };
+        look(&open)
+    }
+
+    fn builder(filter: &RowFilter) -> RowBuilder {
+        let wanted = [
+            ("number".to_owned(), ColumnType::I64),
+            ("#line".to_owned(), ColumnType::I64),
+            ("#byte".to_owned(), ColumnType::I64),
+            ("#length".to_owned(), ColumnType::I64),
+            ("text".to_owned(), ColumnType::Text),
+        ];
+        RowBuilder::new(&fields(), &wanted, filter)
+    }
+
+    /// Reads the whole text.
+    fn plainly(text: &[u8], filter: &RowFilter) -> Batch {
+        let mut builder = builder(filter);
+        let mut byte = 0;
+        for (nth, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
+            if line == b"\\.\n" {
+                break;
+            }
+            let place = Place {
+                line: nth as u64 + 1,
+                byte,
+                length: line.len() as u64,
+            };
+            builder
+                .push(&line[..line.len() - 1], nth as i64 + 1, place)
+                .unwrap();
+            byte += line.len() as u64;
+        }
+        builder.take()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn rows_are_found_again(
+            count in 0..9_000i64,
+            order: u64,
+            level in 1..10u32,
+            chunk in 100..9_000usize,
+            most in 2..9usize,
+            picks in prop::collection::vec(any::<prop::sample::Index>(), 0..3),
+        ) {
+            let rows = rows(count, order);
+            let text = text(&rows);
+            let block = block(&pack(&text, level), chunk);
+            let grain = Grain { bytes: 1, most };
+            let skimmed = with(&block, |open| skim_by(open, place(), &noted(), grain));
+            let skimmed = skimmed.expect("nothing is wrong with it");
+            prop_assert!(skimmed.stretches.len() <= most);
+            prop_assert!(most == 2 || count < 8_000 || skimmed.stretches.len() > 2);
+            let newest = rows.iter().map(|(_, second, _)| 1_695_009_000_000_000 + second * 1_000_000).max();
+            prop_assert_eq!(&skimmed.newest["time"], &newest);
+            // Numbers that are there, and one that is not.
+            let there = picks.iter().filter(|_| count > 0).filter_map(|pick| rows[pick.index(rows.len())].0);
+            let mut numbers: Vec<i64> = there.chain([-7]).collect();
+            numbers.sort_unstable();
+            numbers.dedup();
+            let filter = RowFilter::I64In("number".to_owned(), numbers.clone());
+            let mut builder = builder(&filter);
+            let built = with(&block, |open| skimmed.build(open, place(), &numbers, &mut builder));
+            prop_assert!(built.is_some());
+            prop_assert_eq!(builder.take(), plainly(&text, &filter));
+        }
+    }
+
+    /// Whatever is odd is left to those who read the whole table.
+    #[test]
+    fn what_is_not_as_it_should_be_is_not_skimmed() {
+        let skimmed = |packed: &[u8]| {
+            with(&block(packed, 5_000), |open| skim(open, place(), &noted())).is_some()
+        };
+        let good = text(&rows(3_000, 3));
+        assert!(skimmed(&pack(&good, 6)));
+        let first = memchr::memchr(b'\n', &good).unwrap();
+        let with_row = |row: &[u8]| [&good[..=first], row, &good[first + 1..]].concat();
+        for row in [
+            &b"a\t1\n"[..],
+            b"a\t1\t2023-09-18 03:50:19\tb\n",
+            b"a\tone\t2023-09-18 03:50:19\n",
+            b"a\t1\t2023-09-38 03:50:19\n",
+            b"a\t1\t2023-09-18 03:50:19\r\n",
+            b"COPY public.u (a) FROM stdin;\n",
+            b"\\.\n",
+        ] {
+            assert!(!skimmed(&pack(&with_row(row), 6)), "{}", row.escape_ascii());
+        }
+        assert!(skimmed(&pack(&with_row(b"\\N\t\\N\tinfinity\n"), 6)));
+        assert!(
+            !skimmed(&pack(&with_row(&[b'a'; 2 << 20]), 6)),
+            "a row that does not fit"
+        );
+        let mark = good.len() - b"\\.\n\n\n".len();
+        assert!(!skimmed(&pack(&good[..mark], 6)), "no end mark");
+        assert!(!skimmed(&pack(&good[..mark - 5], 6)), "cut in a row");
+        let mut packed = pack(&good, 6);
+        assert!(!skimmed(&packed[..packed.len() - 9]), "a cut stream");
+        let middle = packed.len() / 2;
+        packed[middle] ^= 4;
+        assert!(!skimmed(&packed), "a broken stream");
+    }
 }
