@@ -50,9 +50,9 @@ impl RecordSink for Print {
             let values: Vec<_> = kind
                 .columns
                 .iter()
-                .zip(&observation.values)
+                .zip(observation.values.iter())
                 .filter_map(|(column, value)| {
-                    let value = match (*value)? {
+                    let value = match value? {
                         ObsValue::Text(bytes) => format!("<{}>", text(bytes)),
                         other => format!("{other:?}"),
                     };

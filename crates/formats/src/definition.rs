@@ -4,9 +4,10 @@ use crate::definition_keyed::{read_dialect, read_regex};
 use crate::engine::Engine;
 use crate::engine::json::{DialectSpec, Syntax};
 use crate::engine::regex::RegexSpec;
-use crate::meaning::{ClueSpec, Holes, MessageSpec, Name, ObserveSpec, ValueSpec, WhenSpec};
+use crate::meaning::value::{Holes, Name, ValueSpec};
+use crate::meaning::{ClueSpec, MessageSpec, Says, ValueAt, WhenSpec};
 use crate::pattern::Pattern;
-use model::Level;
+use model::{ColumnType, Level};
 use toml::{Table, Value};
 
 /// Why a definition file can't be used.
@@ -261,8 +262,7 @@ fn read_message(at: &At<'_>, table: &Table) -> Result<MessageSpec, DefinitionErr
             .get("role")
             .map(|_| at.text(table, "role"))
             .transpose()?,
-        observe: read_observe(at, table, holes)?,
-        clues: read_clues(at, table, holes)?,
+        says: read_says(at, table, holes)?,
         when,
         text,
         pattern,
@@ -311,23 +311,29 @@ fn read_when(
                 Some(Value::Boolean(also)) => *also,
                 Some(_) => return Err(at.key("also").error("must be true or false")),
             },
-            observe: read_observe(&at, case, holes)?,
-            clues: read_clues(&at, case, holes)?,
+            says: read_says(&at, case, holes)?,
             pattern,
         });
     }
     Ok(when)
 }
 
+fn read_says(at: &At<'_>, table: &Table, holes: Holes<'_>) -> Result<Says, DefinitionError> {
+    let mut says = Says::default();
+    read_observe(at, table, holes, &mut says)?;
+    read_clues(at, table, holes, &mut says)?;
+    Ok(says)
+}
+
 fn read_observe(
     at: &At<'_>,
     table: &Table,
     holes: Holes<'_>,
-) -> Result<Vec<ObserveSpec>, DefinitionError> {
+    says: &mut Says,
+) -> Result<(), DefinitionError> {
     let at = at.key("observe");
-    let mut specs = Vec::new();
     let Some(observe) = table.get("observe") else {
-        return Ok(specs);
+        return Ok(());
     };
     let observe = observe
         .as_table()
@@ -345,10 +351,10 @@ fn read_observe(
             _ => return Err(at.error("must be a table or a list of tables")),
         };
         for row in rows {
-            specs.push(read_row(&at, kind, row, holes)?);
+            read_row(&at, kind, row, holes, says)?;
         }
     }
-    Ok(specs)
+    Ok(())
 }
 
 fn read_row(
@@ -356,20 +362,15 @@ fn read_row(
     kind: usize,
     row: &Table,
     holes: Holes<'_>,
-) -> Result<ObserveSpec, DefinitionError> {
+    says: &mut Says,
+) -> Result<(), DefinitionError> {
     let columns = &model::observation_kinds()[kind].columns;
-    let mut spec = ObserveSpec {
-        kind,
-        slot: None,
-        columns: columns.len(),
-        values: Vec::new(),
-    };
+    let mut slot = None;
+    let mut values = Vec::new();
     for (column, value) in row {
         let at = at.key(column);
         if column == "slot" {
-            spec.slot = Some(
-                ValueSpec::read(value, model::ColumnType::I64, holes).map_err(|e| at.error(e))?,
-            );
+            slot = Some(ValueSpec::read(value, ColumnType::I64, holes).map_err(|e| at.error(e))?);
             continue;
         }
         let index = columns
@@ -384,20 +385,21 @@ fn read_row(
             })?;
         let value = ValueSpec::read(value, columns[index].column_type, holes)
             .map_err(|what| at.error(what))?;
-        spec.values.push((index, value));
+        values.push((index, value));
     }
-    Ok(spec)
+    says.add_observation(kind, slot, values);
+    Ok(())
 }
 
 fn read_clues(
     at: &At<'_>,
     table: &Table,
     holes: Holes<'_>,
-) -> Result<Vec<ClueSpec>, DefinitionError> {
+    says: &mut Says,
+) -> Result<(), DefinitionError> {
     let at = at.key("clue");
-    let mut clues = Vec::new();
     let Some(clue) = table.get("clue") else {
-        return Ok(clues);
+        return Ok(());
     };
     let clue = clue.as_table().ok_or_else(|| at.error("must be a table"))?;
     at.only(
@@ -413,35 +415,33 @@ fn read_clues(
             "genesis",
         ],
     )?;
-    let value = |key: &str, column| -> Result<Option<ValueSpec>, DefinitionError> {
-        clue.get(key)
-            .map(|value| ValueSpec::read(value, column, holes).map_err(|e| at.key(key).error(e)))
-            .transpose()
+    let mut value = |key: &str, column| -> Result<Option<ValueAt>, DefinitionError> {
+        let value = clue.get(key);
+        let value = value.map(|value| ValueSpec::read(value, column, holes));
+        let value = value.transpose().map_err(|what| at.key(key).error(what))?;
+        Ok(value.map(|value| says.value(value)))
     };
-    if let Some(slot) = value("received_slot", model::ColumnType::I64)? {
-        clues.push(ClueSpec::Received(slot));
-    }
-    if let Some(slot) = value("wall_slot", model::ColumnType::I64)? {
-        let bendable = at.truth(clue, "bendable")?;
-        clues.push(ClueSpec::Wall {
+    let received = value("received_slot", ColumnType::I64)?.map(ClueSpec::Received);
+    let wall = match value("wall_slot", ColumnType::I64)? {
+        None => None,
+        Some(slot) => Some(ClueSpec::Wall {
             slot,
-            phase_s: value("phase_s", model::ColumnType::F64)?,
-            bendable,
-        });
+            bendable: at.truth(clue, "bendable")?,
+            phase_s: value("phase_s", ColumnType::F64)?,
+        }),
+    };
+    let clues = [
+        received,
+        wall,
+        value("absolute", ColumnType::I64)?.map(ClueSpec::Absolute),
+        value("network", ColumnType::Text)?.map(ClueSpec::Network),
+        value("fork_digest", ColumnType::Text)?.map(ClueSpec::ForkDigest),
+        value("genesis", ColumnType::I64)?.map(ClueSpec::Genesis),
+    ];
+    for clue in clues.into_iter().flatten() {
+        says.add_clue(clue);
     }
-    if let Some(time) = value("absolute", model::ColumnType::I64)? {
-        clues.push(ClueSpec::Absolute(time));
-    }
-    if let Some(name) = value("network", model::ColumnType::Text)? {
-        clues.push(ClueSpec::Network(name));
-    }
-    if let Some(digest) = value("fork_digest", model::ColumnType::Text)? {
-        clues.push(ClueSpec::ForkDigest(digest));
-    }
-    if let Some(genesis) = value("genesis", model::ColumnType::I64)? {
-        clues.push(ClueSpec::Genesis(genesis));
-    }
-    Ok(clues)
+    Ok(())
 }
 
 fn read_sample(at: &At<'_>, table: &Table) -> Result<Sample, DefinitionError> {

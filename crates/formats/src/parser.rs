@@ -11,10 +11,9 @@ use crate::engine::{
 };
 use crate::framing::{Run, RunLine, goes_on};
 use crate::line::{Class, Line};
-use crate::meaning::Meaning;
 use crate::wrapper::Way;
 use memchr::{memchr, memrchr};
-use model::{Field, Position, RecordSink, Reject};
+use model::{Clue, Field, ObsValue, Observation, Position, RecordSink, Reject};
 
 /// The most lines and bytes of one record; what is beyond is rejected as too long.
 const RECORD_LINES: usize = 4096;
@@ -35,7 +34,9 @@ pub struct Parser<'c> {
     scan: Scan,
     fields: Vec<Field<'static>>,
     tags: Vec<u64>,
-    meaning: Meaning<'static>,
+    values: Vec<Option<ObsValue<'static>>>,
+    observations: Vec<Observation<'static>>,
+    clues: Vec<Clue>,
     /// Lines beyond the limit of the record before them.
     too_long: bool,
     chunks: Chunks,
@@ -53,7 +54,9 @@ impl<'c> Parser<'c> {
             scan: Scan::default(),
             fields: Vec::new(),
             tags: Vec::new(),
-            meaning: Meaning::default(),
+            values: Vec::new(),
+            observations: Vec::new(),
+            clues: Vec::new(),
             too_long: false,
             chunks: Chunks::default(),
             rows: Rows::default(),

@@ -110,7 +110,7 @@ impl RecordSink for Seen {
             if let Some(slot) = observation.slot {
                 row.insert("slot".into(), slot.into());
             }
-            for (column, value) in kind.columns.iter().zip(&observation.values) {
+            for (column, value) in kind.columns.iter().zip(observation.values.iter()) {
                 let value = match value {
                     None => continue,
                     Some(ObsValue::I64(value)) => (*value).into(),

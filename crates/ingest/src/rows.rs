@@ -258,7 +258,7 @@ impl BlockRows {
             if let Some(slot) = observation.slot {
                 rows.slot.push(row, &ObsValue::I64(slot));
             }
-            for (column, value) in rows.own.iter_mut().zip(&observation.values) {
+            for (column, value) in rows.own.iter_mut().zip(observation.values.iter()) {
                 if let Some(value) = value {
                     column.push(row, value);
                 }
@@ -350,10 +350,7 @@ fn version_of<'a>(record: &Record<'a>) -> Option<&'a [u8]> {
     let columns = &observation_kinds()[kind];
     let (what, detail) = (columns.column("what")?, columns.column("detail")?);
     record.observations.iter().find_map(|observation| {
-        match (
-            observation.values.get(what)?,
-            observation.values.get(detail)?,
-        ) {
+        match (observation.values.get(what), observation.values.get(detail)) {
             (Some(ObsValue::Text(b"version")), Some(ObsValue::Text(version)))
                 if observation.kind == kind =>
             {

@@ -27,7 +27,7 @@ pub use encoding::Encoding;
 pub use level::Level;
 pub use numeric::NumericExtent;
 pub use observation::{
-    ObsColumn, ObsKind, ObsValue, Observation, observation_kind, observation_kinds,
+    ObsColumn, ObsKind, ObsValue, ObsValues, Observation, observation_kind, observation_kinds,
 };
 pub use record::{
     Clue, Field, FieldValue, Position, Record, RecordSink, Reject, SYSTEM_CLIENT, Span,

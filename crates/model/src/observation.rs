@@ -35,7 +35,7 @@ impl ObsKind {
 }
 
 /// What a record means. Borrowed from the sink's call.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Observation<'a> {
     /// Index into [`observation_kinds`].
     pub kind: usize,
@@ -43,7 +43,58 @@ pub struct Observation<'a> {
     pub slot: Option<i64>,
     /// One value per column of the kind, in order; a number is printed decimal text in the column's
     /// unit, and has been checked to be one.
-    pub values: Vec<Option<ObsValue<'a>>>,
+    pub values: ObsValues<'a>,
+}
+
+/// The values of an observation, one per column of its kind. What several observations of a record tell is held
+/// once: they say which of the record's values stands in which column.
+///
+/// ```
+/// use model::{ObsValue, ObsValues};
+/// let told = [Some(ObsValue::I64(7)), None];
+/// let values = ObsValues::new(&told, &[1, ObsValues::UNSAID, 0]);
+/// assert_eq!((values.len(), values.get(0), values.get(2)), (3, None, Some(&ObsValue::I64(7))));
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct ObsValues<'a> {
+    told: &'a [Option<ObsValue<'a>>],
+    columns: &'a [u32],
+}
+
+impl<'a> ObsValues<'a> {
+    /// The place of a column of which nothing is ever said.
+    pub const UNSAID: u32 = u32::MAX;
+
+    /// Puts together what a record told and, for each column, the place of its value there.
+    pub fn new(told: &'a [Option<ObsValue<'a>>], columns: &'a [u32]) -> ObsValues<'a> {
+        ObsValues { told, columns }
+    }
+
+    /// Returns how many columns there are.
+    pub fn len(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// Returns whether the kind has no columns of its own.
+    pub fn is_empty(&self) -> bool {
+        self.columns.is_empty()
+    }
+
+    /// Returns the value of a column, if one is said.
+    pub fn get(&self, column: usize) -> Option<&'a ObsValue<'a>> {
+        self.at(*self.columns.get(column)?)
+    }
+
+    #[inline]
+    fn at(&self, place: u32) -> Option<&'a ObsValue<'a>> {
+        self.told.get(place as usize)?.as_ref()
+    }
+
+    /// Goes through the columns in order.
+    #[inline]
+    pub fn iter(self) -> impl ExactSizeIterator<Item = Option<&'a ObsValue<'a>>> {
+        self.columns.iter().map(move |place| self.at(*place))
+    }
 }
 
 /// The value of an observation column.

@@ -3,16 +3,17 @@
 use super::Parser;
 use crate::catalogue::is_panic;
 use crate::engine::{self, Rules, Shape, journal, json};
-use crate::meaning::{Meaning, MessageSpec, Told};
+use crate::meaning::value::Told;
+use crate::meaning::{Meaning, MessageSpec};
 use crate::pattern::NO_CAPTURES;
 use crate::words::tag;
 use crate::wrapper::{MAX_FACTS, MAX_LAYERS, Place};
 use model::{Field, Record, RecordSink, Reject, Span, WrapperFact};
 
-/// Forgets the lifetime of an empty vector; mapping in place keeps its allocation.
-fn recycle<'b>(mut fields: Vec<Field<'_>>) -> Vec<Field<'b>> {
-    fields.clear();
-    fields
+/// Empties a vector and forgets the lifetime of what was in it; mapping in place keeps its allocation.
+fn recycle<T, U>(mut buffer: Vec<T>) -> Vec<U> {
+    buffer.clear();
+    buffer
         .into_iter()
         .map(|_| unreachable!("cleared"))
         .collect()
@@ -90,7 +91,7 @@ impl Parser<'_> {
         } else {
             own_level.or_else(|| compiled.level(body.level_raw))
         };
-        let mut meaning: Meaning<'_> = std::mem::take(&mut self.meaning);
+        let mut meaning = Meaning::new(std::mem::take(&mut self.values));
         let mut kind = None;
         let mut role = None;
         let mut captures = NO_CAPTURES;
@@ -102,7 +103,6 @@ impl Parser<'_> {
                 self.tags.extend(fields.iter().map(|field| tag(field.key)));
             }
             let told = Told {
-                stamp: body.stamp,
                 message: body.message,
                 fields: &fields,
                 tags: &self.tags,
@@ -119,6 +119,10 @@ impl Parser<'_> {
                 kind = kind.or(said.and_then(|case| case.kind.as_deref()));
             }
         }
+        let mut observations = recycle(std::mem::take(&mut self.observations));
+        meaning.observe(&mut observations);
+        self.clues.clear();
+        meaning.clues(body.stamp, &mut self.clues);
         if role.is_none() {
             role = compiled.role(body.component);
         }
@@ -162,13 +166,14 @@ impl Parser<'_> {
             fields: &fields,
             wrapper,
             kind,
-            observations: &meaning.observations,
-            clues: &meaning.clues,
+            observations: &observations,
+            clues: &self.clues,
             role,
         };
         let result = sink.record(&record);
         self.fields = recycle(fields);
-        self.meaning = meaning.recycle();
+        self.observations = recycle(observations);
+        self.values = recycle(meaning.into_values());
         result
     }
 }

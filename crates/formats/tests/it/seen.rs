@@ -55,7 +55,7 @@ pub(crate) fn record_text(record: &Record<'_>) -> String {
         assert_eq!(kind.columns.len(), observation.values.len());
         let _ = write!(text, " {} {:?}", kind.name, observation.slot);
         // Only what is said: a column more in a kind changes no digest.
-        for (column, value) in kind.columns.iter().zip(&observation.values) {
+        for (column, value) in kind.columns.iter().zip(observation.values.iter()) {
             if let Some(value) = value {
                 let _ = write!(text, " {}={value:?}", column.name);
             }

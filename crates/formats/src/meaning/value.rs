@@ -1,0 +1,325 @@
+//! A value that a message yields: where it comes from, what is made of it.
+
+use crate::convert::{self, Convert};
+use crate::pattern::{Captures, Pattern};
+use crate::scan::same_word;
+use crate::words::tag;
+use model::{ColumnType, Field, ObsValue};
+use toml::Value;
+
+/// What a record said, as far as meaning needs it.
+#[derive(Clone, Copy)]
+pub(crate) struct Told<'t, 'a> {
+    pub(crate) message: &'a [u8],
+    pub(crate) fields: &'t [Field<'a>],
+    /// The [`tag`] of each field's key.
+    pub(crate) tags: &'t [u64],
+    pub(crate) captures: &'t Captures,
+    /// The text that `captures` are ranges of.
+    pub(crate) captured: &'a [u8],
+    /// What the message's holes took, where a field's pattern matched.
+    pub(crate) outer: &'t Captures,
+}
+
+impl<'a> Told<'_, 'a> {
+    #[inline]
+    pub(super) fn field(&self, name: &Name) -> Option<&Field<'a>> {
+        let mut from = 0;
+        loop {
+            let rest = self.tags.get(from..)?;
+            let place = from + rest.iter().position(|tag| *tag == name.tag)?;
+            let field = self.fields.get(place)?;
+            // Short words are what their tags say.
+            if name.text.len() < 8 || same_word(field.key, &name.text) {
+                return Some(field);
+            }
+            from = place + 1;
+        }
+    }
+}
+
+/// The name of a field, and the number by which it is looked for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Name {
+    text: Vec<u8>,
+    tag: u64,
+}
+
+impl Name {
+    pub(crate) fn new(text: &str) -> Name {
+        let text = text.as_bytes().to_vec();
+        let tag = tag(&text);
+        Name { text, tag }
+    }
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq)]
+enum Source {
+    /// The first of these fields that is there.
+    Field(Vec<Name>),
+    /// What follows a label inside a field's text, up to a comma or closing bracket: for values that
+    /// are Rust's Debug text.
+    Inside(Name, Vec<u8>),
+    /// A hole of the pattern that matched: a field's, or the message's.
+    Capture(usize),
+    /// A hole of the message's pattern, where a field's matched.
+    MessageCapture(usize),
+    /// The whole message.
+    Message,
+    /// Fixed.
+    Text(String),
+    I64(i64),
+    F64(f64),
+    Bool(bool),
+    /// `a - b`.
+    Difference(Box<ValueSpec>, Box<ValueSpec>),
+    /// `(a - b)` slots of 12 s, in seconds.
+    Slots(Box<ValueSpec>, Box<ValueSpec>),
+    /// `a - b` of two times in microseconds, in seconds.
+    Seconds(Box<ValueSpec>, Box<ValueSpec>),
+    /// One text if `a > b`, else another.
+    IfGreater(Box<ValueSpec>, Box<ValueSpec>, String, String),
+}
+
+/// Whose holes a value may be taken from.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Holes<'p> {
+    /// The pattern that matches: the message's, or a field's.
+    pub(crate) own: Option<&'p Pattern>,
+    /// The message's, where a field's matches.
+    pub(crate) message: Option<&'p Pattern>,
+}
+
+impl Holes<'_> {
+    fn find(self, name: &str) -> Result<Source, String> {
+        if self.own.is_none() && self.message.is_none() {
+            return Err("`capture:` needs a pattern".to_owned());
+        }
+        let hole = |pattern: Option<&Pattern>| pattern.and_then(|pattern| pattern.hole(name));
+        hole(self.own)
+            .map(Source::Capture)
+            .or_else(|| hole(self.message).map(Source::MessageCapture))
+            .ok_or_else(|| format!("the pattern has no hole `{name}`"))
+    }
+}
+
+/// How to get the value of a column out of a record.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ValueSpec {
+    source: Source,
+    convert: Convert,
+}
+
+impl ValueSpec {
+    /// Reads `"field:a,b | go_duration"`, `"inside:error.slot: | first_int"` (what follows `slot:` in
+    /// the field `error`), `"capture:x | int"`, `"message"`, a fixed value, or `{ slots = [a, b] }`.
+    pub(crate) fn read(
+        value: &Value,
+        column: ColumnType,
+        holes: Holes<'_>,
+    ) -> Result<ValueSpec, String> {
+        let default = match column {
+            ColumnType::I64 => Convert::Int,
+            ColumnType::F64 => Convert::Float,
+            ColumnType::Bool => Convert::Bool,
+            _ => Convert::Text,
+        };
+        let fixed = |source| {
+            Ok(ValueSpec {
+                source,
+                convert: default,
+            })
+        };
+        let text = match value {
+            Value::Integer(number) if column == ColumnType::F64 => {
+                return fixed(Source::F64(*number as f64));
+            }
+            Value::Integer(number) if column == ColumnType::I64 => {
+                return fixed(Source::I64(*number));
+            }
+            Value::Float(number) if column == ColumnType::F64 => {
+                return fixed(Source::F64(*number));
+            }
+            Value::Boolean(truth) if column == ColumnType::Bool => {
+                return fixed(Source::Bool(*truth));
+            }
+            Value::Table(table) => return ValueSpec::computed(table, default, holes),
+            Value::String(text) => text,
+            other => {
+                return Err(format!(
+                    "`{other}` does not fit a column of type {column:?}"
+                ));
+            }
+        };
+        let (from, conversion) = match text.split_once(" | ") {
+            Some((from, name)) => (from.trim(), Some(name.trim())),
+            None => (text.as_str(), None),
+        };
+        let source = if let Some((key, label)) = from
+            .strip_prefix("inside:")
+            .and_then(|inside| inside.split_once('.'))
+        {
+            Source::Inside(Name::new(key), label.as_bytes().to_vec())
+        } else if let Some(keys) = from.strip_prefix("field:") {
+            Source::Field(keys.split(',').map(Name::new).collect())
+        } else if let Some(name) = from.strip_prefix("capture:") {
+            holes.find(name)?
+        } else if from == "message" {
+            Source::Message
+        } else if column == ColumnType::Text {
+            return fixed(Source::Text(text.clone()));
+        } else {
+            return Err(format!(
+                "`{text}` is neither `field:…`, `inside:…`, `capture:…` nor `message`"
+            ));
+        };
+        let convert = match conversion {
+            None => default,
+            Some(name) => convert::NAMES
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, convert)| *convert)
+                .ok_or_else(|| {
+                    let known: Vec<_> = convert::NAMES.iter().map(|(name, _)| *name).collect();
+                    format!(
+                        "unknown conversion `{name}` (conversions: {})",
+                        known.join(", ")
+                    )
+                })?,
+        };
+        Ok(ValueSpec { source, convert })
+    }
+
+    fn computed(
+        table: &toml::Table,
+        column: Convert,
+        holes: Holes<'_>,
+    ) -> Result<ValueSpec, String> {
+        let spec = |source| ValueSpec {
+            source,
+            convert: Convert::Float,
+        };
+        let number = |value: &Value| ValueSpec::read(value, ColumnType::I64, holes).map(Box::new);
+        if let Some(Value::Array(pair)) = table.get("slots")
+            && let [a, b] = pair.as_slice()
+        {
+            return Ok(spec(Source::Slots(number(a)?, number(b)?)));
+        }
+        if let Some(Value::Array(pair)) = table.get("difference")
+            && let [a, b] = pair.as_slice()
+        {
+            return Ok(ValueSpec {
+                source: Source::Difference(number(a)?, number(b)?),
+                convert: column,
+            });
+        }
+        if let Some(Value::Array(pair)) = table.get("seconds_between")
+            && let [a, b] = pair.as_slice()
+        {
+            return Ok(spec(Source::Seconds(number(a)?, number(b)?)));
+        }
+        if let Some(Value::Array(pair)) = table.get("if_greater")
+            && let [a, b] = pair.as_slice()
+            && let Some(Value::String(yes)) = table.get("then")
+            && let Some(Value::String(no)) = table.get("else")
+        {
+            let source = Source::IfGreater(number(a)?, number(b)?, yes.clone(), no.clone());
+            return Ok(spec(source));
+        }
+        Err(
+            "a computed value is `{ difference = [a, b] }`, `{ slots = [a, b] }`, `{ seconds_between = [a, b] }` or \
+             `{ if_greater = [a, b], then = …, else = … }`"
+                .to_owned(),
+        )
+    }
+
+    pub(super) fn is_fixed(&self) -> bool {
+        matches!(
+            self.source,
+            Source::Text(_) | Source::I64(_) | Source::F64(_) | Source::Bool(_)
+        )
+    }
+
+    /// Puts the value, if the record has it, where there is none yet.
+    #[inline(always)]
+    pub(super) fn put<'a>(&'a self, told: &Told<'_, 'a>, value: &mut Option<ObsValue<'a>>) {
+        // Most are fields or what a hole took.
+        let text = match &self.source {
+            Source::Field(keys) => {
+                let field = keys.iter().find_map(|key| told.field(key));
+                field.map(|field| field.value.bytes())
+            }
+            Source::Capture(hole) => told
+                .captures
+                .get(*hole)
+                .and_then(|(from, to)| told.captured.get(*from as usize..*to as usize)),
+            Source::Text(text) => {
+                *value = Some(ObsValue::Text(text.as_bytes()));
+                return;
+            }
+            _ => {
+                *value = self.get_other(told);
+                return;
+            }
+        };
+        if let Some(text) = text {
+            self.convert.put(text, value);
+        }
+    }
+
+    fn get<'a>(&'a self, told: &Told<'_, 'a>) -> Option<ObsValue<'a>> {
+        let mut value = None;
+        self.put(told, &mut value);
+        value
+    }
+
+    #[inline(never)]
+    fn get_other<'a>(&'a self, told: &Told<'_, 'a>) -> Option<ObsValue<'a>> {
+        let number = |spec: &'a ValueSpec| match spec.get(told)? {
+            ObsValue::I64(number) => Some(number),
+            _ => None,
+        };
+        match &self.source {
+            Source::Field(_) | Source::Capture(_) | Source::Text(_) => self.get(told),
+            Source::Inside(key, label) => {
+                let field = told.field(key)?;
+                let text = field.value.bytes();
+                let rest = &text[memchr::memmem::find(text, label)? + label.len()..];
+                let end = rest
+                    .iter()
+                    .position(|c| matches!(c, b',' | b'}' | b']' | b')'))
+                    .unwrap_or(rest.len());
+                self.convert.apply(&rest[..end])
+            }
+            Source::MessageCapture(hole) => {
+                let (from, to) = *told.outer.get(*hole)?;
+                self.convert
+                    .apply(told.message.get(from as usize..to as usize)?)
+            }
+            Source::Message => self.convert.apply(told.message),
+            Source::I64(value) => Some(ObsValue::I64(*value)),
+            Source::F64(value) => Some(ObsValue::F64(*value)),
+            Source::Bool(value) => Some(ObsValue::Bool(*value)),
+            Source::Difference(a, b) => {
+                let difference = number(a)?.checked_sub(number(b)?)?;
+                Some(match self.convert {
+                    Convert::Float => ObsValue::F64(difference as f64),
+                    _ => ObsValue::I64(difference),
+                })
+            }
+            Source::Slots(a, b) => {
+                let slots = number(a)?.checked_sub(number(b)?)?;
+                Some(ObsValue::F64(slots as f64 * 12.0))
+            }
+            Source::Seconds(a, b) => {
+                let micros = number(a)?.checked_sub(number(b)?)?;
+                Some(ObsValue::F64(micros as f64 / 1e6))
+            }
+            Source::IfGreater(a, b, yes, no) => {
+                let text = if number(a)? > number(b)? { yes } else { no };
+                Some(ObsValue::Text(text.as_bytes()))
+            }
+        }
+    }
+}
