@@ -12,7 +12,7 @@ pub(crate) const WIDTH: usize = 16;
 pub(crate) type Marks = u32;
 
 /// Sixteen bytes of a text.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Lane(u8x16);
 
 /// True or false of each byte of a lane.
@@ -62,6 +62,24 @@ impl Lane {
     fn of_words(low: u64, high: u64) -> Lane {
         let both = u128::from(high) << 64 | u128::from(low);
         Lane(u8x16::new(both.to_le_bytes()))
+    }
+
+    /// A byte of each of up to sixteen things, with zeros behind them. They are put together in registers: a lane
+    /// read right after its bytes were written one by one is what processors wait for.
+    #[inline(always)]
+    pub(crate) fn collect<T>(things: &[T], byte: impl Fn(&T) -> u8) -> Lane {
+        let word = |half: &[T]| {
+            let bytes = half.iter().rev().map(|thing| u64::from(byte(thing)));
+            bytes.fold(0, |word, byte| word << 8 | byte)
+        };
+        let (low, high) = things.split_at(things.len().min(WIDTH / 2));
+        Lane::of_words(word(low), word(high))
+    }
+
+    /// Which bytes are those of another lane.
+    #[inline(always)]
+    pub(crate) fn same(self, other: Lane) -> Truths {
+        Truths(self.0.simd_eq(other.0))
     }
 
     /// Which bytes are this one.

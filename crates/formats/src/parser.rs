@@ -10,6 +10,7 @@ use crate::engine::{
     json::{Scan, State},
 };
 use crate::framing::{Run, RunLine, goes_on};
+use crate::lanes::Lane;
 use crate::line::{Class, Line};
 use crate::wrapper::Way;
 use memchr::{memchr, memrchr};
@@ -33,7 +34,7 @@ pub struct Parser<'c> {
     /// Of a joined record.
     scan: Scan,
     fields: Vec<Field<'static>>,
-    tags: Vec<u64>,
+    looks: Vec<Lane>,
     values: Vec<Option<ObsValue<'static>>>,
     observations: Vec<Observation<'static>>,
     clues: Vec<Clue>,
@@ -53,7 +54,7 @@ impl<'c> Parser<'c> {
             joined: Vec::new(),
             scan: Scan::default(),
             fields: Vec::new(),
-            tags: Vec::new(),
+            looks: Vec::new(),
             values: Vec::new(),
             observations: Vec::new(),
             clues: Vec::new(),

@@ -1,9 +1,9 @@
 //! A value that a message yields: where it comes from, what is made of it.
 
 use crate::convert::{self, Convert};
+use crate::lanes::{Lane, WIDTH};
 use crate::pattern::{Captures, Pattern};
 use crate::scan::same_word;
-use crate::words::tag;
 use model::{ColumnType, Field, ObsValue};
 use toml::Value;
 
@@ -12,8 +12,8 @@ use toml::Value;
 pub(crate) struct Told<'t, 'a> {
     pub(crate) message: &'a [u8],
     pub(crate) fields: &'t [Field<'a>],
-    /// The [`tag`] of each field's key.
-    pub(crate) tags: &'t [u64],
+    /// The [`look`] of each field's key, in lanes.
+    pub(crate) looks: &'t [Lane],
     pub(crate) captures: &'t Captures,
     /// The text that `captures` are ranges of.
     pub(crate) captured: &'a [u8],
@@ -22,34 +22,69 @@ pub(crate) struct Told<'t, 'a> {
 }
 
 impl<'a> Told<'_, 'a> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn field(&self, name: &Name) -> Option<&Field<'a>> {
         let mut from = 0;
-        loop {
-            let rest = self.tags.get(from..)?;
-            let place = from + rest.iter().position(|tag| *tag == name.tag)?;
-            let field = self.fields.get(place)?;
-            // Short words are what their tags say.
-            if name.text.len() < 8 || same_word(field.key, &name.text) {
-                return Some(field);
+        for lane in self.looks {
+            let mut alike = lane.same(name.look).marks();
+            while alike != 0 {
+                let field = self.fields.get(from + alike.trailing_zeros() as usize)?;
+                if same_word(field.key, &name.text) {
+                    return Some(field);
+                }
+                alike &= alike - 1;
             }
-            from = place + 1;
+            from += WIDTH;
         }
+        None
+    }
+
+    /// The value of the first of some fields that is there.
+    #[inline(always)]
+    fn first_of(&self, names: &[Name]) -> Option<&'a [u8]> {
+        for name in names {
+            if let Some(field) = self.field(name) {
+                return Some(field.value.bytes());
+            }
+        }
+        None
     }
 }
 
-/// The name of a field, and the number by which it is looked for.
-#[derive(Clone, Debug, PartialEq)]
+/// What a key looks like at a glance, never 0: of a record's keys few look alike, and a lane of them is compared
+/// with a name in one step.
+#[inline]
+fn look(key: &[u8]) -> u8 {
+    let ends = key.first().copied().unwrap_or(0) << 1 ^ key.last().copied().unwrap_or(0);
+    ends ^ (key.len() as u8) << 4 | 0x80
+}
+
+/// Appends what the keys of a record look like in lanes, with zeros behind the last.
+#[inline]
+pub(crate) fn look_at(fields: &[Field<'_>], looks: &mut Vec<Lane>) {
+    let of = |fields: &[Field<'_>]| Lane::collect(fields, |field| look(field.key));
+    looks.extend(fields.chunks(WIDTH).map(of));
+}
+
+/// The name of a field.
+#[derive(Clone, Debug)]
 pub(crate) struct Name {
     text: Vec<u8>,
-    tag: u64,
+    /// Its [`look`] in every place of a lane.
+    look: Lane,
 }
 
 impl Name {
     pub(crate) fn new(text: &str) -> Name {
         let text = text.as_bytes().to_vec();
-        let tag = tag(&text);
-        Name { text, tag }
+        let look = Lane::collect(&[(); WIDTH], |()| look(&text));
+        Name { text, look }
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Name) -> bool {
+        self.text == other.text
     }
 }
 
@@ -246,10 +281,7 @@ impl ValueSpec {
     pub(super) fn put<'a>(&'a self, told: &Told<'_, 'a>, value: &mut Option<ObsValue<'a>>) {
         // Most are fields or what a hole took.
         let text = match &self.source {
-            Source::Field(keys) => {
-                let field = keys.iter().find_map(|key| told.field(key));
-                field.map(|field| field.value.bytes())
-            }
+            Source::Field(names) => told.first_of(names),
             Source::Capture(hole) => told
                 .captures
                 .get(*hole)
@@ -320,6 +352,43 @@ impl ValueSpec {
                 let text = if number(a)? > number(b)? { yes } else { no };
                 Some(ObsValue::Text(text.as_bytes()))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pattern::NO_CAPTURES;
+    use model::FieldValue;
+
+    #[test]
+    fn the_first_field_of_a_name_is_found_among_many() {
+        // Some keys look alike, and those behind 35 repeat the first.
+        let keys: Vec<String> = (0..40).map(|n| format!("key{}", n % 35)).collect();
+        let fields: Vec<Field<'_>> = keys
+            .iter()
+            .map(|key| Field {
+                key: key.as_bytes(),
+                value: FieldValue::Text(b""),
+            })
+            .collect();
+        let mut looks = Vec::new();
+        look_at(&fields, &mut looks);
+        let told = Told {
+            message: b"",
+            fields: &fields,
+            looks: &looks,
+            captures: &NO_CAPTURES,
+            captured: b"",
+            outer: &NO_CAPTURES,
+        };
+        for (place, key) in keys.iter().enumerate().take(35) {
+            let found = told.field(&Name::new(key)).unwrap();
+            assert!(std::ptr::eq(found, &fields[place]), "{key}");
+        }
+        for other in ["", "key35", "ke10", "yek1"] {
+            assert!(told.field(&Name::new(other)).is_none(), "{other}");
         }
     }
 }

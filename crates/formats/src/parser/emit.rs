@@ -3,10 +3,9 @@
 use super::Parser;
 use crate::catalogue::is_panic;
 use crate::engine::{self, Rules, Shape, journal, json};
-use crate::meaning::value::Told;
+use crate::meaning::value::{Told, look_at};
 use crate::meaning::{Meaning, MessageSpec};
 use crate::pattern::NO_CAPTURES;
-use crate::words::tag;
 use crate::wrapper::{MAX_FACTS, MAX_LAYERS, Place};
 use model::{Field, Record, RecordSink, Reject, Span, WrapperFact};
 
@@ -98,14 +97,14 @@ impl Parser<'_> {
         let known = compiled.message(body.message, &mut captures);
         let known = known.filter(|spec| spec.is_by(body.component));
         if known.is_some() || !(fields.is_empty() || compiled.definition.otherwise.is_empty()) {
-            self.tags.clear();
+            self.looks.clear();
             if known.is_none_or(MessageSpec::asks) || !compiled.definition.otherwise.is_empty() {
-                self.tags.extend(fields.iter().map(|field| tag(field.key)));
+                look_at(&fields, &mut self.looks);
             }
             let told = Told {
                 message: body.message,
                 fields: &fields,
-                tags: &self.tags,
+                looks: &self.looks,
                 captures: &captures,
                 captured: body.message,
                 outer: &NO_CAPTURES,
