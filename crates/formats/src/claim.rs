@@ -78,35 +78,47 @@ struct Claimant {
     right: Right,
     breadth: u32,
     format: u16,
-    head: Head,
     /// Whether another claims it with equal right.
     several: bool,
 }
 
 impl Claimant {
-    /// Takes the place of `best`, shares it, or leaves it. Two shapes of one format: the first is as good.
+    /// Takes the place of `best`, which it says, shares it, or leaves it. Two shapes of one format: the first is
+    /// as good.
     #[inline]
-    fn contend(self, best: &mut Option<Claimant>) {
-        match best {
-            Some(other) => match (other.right, self.breadth).cmp(&(self.right, other.breadth)) {
-                std::cmp::Ordering::Less => *best = Some(self),
-                std::cmp::Ordering::Equal => other.several |= other.format != self.format,
-                std::cmp::Ordering::Greater => {}
-            },
-            None => *best = Some(self),
+    fn contend(self, best: &mut Claimant) -> bool {
+        match (best.right, self.breadth).cmp(&(self.right, best.breadth)) {
+            std::cmp::Ordering::Less => {
+                *best = self;
+                return true;
+            }
+            std::cmp::Ordering::Equal => best.several |= best.format != self.format,
+            std::cmp::Ordering::Greater => {}
         }
+        false
     }
 }
 
 /// The best of those who claim a line so far: by their right, then the most specific.
-#[derive(Default)]
-pub(crate) struct Best {
+pub(crate) struct Best<'h> {
     best: Option<Claimant>,
+    /// The head that it sees. It is written to its place at once: heads are large, and most often there is one.
+    head: &'h mut Head,
     /// Of those who claim it by its shape alone, once somebody has a better right.
-    plain: Option<Claimant>,
+    plain: Option<(Claimant, Head)>,
 }
 
-impl Best {
+impl<'h> Best<'h> {
+    /// Begins with nobody; `head` becomes that of the best.
+    #[inline]
+    pub(crate) fn new(head: &'h mut Head) -> Best<'h> {
+        Best {
+            best: None,
+            head,
+            plain: None,
+        }
+    }
+
     #[inline]
     pub(crate) fn offer(&mut self, right: Right, breadth: u32, format: u16, head: &Head) {
         let claimant = Claimant {
@@ -114,41 +126,51 @@ impl Best {
             // Among those who show something of their own, being narrow is no better right.
             breadth: if right == Right::Shape { breadth } else { 0 },
             format,
-            head: *head,
             several: false,
         };
-        let owned = self.best.is_some_and(|best| best.right > Right::Shape);
-        if right == Right::Shape && owned {
-            return claimant.contend(&mut self.plain);
+        let Some(best) = &mut self.best else {
+            self.best = Some(claimant);
+            *self.head = *head;
+            return;
+        };
+        if right == Right::Shape && best.right > Right::Shape {
+            match &mut self.plain {
+                Some((plain, its)) => {
+                    if claimant.contend(plain) {
+                        *its = *head;
+                    }
+                }
+                None => self.plain = Some((claimant, *head)),
+            }
+            return;
         }
-        if right > Right::Shape && !owned {
-            self.plain = self.best.take();
+        if right > Right::Shape && best.right == Right::Shape {
+            self.plain = Some((*best, *self.head));
         }
-        claimant.contend(&mut self.best);
+        if claimant.contend(best) {
+            *self.head = *head;
+        }
     }
 
     /// Where two have the same right by something of their own, the line shows both: then it is of a format
-    /// that claims by shape alone, if there is one. Such a line is nobody's and goes with its process. If it is
-    /// one's, `head` becomes the line's head.
+    /// that claims by shape alone, if there is one. Such a line is nobody's and goes with its process.
     #[inline]
-    pub(crate) fn claim(self, head: &mut Head) -> Claim {
-        let shared = self
-            .best
-            .is_some_and(|best| best.several && best.right > Right::Shape);
-        let best = if shared {
-            self.plain.or(self.best)
-        } else {
-            self.best
+    pub(crate) fn claim(self) -> Claim {
+        let Some(mut best) = self.best else {
+            return Claim::Nobody;
         };
-        match best {
-            None => Claim::Nobody,
-            // Panics are claimed by their whole text, later.
-            Some(best) if !best.several || is_panic(&best.head) => {
-                *head = best.head;
-                Claim::One(best.format)
+        if best.several && best.right > Right::Shape {
+            // So rare that it is done only then.
+            if let Some((plain, head)) = self.plain {
+                best = plain;
+                *self.head = head;
             }
-            Some(_) => Claim::Several,
         }
+        // Panics are claimed by their whole text, later.
+        if best.several && !is_panic(self.head) {
+            return Claim::Several;
+        }
+        Claim::One(best.format)
     }
 }
 
@@ -252,11 +274,11 @@ impl Catalogue {
     /// those the most specific. `scan` is what [`Catalogue::scan`] found; `head` becomes the line's head.
     #[inline]
     pub(crate) fn claim(&self, line: &[u8], scan: &Scan, tier: Tier, head: &mut Head) -> Claim {
-        let mut best = Best::default();
+        let mut best = Best::new(head);
         self.offers(line, scan, tier, |right, breadth, format, head| {
             best.offer(right, breadth, format, head);
         });
-        best.claim(head)
+        best.claim()
     }
 
     /// Calls `offer` with right, breadth, format and head for everybody in the tier who claims the line, but for
@@ -341,18 +363,17 @@ impl Catalogue {
         let breadth = |format: u16| self.breadth.get(usize::from(format)).copied().unwrap_or(0);
         let formats = &self.by_engine[head.shape.engine() as usize][tier as usize];
         let mut owned = false;
-        let mut settled = false;
+        let mut settles = false;
         for &index in formats {
             let compiled = &self.compiled[usize::from(index)];
             if let Some(right) = compiled.claims(head, line) {
                 owned |= right > Right::Shape;
-                let settles = self.settles.get(usize::from(index)) == Some(&true);
-                settled |= settles && engine::shows_no_target(line, head);
+                settles |= self.settles.get(usize::from(index)) == Some(&true);
                 offer(right, breadth(index), index, head);
             }
         }
         if owned || !matches!(head.shape, Shape::Log4jFile | Shape::Log4jStatus) {
-            return settled;
+            return settles && engine::shows_no_target(line, head);
         }
         for &index in formats {
             let compiled = &self.compiled[usize::from(index)];

@@ -483,6 +483,7 @@ impl<'c> Parser<'c> {
     }
 
     /// Whether the line ahead, which would start a record, goes on with the one here.
+    #[inline]
     fn goes_on(&self, block: &[u8]) -> bool {
         matches!(self.ahead.class, Some(Class::Start(_)))
             && self.ahead.head.shape.may_go_on()
