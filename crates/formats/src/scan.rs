@@ -1,7 +1,7 @@
 //! Byte scanners shared by the engines: stamps, digits, keys, colours. No allocation.
 
 use crate::lanes::{KeyByte, Padding, leading_digits, pairs_like, run_at_end, run_before};
-pub(crate) use crate::words::{begins_with, find, is_word, near, near2, same_word};
+pub(crate) use crate::words::{Places, begins_with, find, is_word, near, near2, same_word};
 use memchr::{memchr2, memchr3, memmem};
 use model::{Stamp, StampDate, StampZone, time};
 

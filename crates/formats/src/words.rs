@@ -125,6 +125,58 @@ pub(crate) fn far(byte: u8, text: &[u8]) -> Option<usize> {
     near(byte, &text[at..]).map(|offset| at + offset)
 }
 
+/// The places of a byte in a text from some place on, one after the other: what is looked for again and again is
+/// looked for in every stretch of the text once. The byte is not 0.
+pub(crate) struct Places<'t> {
+    text: &'t [u8],
+    byte: u8,
+    /// Where the stretch begins that `marks` are of.
+    at: usize,
+    marks: u64,
+}
+
+impl<'t> Places<'t> {
+    #[inline]
+    pub(crate) fn new(byte: u8, text: &'t [u8], from: usize) -> Places<'t> {
+        Places {
+            text,
+            byte,
+            at: from,
+            marks: marks_of(byte, text.get(from..).unwrap_or_default()),
+        }
+    }
+}
+
+impl Iterator for Places<'_> {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        while self.marks == 0 {
+            self.at += 64;
+            self.marks = marks_of(self.byte, self.text.get(self.at..)?);
+        }
+        let place = self.at + self.marks.trailing_zeros() as usize;
+        self.marks &= self.marks - 1;
+        Some(place)
+    }
+}
+
+/// Which of up to 64 bytes are this one.
+#[inline]
+fn marks_of(byte: u8, text: &[u8]) -> u64 {
+    if let Some(lanes) = text.first_chunk() {
+        return among_64(byte, lanes);
+    }
+    let mut marks = 0;
+    let mut at = 0;
+    while at < text.len() {
+        marks |= u64::from(Lane::of(&text[at..]).is(byte).marks()) << at;
+        at += WIDTH;
+    }
+    marks
+}
+
 /// The same for either of two.
 #[inline]
 pub(crate) fn near2(one: u8, other: u8, text: &[u8]) -> Option<usize> {
@@ -255,6 +307,8 @@ mod tests {
             proptest::prop_assert_eq!(near(b'=', text), place(b"="));
             proptest::prop_assert_eq!(far(b'=', text), place(b"="));
             proptest::prop_assert_eq!(near2(b'=', b' ', text), place(b"= "));
+            let all = (from..text.len()).filter(|at| text[*at] == b'=');
+            proptest::prop_assert!(Places::new(b'=', text, from).eq(all));
             for literal in [&b"= a"[..], b"= ", b"=", b" =\0", b"\0\0"] {
                 let naive = text.windows(literal.len()).position(|window| window == literal);
                 proptest::prop_assert_eq!(find(text, literal), naive);

@@ -15,7 +15,8 @@
 use super::{Head, Rules, Shape};
 use crate::lanes::{Blank, KeyByte, Small, run, run_within};
 use crate::scan::{
-    begins_with, digits, english_month, find, is_word, key_before, month_day_clock, near, trim_end,
+    Places, begins_with, digits, english_month, find, is_word, key_before, month_day_clock, near,
+    trim_end,
 };
 use memchr::memchr;
 use model::{Field, FieldValue, Stamp, StampDate, StampZone};
@@ -170,10 +171,9 @@ fn stack(text: &[u8], from: usize) -> Option<(usize, &[u8])> {
 }
 
 /// Where a key begins, and its `=`.
-fn next_key(text: &[u8], from: usize, search: &mut usize) -> Option<(usize, usize)> {
-    while let Some(offset) = near(b'=', &text[*search..]) {
-        let equals = *search + offset;
-        *search = equals + 1;
+#[inline]
+fn next_key(text: &[u8], from: usize, signs: &mut Places<'_>) -> Option<(usize, usize)> {
+    for equals in signs {
         if let Some(start) = key_before(text, from, equals)
             && start > from
         {
@@ -266,8 +266,8 @@ fn split_context<'a>(
     push: &mut impl FnMut(&'a [u8], &'a [u8]),
 ) -> &'a [u8] {
     let dash = |text: &[u8]| find(text, b" - ");
-    let mut search = 0;
-    let first = next_key(line, 0, &mut search);
+    let mut signs = Places::new(b'=', line, 0);
+    let first = next_key(line, 0, &mut signs);
     let message_end = first.map_or(line.len(), |(start, _)| start - 1);
     if may_tell
         && grave
@@ -283,13 +283,15 @@ fn split_context<'a>(
     let mut key = &line[start..equals];
     loop {
         let value = equals + 1;
-        let blank = near(b' ', &line[value..]).map_or(line.len(), |blank| value + blank);
+        // Where the value's first blank is, once that matters.
+        let mut blank = None;
         let mut next = None;
         let mut told = None;
-        while let Some((start, equals)) = next_key(line, value, &mut search) {
+        while let Some((start, equals)) = next_key(line, value, &mut signs) {
             let before = line[..start - 1].last() == Some(&b',') && start - 1 > value;
             // A blank alone parts them if there is no other blank in the value.
-            if before || blank + 1 == start {
+            let mut blank = || *blank.get_or_insert_with(|| near(b' ', &line[value..]));
+            if before || blank() == Some(start - 1 - value) {
                 let end = start - 1 - usize::from(before);
                 let text = &line[value..end.max(value)];
                 if before

@@ -10,7 +10,7 @@
 
 use super::{Head, Rules, Shape};
 use crate::lanes::{Blank, Capital, KeyByte, LowerSlug, run, run_within};
-use crate::scan::{KEY_MAX, digits, full_stamp, is_word, key_before, near, trim_end};
+use crate::scan::{KEY_MAX, Places, digits, full_stamp, is_word, key_before, near, trim_end};
 use crate::words::end_bit;
 use memchr::{memchr2, memrchr};
 use model::{Field, FieldValue, Stamp};
@@ -169,7 +169,6 @@ pub(crate) fn terminal_body<'a>(
 ) -> &'a [u8] {
     let text = trim_end(text);
     let from = from.min(text.len());
-    let mut search = from;
     let mut start = from; // of the message, then of the current value
     let mut key: Option<&[u8]> = None;
     let mut message: &[u8] = &text[from..];
@@ -177,9 +176,7 @@ pub(crate) fn terminal_body<'a>(
     let first_paren = memchr2(b'(', b')', &text[from..]).map_or(text.len(), |at| from + at);
     let (mut counted, mut depth) = (from, 0i32);
     let mut last_paren: Option<Option<usize>> = None;
-    while let Some(offset) = near(b'=', &text[search..]) {
-        let equals = search + offset;
-        search = equals + 1;
+    for equals in Places::new(b'=', text, from) {
         let Some(word) = key_before(text, start, equals) else {
             continue;
         };
