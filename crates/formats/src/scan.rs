@@ -28,7 +28,7 @@ fn pair(tens: u8, ones: u8) -> u32 {
 }
 
 /// Reads `HH:MM:SS[.f…]` at `at`: nanoseconds of the day, fraction digits, offset after it.
-#[inline]
+#[inline(always)]
 pub(crate) fn clock(b: &[u8], at: usize) -> Option<(u64, u8, usize)> {
     let pairs = pairs_like(b"00:00:00", b.get(at..)?.first_chunk()?)?;
     let [hour, minute, second] = [pairs[0], pairs[3], pairs[6]].map(u32::from);
@@ -69,7 +69,7 @@ pub(crate) fn clock(b: &[u8], at: usize) -> Option<(u64, u8, usize)> {
 }
 
 /// A stamp without year or zone: month, day, and the clock at `at`; the offset after it.
-#[inline]
+#[inline(always)]
 pub(crate) fn month_day_clock(month: u8, day: u32, b: &[u8], at: usize) -> Option<(Stamp, usize)> {
     let fine = (1..=12).contains(&month) && day > 0;
     if !fine || day > u32::from(time::days_in_month(2000, month)) {

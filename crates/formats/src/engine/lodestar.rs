@@ -25,6 +25,7 @@ use model::{Field, FieldValue, Stamp, StampDate, StampZone};
 const MODULE_MAX: usize = 64;
 
 /// `Jun-19 09:14:30.001` at the start; returns the offset after it.
+#[inline(always)]
 fn month_stamp(line: &[u8]) -> Option<(Stamp, usize)> {
     if line.len() < 19 || line[3] != b'-' || line[6] != b' ' {
         return None;
