@@ -295,7 +295,7 @@ impl Catalogue {
         let breadth = |format: u16| self.breadth.get(usize::from(format)).copied().unwrap_or(0);
         let mut recognised = false;
         if !generic || self.generic_text {
-            engine::recognisers(line).ask(line, |head| {
+            engine::recognise(line, |head| {
                 recognised = true;
                 self.offer_text(line, head, tier, &mut offer)
             });

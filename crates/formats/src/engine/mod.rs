@@ -1,6 +1,6 @@
 //! Engines: the Rust that knows shapes of lines. What a line *means* is in the definition files.
 //!
-//! Every engine has two steps. Its recogniser (listed by first byte in [`recognisers`]) looks at a line's
+//! Every engine has two steps. Its recogniser (listed by first byte, see [`recognise`]) looks at a line's
 //! beginning and says whether a record starts there, with stamp, level and where the rest begins: cheap,
 //! since it runs on every line. [`text_body`] splits the whole record, continuation lines included, into component, message, fields.
 
@@ -297,93 +297,94 @@ pub(crate) type Recogniser = fn(&[u8]) -> Option<Head>;
 /// The same of a line whose stamp is read already: the offset is the one behind it.
 pub(crate) type StampedRecogniser = fn(&[u8], &Stamp, usize) -> Option<Head>;
 
-/// Who may recognise a line.
-pub(crate) enum Recognisers {
-    Bare(&'static [Recogniser]),
-    /// Several engines have such stamps: it is read once, and what stands behind it tells most of them apart. Who
-    /// is narrower comes first, see [`Engine::rival`].
-    Stamped(Stamp, usize, &'static [StampedRecogniser]),
-}
-
-impl Recognisers {
-    /// Calls `found` with each head that is recognised. It says whether the line is settled: whether nobody whose
-    /// stamp is the same could have a better claim.
-    #[inline]
-    pub(crate) fn ask(&self, line: &[u8], mut found: impl FnMut(&Head) -> bool) {
-        match self {
-            Recognisers::Bare(all) => {
-                for head in all.iter().filter_map(|recogniser| recogniser(line)) {
-                    found(&head);
+/// Calls `found` with each head that is recognised at a line's beginning. It says whether the line is settled:
+/// whether nobody whose stamp is the same could have a better claim.
+///
+/// All recognisers are asked that a line with this beginning may be for: whose line it is follows from what the
+/// formats claim, never from the order here. JSON and logfmt have their own way (dialects look at what
+/// [`json::Scan`] found), and so have users' expressions ([`regex`]).
+#[inline]
+pub(crate) fn recognise(line: &[u8], mut found: impl FnMut(&Head) -> bool) {
+    // Several engines have such stamps: it is read once, and stays where it was read.
+    let stamp = match line {
+        [b'[', ..] => full_stamp(line, 1),
+        [b'0'..=b'9', ..] if is_dated(line) => full_stamp(line, 0),
+        [b'A'..=b'Z', ..] if is_english(line) => english_stamp(line),
+        _ => None,
+    };
+    match &stamp {
+        Some((stamp, end)) => {
+            for recogniser in behind_stamp(line, *end) {
+                if let Some(head) = &recogniser(line, stamp, *end)
+                    && found(head)
+                {
+                    return;
                 }
             }
-            Recognisers::Stamped(stamp, end, all) => {
-                for recogniser in *all {
-                    if recogniser(line, stamp, *end).is_some_and(|head| found(&head)) {
-                        return;
-                    }
+        }
+        None => {
+            for recogniser in without_stamp(line) {
+                if let Some(head) = &recogniser(line) {
+                    found(head);
                 }
             }
         }
     }
 }
 
-/// Returns every recogniser that a line with this beginning may be for. All of them are asked: whose
-/// line it is follows from what the formats claim, never from the order here. JSON and logfmt have their
-/// own way (dialects look at what [`json::Scan`] found), and so have users' expressions ([`regex`]).
+/// Whether a line that begins with a digit begins with a date with dashes, most likely.
 #[inline]
-pub(crate) fn recognisers(line: &[u8]) -> Recognisers {
-    let Some(first) = line.first() else {
-        return Recognisers::Bare(&[]);
-    };
-    Recognisers::Bare(match first {
-        b'[' => match full_stamp(line, 1) {
-            Some((stamp, end)) if line.get(end) == Some(&b']') => {
-                let all: &[StampedRecogniser] = &[bracketed::recognise, logrus::bracketed];
-                return Recognisers::Stamped(stamp, end, all);
-            }
-            Some(_) => &[],
-            None => &[geth::bracketed],
-        },
+fn is_dated(line: &[u8]) -> bool {
+    line.get(4) == Some(&b'-') && matches!(line.get(10), Some(b'T' | b' '))
+}
+
+/// Whether a line that begins with a capital begins with `Aug 14 `, most likely.
+#[inline]
+fn is_english(line: &[u8]) -> bool {
+    matches!(line, [_, _, _, b' ', b'0'..=b'3', b'0'..=b'9', b' ', ..])
+}
+
+/// The recognisers of lines whose stamp is read: what stands behind it, and in a full one between date and clock,
+/// tells most of them apart. Who is narrower comes first, see [`Engine::rival`].
+#[inline]
+fn behind_stamp(line: &[u8], end: usize) -> &'static [StampedRecogniser] {
+    match (line.first(), line.get(end), line.get(10)) {
+        (Some(b'['), Some(b']'), _) => &[bracketed::recognise, logrus::bracketed],
+        (Some(b'['), _, _) => &[],
+        (Some(b'A'..=b'Z'), _, _) => &[slog::dated, tracing::year_less],
+        (_, Some(b']'), _) => &[bracket_lost],
+        (_, Some(b'|'), _) => &[nethermind::dated],
+        (_, _, Some(b'T')) => &[tracing::recognise],
+        (_, Some(b' '), _) => after_blank(&line[end + 1..]),
+        (_, Some(b','), _) => &[log4j::recognise],
+        (_, Some(b'['), _) => &[lodestar::dated],
+        _ => &[],
+    }
+}
+
+/// The recognisers of lines that begin with no stamp that several engines have.
+#[inline]
+fn without_stamp(line: &[u8]) -> &'static [Recogniser] {
+    match line.first() {
+        Some(b'[') => &[geth::bracketed],
         // A letter or two are lost in pasting: `ime="…`, `me="…`.
-        b't' => &[
+        Some(b't') => &[
             logrus::quoted_line,
             geth::logfmt,
             panics::rust,
             roughtime::recognise,
         ],
-        b'i' | b'm' => &[logrus::quoted_line, roughtime::recognise],
-        b'l' => &[logrus::level_first, roughtime::recognise],
-        b'0'..=b'9' => return after_digit(line),
-        b'A'..=b'Z' => return after_capital(line),
-        b' ' => &[indented, slog::indented],
-        b'p' | b'f' | b'g' => &[panics::go, roughtime::recognise],
-        b'<' | b'n' => &[panics::node, roughtime::recognise],
-        b'a'..=b'z' => &[roughtime::recognise],
+        Some(b'i' | b'm') => &[logrus::quoted_line, roughtime::recognise],
+        Some(b'l') => &[logrus::level_first, roughtime::recognise],
+        Some(b'0'..=b'9') if is_dated(line) => &[],
+        Some(b'0'..=b'9') => &[log4j::dateless, nethermind::year_less, roughtime::recognise],
+        Some(b'A'..=b'Z') => after_capital(line),
+        Some(b' ') => &[indented, slog::indented],
+        Some(b'p' | b'f' | b'g') => &[panics::go, roughtime::recognise],
+        Some(b'<' | b'n') => &[panics::node, roughtime::recognise],
+        Some(b'a'..=b'z') => &[roughtime::recognise],
         _ => &[],
-    })
-}
-
-/// The recognisers of lines that begin with a digit: of a date with dashes by what parts it from the clock, and
-/// by what stands behind both.
-#[inline]
-fn after_digit(line: &[u8]) -> Recognisers {
-    let parted = line.get(10);
-    if line.get(4) != Some(&b'-') || !matches!(parted, Some(b'T' | b' ')) {
-        return Recognisers::Bare(&[log4j::dateless, nethermind::year_less, roughtime::recognise]);
     }
-    let Some((stamp, end)) = full_stamp(line, 0) else {
-        return Recognisers::Bare(&[]);
-    };
-    let all: &[StampedRecogniser] = match (line.get(end), parted) {
-        (Some(b']'), _) => &[bracket_lost],
-        (Some(b'|'), _) => &[nethermind::dated],
-        (_, Some(b'T')) => &[tracing::recognise],
-        (Some(b' '), _) => after_blank(&line[end + 1..]),
-        (Some(b','), _) => &[log4j::recognise],
-        (Some(b'['), _) => &[lodestar::dated],
-        _ => &[],
-    };
-    Recognisers::Stamped(stamp, end, all)
 }
 
 /// The recognisers of lines with a full date, by what stands behind the blank after it: log4j has a bar, its own
@@ -403,16 +404,9 @@ fn after_blank(rest: &[u8]) -> &'static [StampedRecogniser] {
 /// The recognisers of lines that begin with a capital. A month, a level before a bracket or a date can be nothing
 /// of the many others, who have words there.
 #[inline]
-fn after_capital(line: &[u8]) -> Recognisers {
-    Recognisers::Bare(match line {
-        // `Aug 14 …`
-        [_, _, _, b' ', b'0'..=b'3', b'0'..=b'9', b' ', ..] => match english_stamp(line) {
-            Some((stamp, end)) => {
-                let all: &[StampedRecogniser] = &[slog::dated, tracing::year_less];
-                return Recognisers::Stamped(stamp, end, all);
-            }
-            None => &[tracing::foreign],
-        },
+fn after_capital(line: &[u8]) -> &'static [Recogniser] {
+    match line {
+        _ if is_english(line) => &[tracing::foreign],
         // `Jun-19 09:14:30.001[module] …`
         [_, _, _, b'-', b'0'..=b'3', b'0'..=b'9', b' ', ..] => &[lodestar::recognise],
         // `INF 2023-09-15 …`
@@ -420,7 +414,7 @@ fn after_capital(line: &[u8]) -> Recognisers {
         // `INFO [08-14|…`, `ERROR[08-14|…`, `INFO[08-14|…`
         [_, _, _, _, b'[', ..] | [_, _, _, _, _, b'[', ..] => &[geth::terminal],
         _ => after_word(line[0]),
-    })
+    }
 }
 
 /// The recognisers of lines that begin with a word, by its first letter.
