@@ -140,6 +140,11 @@ impl Pattern {
                 Hole::Word if behind.is_empty() => {
                     Some(rest.iter().take_while(|c| !c.is_ascii_whitespace()).count())
                 }
+                // A word ends at the first blank: what begins with one stands there.
+                Hole::Word if behind[0] == b' ' => {
+                    let blank = near(b' ', rest);
+                    blank.filter(|blank| begins_with(&rest[*blank..], behind))
+                }
                 Hole::Any if behind.is_empty() => Some(rest.len()),
                 _ if whole && last == 0 => rest
                     .len()
@@ -150,7 +155,8 @@ impl Pattern {
             let Some(taken) = taken else {
                 return false;
             };
-            if *hole == Hole::Word && near(b' ', &rest[..taken]).is_some() {
+            let may_have_blanks = *hole == Hole::Word && behind.first() != Some(&b' ');
+            if may_have_blanks && near(b' ', &rest[..taken]).is_some() {
                 return false;
             }
             *capture = (at as u32, (at + taken) as u32);

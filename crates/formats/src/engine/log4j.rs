@@ -10,7 +10,7 @@
 
 use super::{Head, Rules, Shape};
 use crate::lanes::{Blank, Capital, run_within};
-use crate::scan::{clock, digits, is_word, trim_end};
+use crate::scan::{Places, clock, digits, is_word, near, trim_end};
 use memchr::{memchr, memchr_iter};
 use model::{Field, FieldValue, Stamp, StampDate, StampZone};
 
@@ -118,8 +118,7 @@ fn console(line: &[u8], at: usize, stamp: &Stamp) -> Option<Head> {
 /// `| thread | INFO  | Logger | message`, from the first bar on.
 #[inline]
 fn file(line: &[u8], bar: usize, stamp: &Stamp) -> Option<Head> {
-    let mut bars =
-        memchr_iter(b'|', &line[bar + 1..line.len().min(bar + 512)]).map(|at| bar + 1 + at);
+    let mut bars = Places::new(b'|', &line[..line.len().min(bar + 512)], bar + 1);
     let mut from = bar + 1;
     let mut cell = |end: usize| {
         let mut cell = (from, end);
@@ -138,7 +137,7 @@ fn file(line: &[u8], bar: usize, stamp: &Stamp) -> Option<Head> {
     let logger = cell(last);
     if !is_level(&line[level.0..level.1])
         || logger.0 == logger.1
-        || line[logger.0..logger.1].contains(&b' ')
+        || near(b' ', &line[logger.0..logger.1]).is_some()
     {
         return None;
     }
