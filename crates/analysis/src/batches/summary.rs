@@ -251,11 +251,14 @@ pub(super) fn resends(
     zone: Option<&Zone>,
 ) -> Vec<Resend> {
     let print = |time: Option<DbTime>| time.map(|t| to_utc(t, zone).unwrap_or(t).print());
+    let ranges: Vec<_> = (0..STAGES.len())
+        .map(|stage| batches.ranges(stage))
+        .collect();
     let mut resends: Vec<Resend> = transactions(lines)
         .into_iter()
         .filter_map(|((stage, id), line)| {
             let attempts = line.steps[stage].attempts.filter(|count| *count > 1)?;
-            let range = batches.range(stage, id)?;
+            let range = ranges[stage].get(id)?;
             let tx = sends.history().and_then(|history| history.tx(id));
             let (first_bid, last_bid, mined_attempt, refs) = sends.bids(id);
             Some(Resend {

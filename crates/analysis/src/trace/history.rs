@@ -21,9 +21,57 @@ pub(crate) struct Tx {
     pub(crate) mined_signed: Option<DbTime>,
 }
 
+/// The times of [`Tx`], by their places in [`Kept`].
+const FIRST_SIGNED: usize = 0;
+const LAST_SIGNED: usize = 1;
+const NOTICED: usize = 2;
+const MINED_SIGNED: usize = 3;
+
+/// The same, packed: a database has as many as it has sent.
+struct Kept {
+    /// `i64::MIN` where there is none: no row has such a time ([`model::time::is_finite`]).
+    us: [i64; 4],
+    attempts: u32,
+    /// A bit for each time: whether it is UTC.
+    utc: u8,
+}
+
+impl Kept {
+    const NONE: Kept = Kept {
+        us: [i64::MIN; 4],
+        attempts: 0,
+        utc: 0,
+    };
+
+    fn time(&self, which: usize) -> Option<DbTime> {
+        let us = self.us[which];
+        let utc = self.utc & 1 << which != 0;
+        (us != i64::MIN).then_some(DbTime { us, utc })
+    }
+
+    fn set(&mut self, which: usize, time: Option<DbTime>) {
+        let bit = 1 << which;
+        self.us[which] = time.map_or(i64::MIN, |time| time.us);
+        self.utc &= !bit;
+        if time.is_some_and(|time| time.utc) {
+            self.utc |= bit;
+        }
+    }
+
+    fn tx(&self) -> Tx {
+        Tx {
+            attempts: self.attempts as usize,
+            first_signed: self.time(FIRST_SIGNED),
+            last_signed: self.time(LAST_SIGNED),
+            noticed: self.time(NOTICED),
+            mined_signed: self.time(MINED_SIGNED),
+        }
+    }
+}
+
 /// The attempts of all L1 transactions.
 pub(crate) struct History {
-    by_tx: SortedMap<Tx>,
+    by_tx: SortedMap<Kept>,
     /// Whether the rows say how final a receipt is (May 2025 on). Code before that noted receipts only
     /// once their block was final.
     pub(crate) has_finality: bool,
@@ -68,15 +116,15 @@ impl History {
         let attempts = (0..rows.len()).filter_map(|row| Some((id(row)?, row)));
         let by_tx = SortedMap::of(
             attempts,
-            |_| Tx::default(),
+            |_| Kept::NONE,
             |tx, row| {
                 tx.attempts += 1;
                 let signed = created(row);
-                tx.first_signed = earliest(tx.first_signed, signed);
-                tx.last_signed = latest(tx.last_signed, signed);
+                tx.set(FIRST_SIGNED, earliest(tx.time(FIRST_SIGNED), signed));
+                tx.set(LAST_SIGNED, latest(tx.time(LAST_SIGNED), signed));
                 if let Some(noticed) = confirmed(row) {
-                    tx.noticed = Some(noticed);
-                    tx.mined_signed = signed;
+                    tx.set(NOTICED, Some(noticed));
+                    tx.set(MINED_SIGNED, signed);
                 }
             },
         );
@@ -86,16 +134,16 @@ impl History {
         }
     }
 
-    pub(crate) fn tx(&self, id: i64) -> Option<&Tx> {
-        self.by_tx.get(id)
+    pub(crate) fn tx(&self, id: i64) -> Option<Tx> {
+        self.by_tx.get(id).map(Kept::tx)
     }
 
     pub(super) fn is_noticed(&self, id: i64) -> bool {
         self.tx(id).is_some_and(|tx| tx.noticed.is_some())
     }
 
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Tx> {
-        self.by_tx.pairs().iter().map(|(_, tx)| tx)
+    pub(crate) fn all(&self) -> impl Iterator<Item = Tx> {
+        self.by_tx.pairs().iter().map(|(_, tx)| tx.tx())
     }
 
     /// When the step of a batch was noticed as confirmed.

@@ -17,8 +17,6 @@ pub(super) const LINKS: [&str; 3] = ["eth_commit_tx_id", "eth_prove_tx_id", "eth
 pub(crate) struct Batches {
     rows: Option<Rows>,
     pub(crate) by_number: SortedMap<usize>,
-    /// Per stage: L1 transaction to its batches.
-    by_link: [SortedMap<BatchRange>; 3],
     /// Links that cannot be known for the moment looked at, by batch and stage.
     unknown: BTreeSet<(i64, usize)>,
 }
@@ -57,15 +55,9 @@ impl Batches {
             let numbers = by_number.keys().filter(is_unknown);
             unknown.extend(numbers.map(|number| (number, stage)));
         }
-        let by_link = LINKS.map(|link| {
-            let id = rows.ints(link);
-            let links = (0..rows.len()).filter_map(|row| Some((id(row)?, number(row)?)));
-            SortedMap::of(links, |number| BatchRange::of(*number), BatchRange::add)
-        });
         Batches {
             rows: Some(rows),
             by_number,
-            by_link,
             unknown,
         }
     }
@@ -116,8 +108,29 @@ impl Batches {
         Some(rows.reference(row))
     }
 
+    /// L1 transactions of a stage with their batches, in the order of the rows.
+    fn links(&self, stage: usize) -> impl Iterator<Item = (i64, i64)> + Clone {
+        let rows = self.rows.as_ref().into_iter();
+        rows.flat_map(move |rows| {
+            let (id, number) = (rows.ints(LINKS[stage]), rows.ints("number"));
+            (0..rows.len()).filter_map(move |row| Some((id(row)?, number(row)?)))
+        })
+    }
+
+    /// The batches of one L1 transaction.
     pub(crate) fn range(&self, stage: usize, id: i64) -> Option<BatchRange> {
-        self.by_link[stage].get(id).cloned()
+        let links = self.links(stage).filter(|(of, _)| *of == id);
+        let mut range: Option<BatchRange> = None;
+        for (_, number) in links {
+            range.get_or_insert(BatchRange::of(number)).add(number);
+        }
+        range
+    }
+
+    /// The batches of each L1 transaction of a stage, where many are asked for.
+    pub(crate) fn ranges(&self, stage: usize) -> SortedMap<BatchRange> {
+        let empty = |number: &i64| BatchRange::of(*number);
+        SortedMap::of(self.links(stage), empty, BatchRange::add)
     }
 
     pub(super) fn of_tx(&self, id: i64) -> BTreeSet<i64> {
