@@ -187,7 +187,7 @@ pub(crate) enum Tier {
 impl Compiled {
     /// By what right the format claims a line with this head; `None` if it doesn't, or only by its message
     /// (see [`Compiled::claims_message`]).
-    #[inline]
+    #[inline(always)]
     fn claims(&self, head: &Head, line: &[u8]) -> Option<Right> {
         let definition = &self.definition;
         match head.shape {
@@ -255,7 +255,7 @@ impl Compiled {
 
 impl Catalogue {
     /// Reads a line's keys and values, if it has such and somebody of the tier asks for them.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn scan(&self, line: &[u8], scan: &mut Scan, tier: Tier) {
         scan.clear();
         if json::begins(line) {
@@ -272,7 +272,7 @@ impl Catalogue {
 
     /// Says whose line it is, unwrapped: of all in the tier that claim it the one with the best right, of
     /// those the most specific. `scan` is what [`Catalogue::scan`] found; `head` becomes the line's head.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn claim(&self, line: &[u8], scan: &Scan, tier: Tier, head: &mut Head) -> Claim {
         let mut best = Best::new(head);
         self.offers(line, scan, tier, |right, breadth, format, head| {

@@ -198,16 +198,6 @@ impl Class for Digit {
     }
 }
 
-/// Small letters.
-pub(crate) struct Small;
-
-impl Class for Small {
-    #[inline(always)]
-    fn truths(lane: Lane) -> Truths {
-        lane.within(b'a', b'z')
-    }
-}
-
 /// Digits, dots and dashes.
 pub(crate) struct OfNumber;
 
@@ -425,7 +415,6 @@ mod tests {
         check::<LowerPath>(|c| lower(c) || c == b'_' || c == b':');
         check::<LowerSlug>(|c| lower(c) || b"_-/".contains(&c));
         check::<Capital>(|c| c.is_ascii_uppercase());
-        check::<Small>(|c| c.is_ascii_lowercase());
         check::<OfNumber>(|c| c.is_ascii_digit() || b".-".contains(&c));
         check::<Digit>(|c| c.is_ascii_digit());
         check::<Padding>(|c| c == b' ' || c == b'\t');

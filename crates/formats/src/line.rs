@@ -251,7 +251,7 @@ impl Line {
     }
 
     /// Finds out what the line is: `class` says it then.
-    #[inline]
+    #[inline(always)]
     fn classify(&mut self, catalogue: &Catalogue, block: &[u8], way: Way) {
         // An object may be a wrapper's, however much of a record its payload holds.
         let is_ours = !object::may_wrap(self.text(block))
@@ -265,9 +265,9 @@ impl Line {
     /// Says whose text it is: `class`, if anybody claims it. A line that begins with a stamp as runtimes and
     /// collectors write them may be taken for one of a program that writes such stamps: if the rest has a stamp
     /// of its own, it is not.
-    #[inline]
+    #[inline(never)]
     fn is_claimed(&mut self, catalogue: &Catalogue, block: &[u8], way: Way) -> bool {
-        let claimed = self.ask(catalogue, block, Tier::Specific);
+        let claimed = self.ask_of(self.peeled.text, catalogue, block, Tier::Specific);
         if claimed && begins_like_a_collectors(self.text(block)) {
             self.look_deeper(catalogue, block, way);
         }
@@ -302,12 +302,15 @@ impl Line {
         (self.class, self.head) = (class, head);
     }
 
-    fn ask(&mut self, catalogue: &Catalogue, block: &[u8], tier: Tier) -> bool {
-        self.ask_of(self.peeled.text, catalogue, block, tier)
+    /// Asks those who read lines of any program.
+    #[cold]
+    fn ask_last(&mut self, place: Place, catalogue: &Catalogue, block: &[u8]) -> bool {
+        self.ask_of(place, catalogue, block, Tier::Generic)
     }
 
     /// Asks whose text it is: `class`, if anybody claims it. A payload may hold several lines: its first says
     /// what starts there, unless it is JSON over several lines.
+    #[inline(always)]
     fn ask_of(&mut self, place: Place, catalogue: &Catalogue, block: &[u8], tier: Tier) -> bool {
         let text = place.of(block, &self.decoded);
         let mut first = text;
@@ -318,9 +321,7 @@ impl Line {
         }
         let mut claim = Claim::Nobody;
         if first.len() < text.len() && json::begins(text) {
-            self.scan.clear();
-            catalogue.scan(text, &mut self.scan, tier);
-            claim = catalogue.claim(text, &self.scan, tier, &mut self.head);
+            claim = claim_lines(text, catalogue, &mut self.scan, tier, &mut self.head);
         }
         if matches!(claim, Claim::Nobody) {
             // Who is asked last finds what was found before.
@@ -384,7 +385,7 @@ impl Line {
                         continue;
                     }
                     let text = self.peeled.layers[depth - 1].text;
-                    if self.ask_of(text, catalogue, block, Tier::Generic) {
+                    if self.ask_last(text, catalogue, block) {
                         self.peeled.take_back(depth, &outside);
                         self.of_machine = journal.is_some_and(|journal| journal <= depth);
                         return claimed(self);
@@ -451,7 +452,7 @@ impl Line {
 
     /// Asks the formats of any program.
     fn ask_any(&mut self, catalogue: &Catalogue, block: &[u8], of_machine: bool) -> bool {
-        let claimed = catalogue.has_generic && self.ask(catalogue, block, Tier::Generic);
+        let claimed = catalogue.has_generic && self.ask_last(self.peeled.text, catalogue, block);
         self.of_machine = claimed && of_machine;
         claimed
     }
@@ -485,6 +486,19 @@ impl Line {
             decoded: &self.decoded,
         }
     }
+}
+
+/// Says whose the lines of a payload are together.
+#[cold]
+fn claim_lines(
+    text: &[u8],
+    catalogue: &Catalogue,
+    scan: &mut Scan,
+    tier: Tier,
+    head: &mut Head,
+) -> Claim {
+    catalogue.scan(text, scan, tier);
+    catalogue.claim(text, scan, tier, head)
 }
 
 /// Whether a text begins with `2024-01-02T03:04:05` and no fraction, or one of nine digits.

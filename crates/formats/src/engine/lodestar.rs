@@ -13,7 +13,7 @@
 //!   also in JSON; the definition says what such messages begin with (`segments`).
 
 use super::{Head, Rules, Shape};
-use crate::lanes::{Blank, KeyByte, Small, run, run_within};
+use crate::lanes::{Blank, KeyByte, Lane, run_within};
 use crate::scan::{
     Places, begins_with, digits, english_month, find, is_word, key_before, month_day_clock, near,
     trim_end,
@@ -109,19 +109,22 @@ fn after_stamp(line: &[u8], stamp: &Stamp, mut at: usize) -> Option<Head> {
         return None;
     }
     let level = at;
-    at += run::<Small>(&line[at..]);
-    let level_end = at;
+    // The longest level has seven letters.
+    at += Lane::of(line.get(level..)?)
+        .is(b':')
+        .marks()
+        .trailing_zeros() as usize;
     let is_level = is_word!(
-        &line[level..level_end],
+        line.get(level..at)?,
         b"error" | b"warn" | b"info" | b"verbose" | b"debug" | b"trace" | b"silly"
     );
-    if !is_level || line.get(at) != Some(&b':') || !matches!(line.get(at + 1), None | Some(b' ')) {
+    if !is_level || !matches!(line.get(at + 1), None | Some(b' ')) {
         return None;
     }
     Some(Head {
         shape: Shape::Lodestar,
         stamp: Some(*stamp),
-        level: (level as u32, level_end as u32),
+        level: (level as u32, at as u32),
         component: (module as u32, module_end as u32),
         spans: (0, 0),
         body: (at + 2).min(line.len()) as u32,

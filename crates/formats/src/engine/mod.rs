@@ -222,6 +222,7 @@ impl Shape {
     }
 
     /// Whether a line of this shape may go on with the one before it instead of starting a record.
+    #[inline]
     pub(crate) fn may_go_on(self) -> bool {
         self.is_panic() || self == Shape::PostgresPart
     }

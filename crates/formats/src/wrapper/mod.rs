@@ -318,11 +318,13 @@ impl Peeled {
         &self.facts[usize::from(layer.facts.0)..usize::from(layer.facts.1)]
     }
 
+    #[inline]
     pub(crate) fn is_weak(&self) -> bool {
         self.layers.iter().any(|layer| layer.weak)
     }
 
     /// What a line that follows this one may know.
+    #[inline]
     pub(crate) fn way(&self) -> Way {
         if self.layers.is_empty() {
             return Way {
@@ -330,6 +332,10 @@ impl Peeled {
                 ..Way::default()
             };
         }
+        self.way_of_layers()
+    }
+
+    fn way_of_layers(&self) -> Way {
         let stern = self.layers.iter().find(|layer| layer.kind == "stern");
         Way {
             outer: "",

@@ -185,10 +185,12 @@ fn first_key(text: &[u8]) -> Option<(&[u8], usize)> {
 }
 
 /// Whether an object may be a wrapper's, by its first key; a cheap no for programs' own JSON.
+#[inline]
 pub(crate) fn may_wrap(text: &[u8]) -> bool {
-    if text.first() != Some(&b'{') {
-        return false;
-    }
+    text.first() == Some(&b'{') && object_may_wrap(text)
+}
+
+fn object_may_wrap(text: &[u8]) -> bool {
     let Some((key, after)) = first_key(text) else {
         return false;
     };
