@@ -187,9 +187,11 @@ impl<'a> Meaning<'a> {
     /// Reads the values of which something is said.
     fn tell(&mut self, says: &'a Says, told: &Told<'_, 'a>) {
         let from = self.values.len();
-        self.values.resize(from + says.values.len(), None);
-        for (value, spec) in self.values[from..].iter_mut().zip(&says.values) {
-            spec.put(told, value);
+        for spec in &says.values {
+            self.values.push(None);
+            if let Some(value) = self.values.last_mut() {
+                spec.put(told, value);
+            }
         }
         let [first, second] = &mut self.said;
         let free = if first.is_none() { first } else { second };
@@ -240,10 +242,15 @@ impl<'a> Meaning<'a> {
         None
     }
 
-    /// Appends the observations.
-    pub(crate) fn observe<'v>(&'v self, observations: &mut Vec<Observation<'v>>) {
+    /// Appends what is said of the values: observations, and clues of a record with this stamp.
+    pub(crate) fn say<'v>(
+        &'v self,
+        stamp: Option<Stamp>,
+        observations: &mut Vec<Observation<'v>>,
+        clues: &mut Vec<Clue>,
+    ) {
         for (says, from) in self.said.iter().flatten() {
-            let values = &self.values[*from..][..says.values.len()];
+            let values = &self.values[*from..];
             for spec in &says.observe {
                 let slot = spec.slot.and_then(|slot| int(values, slot));
                 let is_told = |at: &ValueAt| values[*at as usize].is_some();
@@ -258,18 +265,11 @@ impl<'a> Meaning<'a> {
                     });
                 }
             }
-        }
-    }
-
-    /// Appends the clues of a record with this stamp.
-    pub(crate) fn clues(&self, stamp: Option<Stamp>, clues: &mut Vec<Clue>) {
-        for (says, from) in self.said.iter().flatten() {
-            let values = &self.values[*from..];
-            clues.extend(
-                says.clues
-                    .iter()
-                    .filter_map(|clue| clue.read(values, stamp)),
-            );
+            for clue in &says.clues {
+                if let Some(clue) = clue.read(values, stamp) {
+                    clues.push(clue);
+                }
+            }
         }
     }
 }

@@ -62,8 +62,12 @@ fn look(key: &[u8]) -> u8 {
 /// Appends what the keys of a record look like in lanes, with zeros behind the last.
 #[inline]
 pub(crate) fn look_at(fields: &[Field<'_>], looks: &mut Vec<Lane>) {
-    let of = |fields: &[Field<'_>]| Lane::collect(fields, |field| look(field.key));
-    looks.extend(fields.chunks(WIDTH).map(of));
+    let mut rest = fields;
+    while !rest.is_empty() {
+        let (lane, others) = rest.split_at(rest.len().min(WIDTH));
+        looks.push(Lane::collect(lane, |field| look(field.key)));
+        rest = others;
+    }
 }
 
 /// The name of a field.

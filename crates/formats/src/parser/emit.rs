@@ -119,9 +119,8 @@ impl Parser<'_> {
             }
         }
         let mut observations = recycle(std::mem::take(&mut self.observations));
-        meaning.observe(&mut observations);
         self.clues.clear();
-        meaning.clues(body.stamp, &mut self.clues);
+        meaning.say(body.stamp, &mut observations, &mut self.clues);
         if role.is_none() {
             role = compiled.role(body.component);
         }
