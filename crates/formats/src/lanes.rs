@@ -104,17 +104,27 @@ impl Lane {
     /// The first bytes of a text, with zeros behind its end.
     #[inline(always)]
     pub(crate) fn of(text: &[u8]) -> Lane {
-        match text.len() {
-            WIDTH.. => Lane(u8x16::new(text[..WIDTH].try_into().expect("a lane"))),
-            length @ 8..WIDTH => {
-                let last = eight(text, length - 8);
-                // A shift by 64 is none: nothing is left then.
-                let high = last.checked_shr(8 * (WIDTH - length) as u32).unwrap_or(0);
-                Lane::of_words(eight(text, 0), high)
+        match text.first_chunk() {
+            Some(lane) => Lane(u8x16::new(*lane)),
+            None => {
+                let (low, high) = short(text);
+                Lane::of_words(low, high)
             }
-            _ => Lane::of_words(up_to_eight(text), 0),
         }
     }
+}
+
+/// The two words of a lane of a text that ends in it. Most texts are longer: this is kept out of the many places
+/// that look at them, whose code has to fit into a processor's cache.
+#[inline(never)]
+fn short(text: &[u8]) -> (u64, u64) {
+    if text.len() < 8 {
+        return (up_to_eight(text), 0);
+    }
+    let last = eight(text, text.len() - 8);
+    // A shift by 64 is none: nothing is left then.
+    let unused = 8 * (WIDTH - text.len()) as u32;
+    (eight(text, 0), last.checked_shr(unused).unwrap_or(0))
 }
 
 /// A class of bytes; 0 is never of it, so that a run of it ends with the text.
