@@ -186,37 +186,48 @@ pub(crate) enum Tier {
 
 impl Compiled {
     /// By what right the format claims a line with this head; `None` if it doesn't, or only by its message
-    /// (see [`Compiled::claims_message`]).
+    /// (see [`Compiled::claims_message`]). What takes more than a look is a function of its own: inlined, loops over
+    /// formats would work out for every line what only some need.
     #[inline(always)]
     fn claims(&self, head: &Head, line: &[u8]) -> Option<Right> {
         let definition = &self.definition;
         match head.shape {
             Shape::TracingText => self.claims_tracing(head, line).then_some(Right::Shape),
             Shape::Slog | Shape::SlogTracing | Shape::Bracketed => {
-                let (from, to) = head.component;
-                let module = &line[from as usize..to as usize];
-                let modules = &definition.modules;
-                (module.is_empty() || modules.is_empty() || engine::is_own_target(modules, module))
-                    .then_some(Right::Shape)
+                self.claims_module(head, line).then_some(Right::Shape)
             }
             Shape::Log4jFile | Shape::Log4jStatus
                 if !(definition.threads.is_empty() && definition.loggers.is_empty()) =>
             {
-                let range = |(from, to): (u32, u32)| &line[from as usize..to as usize];
-                if self.loggers.have(range(head.component)) {
-                    return Some(Right::Logger);
-                }
-                self.threads
-                    .have(range(head.spans))
-                    .then_some(Right::Thread)
+                self.claims_log4j(head, line)
             }
             _ => Some(Right::Shape),
         }
     }
 
+    /// By what right the format, one of those that share log4j's file form, claims a line by its logger or thread.
+    #[inline(never)]
+    fn claims_log4j(&self, head: &Head, line: &[u8]) -> Option<Right> {
+        let range = |(from, to): (u32, u32)| &line[from as usize..to as usize];
+        if self.loggers.have(range(head.component)) {
+            return Some(Right::Logger);
+        }
+        let threads = &self.threads;
+        threads.have(range(head.spans)).then_some(Right::Thread)
+    }
+
+    /// Whether a line names no module, or one of the format's own.
+    #[inline(never)]
+    fn claims_module(&self, head: &Head, line: &[u8]) -> bool {
+        let (from, to) = head.component;
+        let module = &line[from as usize..to as usize];
+        let modules = &self.definition.modules;
+        module.is_empty() || modules.is_empty() || engine::is_own_target(modules, module)
+    }
+
     /// Whether a tracing target is the format's own. Text without one (a definition allows it by the empty
     /// target) is its own if it knows the message: any program may print so.
-    #[inline]
+    #[inline(never)]
     fn claims_tracing(&self, head: &Head, line: &[u8]) -> bool {
         self.claims_target(head, line)
             && (head.component.0 < head.component.1
