@@ -163,7 +163,11 @@ impl Line {
             end -= 1;
         }
         // A chat's fence may close on the last line itself.
-        if block[start..end].ends_with(b"```") && end - start > 6 && block[start] != b'`' {
+        if end - start > 6
+            && block[end - 1] == b'`'
+            && block[start..end].ends_with(b"```")
+            && block[start] != b'`'
+        {
             end -= 3;
         }
         self.peeled.text = Place {

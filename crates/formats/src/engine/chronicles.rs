@@ -45,12 +45,14 @@ fn key_at(text: &[u8], at: usize) -> Option<usize> {
     logrus::key_at(text, at, &[])
 }
 
-/// Where the fields begin; the end of the text if there are none.
+/// Where the fields begin, and where the first key ends; the end of the text if there are none.
 #[inline]
-fn fields_start(text: &[u8], from: usize) -> usize {
+fn fields_start(text: &[u8], from: usize) -> (usize, Option<usize>) {
     let padded = from + WIDTH + 1;
-    if text.get(padded - 1) == Some(&b' ') && key_at(text, padded).is_some() {
-        return padded;
+    if text.get(padded - 1) == Some(&b' ')
+        && let Some(equals) = key_at(text, padded)
+    {
+        return (padded, Some(equals));
     }
     let mut search = from;
     while let Some(offset) = near(b'=', &text[search..]) {
@@ -59,10 +61,10 @@ fn fields_start(text: &[u8], from: usize) -> usize {
         if let Some(start) = key_before(text, from, equals)
             && start > from
         {
-            return start;
+            return (start, Some(equals));
         }
     }
-    text.len()
+    (text.len(), None)
 }
 
 /// Splits `message topics="…" key=value …`; returns message and component.
@@ -75,12 +77,12 @@ pub(crate) fn body<'a>(
 ) -> (&'a [u8], Option<&'a [u8]>) {
     let text = trim_end(text);
     let from = from.min(text.len());
-    let mut at = fields_start(text, from);
+    let (mut at, mut key_end) = fields_start(text, from);
     let message = trim_end(&text[from..at]);
     let mut component = None;
-    while let Some(equals) = key_at(text, at) {
+    while let Some(equals) = key_end {
         let key = &text[at..equals];
-        let (value, end) = value(text, equals + 1);
+        let (value, next, known) = value(text, equals + 1);
         if component.is_none() && rules.component_rank(key).is_some() {
             component = Some(value);
         } else {
@@ -89,44 +91,45 @@ pub(crate) fn body<'a>(
                 value: FieldValue::Text(value),
             });
         }
-        at = end;
-        while matches!(text.get(at), Some(b' ' | b'\n')) {
-            at += 1;
-        }
+        at = next + gap(text, next);
+        key_end = known.or_else(|| key_at(text, at));
     }
     (message, component)
 }
 
-/// The value at `at` and where it ends. Text that is no key after a bare value belongs to it: pastes and
-/// patched programs leave quotes out.
+/// How many blanks and line feeds there are.
 #[inline]
-fn value(text: &[u8], at: usize) -> (&[u8], usize) {
+fn gap(text: &[u8], at: usize) -> usize {
+    let rest = text[at..].iter();
+    rest.take_while(|c| matches!(c, b' ' | b'\n')).count()
+}
+
+/// The value at `at`, where what follows it begins, and where the key ends there, if that had to be known. Text
+/// that is no key after a bare value belongs to it: pastes and patched programs leave quotes out.
+#[inline]
+fn value(text: &[u8], at: usize) -> (&[u8], usize, Option<usize>) {
     if text.get(at) == Some(&b'"') {
         let from = at + 1;
         let mut search = from;
         while let Some(offset) = near2(b'"', b'\\', text.get(search..).unwrap_or_default()) {
             let end = search + offset;
             if text[end] == b'"' {
-                return (&text[from..end], end + 1);
+                return (&text[from..end], end + 1, None);
             }
             search = end + 2;
         }
-        return (&text[from..], text.len());
+        return (&text[from..], text.len(), None);
     }
     let mut search = at;
     while let Some(offset) = near2(b' ', b'\n', &text[search..]) {
         let end = search + offset;
-        let next = end
-            + text[end..]
-                .iter()
-                .take_while(|c| matches!(c, b' ' | b'\n'))
-                .count();
-        if key_at(text, next).is_some() {
-            return (&text[at..end], next);
+        let next = end + gap(text, end);
+        if let Some(equals) = key_at(text, next) {
+            return (&text[at..end], next, Some(equals));
         }
         search = next;
     }
-    (&text[at..], text.len())
+    (&text[at..], text.len(), None)
 }
 
 /// ` peers: 3 ❯ finalized: …`: the status bar that Nimbus redraws at the foot of a terminal.
