@@ -159,7 +159,8 @@ impl StrColumn {
     /// Appends the values of another column.
     pub fn extend(&mut self, other: &StrColumn) {
         let before = self.data.len() as i32;
-        self.data.extend_from_slice(&other.data);
+        put_behind(&mut self.data, &other.data);
+        make_room(&mut self.offsets, other.len());
         let ends = other.offsets.iter().skip(1).map(|end| before + end);
         self.offsets.extend(ends);
     }
@@ -177,6 +178,19 @@ impl StrColumn {
     /// Returns a value.
     pub fn get(&self, row: usize) -> &[u8] {
         &self.data[self.offsets[row] as usize..self.offsets[row + 1] as usize]
+    }
+}
+
+fn put_behind<T: Copy>(to: &mut Vec<T>, from: &[T]) {
+    make_room(to, from.len());
+    to.extend_from_slice(from);
+}
+
+/// Makes room for more values. It grows fourfold: room that is not used costs nothing, what was copied from one place to
+/// the next was touched in both.
+fn make_room<T>(to: &mut Vec<T>, more: usize) {
+    if to.capacity() - to.len() < more {
+        to.reserve_exact(more.max(3 * to.len()));
     }
 }
 
@@ -298,9 +312,9 @@ impl Column {
     pub fn append(&mut self, other: &Column) {
         let before = self.len();
         match (&mut self.data, &other.data) {
-            (ColumnData::Bool(to), ColumnData::Bool(from)) => to.extend_from_slice(from),
-            (ColumnData::I64(to), ColumnData::I64(from)) => to.extend_from_slice(from),
-            (ColumnData::F64(to), ColumnData::F64(from)) => to.extend_from_slice(from),
+            (ColumnData::Bool(to), ColumnData::Bool(from)) => put_behind(to, from),
+            (ColumnData::I64(to), ColumnData::I64(from)) => put_behind(to, from),
+            (ColumnData::F64(to), ColumnData::F64(from)) => put_behind(to, from),
             (ColumnData::Str(to), ColumnData::Str(from)) => to.extend(from),
             (ColumnData::Dict { .. }, ColumnData::Dict { codes, values }) => {
                 let nulls = other.valid.as_ref();

@@ -14,7 +14,7 @@ use super::skim::{Noted, Skimmed, skim};
 use crate::source::Opener;
 
 /// Most unpacked bytes of tables that were not asked yet.
-pub(super) const HELD: usize = 24 << 20;
+pub(super) const HELD: usize = 8 << 20;
 
 /// Tables that were announced and not asked yet. When it is dropped, the thread ends.
 pub(super) struct Expected {
