@@ -4,6 +4,7 @@
 //! that one would have half a core.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -26,6 +27,8 @@ pub(super) struct Expected {
     skimmed: Vec<(usize, Skimming)>,
     jobs: Arc<Jobs>,
     thread: Option<JoinHandle<()>>,
+    /// Set when what is being passed over is not wanted any more.
+    unwanted: Arc<AtomicBool>,
 }
 
 enum Skimming {
@@ -69,9 +72,11 @@ impl Expected {
         }
         jobs.append(&mut behind);
         let jobs: Arc<Jobs> = Arc::new(Mutex::new(jobs));
+        let unwanted = Arc::new(AtomicBool::new(false));
         let work = {
             let (opener, jobs) = (Arc::clone(opener), Arc::clone(&jobs));
-            move || work(&opener, &jobs, &Budget::new(limit))
+            let unwanted = Arc::clone(&unwanted);
+            move || work(&opener, &jobs, &Budget::new(limit), &unwanted)
         };
         // Without a thread nothing is begun: the tables are read when they are asked.
         let thread = thread::Builder::new().spawn(work).ok();
@@ -81,6 +86,7 @@ impl Expected {
             skimmed,
             jobs,
             thread,
+            unwanted,
         }
     }
 
@@ -126,6 +132,7 @@ impl Expected {
 impl Drop for Expected {
     fn drop(&mut self) {
         self.waiting.clear();
+        self.unwanted.store(true, Ordering::Relaxed);
         self.jobs
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -138,7 +145,7 @@ impl Drop for Expected {
 }
 
 /// Does what comes next until nothing is left.
-fn work(opener: &Opener, jobs: &Jobs, budget: &Arc<Budget>) {
+fn work(opener: &Opener, jobs: &Jobs, budget: &Arc<Budget>, unwanted: &AtomicBool) {
     let Opener::At(open) = opener else {
         return;
     };
@@ -151,7 +158,7 @@ fn work(opener: &Opener, jobs: &Jobs, budget: &Arc<Budget>) {
             Job::Unpack(sender) => give(&**open, place, &Giver::new(sender, budget)),
             // Without a reader there is nobody to tell.
             Job::Skim(noted, sender) => {
-                let _ = sender.send(skim(&**open, place, &noted));
+                let _ = sender.send(skim(&**open, place, &noted, unwanted));
             }
         }
     }

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::custom::End;
 use super::inflate::{Entry, Fast, Inflate, REACH};
@@ -72,14 +73,29 @@ pub(super) struct Skimmed {
     pub(super) newest: BTreeMap<String, Option<i64>>,
 }
 
-/// Passes over a table's rows; `None` if they must be read whole.
-pub(super) fn skim(open: OpenAt<'_>, packed: Packed, noted: &Noted) -> Option<Skimmed> {
-    skim_by(open, packed, noted, GRAIN)
+/// Passes over a table's rows; `None` if they must be read whole, or nobody wants to know any more.
+pub(super) fn skim(
+    open: OpenAt<'_>,
+    packed: Packed,
+    noted: &Noted,
+    unwanted: &AtomicBool,
+) -> Option<Skimmed> {
+    skim_by(open, packed, noted, unwanted, GRAIN)
 }
 
-fn skim_by(open: OpenAt<'_>, packed: Packed, noted: &Noted, grain: Grain) -> Option<Skimmed> {
+fn skim_by(
+    open: OpenAt<'_>,
+    packed: Packed,
+    noted: &Noted,
+    unwanted: &AtomicBool,
+    grain: Grain,
+) -> Option<Skimmed> {
     with_chunks(open, packed, |chunks| {
-        let mut text = Text::new(Inflate::new(&mut *chunks), b"", 0);
+        let wanted = Wanted {
+            packed: &mut *chunks,
+            unwanted,
+        };
+        let mut text = Text::new(Inflate::new(wanted), b"", 0);
         let skimmed = text.pass(noted, grain)?;
         drop(text);
         io::copy(chunks, &mut io::sink()).ok()?;
@@ -120,6 +136,21 @@ impl Skimmed {
             })?;
         }
         Some(())
+    }
+}
+
+/// Packed bytes that end where nobody wants them any more.
+struct Wanted<'w, R> {
+    packed: R,
+    unwanted: &'w AtomicBool,
+}
+
+impl<R: Read> Read for Wanted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.unwanted.load(Ordering::Relaxed) {
+            true => Ok(0),
+            false => self.packed.read(buffer),
+        }
     }
 }
 
@@ -413,7 +444,7 @@ mod tests {
             let text = text(&rows);
             let block = block(&pack(&text, level), chunk);
             let grain = Grain { bytes: 1, most };
-            let skimmed = with(&block, |open| skim_by(open, place(), &noted(), grain));
+            let skimmed = with(&block, |open| skim_by(open, place(), &noted(), &AtomicBool::new(false), grain));
             let skimmed = skimmed.expect("nothing is wrong with it");
             prop_assert!(skimmed.stretches.len() <= most);
             prop_assert!(most == 2 || count < 8_000 || skimmed.stretches.len() > 2);
@@ -436,7 +467,8 @@ mod tests {
     #[test]
     fn what_is_not_as_it_should_be_is_not_skimmed() {
         let skimmed = |packed: &[u8]| {
-            with(&block(packed, 5_000), |open| skim(open, place(), &noted())).is_some()
+            let skim = |open: OpenAt<'_>| skim(open, place(), &noted(), &AtomicBool::new(false));
+            with(&block(packed, 5_000), skim).is_some()
         };
         let good = text(&rows(3_000, 3));
         assert!(skimmed(&pack(&good, 6)));
@@ -466,5 +498,8 @@ mod tests {
         let middle = packed.len() / 2;
         packed[middle] ^= 4;
         assert!(!skimmed(&packed), "a broken stream");
+        let whole = block(&pack(&good, 6), 5_000);
+        let unwanted = |open: OpenAt<'_>| skim(open, place(), &noted(), &AtomicBool::new(true));
+        assert!(with(&whole, unwanted).is_none(), "nobody wants it");
     }
 }
