@@ -117,7 +117,7 @@ impl Evidence {
                 .iter()
                 .filter(|snapshot| snapshot.source == digest)
                 .flat_map(|snapshot| &snapshot.tables)
-                .map(|table| table.rows.saturating_sub(table.inherited_rows))
+                .map(|table| table.own_rows())
                 .sum()
         };
         let kind_of = |digest: &str| {

@@ -634,9 +634,7 @@ fn totals(manifest: &Manifest) -> Totals {
         rejected: sources.iter().flat_map(|s| s.rejected.values()).sum(),
         undated: sources.iter().map(|source| source.undated).sum(),
         tables: tables.clone().count(),
-        rows: tables
-            .map(|table| table.rows.saturating_sub(table.inherited_rows))
-            .sum(),
+        rows: tables.map(|table| table.own_rows()).sum(),
         first_ts: sources
             .iter()
             .filter_map(|s| s.first_ts_us)

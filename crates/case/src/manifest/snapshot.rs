@@ -124,6 +124,13 @@ pub struct SnapshotTable {
     pub notes: Vec<String>,
 }
 
+impl SnapshotTable {
+    /// Returns the rows that lie in the table itself: those of its partitions and heirs are counted with these.
+    pub fn own_rows(&self) -> u64 {
+        self.rows.saturating_sub(self.inherited_rows)
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 fn is_zero(rows: &u64) -> bool {
     *rows == 0

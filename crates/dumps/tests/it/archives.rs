@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use dumps::{DumpFacts, DumpKind, DumpSource, DumpStatus, Naming, Opener, Want, scan_dump};
-use model::{Batch, Coming, Part, RowFilter, TableSource as _};
+use model::{Part, RowFilter, TableSource as _};
 
 use proptest::prelude::*;
 
@@ -227,7 +227,12 @@ fn two_tables(minor: u8, compression: u8, offsets: bool) -> (Vec<u8>, [usize; 2]
     tables_of(ROWS, minor, compression, offsets)
 }
 
-fn tables_of(rows: i64, minor: u8, compression: u8, offsets: bool) -> (Vec<u8>, [usize; 2]) {
+pub(crate) fn tables_of(
+    rows: i64,
+    minor: u8,
+    compression: u8,
+    offsets: bool,
+) -> (Vec<u8>, [usize; 2]) {
     let text: String = (1..=rows)
         .map(|n| format!("{n}\trow {}\n", n * 7919 % 10007))
         .collect();
@@ -410,45 +415,6 @@ fn what_the_table_of_contents_leaves_open_is_scanned() {
     );
 }
 
-/// What tables give, and the damage told, when they are announced in one order and read in another.
-fn announced(bytes: &[u8], announced: &[&str], read: &[&str]) -> (Vec<Option<Batch>>, Vec<String>) {
-    let source = DumpSource::from_bytes(bytes.to_vec(), naming()).unwrap();
-    let coming: Vec<Coming<'_>> = announced.iter().copied().map(Coming::whole).collect();
-    source.announce(&coming);
-    let batches = read
-        .iter()
-        .map(|table| source.read(table, &["a", "b"], &RowFilter::All).ok())
-        .collect();
-    (batches, source.damage())
-}
-
-#[test]
-fn announcing_tables_changes_no_answer() {
-    for compression in 0..4 {
-        let (whole, [first, second]) = tables_of(2_000, 16, compression, true);
-        let mut flipped = whole.clone();
-        flipped[(first + second) / 2] ^= 0x10;
-        let cut = whole[..(second + whole.len()) / 2].to_vec();
-        for bytes in [whole, flipped, cut] {
-            for read in [&["t", "u"][..], &["u", "t"], &["t", "u", "t", "u"], &["u"]] {
-                let plain = announced(&bytes, &[], read);
-                assert!(plain.0.iter().any(|batch| batch.is_some()));
-                for order in [
-                    &["t", "u"][..],
-                    &["u", "t"],
-                    &["none", "u", "none", "t", "u"],
-                    &["t", "t", "t"],
-                ] {
-                    assert!(
-                        announced(&bytes, order, read) == plain,
-                        "{compression} {order:?} {read:?}"
-                    );
-                }
-            }
-        }
-    }
-}
-
 /// Reads a damaged archive in every way; returns rows of both tables and what was said.
 #[track_caller]
 fn damaged(bytes: &[u8]) -> (usize, usize, DumpFacts) {
@@ -598,59 +564,6 @@ proptest! {
             for table in ["t", "u"] {
                 let alone = source.read(table, &["a"], &RowFilter::All).map_or(0, |batch| batch.rows());
                 prop_assert!(alone <= kept.count(table).max(40));
-            }
-        }
-    }
-}
-
-/// Tables announced by a column of numbers give what they give without, also where something is broken.
-#[test]
-fn announcing_by_numbers_changes_no_answer() {
-    let asked = |bytes: &[u8], coming: &[Coming<'_>]| {
-        let source = DumpSource::from_bytes(bytes.to_vec(), naming()).unwrap();
-        source.announce(coming);
-        let all = source.read("u", &["a", "b"], &RowFilter::All).ok();
-        let some = |column: &str, numbers: &[i64]| {
-            let filter = RowFilter::I64In(column.to_owned(), numbers.to_vec());
-            source
-                .read("t", &["b", "#line", "#byte", "a"], &filter)
-                .ok()
-        };
-        let found = [
-            some("a", &[-1, 3, 1_999, 700_000]),
-            some("a", &[]),
-            some("b", &[3]),
-            some("none", &[3]),
-            source.read("t", &["a"], &RowFilter::All).ok(),
-        ];
-        let [one, two] = [vec![5], vec![6, 1_000]].map(|n| RowFilter::I64In("a".to_owned(), n));
-        let parts = [(&["a"][..], &one), (&["b"], &two)];
-        let parts = parts.map(|(columns, filter)| Part { columns, filter });
-        (
-            all,
-            found,
-            source.read_parts("t", &parts).ok(),
-            source.damage(),
-        )
-    };
-    for compression in 0..4 {
-        let (whole, [first, second]) = tables_of(2_000, 16, compression, true);
-        let mut flipped = whole.clone();
-        flipped[(first + second) / 2] ^= 0x10;
-        let cut = whole[..(first + second) / 2].to_vec();
-        for bytes in [whole, flipped, cut] {
-            let plain = asked(&bytes, &[]);
-            let u = Coming::whole("u");
-            for by in ["a", "b", "none"] {
-                let by = Coming::by("t", by);
-                for coming in [
-                    &[u, by][..],
-                    &[by, u],
-                    &[u, by, by, u],
-                    &[u, Coming::whole("t"), by],
-                ] {
-                    assert!(asked(&bytes, coming) == plain, "{compression} {coming:?}");
-                }
             }
         }
     }

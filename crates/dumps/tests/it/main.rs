@@ -1,6 +1,7 @@
 //! Integration tests of `dumps`, one binary.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
+mod announced;
 mod archives;
 mod common;
 mod corpus;
