@@ -179,23 +179,29 @@ impl Catalog {
             return None;
         };
         let (entry, columns) = self.alone(table)?;
-        let (place, soon) = (self.places[entry]?, {
-            let mut expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
-            expected.as_mut()?.skimmed(entry)?
-        });
+        let place = self.places[entry]?;
         let filters = want_table.parts.iter().map(|(filter, _)| filter);
         let filters: Vec<&RowFilter> = match want_table.parts.is_empty() {
             true => vec![&want_table.filter],
             false => filters.collect(),
         };
         let mut numbers: Vec<i64> = Vec::new();
+        let mut column: Option<&String> = None;
         for filter in filters {
             match filter {
-                RowFilter::I64In(by, values) if *by == soon.by => numbers.extend(values),
+                RowFilter::I64In(by, values) if column.is_none_or(|column| column == by) => {
+                    column = Some(by);
+                    numbers.extend(values);
+                }
                 _ => return None,
             }
         }
         numbers.sort_unstable();
+        // Only what answers this question is waited for.
+        let soon = {
+            let mut expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
+            expected.as_mut()?.skimmed(entry, column?)?
+        };
         let knows = |name: &String| soon.newest.contains_key(name) || !columns.contains(name);
         if !want_table.newest.iter().all(knows) {
             return None;

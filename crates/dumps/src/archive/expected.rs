@@ -23,8 +23,8 @@ pub(super) struct Expected {
     order: Vec<usize>,
     /// Those that are unpacked, and what was.
     waiting: Vec<(usize, Given)>,
-    /// Those that are passed over, and what is known of them.
-    skimmed: Vec<(usize, Skimming)>,
+    /// Those that are passed over, by which column's numbers, and what is known of them.
+    skimmed: Vec<(usize, String, Skimming)>,
     jobs: Arc<Jobs>,
     thread: Option<JoinHandle<()>>,
     /// Set when what is being passed over is not wanted any more.
@@ -60,7 +60,7 @@ impl Expected {
             match noted {
                 Some(noted) => {
                     let (sender, coming) = channel();
-                    skimmed.push((entry, Skimming::Coming(coming)));
+                    skimmed.push((entry, noted.by.clone(), Skimming::Coming(coming)));
                     jobs.push_back((entry, place, Job::Skim(noted, sender)));
                 }
                 None => {
@@ -101,12 +101,13 @@ impl Expected {
         (!self.call_off(entry)).then_some(given)
     }
 
-    /// Returns what is known of an entry that was passed over, which is waited for; `None` if that was not begun, or
-    /// nothing came of it.
-    pub(super) fn skimmed(&mut self, entry: usize) -> Option<Arc<Skimmed>> {
-        let at = self.skimmed.iter().position(|(known, _)| *known == entry)?;
-        let off = matches!(self.skimmed[at].1, Skimming::Coming(_)) && self.call_off(entry);
-        let skimming = &mut self.skimmed[at].1;
+    /// Returns what is known of an entry that was passed over by a column's numbers, which is waited for; `None` if that
+    /// was not begun, or nothing came of it.
+    pub(super) fn skimmed(&mut self, entry: usize, by: &str) -> Option<Arc<Skimmed>> {
+        let is_it = |(known, column, _): &(usize, String, _)| *known == entry && column == by;
+        let at = self.skimmed.iter().position(is_it)?;
+        let off = matches!(self.skimmed[at].2, Skimming::Coming(_)) && self.call_off(entry);
+        let skimming = &mut self.skimmed[at].2;
         if let Skimming::Coming(coming) = skimming {
             let skimmed = if off {
                 None
@@ -184,9 +185,9 @@ mod tests {
         vec![b'a' + table as u8; BYTES]
     }
 
-    /// Members of a file, each with a megabyte of one letter in gzip.
     type Entries = Vec<(usize, Place, Option<Noted>)>;
 
+    /// Members of a file, each with a megabyte of one letter in gzip.
     fn members() -> (Arc<Opener>, Entries) {
         let mut file = Vec::new();
         let mut places = Vec::new();

@@ -1,7 +1,8 @@
 //! A fast decoder of zlib streams (RFC 1950 and 1951), for the text of dumps: digits, mostly of hashes.
 //!
 //! Such a stream is nearly all literals of four or five bits. A table that is asked with eleven bits gives up to three
-//! of them at once, and the length that stands behind them: an eighth more bytes a second than the fastest crate gives.
+//! of them at once, and the length that stands behind them: an eighth more bytes a second than the fastest crate in
+//! Rust gives.
 //! It judges nothing: whatever is not a whole stream with the right checksum is a fault, without saying where, and is
 //! read again by a decoder that knows ([`Zlib`](super::zlib::Zlib)). So nothing rests on this one alone but time.
 

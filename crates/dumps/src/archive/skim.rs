@@ -22,6 +22,7 @@ use crate::value::{Decoder, integer};
 const BLOCK: usize = 256 << 10;
 /// Room for text: a row that does not fit is left to others.
 const ROOM: usize = 1 << 20;
+
 /// How finely stretches are cut.
 #[derive(Clone, Copy)]
 struct Grain {
@@ -67,8 +68,6 @@ struct Stretch {
 /// What is known of a table that was passed over.
 pub(super) struct Skimmed {
     stretches: Vec<Stretch>,
-    /// The column of the numbers.
-    pub(super) by: String,
     /// The newest finite times of the watched columns.
     pub(super) newest: BTreeMap<String, Option<i64>>,
 }
@@ -290,7 +289,6 @@ impl<R: Read> Text<R> {
         let names = noted.watched.iter().map(|(name, ..)| name.clone());
         Some(Skimmed {
             stretches,
-            by: noted.by.clone(),
             newest: names.zip(newest).collect(),
         })
     }

@@ -90,6 +90,7 @@ const DISTANCES: [(u16, u8); 30] = [
     (16385, 13),
     (24577, 13),
 ];
+
 /// The entry of a literal, a length or the block's end.
 pub(super) fn literal(symbol: usize) -> u64 {
     match symbol {
