@@ -6,9 +6,9 @@ use crate::above::Above;
 use crate::facts::{Block, BlockForm, DumpError, Trouble, WantTable};
 use crate::infer::Inference;
 use crate::plain::Reader;
-use crate::rows::{Field, Place, RowBuilder, check_fields, field};
+use crate::rows::{Place, RowBuilder, check_fields, field, fields};
 use crate::schema::FullName;
-use crate::value::{Decoder, unescape};
+use crate::value::unescape;
 
 /// How much is held back where types must be inferred before the first batch.
 const HELD_BYTES: usize = 8 << 20;
@@ -232,22 +232,6 @@ impl Reader<'_, '_> {
             .any(|((name, _), sql)| sql.is_empty() && open.columns.contains(name))
     }
 
-    /// How each field of rows is read, in the types of a table.
-    fn fields<'o>(&self, index: usize, columns: &'o [String]) -> Vec<Field<'o>> {
-        let info = &self.facts.tables[index].info;
-        columns
-            .iter()
-            .map(|column| {
-                let column_type = info
-                    .columns
-                    .iter()
-                    .find(|(name, _)| name == column)
-                    .map_or(ColumnType::Text, |(_, column_type)| *column_type);
-                (column.as_str(), Decoder::of_column_type(column_type))
-            })
-            .collect()
-    }
-
     /// Builds rows that have these columns for a table that wants them.
     pub(crate) fn builder(
         &mut self,
@@ -270,7 +254,7 @@ impl Reader<'_, '_> {
         }
         let info = &self.facts.tables[index].info;
         let wanted = wanted_columns(&info.columns, want.columns.as_deref());
-        let fields = self.fields(index, columns);
+        let fields = fields(info, columns);
         let builder = RowBuilder::of_want(&fields, &wanted, want);
         Ok(builder.encoded(self.facts.tables[index].encoding))
     }

@@ -1,7 +1,7 @@
 //! From the text of COPY rows to typed columns: only wanted fields are decoded, and the filter is
 //! asked before anything else is.
 
-use model::{Batch, Column, ColumnData, ColumnType, RowFilter};
+use model::{Batch, Column, ColumnData, ColumnType, RowFilter, TableInfo};
 
 use crate::cell::{Cell, CellReader};
 use crate::encoding::{Misread, TextEncoding};
@@ -23,6 +23,16 @@ pub(crate) struct Place {
 
 /// A column of rows that come: its name, and how it is read.
 pub(crate) type Field<'a> = (&'a str, Decoder);
+
+/// How rows that have these columns are read, by the types that the table's are known to have.
+pub(crate) fn fields<'o>(info: &TableInfo, columns: &'o [String]) -> Vec<Field<'o>> {
+    let field = |column: &'o String| {
+        let known = info.columns.iter().find(|(name, _)| name == column);
+        let column_type = known.map_or(ColumnType::Text, |(_, column_type)| *column_type);
+        (column.as_str(), Decoder::of_column_type(column_type))
+    };
+    columns.iter().map(field).collect()
+}
 
 #[derive(Clone, Copy, Debug)]
 enum Output {

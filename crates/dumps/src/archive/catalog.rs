@@ -20,6 +20,7 @@ use crate::facts::{
 };
 use crate::input::Input;
 use crate::plain::Reader;
+use crate::rows::{Field, fields};
 use crate::schema::{FullName, Schema};
 use crate::source::Opener;
 use crate::sql::{self, Statement};
@@ -126,23 +127,17 @@ impl Catalog {
         let place = self.places[entry]?;
         let is_zlib =
             place.compression == Compression::Gzip && matches!(place.packing, Packing::Block(..));
-        let decoder = |name: &str| {
-            let mut columns = soon.table.info.columns.iter();
-            let (_, column_type) = columns.find(|(column, _)| column == name)?;
-            Some(Decoder::of_column_type(*column_type))
-        };
-        let position = |name: &str| columns.iter().position(|column| column == name);
-        let by = soon.by.filter(|by| decoder(by) == Some(Decoder::Int))?;
-        let times = soon.newest.iter().filter_map(|name| {
-            let decoder = decoder(name)?;
-            let of_time = matches!(decoder, Decoder::TimestampUtc | Decoder::TimestampCivil);
-            of_time.then_some((name.clone(), position(name)?, decoder))
-        });
+        let fields = fields(&soon.table.info, &columns);
+        let is_by = |(name, how): &Field<'_>| Some(*name) == soon.by && *how == Decoder::Int;
+        let key = fields.iter().position(is_by)?;
         let noted = Noted {
-            fields: columns.len(),
-            key: position(by)?,
-            by: by.to_owned(),
-            watched: times.collect(),
+            by: columns[key].clone(),
+            key,
+            newest: soon.newest.to_vec(),
+            fields: fields
+                .into_iter()
+                .map(|(name, how)| (name.to_owned(), how))
+                .collect(),
         };
         is_zlib.then_some(noted)
     }

@@ -11,11 +11,13 @@ use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use model::RowFilter;
+
 use super::custom::End;
 use super::inflate::{Entry, Fast, Inflate, REACH};
 use super::place::{OpenAt, Place as Packed, with_chunks};
-use crate::cell::{Cell, CellReader};
-use crate::rows::{Place, RowBuilder, check_fields, field};
+use crate::facts::WantTable;
+use crate::rows::{Field, Place, RowBuilder, field};
 use crate::value::{Decoder, integer};
 
 /// Text that is unpacked at once.
@@ -41,13 +43,27 @@ const MOST_ASKED: usize = 8;
 /// What is noted of rows.
 #[derive(Clone, Debug)]
 pub(super) struct Noted {
-    /// Columns of a row.
-    pub(super) fields: usize,
+    /// The columns of the rows.
+    pub(super) fields: Vec<(String, Decoder)>,
     /// The one by whose numbers rows will be asked, and its place.
     pub(super) by: String,
     pub(super) key: usize,
-    /// Those of which the newest time is noted, with their names.
-    pub(super) watched: Vec<(String, usize, Decoder)>,
+    /// Those of which the newest time is noted, if they hold times.
+    pub(super) newest: Vec<String>,
+}
+
+impl Noted {
+    /// Makes what takes no row, and notes the newest times of all.
+    fn watcher(&self) -> RowBuilder {
+        let fields = self.fields.iter();
+        let fields: Vec<Field<'_>> = fields.map(|(name, how)| (name.as_str(), *how)).collect();
+        let want = WantTable {
+            filter: RowFilter::I64In(String::new(), Vec::new()),
+            newest: self.newest.clone(),
+            ..WantTable::all(None, "")
+        };
+        RowBuilder::of_want(&fields, &[], &want)
+    }
 }
 
 /// Rows that lie behind each other.
@@ -231,19 +247,20 @@ impl<R: Read> Text<R> {
     fn pass(&mut self, noted: &Noted, grain: Grain) -> Option<Skimmed> {
         (self.wanted_from, self.stretch_bytes) = (0, grain.bytes);
         let mut stretches: Vec<Stretch> = Vec::new();
-        let mut newest: Vec<Option<i64>> = vec![None; noted.watched.len()];
-        let mut cells = CellReader::default();
+        let mut watcher = noted.watcher();
         let mut ordinal = 1;
         loop {
             let row = self.next()?;
-            let byte = self.before + row.start as u64;
+            let place = self.place(&row, ordinal);
             let row = &self.made[row];
             if row == b"\\." {
                 break;
             }
-            if row.last() == Some(&b'\r') || check_fields(row, noted.fields).is_err() {
+            if row.last() == Some(&b'\r') {
                 return None;
             }
+            watcher.push(row, ordinal, place).ok()?;
+            let byte = place.byte;
             if let Some((entry, window)) = self.entry.take_if(|(entry, _)| entry.at as u64 <= byte)
             {
                 if stretches.len() == grain.most {
@@ -262,19 +279,10 @@ impl<R: Read> Text<R> {
             let stretch = stretches.last_mut()?;
             stretch.rows += 1;
             ordinal += 1;
-            let key = field(row, noted.key, noted.fields);
+            let key = field(row, noted.key, noted.fields.len());
             if key != b"\\N" {
                 let key = integer(key)?;
                 stretch.keys = widened(stretch.keys, (key, key));
-            }
-            for ((_, index, decoder), newest) in noted.watched.iter().zip(&mut newest) {
-                cells.scratch.clear();
-                let time = cells.read(*decoder, field(row, *index, noted.fields), 0)?;
-                if let Cell::I64(us) = time
-                    && model::time::is_finite(us)
-                {
-                    *newest = (*newest).max(Some(us));
-                }
             }
         }
         // Behind the end mark stand empty lines.
@@ -286,11 +294,21 @@ impl<R: Read> Text<R> {
         if self.how != Fast::Whole || self.row != self.end {
             return None;
         }
-        let names = noted.watched.iter().map(|(name, ..)| name.clone());
+        let newest = watcher.newest();
         Some(Skimmed {
             stretches,
-            newest: names.zip(newest).collect(),
+            newest: newest.map(|(name, us)| (name.to_owned(), us)).collect(),
         })
+    }
+
+    /// Where a row lies: each is a line.
+    #[inline]
+    fn place(&self, row: &Range<usize>, ordinal: i64) -> Place {
+        Place {
+            line: ordinal as u64,
+            byte: self.before + row.start as u64,
+            length: row.len() as u64 + 1,
+        }
     }
 
     /// Hands the rows of a stretch to `builder`; the text begins at its entry.
@@ -302,11 +320,7 @@ impl<R: Read> Text<R> {
         self.row = (stretch.byte - self.before) as usize;
         for ordinal in (stretch.ordinal..).take(stretch.rows as usize) {
             let row = self.next()?;
-            let place = Place {
-                line: ordinal as u64,
-                byte: self.before + row.start as u64,
-                length: row.len() as u64 + 1,
-            };
+            let place = self.place(&row, ordinal);
             builder.push(&self.made[row], ordinal, place).ok()?;
         }
         Some(())
@@ -339,7 +353,7 @@ fn every_other(stretches: Vec<Stretch>) -> Vec<Stretch> {
 mod tests {
     use super::super::place::tests::{block, pack, place};
     use super::*;
-    use model::{Batch, ColumnType, RowFilter};
+    use model::{Batch, ColumnType};
     use proptest::prelude::*;
     use std::io::{BufRead, Cursor};
 
@@ -371,10 +385,10 @@ mod tests {
 
     fn noted() -> Noted {
         Noted {
-            fields: 3,
+            fields: fields().map(|(name, how)| (name.to_owned(), how)).into(),
             by: "number".to_owned(),
             key: 1,
-            watched: vec![("time".to_owned(), 2, Decoder::TimestampCivil)],
+            newest: vec!["time".to_owned()],
         }
     }
 

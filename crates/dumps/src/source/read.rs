@@ -3,7 +3,7 @@
 use std::io::{self, BufRead};
 use std::sync::Arc;
 
-use model::{Batch, ColumnType, RowFilter};
+use model::{Batch, RowFilter};
 
 use super::{DumpSource, Fresh, Opener, lock};
 use crate::block::wanted_columns;
@@ -12,9 +12,8 @@ use crate::facts::{
     Block, BlockForm, Located, RowSink, SinkError, TableFacts, Trouble, Want, WantTable,
 };
 use crate::input::Input;
-use crate::rows::{Field, Place, RowBuilder};
+use crate::rows::{Place, RowBuilder, fields};
 use crate::streamed::{Gather, Newest};
-use crate::value::Decoder;
 
 /// Largest block of rows that is remembered, where the dump can't be opened in its middle.
 const REMEMBERED_BLOCK: u64 = 16 << 20;
@@ -160,15 +159,7 @@ impl DumpSource {
         let columns = wanted_columns(&table.info.columns, want.columns.as_deref());
         let mut ordinal = 0;
         for block in &table.blocks {
-            let fields: Vec<Field<'_>> = block
-                .columns
-                .iter()
-                .map(|name| {
-                    let column = table.info.columns.iter().find(|(column, _)| column == name);
-                    let column_type = column.map_or(ColumnType::Text, |(_, t)| *t);
-                    (name.as_str(), Decoder::of_column_type(column_type))
-                })
-                .collect();
+            let fields = fields(&table.info, &block.columns);
             let builder = RowBuilder::of_want(&fields, &columns, want);
             let mut builder = builder.encoded(table.encoding);
             self.read_block(table, block, &mut builder, &mut ordinal, &mut gather)?;
