@@ -5,7 +5,7 @@ use crate::definition::{self, Definition, DefinitionError, Sample};
 use crate::document::Document;
 use crate::engine::journal::Writers;
 use crate::engine::json::{Dialect, Keys, Scan, Syntax};
-use crate::engine::{ENGINE_VERSION, Engine, Head, Rules, logrus};
+use crate::engine::{ENGINE_VERSION, ENGINES_OF_PAIRS, Engine, Head, Rules, logrus};
 use crate::meaning::MessageSpec;
 use crate::parser::Parser;
 use crate::pattern::{Captures, NO_CAPTURES};
@@ -13,7 +13,6 @@ use crate::printed::Printed;
 use crate::scan::first_word;
 use crate::table::Table;
 use crate::targets::{Beginnings, Targets};
-use crate::words::{packed, packed_constant};
 use model::Level;
 use std::sync::LazyLock;
 
@@ -55,8 +54,8 @@ pub(crate) struct Compiled {
     roles: Table<u32>,
     spaced_ends: u64,
     component_ends: u64,
-    /// Levels by the number of the word they are printed as, as far as words are short enough for one.
-    levels: Vec<(u64, Level)>,
+    /// Levels by the words they are printed as: the format's own, and what programs of all kinds print.
+    levels: Table<Option<Level>>,
     /// Those of paths, in the definition's order, by what such paths begin with.
     role_paths: Beginnings<u32>,
     pub(crate) targets: Targets,
@@ -109,12 +108,7 @@ impl Compiled {
             loggers: Names::new(&definition.loggers),
             spaced_ends: logrus::ends(&definition.spaced_keys),
             component_ends: logrus::ends(&definition.component_keys),
-            levels: definition
-                .levels
-                .iter()
-                .filter(|(printed, _)| printed.len() < 8)
-                .map(|(printed, level)| (packed(printed.as_bytes()), *level))
-                .collect(),
+            levels: levels(&definition.levels),
             definition,
             exact,
             by_word,
@@ -131,6 +125,9 @@ impl Compiled {
     /// Finds what the catalogue says about a message; `captures` become what a pattern's holes took.
     #[inline]
     pub(crate) fn message(&self, message: &[u8], captures: &mut Captures) -> Option<&MessageSpec> {
+        if self.definition.messages.is_empty() {
+            return None;
+        }
         if let Some(index) = self.exact.get(message) {
             return Some(&self.definition.messages[index as usize]);
         }
@@ -149,37 +146,10 @@ impl Compiled {
     /// Severity of a printed level.
     #[inline]
     pub(crate) fn level(&self, raw: &[u8]) -> Option<Level> {
-        let known = |levels: &[(u64, Level)], word: u64| {
-            let level = levels.iter().find(|(known, _)| *known == word);
-            level.map(|(_, level)| *level)
-        };
-        if raw.len() >= 8 {
-            let mut own = self.definition.levels.iter();
-            let own = own.find(|(printed, _)| printed.as_bytes() == raw);
-            let critical = raw.eq_ignore_ascii_case(b"critical");
-            return own
-                .map(|(_, level)| *level)
-                .or(critical.then_some(Level::Crit));
+        match self.levels.get(raw) {
+            Some(known) => known,
+            None => common_level(raw),
         }
-        // What is no letter does not become one by this, nor does it change the length.
-        const LOWERED: u64 = 0x0020_2020_2020_2020;
-        const fn lowered(word: &[u8]) -> u64 {
-            packed_constant(word) | LOWERED
-        }
-        const KNOWN: [(u64, Level); 10] = [
-            (lowered(b"info"), Level::Info),
-            (lowered(b"warn"), Level::Warn),
-            (lowered(b"warning"), Level::Warn),
-            (lowered(b"error"), Level::Error),
-            (lowered(b"debug"), Level::Debug),
-            (lowered(b"trace"), Level::Trace),
-            (lowered(b"fatal"), Level::Fatal),
-            (lowered(b"panic"), Level::Fatal),
-            (lowered(b"crit"), Level::Crit),
-            (lowered(b"notice"), Level::Notice),
-        ];
-        let word = packed(raw);
-        known(&self.levels, word).or_else(|| known(&KNOWN, word | LOWERED))
     }
 
     /// Role of a program, by its component; a name that ends in `::` stands for all that is below it.
@@ -240,6 +210,8 @@ pub struct Catalogue {
     /// Whether anybody is asked last, and whether of those anybody reads text by its shape.
     pub(crate) has_generic: bool,
     pub(crate) generic_text: bool,
+    /// The same of pairs.
+    pub(crate) generic_pairs: bool,
     /// Who writes into a machine's journal, if a format reads such lines.
     pub(crate) writers: Option<Writers>,
     parser_version: String,
@@ -375,6 +347,10 @@ impl Catalogue {
             generic_text: generic().any(|one| {
                 let mut engines = one.definition.engines.iter();
                 engines.any(|engine| !keyed.contains(engine))
+            }),
+            generic_pairs: generic().any(|one| {
+                let mut engines = one.definition.engines.iter();
+                engines.any(|engine| ENGINES_OF_PAIRS.contains(engine))
             }),
             printed: Printed::new(&compiled),
             writers,
@@ -531,6 +507,46 @@ impl Catalogue {
     }
 }
 
+/// Levels as programs of all kinds print them, in any case.
+const LEVELS: [(&str, Level); 11] = [
+    ("info", Level::Info),
+    ("warn", Level::Warn),
+    ("warning", Level::Warn),
+    ("error", Level::Error),
+    ("debug", Level::Debug),
+    ("trace", Level::Trace),
+    ("fatal", Level::Fatal),
+    ("panic", Level::Fatal),
+    ("crit", Level::Crit),
+    ("critical", Level::Crit),
+    ("notice", Level::Notice),
+];
+
+/// A table of a format's own levels and of the common ones in the cases in which nearly all programs print them.
+fn levels(own: &[(String, Level)]) -> Table<Option<Level>> {
+    let mut table = Table::default();
+    for (printed, level) in own {
+        table.add(printed.as_bytes(), Some(*level));
+    }
+    for (printed, level) in LEVELS {
+        let (first, rest) = printed.split_at(1);
+        let capitals = printed.to_ascii_uppercase();
+        let capital = first.to_ascii_uppercase() + rest;
+        for printed in [printed, &capitals, &capital] {
+            table.add(printed.as_bytes(), Some(level));
+        }
+    }
+    table
+}
+
+/// The level of a word that no table has.
+#[cold]
+fn common_level(raw: &[u8]) -> Option<Level> {
+    let mut common = LEVELS.iter();
+    let known = common.find(|(printed, _)| raw.eq_ignore_ascii_case(printed.as_bytes()));
+    known.map(|(_, level)| *level)
+}
+
 /// Whether the head is one of a panic.
 pub(crate) fn is_panic(head: &Head) -> bool {
     head.shape.is_panic()
@@ -555,6 +571,34 @@ impl Fnv {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn levels_are_known_in_any_case_and_own_ones_as_they_are_printed() {
+        let own = [
+            ("warn".to_owned(), Level::Error),
+            ("Verbose mode".to_owned(), Level::Trace),
+        ];
+        let table = levels(&own);
+        for (printed, level) in [
+            ("warn", Some(Level::Error)),
+            ("WARN", Some(Level::Warn)),
+            ("Verbose mode", Some(Level::Trace)),
+            ("Info", Some(Level::Info)),
+            ("CRITICAL", Some(Level::Crit)),
+            ("Critical", Some(Level::Crit)),
+        ] {
+            assert_eq!(table.get(printed.as_bytes()).flatten(), level, "{printed}");
+        }
+        for (printed, level) in [
+            ("wArN", Some(Level::Warn)),
+            ("cRITICAL", Some(Level::Crit)),
+            ("warns", None),
+            ("", None),
+        ] {
+            assert_eq!(table.get(printed.as_bytes()), None, "{printed}");
+            assert_eq!(common_level(printed.as_bytes()), level, "{printed}");
+        }
+    }
 
     /// What is true of the formats of this program; a user's own may be as narrow, and then both are asked.
     #[test]

@@ -274,6 +274,16 @@ impl Catalogue {
         } else if self.asks_for_logfmt(tier) && logfmt::begins(line) {
             scan.read_logfmt(line, &self.keys);
         }
+        self.settle(scan);
+    }
+
+    /// Finds out which dialects may be those of a line that was read.
+    #[inline]
+    pub(crate) fn settle(&self, scan: &mut Scan) {
+        scan.settle(|syntax, tier| {
+            let asked = self.asked(syntax, tier).iter();
+            asked.map(|number| (*number, &self.dialects[usize::from(*number)]))
+        });
     }
 
     #[inline]
@@ -305,51 +315,47 @@ impl Catalogue {
         let generic = tier == Tier::Generic;
         let breadth = |format: u16| self.breadth.get(usize::from(format)).copied().unwrap_or(0);
         let mut recognised = false;
-        if !generic || self.generic_text {
+        let asks_for_text = match scan.state {
+            State::Pairs => self.generic_pairs,
+            _ => self.generic_text,
+        };
+        if !generic || asks_for_text {
             engine::recognise(line, |head| {
                 recognised = true;
                 self.offer_text(line, head, tier, &mut offer)
             });
         }
-        if !recognised && scan.state == State::NoObject {
+        if !recognised && scan.state == State::NoObject && self.printed.may_be(line) {
             for (format, head) in self.printed.claim(&self.compiled, line) {
                 if self.compiled[usize::from(format)].definition.generic == generic {
                     offer(Right::Shape, breadth(format), format, &head);
                 }
             }
         }
-        let syntax = match scan.state {
-            State::Object(_) => Some(Syntax::Json),
-            State::Pairs => Some(Syntax::Logfmt),
-            _ => None,
-        };
-        if let Some(syntax) = syntax {
-            // Of a format's dialects the first that fits is taken.
-            let mut offered = None;
-            for &number in self.asked(syntax, tier) {
-                let dialect = &self.dialects[usize::from(number)];
-                if offered != Some(dialect.format)
-                    && let Some(found) = dialect.find(line, scan)
-                {
-                    let shape = match syntax {
-                        Syntax::Json => Shape::Json(number),
-                        Syntax::Logfmt => Shape::Logfmt(number),
-                    };
-                    let format = dialect.format;
-                    let compiled = &self.compiled[usize::from(format)];
-                    let Some(right) = compiled.claims_object(&found, line, scan) else {
-                        continue;
-                    };
-                    offered = Some(format);
-                    scan.found.set(Some((number, found)));
-                    offer(
-                        right,
-                        breadth(format),
-                        format,
-                        &Head::bare(shape, found.stamp),
-                    );
-                }
+        // Of a format's dialects the first that fits is taken.
+        let mut offered = None;
+        let (fits, stamps) = scan.fits(tier);
+        for fit in fits {
+            let dialect = &self.dialects[usize::from(fit.dialect)];
+            let format = dialect.format;
+            if offered == Some(format) {
+                continue;
             }
+            let Some(found) = dialect.fits(&fit.roles, stamps, line, scan) else {
+                continue;
+            };
+            let compiled = &self.compiled[usize::from(format)];
+            let Some(right) = compiled.claims_object(&found, line, scan) else {
+                continue;
+            };
+            let shape = match dialect.syntax {
+                Syntax::Json => Shape::Json(fit.dialect),
+                Syntax::Logfmt => Shape::Logfmt(fit.dialect),
+            };
+            offered = Some(format);
+            scan.found.set(Some((fit.dialect, found)));
+            let head = Head::bare(shape, found.stamp);
+            offer(right, breadth(format), format, &head);
         }
         for (number, (format, _)) in self.regexes.iter().enumerate() {
             if self.compiled[usize::from(*format)].definition.generic == generic

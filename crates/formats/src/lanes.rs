@@ -33,7 +33,7 @@ impl Truths {
 
 /// Eight bytes at `at`, which are there.
 #[inline(always)]
-fn eight(text: &[u8], at: usize) -> u64 {
+pub(crate) fn eight(text: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(text[at..at + 8].try_into().expect("eight bytes"))
 }
 
@@ -269,10 +269,10 @@ pub(crate) fn run<C: Class>(text: &[u8]) -> usize {
 pub(crate) fn run_within<C: Class>(text: &[u8], at: usize, most: usize) -> usize {
     // What lies behind the limit is there to be read as well, most often.
     let first = (!C::truths(Lane::of(&text[at..])).marks()).trailing_zeros() as usize;
-    if first < WIDTH {
+    if first < WIDTH || most <= WIDTH {
         return first.min(most);
     }
-    run::<C>(&text[at..text.len().min(at + most)])
+    WIDTH + run::<C>(&text[at + WIDTH..text.len().min(at + most)])
 }
 
 /// How many bytes of a class stand before `end`, at most `most`.
@@ -320,6 +320,35 @@ pub(crate) fn position(text: &[u8], wanted: impl Fn(Lane) -> Truths) -> Option<u
         at += WIDTH;
     }
     None
+}
+
+/// Marks of up to 64 bytes from `at` on, as many kinds of them as `of` tells of each lane; of what is behind the end
+/// there are none, if zeros are of no kind.
+#[inline(always)]
+pub(crate) fn marks_of_64<const N: usize>(
+    text: &[u8],
+    at: usize,
+    of: impl Fn(Lane) -> [Truths; N],
+) -> [u64; N] {
+    // Of a long text's last stretch what is before it is looked at as well, so that all lanes are whole.
+    let from = at.min(text.len().saturating_sub(64));
+    if let Some(lanes) = text.get(from..).and_then(<[u8]>::first_chunk::<64>) {
+        let [a, b, c, d] = [0, 1, 2, 3].map(|lane| of(Lane::of(&lanes[lane * WIDTH..])));
+        let passed = (at - from) as u32;
+        return std::array::from_fn(|kind| {
+            let low = a[kind].marks() | b[kind].marks() << WIDTH;
+            let high = c[kind].marks() | d[kind].marks() << WIDTH;
+            let marks = u64::from(high) << 32 | u64::from(low);
+            marks.checked_shr(passed).unwrap_or(0)
+        });
+    }
+    let mut marks = [0; N];
+    for place in (at..text.len()).step_by(WIDTH) {
+        for (marks, truths) in marks.iter_mut().zip(of(Lane::of(&text[place..]))) {
+            *marks |= u64::from(truths.marks()) << (place - at);
+        }
+    }
+    marks
 }
 
 /// Which of 64 bytes are this one.
@@ -483,7 +512,7 @@ mod tests {
         /// What is found a lane at a time is what is found byte by byte.
         #[test]
         fn lanes_see_what_is_there(
-            text in prop::collection::vec(prop::sample::select(vec![b'a', b'_', b'7', b' ', b'Z', 0, 0xe1, b'=']), 0..70),
+            text in prop::collection::vec(prop::sample::select(vec![b'a', b'_', b'7', b' ', b'Z', 0, 0xe1, b'=']), 0..140),
         ) {
             let key = crate::scan::is_key_byte;
             prop_assert_eq!(run::<KeyByte>(&text), walked(&text, key));
@@ -498,6 +527,15 @@ mod tests {
             for wanted in [b'=', b' ', 0] {
                 let expected = text.iter().position(|c| *c == wanted);
                 prop_assert_eq!(position(&text, |lane| lane.is(wanted)), expected);
+            }
+            for at in [0, 3, 40, 64, 65] {
+                let rest = text.get(at..).unwrap_or_default();
+                let place = |of: fn(u8) -> bool| {
+                    let places = rest.iter().enumerate().take(64).filter(|(_, c)| of(**c));
+                    places.fold(0u64, |marks, (place, _)| marks | 1 << place)
+                };
+                let marks = marks_of_64(&text, at, |lane| [lane.is(b'='), KeyByte::truths(lane)]);
+                prop_assert_eq!(marks, [place(|c| c == b'='), place(key)]);
             }
             let mut padded = [0; 8];
             let length = text.len().min(8);

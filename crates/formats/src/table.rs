@@ -1,7 +1,7 @@
 //! A small table of words that definition files know: what a line says is looked up many times, so a look-up is
 //! a multiplication and most often one comparison of numbers.
 
-use crate::words::{same_word, tag};
+use crate::words::{same_word, tag, tag_within};
 
 /// A place of the table.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,27 +31,35 @@ impl<V: Copy + Default> Default for Table<V> {
 }
 
 impl<V: Copy + Default> Table<V> {
-    /// Where a word is, or where it would be.
-    #[inline]
-    fn slot(&self, word: &[u8], tag: u64) -> usize {
+    /// Where a word with this tag is, or where it would be, and what is there.
+    #[inline(always)]
+    fn slot(&self, word: &[u8], tag: u64) -> (usize, Slot<V>) {
         let last = self.slots.len() - 1;
-        let mut at = (tag.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize & last;
+        let mut at = (tag.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize;
         loop {
-            let slot = &self.slots[at];
+            at &= last;
+            let slot = self.slots[at];
             // Short words are what their tags say.
             let is_it = slot.tag == tag
                 && (word.len() < 8 || same_word(&self.words[slot.word as usize - 1], word));
             if slot.word == 0 || is_it {
-                return at;
+                return (at, slot);
             }
-            at = (at + 1) & last;
+            at += 1;
         }
     }
 
     /// What a word stands for.
     #[inline]
     pub(crate) fn get(&self, word: &[u8]) -> Option<V> {
-        let slot = &self.slots[self.slot(word, tag(word))];
+        let (_, slot) = self.slot(word, tag(word));
+        (slot.word > 0).then_some(slot.value)
+    }
+
+    /// The same of the word from `from` to `to` of a text.
+    #[inline(always)]
+    pub(crate) fn get_within(&self, text: &[u8], from: usize, to: usize) -> Option<V> {
+        let (_, slot) = self.slot(&text[from..to], tag_within(text, from, to));
         (slot.word > 0).then_some(slot.value)
     }
 
@@ -77,7 +85,7 @@ impl<V: Copy + Default> Table<V> {
     fn place(&mut self, word: u32, value: V) {
         let text = &self.words[word as usize - 1];
         let tag = tag(text);
-        let at = self.slot(text, tag);
+        let (at, _) = self.slot(text, tag);
         self.slots[at] = Slot { tag, word, value };
     }
 
@@ -102,6 +110,9 @@ mod tests {
         }
         for (word, n) in words.iter().zip(0..) {
             assert_eq!(table.get(word.as_bytes()), Some(n));
+            let line = format!("a {word}=1 and more");
+            let within = table.get_within(line.as_bytes(), 2, 2 + word.len());
+            assert_eq!(within, Some(n));
             assert_eq!(table.add(word.as_bytes(), 7), Some(n));
         }
         assert_eq!(table.get(b"501"), None);

@@ -72,6 +72,20 @@ pub(crate) fn tag(word: &[u8]) -> u64 {
     }
 }
 
+/// The same of the word from `from` to `to` of a text, which is read in one piece where the text goes on behind it:
+/// no branch per length, which on keys of all lengths is a branch mispredicted per key.
+#[inline(always)]
+pub(crate) fn tag_within(text: &[u8], from: usize, to: usize) -> u64 {
+    let length = to - from;
+    match text.get(from..from + 8) {
+        Some(eight) if length < 8 => {
+            let eight = u64::from_le_bytes(eight.try_into().expect("eight bytes"));
+            eight & !(u64::MAX << (8 * length)) | (length as u64) << 56
+        }
+        _ => tag(&text[from..to]),
+    }
+}
+
 /// One bit of a word's length and last byte. Those of some words together are a quick no for most others.
 #[inline]
 pub(crate) fn end_bit(word: &[u8]) -> u64 {
@@ -283,6 +297,16 @@ mod tests {
                 let short = a.len() < 8;
                 let same = tag(a.as_bytes()) == tag(b.as_bytes());
                 assert!(same == (a == b) || !short, "{a:?} {b:?}");
+            }
+            // What stands around a word does not change its tag.
+            for around in ["", "=", "=value", "=a longer value"] {
+                let text = format!("{around}{a}{around}");
+                let (from, to) = (around.len(), around.len() + a.len());
+                assert_eq!(
+                    tag_within(text.as_bytes(), from, to),
+                    tag(a.as_bytes()),
+                    "{text}"
+                );
             }
         }
     }

@@ -11,6 +11,7 @@ pub const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
 /// Returns days since 1970-01-01 of a proleptic Gregorian date.
 ///
 /// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `days_from_civil`.
+#[inline]
 pub fn days_from_civil(year: i32, month: u8, day: u8) -> i32 {
     let y = if month <= 2 { year - 1 } else { year };
     let era = y.div_euclid(400);
@@ -42,6 +43,7 @@ pub fn civil_from_days(days: i32) -> (i32, u8, u8) {
 }
 
 /// Returns the number of days in a month; 0 for a month that is none.
+#[inline]
 pub fn days_in_month(year: i32, month: u8) -> u8 {
     match month {
         1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,

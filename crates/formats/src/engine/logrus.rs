@@ -87,10 +87,13 @@ pub(crate) fn stampless(line: &[u8]) -> Option<Head> {
 
 /// `time="…" level=info msg=…`; a letter or two may be lost in pasting.
 pub(crate) fn quoted_line(line: &[u8]) -> Option<Head> {
-    [&b"time=\""[..], b"ime=\"", b"me=\""]
-        .iter()
-        .find(|start| line.starts_with(start))
-        .and_then(|start| quoted(line, start.len()))
+    let stamp = match line {
+        [b't', b'i', b'm', b'e', b'=', b'"', ..] => 6,
+        [b'i', b'm', b'e', b'=', b'"', ..] => 5,
+        [b'm', b'e', b'=', b'"', ..] => 4,
+        _ => return None,
+    };
+    quoted(line, stamp)
 }
 
 fn quoted(line: &[u8], at: usize) -> Option<Head> {

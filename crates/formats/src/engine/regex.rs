@@ -106,13 +106,13 @@ impl RegexSpec {
     }
 
     /// Reads the group `fields` into the scan.
-    pub(crate) fn read_fields(&self, text: &[u8], scan: &mut Scan) {
+    pub(crate) fn read_fields(&self, text: &[u8], scan: &mut Scan, keys: &Keys) {
         scan.clear();
         if self.has_fields
             && let Some((captures, _)) = self.captures(text)
             && let Some(found) = captures.name("fields")
         {
-            scan.read_logfmt(found.as_bytes(), &Keys::default());
+            scan.read_logfmt(found.as_bytes(), keys);
         }
     }
 

@@ -50,22 +50,21 @@ impl Parser<'_> {
         let mut own_level = None;
         let mut body = if let Shape::Regex(number) = head.shape {
             let regex = self.catalogue.regex(number);
-            regex.read_fields(text, &mut self.scan);
+            regex.read_fields(text, &mut self.scan, &self.catalogue.keys);
             regex.body(text, &self.scan, &mut fields)
-        } else if let Shape::Json(dialect) | Shape::Logfmt(dialect) = head.shape {
+        } else if let Shape::Json(number) | Shape::Logfmt(number) = head.shape {
             let scan = if joined {
                 match head.shape {
                     Shape::Json(_) => self.scan.read(text, &self.catalogue.keys),
                     _ => self.scan.read_logfmt(text, &self.catalogue.keys),
                 }
+                self.catalogue.settle(&mut self.scan);
                 &self.scan
             } else {
                 &self.here.scan
             };
-            let known = scan.found.get().filter(|(number, _)| *number == dialect);
-            let dialect = &self.catalogue.dialects[usize::from(dialect)];
-            let found = known.map(|(_, found)| found);
-            let Some(found) = found.or_else(|| dialect.find(text, scan)) else {
+            let dialect = &self.catalogue.dialects[usize::from(number)];
+            let Some(found) = scan.found_by(number, dialect, text) else {
                 self.fields = recycle(fields);
                 return sink.rejected(span, Reject::BrokenJson);
             };

@@ -41,6 +41,7 @@ mod shipped_text;
 pub(crate) mod shipper;
 mod syslog;
 
+use crate::engine::json::logfmt;
 use model::Stamp;
 
 /// A stretch of the block, or of the line's own decoded text.
@@ -197,9 +198,12 @@ impl Found {
 /// Looks at a text; fills in what it found (and may append decoded text) or says no.
 pub(crate) type Peeler = fn(&[u8], Way, &mut Found, &mut Vec<u8>) -> bool;
 
-/// Returns the peelers of texts with this first byte; the first that finds its own takes it.
+/// Returns the peelers of texts that begin like this one; the first that finds its own takes it.
 #[inline]
-fn peelers(first: u8) -> &'static [Peeler] {
+fn peelers(text: &[u8]) -> &'static [Peeler] {
+    let Some(first) = text.first() else {
+        return &[];
+    };
     match first {
         b'{' => &[runtime::docker_json, shipper::object],
         b'[' => &[
@@ -235,6 +239,12 @@ fn peelers(first: u8) -> &'static [Peeler] {
         ],
         b'_' | b'-' => &[orchestrator::compose],
         0x1e => &[journal::sequence],
+        // What all others put there has a blank or a colon before the first `=`.
+        b'a'..=b'z' | b'A'..=b'Z' if logfmt::begins(text) => &[
+            shipped_text::fluent_bit_file,
+            runtime::details,
+            paste::lost_escapes,
+        ],
         b'a'..=b'z' | b'A'..=b'Z' | 0x80.. => &[
             journal::short,
             journal::full,
@@ -413,10 +423,7 @@ pub(crate) fn peel(peeled: &mut Peeled, block: &[u8], decoded: &mut Vec<u8>, mut
         return false;
     }
     let place = peeled.text;
-    let Some(&first) = place.of(block, decoded).first() else {
-        return false;
-    };
-    let candidates = peelers(first);
+    let candidates = peelers(place.of(block, decoded));
     if candidates.is_empty() {
         return false;
     }
@@ -484,4 +491,39 @@ pub(crate) fn peel(peeled: &mut Peeled, block: &[u8], decoded: &mut Vec<u8>, mut
     peeled.found = found;
     peeled.scratch = scratch;
     taken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 4096, ..ProptestConfig::default() })]
+
+        /// Nobody who is not asked about pairs would have taken one.
+        #[test]
+        fn pairs_are_of_few_wrappers(
+            key in "[a-zA-Z][a-z0-9_./@-]{0,5}=",
+            words in prop::collection::vec(
+                prop::sample::select(vec![
+                    "x", "=", " ", ":", "12:", ".log:", " | ", "a-b ", "Aug 14 10:52:08 ", "host id[7]: ", ",b=c ", "[34m",
+                    ": [1704164645.1, {\"log\":\"x\"}]", "2020-08-14 10:52:08 ", "2024-01-02T03:04:05.123456789Z ", "data: {",
+                ]),
+                0..6,
+            ),
+            follows: bool,
+        ) {
+            let text = key + &words.concat();
+            let text = text.as_bytes();
+            let way = Way { follows, ..Way::default() };
+            let asked = peelers(text);
+            // Those of any text that begins with a letter.
+            for peeler in peelers(b"x") {
+                let taken = peeler(text, way, &mut Found::default(), &mut Vec::new());
+                let is_asked = asked.iter().any(|one| std::ptr::fn_addr_eq(*one, *peeler));
+                prop_assert!(is_asked || !taken, "{}", String::from_utf8_lossy(text));
+            }
+        }
+    }
 }

@@ -2,7 +2,8 @@
 //! [`DialectSpec`] for the words.
 
 use super::keys::{Keys, NO_KEY};
-use super::scan::{Kind, Scan};
+use super::outline::{Outline, Trait};
+use super::scan::{Kind, Member, Scan};
 use crate::definition::Definition;
 use crate::engine::stamps;
 use crate::scan::same_word;
@@ -81,7 +82,7 @@ pub(crate) struct Dialect {
     uses: Vec<Use>,
     /// Where the uses of an id begin.
     first: Vec<u16>,
-    /// Bits of [`Scan::seen`] that must be there.
+    /// Bits of keys that must be there, see [`bit`].
     must: u128,
     /// Of each of these some bit must be there.
     some: [u128; 3],
@@ -96,7 +97,34 @@ pub(crate) struct Dialect {
     targets: Vec<Vec<u8>>,
 }
 
-/// Which members of a line have which role, as positions in [`Scan::members`].
+/// One bit for each number of a key in the outermost object, modulo 128: a quick no.
+fn bit(id: u16) -> u128 {
+    1 << (id & 127)
+}
+
+/// No member.
+const NOWHERE: u32 = u32::MAX;
+
+/// A member that may hold the time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stamped {
+    at: u32,
+    rank: u16,
+}
+
+/// Which members of a line would have which role, as positions in [`Scan::members`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Roles {
+    level_at: u32,
+    message_at: u32,
+    component_at: u32,
+    /// The stretch of those that may hold the time.
+    stamps: (u32, u32),
+    /// Whether some are opened, or become fields under another name.
+    reshaped: bool,
+}
+
+/// Which members of a line of the dialect have which role.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Found {
     pub(crate) stamp: Option<Stamp>,
@@ -104,10 +132,9 @@ pub(crate) struct Found {
     level_at: u32,
     message_at: u32,
     component_at: u32,
+    /// Whether some members are opened, or become fields under another name.
+    pub(crate) reshaped: bool,
 }
-
-/// No member.
-const NOWHERE: u32 = u32::MAX;
 
 impl Found {
     /// Whether a member has a role, so that it is no field.
@@ -192,11 +219,11 @@ impl Dialect {
             if needed && !words.iter().any(|word| word.contains('.')) {
                 *some = words
                     .iter()
-                    .fold(0, |bits, word| bits | Scan::bit(keys.id(word.as_bytes())));
+                    .fold(0, |bits, word| bits | bit(keys.id(word.as_bytes())));
             }
         }
         for word in spec.keys.iter().filter(|word| !word.contains('.')) {
-            must |= Scan::bit(keys.id(word.as_bytes()));
+            must |= bit(keys.id(word.as_bytes()));
         }
         uses.sort_by_key(|one: &Use| one.id);
         let bytes = |words: &[String]| words.iter().map(|word| word.clone().into_bytes()).collect();
@@ -235,77 +262,104 @@ impl Dialect {
             .collect();
     }
 
-    /// What a member is for.
+    /// What a key in an object with the key `parent` is for.
     #[inline]
-    fn uses_of(&self, scan: &Scan, id: u16, parent: u32) -> impl Iterator<Item = &Use> {
+    fn uses(&self, id: u16, parent: u16) -> impl Iterator<Item = &Use> {
         let id = usize::from(id);
         let uses = &self.uses[usize::from(self.first[id])..usize::from(self.first[id + 1])];
-        let parent = match scan.members.get(parent as usize) {
-            None => NO_KEY,
-            // Nobody asks for what is in an object that nobody asks for.
-            Some(member) if member.id == NO_KEY => u16::MAX,
-            Some(member) => member.id,
-        };
         uses.iter().filter(move |one| one.parent == parent)
     }
 
-    /// Finds the dialect's members in a line; `None` if the line is not of this dialect.
-    #[inline]
-    pub(crate) fn find(&self, line: &[u8], scan: &Scan) -> Option<Found> {
-        let seen = scan.seen;
+    /// Says which members have which role in lines with this outline, and appends those that may hold the time;
+    /// `None` if no such line is of this dialect.
+    pub(crate) fn roles(&self, outline: &Outline, stamps: &mut Vec<Stamped>) -> Option<Roles> {
+        let outermost = outline.traits().filter(|one| one.parent == NO_KEY);
+        let seen = outermost.fold(0, |seen, one| seen | bit(one.id));
         if seen & self.must != self.must || self.some.iter().any(|some| seen & some == 0) {
             return None;
         }
-        self.look_through(line, scan)
+        let from = stamps.len();
+        let roles = self.look_through(outline.traits(), stamps);
+        if roles.is_none() {
+            stamps.truncate(from);
+        }
+        roles
     }
 
-    fn look_through(&self, line: &[u8], scan: &Scan) -> Option<Found> {
-        let mut found = Found {
-            stamp: None,
-            stamp_at: NOWHERE,
+    fn look_through(
+        &self,
+        traits: impl Iterator<Item = Trait>,
+        stamps: &mut Vec<Stamped>,
+    ) -> Option<Roles> {
+        let from = stamps.len() as u32;
+        let mut roles = Roles {
             level_at: NOWHERE,
             message_at: NOWHERE,
             component_at: NOWHERE,
+            stamps: (from, from),
+            reshaped: false,
         };
         let mut ranks = [u16::MAX; 3];
         let mut needed = 0u64;
-        let mut first_stamp = None;
-        for (index, member) in scan.members.iter().enumerate() {
-            if member.id == NO_KEY {
-                continue;
-            }
-            let at = index as u32;
-            for one in self.uses_of(scan, member.id, member.parent) {
-                let better = |role: usize| one.rank < ranks[role];
+        for Trait {
+            at,
+            kind,
+            parent,
+            id,
+        } in traits
+        {
+            let is_text = kind == Kind::Text;
+            let is_plain = is_text || kind == Kind::Number;
+            for one in self.uses(id, parent) {
+                let rank = one.rank;
+                let better = |role: usize| rank < ranks[role];
                 match one.role {
-                    Role::Stamp => first_stamp = first_stamp.or(Some(index)),
-                    Role::Level if better(0) => {
-                        if matches!(member.kind, Kind::Text | Kind::Number) {
-                            ranks[0] = one.rank;
-                            found.level_at = at;
-                        }
+                    Role::Stamp if is_plain => stamps.push(Stamped { at, rank }),
+                    Role::Level if better(0) && is_plain => {
+                        ranks[0] = rank;
+                        roles.level_at = at;
                     }
-                    Role::Message if better(1) && member.kind == Kind::Text => {
-                        ranks[1] = one.rank;
-                        found.message_at = at;
+                    Role::Message if better(1) && is_text => {
+                        ranks[1] = rank;
+                        roles.message_at = at;
                     }
-                    Role::Component if better(2) && member.kind == Kind::Text => {
-                        ranks[2] = one.rank;
-                        found.component_at = at;
+                    Role::Component if better(2) && is_text => {
+                        ranks[2] = rank;
+                        roles.component_at = at;
                     }
-                    Role::Needed => needed |= 1 << one.rank,
+                    Role::Needed => needed |= 1 << rank,
+                    Role::Lift | Role::Rename => roles.reshaped = true,
                     Role::Absent => return None,
                     _ => {}
                 }
             }
         }
-        let is_whole = (first_stamp.is_some() || !self.stamp_needed)
-            && (found.level_at != NOWHERE || !self.level_needed)
-            && (found.message_at != NOWHERE || !self.message_needed)
+        roles.stamps.1 = stamps.len() as u32;
+        let is_whole = (roles.stamps.0 < roles.stamps.1 || !self.stamp_needed)
+            && (roles.level_at != NOWHERE || !self.level_needed)
+            && (roles.message_at != NOWHERE || !self.message_needed)
             && needed == self.needed;
-        if !is_whole {
-            return None;
-        }
+        is_whole.then_some(roles)
+    }
+
+    /// Says whether a line whose members have these roles is of this dialect, by their values; `stamps` are those
+    /// that its roles are of.
+    #[inline]
+    pub(crate) fn fits(
+        &self,
+        roles: &Roles,
+        stamps: &[Stamped],
+        line: &[u8],
+        scan: &Scan,
+    ) -> Option<Found> {
+        let mut found = Found {
+            stamp: None,
+            stamp_at: NOWHERE,
+            level_at: roles.level_at,
+            message_at: roles.message_at,
+            component_at: roles.component_at,
+            reshaped: roles.reshaped,
+        };
         if !self.level_words.is_empty() {
             let level = found.level(line, scan)?;
             if !self.level_words.iter().any(|word| same_word(word, level)) {
@@ -318,33 +372,23 @@ impl Dialect {
         {
             return None;
         }
-        // Last, since it takes longest.
-        if let Some(first) = first_stamp {
-            self.find_stamp(line, scan, first, &mut found);
-        }
-        (found.stamp.is_some() || !self.stamp_needed).then_some(found)
-    }
-
-    /// Finds the time: of the best key that holds one. The first key for it is the member `first`.
-    fn find_stamp(&self, line: &[u8], scan: &Scan, first: usize, found: &mut Found) {
+        // Last, since it takes longest: of the best key that holds a time.
         let mut best = u16::MAX;
-        for (index, member) in scan.members.iter().enumerate().skip(first) {
-            if member.id == NO_KEY || !matches!(member.kind, Kind::Text | Kind::Number) {
-                continue;
-            }
-            let mut uses = self.uses_of(scan, member.id, member.parent);
-            if let Some(one) = uses.find(|one| one.role == Role::Stamp && one.rank < best)
-                && let Some(stamp) = stamps::whole(scan.value(line, member))
+        for one in &stamps[roles.stamps.0 as usize..roles.stamps.1 as usize] {
+            if one.rank < best
+                && let Some(text) = Found::text(one.at, line, scan)
+                && let Some(stamp) = stamps::whole(text)
             {
                 best = one.rank;
                 found.stamp = Some(stamp);
-                found.stamp_at = index as u32;
+                found.stamp_at = one.at;
                 // No key is better than the first one.
                 if best == 0 {
-                    return;
+                    break;
                 }
             }
         }
+        (found.stamp.is_some() || !self.stamp_needed).then_some(found)
     }
 
     /// The severity of a printed level, where the dialect has its own.
@@ -355,25 +399,25 @@ impl Dialect {
     }
 
     /// Whether a member's own members become fields of the record.
-    #[inline]
-    pub(crate) fn lifts(&self, scan: &Scan, index: usize) -> bool {
-        let member = &scan.members[index];
-        member.kind == Kind::Object
-            && member.id != NO_KEY
-            && self
-                .uses_of(scan, member.id, member.parent)
-                .any(|one| one.role == Role::Lift)
+    #[inline(always)]
+    pub(crate) fn lifts(&self, scan: &Scan, member: &Member) -> bool {
+        member.kind == Kind::Object && self.use_as(Role::Lift, scan, member).is_some()
+    }
+
+    /// What a member is for, if it has this role.
+    #[inline(never)]
+    fn use_as(&self, role: Role, scan: &Scan, member: &Member) -> Option<&Use> {
+        let mut uses = self.uses(member.id, scan.parent_id(member));
+        uses.find(|one| member.id != NO_KEY && one.role == role)
     }
 
     /// The name a member has as a field, where it isn't its key.
-    #[inline]
-    pub(crate) fn name(&self, scan: &Scan, index: usize) -> Option<&[u8]> {
-        let member = &scan.members[index];
-        if member.id == NO_KEY || self.names.is_empty() {
+    #[inline(always)]
+    pub(crate) fn name(&self, scan: &Scan, member: &Member) -> Option<&[u8]> {
+        if self.names.is_empty() {
             return None;
         }
-        self.uses_of(scan, member.id, member.parent)
-            .find(|one| one.role == Role::Rename)
-            .map(|one| self.names[usize::from(one.rank)].as_slice())
+        let named = self.use_as(Role::Rename, scan, member)?;
+        Some(self.names[usize::from(named.rank)].as_slice())
     }
 }

@@ -17,6 +17,12 @@ impl Keys {
         self.0.get(word).unwrap_or(NO_KEY)
     }
 
+    /// The same of the word from `from` to `to` of a text.
+    #[inline]
+    pub(crate) fn id_within(&self, text: &[u8], from: usize, to: usize) -> u16 {
+        self.0.get_within(text, from, to).unwrap_or(NO_KEY)
+    }
+
     /// The number of a word, a new one if it is new.
     pub(crate) fn add(&mut self, word: &[u8]) -> u16 {
         // A few thousand keys are more than any set of definitions has; what is beyond is not found.

@@ -4,10 +4,10 @@
 //! Quoted values have escapes with backslashes. A bare value runs to the next ` key=`, since many
 //! programs forget the quotes. A quote that never closes is a character like any other.
 
-use super::keys::Keys;
+use super::keys::{Keys, NO_KEY};
 use super::scan::{Scan, State};
-use crate::lanes::{PairKey, run_within};
-use crate::scan::{KEY_MAX, key_before, near, near2, trim_end};
+use crate::lanes::{KeyByte, PairKey, eight, marks_of_64, run, run_within};
+use crate::scan::{KEY_MAX, near2, trim_end};
 use memchr::{memchr, memchr2};
 
 /// The end of the key at `at`, if a `=` follows it.
@@ -26,65 +26,151 @@ pub(crate) fn begins(line: &[u8]) -> bool {
         && key_end(line, 0).is_some()
 }
 
-/// A value: its content, and where the next key may begin.
-struct Value {
-    from: usize,
-    to: usize,
-    next: usize,
-    /// Where that key ends, if it was seen on the way.
-    next_equals: Option<usize>,
-    escaped: bool,
+/// A key of a line.
+#[derive(Clone, Copy, Debug)]
+struct Name {
+    start: u32,
+    /// Where the `=` behind it stands.
+    equals: u32,
+    /// Its number among those that dialects ask for.
+    id: u16,
 }
 
-fn value(line: &[u8], at: usize, quotes_left: &mut bool) -> Value {
-    if line.get(at) == Some(&b'"') && *quotes_left {
-        let mut end = at + 1;
-        let mut escaped = false;
-        while let Some(offset) = near2(b'"', b'\\', line.get(end..).unwrap_or_default()) {
-            end += offset;
-            if line[end] == b'\\' {
-                escaped = true;
-                end += 2;
-                continue;
-            }
-            let next = end + 1;
-            if !matches!(line.get(next), None | Some(b' ' | b'\t' | b',')) {
-                break;
-            }
-            return Value {
-                from: at + 1,
-                to: end,
-                next,
-                next_equals: None,
-                escaped,
-            };
-        }
-        *quotes_left = end < line.len();
+/// How many words are kept.
+const KEPT: usize = 256;
+
+/// A word of up to 16 bytes that is a key.
+#[derive(Clone, Copy, Debug, Default)]
+struct Word {
+    /// Its first eight bytes and its last, which are none if it has no more than eight.
+    first: u64,
+    last: u64,
+    length: usize,
+    id: u16,
+}
+
+impl Word {
+    /// The word of a line from `start` to `end`, whose number is not known; `None` where it has more bytes, or stands
+    /// in the line's first eight.
+    #[inline(always)]
+    fn of(line: &[u8], start: usize, end: usize) -> Option<Word> {
+        let length = end - start;
+        let tail = eight(line, end.checked_sub(8)?);
+        let (first, last) = match length {
+            1..=8 => (tail >> (64 - 8 * length), 0),
+            9..=16 => (eight(line, start), tail),
+            _ => return None,
+        };
+        Some(Word {
+            first,
+            last,
+            length,
+            id: NO_KEY,
+        })
     }
-    let mut search = at;
-    while let Some(offset) = near(b'=', &line[search..]) {
-        let equals = search + offset;
-        search = equals + 1;
-        if let Some(start) = key_before(line, at, equals)
-            && start > at
+
+    #[inline(always)]
+    fn place(&self) -> usize {
+        let both = self.first ^ self.last.rotate_left(29);
+        (both.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize % KEPT
+    }
+
+    #[inline(always)]
+    fn is(&self, other: &Word) -> bool {
+        self.first == other.first && self.last == other.last && self.length == other.length
+    }
+}
+
+/// The keys of lines. A program writes the same ones again and again: whether a word is one, and which, is found out
+/// once.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    /// Those of the line that begin behind a blank; some may stand in quotes.
+    here: Vec<Name>,
+    words: Vec<Word>,
+}
+
+impl Names {
+    /// Finds the keys of a line that begin behind a blank: of a stretch of 64 bytes it is seen in one step where a key
+    /// may end, and behind which blank it would begin.
+    fn find(&mut self, line: &[u8], keys: &Keys) {
+        self.here.clear();
+        // Where the last word before the stretch begins; the line's first is none behind a blank.
+        let mut last = u32::MAX;
+        for at in (0..line.len()).step_by(64) {
+            let [mut signs, blanks] = marks_of_64(line, at, |lane| {
+                [lane.is(b'='), lane.is(b' ').or(lane.is(b'\n'))]
+            });
+            while signs != 0 {
+                let sign = signs & signs.wrapping_neg();
+                signs ^= sign;
+                let equals = at as u32 + sign.trailing_zeros();
+                let start = behind_last(blanks & (sign - 1), at, last);
+                if start < equals
+                    && let Some(id) = self.key(line, start as usize, equals as usize, keys)
+                {
+                    self.here.push(Name { start, equals, id });
+                }
+            }
+            last = behind_last(blanks, at, last);
+        }
+    }
+
+    /// The number of a word that is a key.
+    #[inline(always)]
+    fn key(&mut self, line: &[u8], start: usize, end: usize, keys: &Keys) -> Option<u16> {
+        if let Some(word) = Word::of(line, start, end)
+            && let Some(known) = self.words.get(word.place())
+            && known.is(&word)
         {
-            let to = at + trim_end(&line[at..start - 1]).len();
-            return Value {
-                from: at,
-                to,
-                next: start,
-                next_equals: Some(equals),
-                escaped: false,
-            };
+            return Some(known.id);
         }
+        self.learn(line, start, end, keys)
     }
-    Value {
-        from: at,
-        to: line.len(),
-        next: line.len(),
-        next_equals: None,
-        escaped: false,
+
+    #[inline(never)]
+    fn learn(&mut self, line: &[u8], start: usize, end: usize, keys: &Keys) -> Option<u16> {
+        let text = &line[start..end];
+        let is_key = text.len() <= KEY_MAX
+            && text.first().is_some_and(u8::is_ascii_alphabetic)
+            && run::<KeyByte>(text) == text.len();
+        let id = is_key.then(|| keys.id(text))?;
+        if let Some(word) = Word::of(line, start, end) {
+            self.words.resize(KEPT, Word::default());
+            self.words[word.place()] = Word { id, ..word };
+        }
+        Some(id)
     }
+}
+
+/// The place behind the last of some marks of the stretch at `at`, or else the one before.
+#[inline(always)]
+fn behind_last(marks: u64, at: usize, before: u32) -> u32 {
+    match marks.checked_ilog2() {
+        Some(mark) => at as u32 + mark + 1,
+        None => before,
+    }
+}
+
+/// The end of the quoted value whose content begins at `from`, and whether that has escapes.
+#[inline(never)]
+fn quoted(line: &[u8], from: usize, quotes_left: &mut bool) -> Option<(usize, bool)> {
+    let mut end = from;
+    let mut escaped = false;
+    while let Some(offset) = near2(b'"', b'\\', line.get(end..).unwrap_or_default()) {
+        end += offset;
+        if line[end] == b'\\' {
+            escaped = true;
+            end += 2;
+            continue;
+        }
+        if matches!(line.get(end + 1), None | Some(b' ' | b'\t' | b',')) {
+            return Some((end, escaped));
+        }
+        break;
+    }
+    *quotes_left = end < line.len();
+    None
 }
 
 /// Whether the first value has more keys in it, `beacon,tag=x`: then `docker logs --details` put its
@@ -99,32 +185,68 @@ impl Scan {
     pub(crate) fn read_logfmt(&mut self, line: &[u8], keys: &Keys) {
         self.restart();
         let line = trim_end(line);
+        let mut names = std::mem::take(&mut self.names);
+        names.find(line, keys);
+        let is_whole = self.read_pairs(line, &names.here, keys);
+        self.names = names;
+        if is_whole {
+            self.finish(State::Pairs);
+        }
+    }
+
+    /// Reads the pairs of a line; says whether it has nothing else. `names` are its keys behind blanks.
+    fn read_pairs(&mut self, line: &[u8], names: &[Name], keys: &Keys) -> bool {
+        let mut names = names.iter();
         let mut quotes_left = true;
         let mut at = 0;
-        let mut seen = None;
+        // A key that was seen behind the value before it.
+        let mut seen: Option<&Name> = None;
         while at < line.len() {
-            let Some(equals) = seen.or_else(|| key_end(line, at)) else {
-                // A word of its own after a quoted value: no logfmt.
-                return;
+            let (equals, id) = match seen {
+                Some(name) => (name.equals as usize, name.id),
+                None => match key_end(line, at) {
+                    Some(equals) => (equals, keys.id_within(line, at, equals)),
+                    // A word of its own after a quoted value: no logfmt.
+                    None => return false,
+                },
             };
-            let got = value(line, equals + 1, &mut quotes_left);
-            if at == 0 && is_attributes(&line[got.from..got.to]) {
-                return;
+            let from = equals + 1;
+            let quote = quotes_left && line.get(from) == Some(&b'"');
+            if quote && let Some((to, escaped)) = quoted(line, from + 1, &mut quotes_left) {
+                if at == 0 && is_attributes(&line[from + 1..to]) {
+                    return false;
+                }
+                self.pair(line, (at, equals), id, (from + 1, to), escaped);
+                seen = None;
+                at = to + 1;
+                while matches!(line.get(at), Some(b' ' | b'\t' | b',')) {
+                    at += 1;
+                }
+                continue;
             }
-            self.pair(line, (at, equals), (got.from, got.to), got.escaped, keys);
-            at = got.next;
-            seen = got.next_equals;
-            while matches!(line.get(at), Some(b' ' | b'\t' | b',')) {
-                at += 1;
+            seen = names.find(|name| name.start as usize > from);
+            let next = seen.map_or(line.len(), |name| name.start as usize);
+            let to = if seen.is_some() { next - 1 } else { next };
+            // Before an empty value stands its key's `=`.
+            let to = match line[to - 1] {
+                b' ' | b'\t' => from + trim_end(&line[from..to]).len(),
+                _ => to,
+            };
+            if at == 0 && is_attributes(&line[from..to]) {
+                return false;
             }
+            self.pair(line, (at, equals), id, (from, to), false);
+            at = next;
         }
-        self.finish(State::Pairs);
+        true
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scan::is_key_byte;
+    use proptest::prelude::*;
 
     #[track_caller]
     fn check(line: &str, expected: &[(&str, &str)]) {
@@ -171,5 +293,85 @@ mod tests {
         assert!(
             begins(b"@timestamp=x") && begins(b"a.b=") && !begins(b"=x") && !begins(b"word x=1")
         );
+    }
+    /// The pairs of a line without escapes, found byte by byte; `None` if it has something else.
+    fn walked(line: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
+        let is_letter = |at: usize| line[at].is_ascii_alphabetic();
+        let is_pair_key = |c: u8| is_key_byte(c) || c == b'@';
+        let line = trim_end(line);
+        let (mut pairs, mut at) = (Vec::new(), 0);
+        while at < line.len() {
+            let length = line[at..].iter().take_while(|c| is_pair_key(**c)).count();
+            let equals = at + length;
+            if !(1..=KEY_MAX).contains(&length) || line.get(equals) != Some(&b'=') {
+                return None;
+            }
+            let key = &line[at..equals];
+            let from = equals + 1;
+            if line.get(from) == Some(&b'"') {
+                let content = line[from + 1..].iter().take_while(|c| **c != b'"');
+                let end = from + 1 + content.count();
+                let closes = end < line.len();
+                if closes && matches!(line.get(end + 1), None | Some(b' ' | b'\t' | b',')) {
+                    pairs.push((key, &line[from + 1..end]));
+                    at = end + 1;
+                    while matches!(line.get(at), Some(b' ' | b'\t' | b',')) {
+                        at += 1;
+                    }
+                    continue;
+                }
+            }
+            let next = (from + 1..line.len()).find(|start| {
+                let length = line[*start..]
+                    .iter()
+                    .take_while(|c| is_key_byte(**c))
+                    .count();
+                matches!(line[start - 1], b' ' | b'\n')
+                    && is_letter(*start)
+                    && length <= KEY_MAX
+                    && line.get(start + length) == Some(&b'=')
+            });
+            let to = next.map_or(line.len(), |next| next - 1);
+            pairs.push((key, trim_end(&line[from..to])));
+            at = next.unwrap_or(line.len());
+        }
+        Some(pairs)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 2048, ..ProptestConfig::default() })]
+
+        /// Lines are read as one who goes from byte to byte reads them, one after the other with the same words kept.
+        #[test]
+        fn pairs_are_what_is_there(
+            lines in prop::collection::vec(
+                prop::collection::vec(
+                    prop::sample::select(vec![
+                        "a", "b=", " ", "  ", "=", "key=", " level=info", " ts=2024", "\"", ",", "\t", "\n", "@x=", "7", "é", "\0",
+                        " a_key_of_16_byte=1", " a_key_of_17_bytes=2", " other_of_17_byte=3", "a/b.c-d", " =", "\" ", " x=\"y z\" ",
+                    ]),
+                    1..40,
+                ),
+                1..6,
+            ),
+        ) {
+            let mut scan = Scan::default();
+            for line in lines {
+                let line = format!("k={}", line.concat());
+                let line = line.as_bytes();
+                scan.read_logfmt(line, &Keys::default());
+                match walked(line) {
+                    // Its first value looks like attributes.
+                    _ if scan.members.is_empty() => prop_assert_eq!(scan.state, State::NoObject),
+                    Some(pairs) => {
+                        prop_assert_eq!(scan.state, State::Pairs);
+                        let members = scan.members.iter();
+                        let seen = members.map(|one| (scan.key(line, one), scan.value(line, one)));
+                        prop_assert_eq!(seen.collect::<Vec<_>>(), pairs);
+                    }
+                    None => prop_assert_eq!(scan.state, State::NoObject),
+                }
+            }
+        }
     }
 }

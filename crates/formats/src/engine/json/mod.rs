@@ -12,15 +12,18 @@
 mod dialect;
 mod keys;
 pub(crate) mod logfmt;
+mod outline;
 mod scan;
+mod tokens;
 
 pub(crate) use dialect::{Dialect, DialectSpec, Found, Syntax};
 pub(crate) use keys::Keys;
-pub(crate) use scan::{Scan, State, escape, token};
+pub(crate) use scan::{Scan, State, token};
+pub(crate) use tokens::escape;
 
 use super::{Body, Rules, lodestar};
 use model::{Field, FieldValue};
-use scan::{Kind, TOP};
+use scan::{Kind, Member, TOP};
 
 /// Deeper indentation is a continuation of something.
 const INDENT_MAX: usize = 8;
@@ -42,8 +45,47 @@ pub(crate) fn begins(line: &[u8]) -> bool {
     }
 }
 
-/// Makes a record's parts of what the scan has: members without a role become fields, first those of
-/// the object itself, then those of the objects it opens.
+/// A member as a field.
+#[inline(always)]
+fn field<'a>(line: &'a [u8], scan: &'a Scan, member: &Member) -> Field<'a> {
+    let value = scan.value(line, member);
+    Field {
+        key: scan.key(line, member),
+        value: match member.kind {
+            Kind::Text => FieldValue::Text(value),
+            _ => FieldValue::Json(value),
+        },
+    }
+}
+
+/// Makes fields of the members without a role, where some are opened or renamed: first of those of the object itself,
+/// then of those of the objects it opens.
+#[inline(never)]
+fn reshaped<'a>(
+    line: &'a [u8],
+    scan: &'a Scan,
+    dialect: &'a Dialect,
+    found: &Found,
+    fields: &mut Vec<Field<'a>>,
+) {
+    let all = || scan.members.iter().enumerate();
+    let without_role = || all().filter(|(index, _)| !found.has(*index));
+    let own = without_role().filter(|(_, member)| member.parent == TOP);
+    let own = own.filter(|(_, member)| !dialect.lifts(scan, member));
+    let opened = without_role().filter(|(_, member)| {
+        let parent = scan.members.get(member.parent as usize);
+        parent.is_some_and(|parent| dialect.lifts(scan, parent))
+    });
+    for (_, member) in own.chain(opened) {
+        let mut field = field(line, scan, member);
+        if let Some(name) = dialect.name(scan, member) {
+            field.key = name;
+        }
+        fields.push(field);
+    }
+}
+
+/// Makes a record's parts of what the scan has: members without a role become fields.
 pub(crate) fn body<'a>(
     line: &'a [u8],
     scan: &'a Scan,
@@ -52,38 +94,12 @@ pub(crate) fn body<'a>(
     rules: Rules<'_>,
     fields: &mut Vec<Field<'a>>,
 ) -> Body<'a> {
-    let mut push = |index: usize| {
-        let member = &scan.members[index];
-        let value = scan.value(line, member);
-        fields.push(Field {
-            key: dialect
-                .name(scan, index)
-                .unwrap_or_else(|| scan.key(line, member)),
-            value: if member.kind == Kind::Text {
-                FieldValue::Text(value)
-            } else {
-                FieldValue::Json(value)
-            },
-        });
-    };
-    let mut lifted = false;
-    for (index, member) in scan.members.iter().enumerate() {
-        if member.parent != TOP || found.has(index) {
-            continue;
-        }
-        if dialect.lifts(scan, index) {
-            lifted = true;
-        } else {
-            push(index);
-        }
-    }
-    if lifted {
+    if found.reshaped {
+        reshaped(line, scan, dialect, found, fields);
+    } else {
         for (index, member) in scan.members.iter().enumerate() {
-            if member.parent != TOP
-                && !found.has(index)
-                && dialect.lifts(scan, member.parent as usize)
-            {
-                push(index);
+            if member.parent == TOP && !found.has(index) {
+                fields.push(field(line, scan, member));
             }
         }
     }
@@ -108,6 +124,9 @@ pub(crate) fn body<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalogue::Catalogue;
+    use crate::claim::Tier;
+    use crate::engine::Head;
     use proptest::prelude::*;
 
     fn read(text: &str) -> Scan {
@@ -186,6 +205,26 @@ mod tests {
         );
     }
 
+    /// What lines of several programs are made of.
+    const MEMBERS: [&str; 16] = [
+        r#""ts":"2024-01-02T03:04:05Z""#,
+        r#""ts":"soon""#,
+        r#""time":1704164645"#,
+        r#""timestamp":"2024-01-02 03:04:05,123""#,
+        r#""level":"info""#,
+        r#""level":"INFO""#,
+        r#""level":30"#,
+        r#""level":{"level":"info"}"#,
+        r#""lvl":"INF""#,
+        r#""msg":"done""#,
+        r#""message":"done""#,
+        r#""message":7"#,
+        r#""prefix":"p2p""#,
+        r#""service":"beacon""#,
+        r#""fields":{"message":"done","other":1}"#,
+        r#""other":{"message":"done"}"#,
+    ];
+
     fn values() -> impl Strategy<Value = serde_json::Value> {
         use serde_json::Value;
         let leaf = prop_oneof![
@@ -247,6 +286,31 @@ mod tests {
             let expected: usize = seen.values().filter_map(|value| value.as_object()).map(|one| one.len()).sum();
             prop_assert_eq!(inner, expected);
             prop_assert_eq!(serde_json::Value::Object(seen), object);
+        }
+
+        /// What was found out about other lines changes nothing about the next.
+        #[test]
+        fn a_line_is_its_own_whatever_was_read_before(
+            lines in prop::collection::vec(
+                prop::collection::vec(prop::sample::select(MEMBERS.to_vec()), 1..6),
+                1..200,
+            ),
+        ) {
+            let catalogue = Catalogue::builtin();
+            let parts = |line: &[u8], scan: &mut Scan| {
+                let claims = [Tier::Specific, Tier::Generic].map(|tier| {
+                    let mut head = Head::default();
+                    catalogue.scan(line, scan, tier);
+                    (catalogue.claim(line, scan, tier, &mut head), head)
+                });
+                format!("{claims:?} {:?}", scan.found.get())
+            };
+            let mut scan = Scan::default();
+            for members in lines {
+                let line = format!("{{{}}}", members.join(","));
+                let line = line.as_bytes();
+                prop_assert_eq!(parts(line, &mut scan), parts(line, &mut Scan::default()));
+            }
         }
 
         /// Damaged objects never panic, and what goes into other JSON as it is, is JSON.

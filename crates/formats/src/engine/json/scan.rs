@@ -8,8 +8,13 @@
 //! Strings of the outermost object may hold what strict readers refuse (bare tabs, broken UTF-8),
 //! since they come out as text; anything deeper must be strict, since it goes into other JSON as it is.
 
-use super::dialect::Found;
+use super::dialect::{Dialect, Found, Stamped, Syntax};
 use super::keys::{Keys, NO_KEY};
+use super::logfmt::Names;
+use super::outline::{Fit, Outline, Outlines, Trait};
+use super::tokens::{blanks, escape, number, plain_run, word};
+use crate::claim::Tier;
+use crate::words::near2;
 use memchr::memchr;
 use std::cell::Cell;
 
@@ -25,9 +30,22 @@ pub(crate) const TOP: u32 = u32::MAX;
 /// A stretch of the line, or of the arena.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Part {
+    /// With [`ARENA`] if it is one of the arena.
     from: u32,
     to: u32,
-    arena: bool,
+}
+
+/// Marks a place in the arena; no text is so long that one of its own has this bit.
+const ARENA: u32 = 1 << 31;
+
+impl Part {
+    #[inline(always)]
+    fn of_line(from: usize, to: usize) -> Part {
+        Part {
+            from: from as u32,
+            to: to as u32,
+        }
+    }
 }
 
 /// What a value is.
@@ -39,6 +57,17 @@ pub(crate) enum Kind {
     Word,
     Object,
     Array,
+}
+
+impl Kind {
+    /// By their numbers.
+    pub(super) const ALL: [Kind; 5] = [
+        Kind::Text,
+        Kind::Number,
+        Kind::Word,
+        Kind::Object,
+        Kind::Array,
+    ];
 }
 
 /// A member of the outermost object, or of an object right in it.
@@ -74,8 +103,9 @@ pub(crate) enum State {
 pub(crate) struct Scan {
     pub(crate) state: State,
     pub(crate) members: Vec<Member>,
-    /// One bit for each number of a key in the outermost object, modulo 128: a quick no.
-    pub(crate) seen: u128,
+    outline: Outline,
+    outlines: Outlines,
+    pub(super) names: Names,
     /// Which text this is of, in the reader's own words: the same text needs no second pass.
     pub(crate) of: Option<(u32, u32, bool)>,
     /// The number of the dialect that was found last, and what it found.
@@ -84,10 +114,60 @@ pub(crate) struct Scan {
 }
 
 impl Scan {
-    /// The bit of a key's number in [`Scan::seen`].
+    /// Finds out which dialects the line may be of: `asked` gives those that are asked in a tier.
     #[inline]
-    pub(crate) fn bit(id: u16) -> u128 {
-        1 << (id & 127)
+    pub(crate) fn settle<'d, D>(&mut self, asked: impl Fn(Syntax, Tier) -> D)
+    where
+        D: Iterator<Item = (u16, &'d Dialect)>,
+    {
+        if let Some(syntax) = self.syntax() {
+            let asked = |tier| asked(syntax, tier);
+            self.outlines.find(&mut self.outline, syntax, asked);
+        }
+    }
+
+    /// The dialects of a tier that the line may be of, and where they look for a time; see [`Scan::settle`].
+    #[inline]
+    pub(crate) fn fits(&self, tier: Tier) -> (&[Fit], &[Stamped]) {
+        match self.syntax() {
+            Some(_) => self.outlines.fits(tier),
+            None => (&[], &[]),
+        }
+    }
+
+    /// What the dialect with this number finds in the line; `None` if the line is not of it.
+    #[inline]
+    pub(crate) fn found_by(&self, number: u16, dialect: &Dialect, line: &[u8]) -> Option<Found> {
+        match self.found.get() {
+            Some((last, found)) if last == number => Some(found),
+            _ => [Tier::Specific, Tier::Generic]
+                .into_iter()
+                .find_map(|tier| {
+                    let (fits, stamps) = self.fits(tier);
+                    let fit = fits.iter().find(|fit| fit.dialect == number)?;
+                    dialect.fits(&fit.roles, stamps, line, self)
+                }),
+        }
+    }
+
+    #[inline]
+    fn syntax(&self) -> Option<Syntax> {
+        match self.state {
+            State::Object(_) => Some(Syntax::Json),
+            State::Pairs => Some(Syntax::Logfmt),
+            _ => None,
+        }
+    }
+
+    /// The number of the key of the object that a member is in, [`NO_KEY`] for the outermost. Nobody asks for what
+    /// is in an object that nobody asks for.
+    #[inline]
+    pub(crate) fn parent_id(&self, member: &Member) -> u16 {
+        match self.members.get(member.parent as usize) {
+            None => NO_KEY,
+            Some(parent) if parent.id == NO_KEY => u16::MAX,
+            Some(parent) => parent.id,
+        }
     }
 
     /// Forgets the last line.
@@ -111,8 +191,11 @@ impl Scan {
 
     #[inline]
     fn part<'a>(&'a self, line: &'a [u8], part: Part) -> &'a [u8] {
-        let text = if part.arena { &self.arena } else { line };
-        &text[part.from as usize..part.to as usize]
+        if part.from & ARENA == 0 {
+            &line[part.from as usize..part.to as usize]
+        } else {
+            &self.arena[(part.from ^ ARENA) as usize..part.to as usize]
+        }
     }
 
     /// Reads a line that may be indented; whatever stands around the object makes it broken.
@@ -138,7 +221,7 @@ impl Scan {
         self.found.set(None);
         self.members.clear();
         self.arena.clear();
-        self.seen = 0;
+        self.outline.clear();
     }
 
     /// Says what the line was, unless it has too much in it.
@@ -150,59 +233,72 @@ impl Scan {
         };
     }
 
-    /// Takes in `key=value`; escapes are decoded where they are known ones.
+    /// Takes in `key=value`, whose key has the number `id`; escapes are decoded where they are known ones.
+    #[inline(always)]
     pub(super) fn pair(
         &mut self,
         line: &[u8],
         key: (usize, usize),
+        id: u16,
         value: (usize, usize),
         escaped: bool,
-        keys: &Keys,
     ) {
-        let part = |(from, to): (usize, usize)| Part {
-            from: from as u32,
-            to: to as u32,
-            arena: false,
-        };
-        let id = keys.id(&line[key.0..key.1]);
-        self.seen |= Scan::bit(id);
         let mut member = Member {
-            key: part(key),
-            value: part(value),
+            key: Part::of_line(key.0, key.1),
+            value: Part::of_line(value.0, value.1),
             id,
             kind: Kind::Text,
             parent: TOP,
         };
         if escaped {
-            let start = self.arena.len();
-            let mut coloured = false;
-            let mut rest = &line[value.0..value.1];
-            while let Some(slash) = memchr(b'\\', rest) {
-                self.arena.extend_from_slice(&rest[..slash]);
-                let before = self.arena.len();
-                let (length, ok) = escape(&rest[slash..], &mut self.arena);
-                coloured |= self.arena.get(before) == Some(&0x1b);
-                let length = if ok { length } else { 1 };
-                if !ok {
-                    self.arena.push(b'\\');
-                }
-                rest = &rest[slash + length..];
-            }
-            self.arena.extend_from_slice(rest);
-            if coloured {
-                self.clean(start);
-            }
-            member.value = Part {
-                from: start as u32,
-                to: self.arena.len() as u32,
-                arena: true,
-            };
+            member.value = self.decoded(&line[value.0..value.1]);
         }
         self.push(member);
     }
 
+    /// Decodes a value of a pair into the arena.
+    #[inline(never)]
+    fn decoded(&mut self, mut rest: &[u8]) -> Part {
+        let start = self.arena.len();
+        let mut coloured = false;
+        while let Some(slash) = memchr(b'\\', rest) {
+            self.arena.extend_from_slice(&rest[..slash]);
+            let before = self.arena.len();
+            let (length, ok) = escape(&rest[slash..], &mut self.arena);
+            coloured |= self.arena.get(before) == Some(&0x1b);
+            let length = if ok { length } else { 1 };
+            if !ok {
+                self.arena.push(b'\\');
+            }
+            rest = &rest[slash + length..];
+        }
+        self.arena.extend_from_slice(rest);
+        if coloured {
+            self.clean(start);
+        }
+        self.decoded_from(start)
+    }
+
+    /// What was decoded from `start` on.
+    fn decoded_from(&self, start: usize) -> Part {
+        Part {
+            from: start as u32 | ARENA,
+            to: self.arena.len() as u32,
+        }
+    }
+
+    #[inline]
     fn push(&mut self, member: Member) {
-        if self.members.len() < MEMBERS_MAX {
+        let at = self.members.len();
+        if at < MEMBERS_MAX {
+            if member.id != NO_KEY {
+                self.outline.add(Trait {
+                    at: at as u32,
+                    kind: member.kind,
+                    parent: self.parent_id(&member),
+                    id: member.id,
+                });
+            }
             self.members.push(member);
         }
     }
@@ -233,10 +329,10 @@ impl Scan {
                 if let Some(keys) = keys
                     && wanted
                 {
-                    id = keys.id(self.part(line, key));
-                    if depth == 1 {
-                        self.seen |= Scan::bit(id);
-                    }
+                    id = match key.from & ARENA {
+                        0 => keys.id_within(line, key.from as usize, key.to as usize),
+                        _ => keys.id(self.part(line, key)),
+                    };
                 }
                 at = blanks(line, at);
                 if line.get(at) != Some(&b':') {
@@ -246,11 +342,7 @@ impl Scan {
             }
             let mut member = Member {
                 key,
-                value: Part {
-                    from: at as u32,
-                    to: at as u32,
-                    arena: false,
-                },
+                value: Part::of_line(at, at),
                 id,
                 kind: Kind::Text,
                 parent: if depth == 1 { TOP } else { parent },
@@ -351,33 +443,38 @@ impl Scan {
         wanted: bool,
     ) -> Option<(Part, usize)> {
         let from = at + 1;
-        let mut run = plain_run(line, from)?;
-        if line[run.end] == b'"' {
-            if strict && !run.is_strict(line, from) {
-                return None;
-            }
-            let part = Part {
-                from: from as u32,
-                to: run.end as u32,
-                arena: false,
-            };
-            return Some((part, run.end + 1));
+        let end = if strict {
+            let run = plain_run(line, from)?;
+            run.is_strict(line, from).then_some(run.end)?
+        } else {
+            from + near2(b'"', b'\\', &line[from..])?
+        };
+        if line[end] != b'"' {
+            return self.escaped(line, (from, end), strict, wanted);
         }
+        Some((Part::of_line(from, end), end + 1))
+    }
+
+    /// Reads the same whose first backslash stands behind a stretch that is as it should be.
+    #[inline(never)]
+    fn escaped(
+        &mut self,
+        line: &[u8],
+        (mut from, mut end): (usize, usize),
+        strict: bool,
+        wanted: bool,
+    ) -> Option<(Part, usize)> {
         let start = self.arena.len();
-        let mut copied = from;
         let mut coloured = false;
         loop {
-            if strict && !run.is_strict(line, copied) {
-                return None;
-            }
             if wanted {
-                self.arena.extend_from_slice(&line[copied..run.end]);
+                self.arena.extend_from_slice(&line[from..end]);
             }
-            if line[run.end] == b'"' {
+            if line[end] == b'"' {
                 break;
             }
             let before = self.arena.len();
-            let (length, ok) = escape(&line[run.end..], &mut self.arena);
+            let (length, ok) = escape(&line[end..], &mut self.arena);
             if !ok {
                 return None;
             }
@@ -385,120 +482,18 @@ impl Scan {
             if !wanted {
                 self.arena.truncate(before);
             }
-            copied = run.end + length;
-            run = plain_run(line, copied)?;
+            from = end + length;
+            let run = plain_run(line, from)?;
+            if strict && !run.is_strict(line, from) {
+                return None;
+            }
+            end = run.end;
         }
         if coloured {
             self.clean(start);
         }
-        let part = Part {
-            from: start as u32,
-            to: self.arena.len() as u32,
-            arena: true,
-        };
-        Some((part, run.end + 1))
+        Some((self.decoded_from(start), end + 1))
     }
-}
-
-/// A stretch of a string up to a quote or a backslash.
-struct Run {
-    end: usize,
-    /// It has control characters.
-    control: bool,
-    /// It has bytes outside of ASCII.
-    high: bool,
-}
-
-impl Run {
-    #[inline]
-    fn is_strict(&self, line: &[u8], from: usize) -> bool {
-        !self.control && (!self.high || std::str::from_utf8(&line[from..self.end]).is_ok())
-    }
-}
-
-/// Finds the next quote or backslash, eight bytes at a time: strings in logs are too short for a call
-/// of memchr to pay.
-#[inline]
-fn plain_run(line: &[u8], from: usize) -> Option<Run> {
-    const LOW: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let (mut controls, mut highs) = (0u64, 0u64);
-    let mut at = from;
-    while let Some(bytes) = line.get(at..at + 8) {
-        let word = u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
-        let quote = word ^ (LOW * b'"' as u64);
-        let slash = word ^ (LOW * b'\\' as u64);
-        // The lowest marks are exact, and none counts above the first stop.
-        let stop = ((quote.wrapping_sub(LOW) & !quote) | (slash.wrapping_sub(LOW) & !slash)) & HIGH;
-        let control = word.wrapping_sub(LOW * 0x20) & !word & HIGH;
-        if stop != 0 {
-            let before = (stop & stop.wrapping_neg()) - 1;
-            return Some(Run {
-                end: at + stop.trailing_zeros() as usize / 8,
-                control: controls | (control & before) != 0,
-                high: highs | (word & HIGH & before) != 0,
-            });
-        }
-        controls |= control;
-        highs |= word & HIGH;
-        at += 8;
-    }
-    loop {
-        match *line.get(at)? {
-            b'"' | b'\\' => {
-                return Some(Run {
-                    end: at,
-                    control: controls != 0,
-                    high: highs != 0,
-                });
-            }
-            byte => {
-                controls |= u64::from(byte < 0x20);
-                highs |= u64::from(byte >= 0x80);
-                at += 1;
-            }
-        }
-    }
-}
-
-/// Decodes the escape at the start of `text`; returns its length and whether it is one.
-pub(crate) fn escape(text: &[u8], out: &mut Vec<u8>) -> (usize, bool) {
-    let plain = match text.get(1) {
-        Some(b'n') => b'\n',
-        Some(b't') => b'\t',
-        Some(b'r') => b'\r',
-        Some(b'b') => 8,
-        Some(b'f') => 12,
-        Some(c @ (b'"' | b'\\' | b'/')) => *c,
-        Some(b'u') => {
-            let unit = |at: usize| -> Option<u32> {
-                let digits = text.get(at..at + 4)?;
-                digits
-                    .iter()
-                    .try_fold(0, |n, c| Some(n * 16 + (*c as char).to_digit(16)?))
-            };
-            let Some(high) = unit(2) else {
-                return (0, false);
-            };
-            let mut length = 6;
-            let mut code = high;
-            if (0xd800..0xdc00).contains(&high)
-                && text[6..].starts_with(b"\\u")
-                && let Some(low) = unit(8)
-                && (0xdc00..0xe000).contains(&low)
-            {
-                code = 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
-                length = 12;
-            }
-            let c = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
-            let mut buffer = [0; 4];
-            out.extend_from_slice(c.encode_utf8(&mut buffer).as_bytes());
-            return (length, true);
-        }
-        _ => return (0, false),
-    };
-    out.push(plain);
-    (2, true)
 }
 
 /// The end of a valid JSON value at `at`, strict throughout: it may go into other JSON as it is.
@@ -508,54 +503,4 @@ pub(crate) fn token(line: &[u8], at: usize) -> Option<usize> {
         b'"' => Some(Scan::default().string(line, at, true, false)?.1),
         _ => word(line, at).or_else(|| number(line, at)),
     }
-}
-
-/// The end of `true`, `false` or `null`.
-#[inline]
-fn word(line: &[u8], at: usize) -> Option<usize> {
-    let rest = &line[at..];
-    if rest.starts_with(b"true") || rest.starts_with(b"null") {
-        Some(at + 4)
-    } else {
-        rest.starts_with(b"false").then_some(at + 5)
-    }
-}
-
-#[inline]
-fn blanks(line: &[u8], mut at: usize) -> usize {
-    while matches!(line.get(at), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-        at += 1;
-    }
-    at
-}
-
-fn number(line: &[u8], at: usize) -> Option<usize> {
-    let digits = |at: usize| {
-        line[at.min(line.len())..]
-            .iter()
-            .take_while(|c| c.is_ascii_digit())
-            .count()
-    };
-    let mut end = at + usize::from(line.get(at) == Some(&b'-'));
-    let whole = digits(end);
-    if whole == 0 || (whole > 1 && line[end] == b'0') {
-        return None;
-    }
-    end += whole;
-    if line.get(end) == Some(&b'.') {
-        let fraction = digits(end + 1);
-        if fraction == 0 {
-            return None;
-        }
-        end += 1 + fraction;
-    }
-    if matches!(line.get(end), Some(b'e' | b'E')) {
-        let sign = usize::from(matches!(line.get(end + 1), Some(b'+' | b'-')));
-        let exponent = digits(end + 1 + sign);
-        if exponent == 0 {
-            return None;
-        }
-        end += 1 + sign + exponent;
-    }
-    Some(end)
 }
