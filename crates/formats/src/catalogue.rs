@@ -422,7 +422,7 @@ impl Catalogue {
     fn first_line(sample: &Sample) -> Vec<u8> {
         let line = sample.line.lines().next().unwrap_or("");
         let mut plain = Vec::new();
-        crate::scan::strip_colours(line.as_bytes(), &mut plain);
+        crate::colours::strip_colours(line.as_bytes(), &mut plain);
         plain
     }
 

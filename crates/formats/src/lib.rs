@@ -89,6 +89,7 @@
 mod catalogue;
 mod chunks;
 mod claim;
+mod colours;
 mod convert;
 mod definition;
 mod definition_keyed;

@@ -2,11 +2,11 @@
 
 use crate::catalogue::Catalogue;
 use crate::claim::{Claim, Tier};
+use crate::colours::take_colours_off;
 use crate::document::{RowKind, Rows, Source};
 use crate::engine::journal::{Told, is_journal};
 use crate::engine::json::{self, Scan, State};
 use crate::engine::{Head, Shape};
-use crate::scan::{has_colours, strip_colours};
 use crate::words::far;
 use crate::wrapper::{self, Layer, MAX_LAYERS, Peeled, Place, Way, object, peel};
 use memchr::memchr;
@@ -219,16 +219,17 @@ impl Line {
     #[inline]
     fn clean(&mut self, block: &[u8]) {
         let place = self.peeled.text;
-        if !has_colours(place.of(block, &self.decoded)) {
-            return;
-        }
         let from = self.decoded.len();
-        if place.decoded {
+        let had_some = if place.decoded {
             self.spare.clear();
-            strip_colours(place.of(block, &self.decoded), &mut self.spare);
+            let had_some = take_colours_off(place.of(block, &self.decoded), &mut self.spare);
             self.decoded.extend_from_slice(&self.spare);
+            had_some
         } else {
-            strip_colours(place.of(block, &[]), &mut self.decoded);
+            take_colours_off(place.of(block, &[]), &mut self.decoded)
+        };
+        if !had_some {
+            return;
         }
         self.peeled.text = Place {
             from: from as u32,

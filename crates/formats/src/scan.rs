@@ -2,7 +2,6 @@
 
 use crate::lanes::{KeyByte, Padding, leading_digits, pairs_like, run_at_end, run_before};
 pub(crate) use crate::words::{Places, begins_with, find, is_word, near, near2, same_word};
-use memchr::{memchr2, memchr3, memmem};
 use model::{Stamp, StampDate, StampZone, time};
 
 /// Reads `n` digits at `at`.
@@ -331,73 +330,6 @@ pub(crate) fn kibana_stamp(b: &[u8]) -> Option<Stamp> {
     })
 }
 
-/// The length of the colour sequence `(ESC|←|^[)[…m` at `at`, 0 if there is none. `ESC(B` is part of how
-/// terminfo ends a colour (slog's terminal output).
-fn colour_length(b: &[u8], at: usize) -> usize {
-    if b[at..].starts_with(b"\x1b(B") {
-        return 3;
-    }
-    let open = if b[at] == 0x1b {
-        1
-    } else if b[at..].starts_with(b"^[") {
-        // How terminals and editors show an escape character, and pastes keep it.
-        2
-    } else if b[at..].starts_with("←".as_bytes()) {
-        "←".len()
-    } else {
-        return 0;
-    };
-    if b.get(at + open) != Some(&b'[') {
-        return 0;
-    }
-    let mut end = at + open + 1;
-    while b.get(end).is_some_and(|c| c.is_ascii_digit() || *c == b';') {
-        end += 1;
-    }
-    // `K` erases a line: docker compose writes it before its prefix.
-    if matches!(b.get(end), Some(b'm' | b'K')) {
-        end + 1 - at
-    } else {
-        0
-    }
-}
-
-/// Whether the text holds a colour sequence.
-#[inline]
-pub(crate) fn has_colours(b: &[u8]) -> bool {
-    let mut from = 0;
-    while let Some(at) = memchr3(0x1b, 0xe2, b'^', &b[from..]) {
-        if colour_length(b, from + at) > 0 {
-            return true;
-        }
-        from += at + 1;
-    }
-    false
-}
-
-/// A quick no for a whole block: whether it has a byte that colour sequences begin with.
-pub(crate) fn may_have_colours(block: &[u8]) -> bool {
-    memchr2(0x1b, b'^', block).is_some() || memmem::find(block, "←".as_bytes()).is_some()
-}
-
-/// Appends the text to `out` without its colour sequences.
-pub(crate) fn strip_colours(b: &[u8], out: &mut Vec<u8>) {
-    let mut from = 0;
-    let mut at = 0;
-    while let Some(next) = memchr3(0x1b, 0xe2, b'^', &b[at..]) {
-        at += next;
-        let length = colour_length(b, at);
-        if length > 0 {
-            out.extend_from_slice(&b[from..at]);
-            at += length;
-            from = at;
-        } else {
-            at += 1;
-        }
-    }
-    out.extend_from_slice(&b[from..]);
-}
-
 /// Whether a byte may stand in a key.
 #[inline]
 pub(crate) fn is_key_byte(c: u8) -> bool {
@@ -490,16 +422,5 @@ mod tests {
         let kibana = kibana_stamp(b"Jan 2, 2024 @ 03:04:05.123").unwrap();
         assert_eq!(kibana.to_string(), "2024-01-02T03:04:05.123");
         assert!(kibana_stamp(b"Jan 32, 2024 @ 03:04:05.123").is_none());
-    }
-
-    #[test]
-    fn colours_go_whether_escape_or_arrow() {
-        let mut out = Vec::new();
-        strip_colours(
-            "\u{1b}[90m[t]\u{1b}[0m ←[34mDEBUG←[0m a→b \u{1b}x".as_bytes(),
-            &mut out,
-        );
-        assert_eq!(out, "[t] DEBUG a→b \u{1b}x".as_bytes());
-        assert!(!has_colours("↑ plain — text".as_bytes()));
     }
 }

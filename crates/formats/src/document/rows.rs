@@ -2,7 +2,7 @@
 //! from. And the source of lines: a block as it is, or the rows of one.
 
 use super::super::wrapper::{Found, Layer, Place, Range};
-use crate::scan::may_have_colours;
+use crate::colours::may_have_colours;
 use memchr::memchr_iter;
 use model::{Position, Span};
 

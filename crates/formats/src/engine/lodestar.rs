@@ -382,7 +382,7 @@ mod tests {
     fn check(line: &str, stamp: &str, component: &str, message: &str, fields: &[(&str, &str)]) {
         // Whoever reads a line takes its colours out first.
         let mut plain = Vec::new();
-        crate::scan::strip_colours(line.as_bytes(), &mut plain);
+        crate::colours::strip_colours(line.as_bytes(), &mut plain);
         let line = plain.as_slice();
         let dated = full_stamp(line, 0).and_then(|(stamp, end)| dated(line, &stamp, end));
         let head = dated.or_else(|| recognise(line)).expect("a record");

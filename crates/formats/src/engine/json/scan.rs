@@ -429,7 +429,7 @@ impl Scan {
     #[cold]
     fn clean(&mut self, start: usize) {
         let text = self.arena.split_off(start);
-        crate::scan::strip_colours(&text, &mut self.arena);
+        crate::colours::strip_colours(&text, &mut self.arena);
     }
 
     /// Reads the string whose opening quote is at `at`; returns its content and the offset after it.
