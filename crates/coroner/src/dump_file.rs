@@ -63,6 +63,7 @@ impl Dump {
         } else {
             let path = path.to_path_buf();
             let thread = thread::spawn(move || {
+                give_way();
                 let stopped = read_all(&mut reader, |_| Ok(())).err();
                 Hashed::of(reader, &path, stopped)
             });
@@ -183,6 +184,13 @@ impl Hashed {
     fn digest(&self) -> &str {
         &self.sha256[..12]
     }
+}
+
+/// Lets other threads go before this one: nobody waits for a digest while rows are still read. Elsewhere the whole
+/// process would give way.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(None, 5);
 }
 
 /// Hands on all bytes of a source.

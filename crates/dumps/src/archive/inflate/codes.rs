@@ -7,23 +7,33 @@ pub(super) const LITERAL_BITS: u32 = 11;
 pub(super) const DISTANCE_BITS: u32 = 8;
 pub(super) const LENGTH_BITS: u32 = 7;
 
-// An entry of a table: literals, and what stands behind them. Bits 0 to 3: bits of the codes, of all together. Bits 4
-// and 5: how many literals, which stand from bit 8 on. Bits 6 and 7: what follows. Bits 32 to 35: extra bits, 48 to 63:
-// what they add to.
-pub(super) const BITS: u64 = 15;
-pub(super) const LITERALS_AT: u32 = 4;
-const LITERALS: u64 = 3 << LITERALS_AT;
+// An entry of a table says what the next bits are: literals, and what stands behind them.
+/// How many bits it takes, codes and extra bits together.
+const BITS: u64 = 63;
+/// What follows the literals, or stands alone: nothing, or one of the four below.
 pub(super) const WHAT: u64 = 3 << 6;
-/// A length or a distance, which stands alone where it is not behind a literal.
+/// A length or a distance.
 pub(super) const VALUE: u64 = 1 << 6;
-/// The code is longer: the extra bits choose in the table's rest, from what they add to on.
+/// The code is longer: the next bits choose in the table's rest, under a mask, from the base on.
 pub(super) const LONG: u64 = 2 << 6;
 /// The block's end, if it has a base; or a code that is none.
 const OTHER: u64 = 3 << 6;
-const EXTRA_AT: u32 = 32;
-pub(super) const BASE_AT: u32 = 48;
 pub(super) const END: u64 = OTHER | 1 << BASE_AT;
-pub(super) const INVALID: u64 = OTHER;
+const INVALID: u64 = OTHER;
+/// What tells the end from all others.
+pub(super) const KIND: u64 = WHAT | u64::MAX << BASE_AT;
+/// Up to three literals; of a distance, which has none, the bits of its code.
+pub(super) const LITERAL_AT: u32 = 8;
+/// A mask for the extra bits.
+const MASK_AT: u32 = 32;
+/// How many literals.
+pub(super) const LITERALS_AT: u32 = 40;
+const LITERALS: u64 = 3 << LITERALS_AT;
+/// Bits of the codes, of all together.
+const CODE_AT: u32 = 42;
+const CODE: u64 = 63 << CODE_AT;
+/// What the extra bits add to.
+pub(super) const BASE_AT: u32 = 48;
 
 /// RFC 1951 section 3.2.5: what a length's symbol (257 and up) begins at, and its extra bits.
 const LENGTHS: [(u16, u8); 29] = [
@@ -92,30 +102,48 @@ const DISTANCES: [(u16, u8); 30] = [
 ];
 
 /// The entry of a literal, a length or the block's end.
-pub(super) fn literal(symbol: usize) -> u64 {
-    match symbol {
-        0..256 => 1 << LITERALS_AT | (symbol as u64) << 8,
+pub(super) fn literal(symbol: usize, bits: u64) -> u64 {
+    let entry = match symbol {
+        0..256 => 1 << LITERALS_AT | (symbol as u64) << LITERAL_AT,
         256 => END,
         _ => based(&LENGTHS, symbol - 257),
-    }
+    };
+    entry + bits | bits << CODE_AT
 }
 
 /// The entry of a distance.
-pub(super) fn distance(symbol: usize) -> u64 {
-    based(&DISTANCES, symbol)
+pub(super) fn distance(symbol: usize, bits: u64) -> u64 {
+    based(&DISTANCES, symbol) + bits | bits << LITERAL_AT
 }
 
 /// The entry of a code's length.
-pub(super) fn length(symbol: usize) -> u64 {
-    VALUE | (symbol as u64) << BASE_AT
+pub(super) fn length(symbol: usize, bits: u64) -> u64 {
+    VALUE | (symbol as u64) << BASE_AT | bits
 }
 
 /// Symbols that are not assigned are no codes.
 fn based(bases: &[(u16, u8)], symbol: usize) -> u64 {
     match bases.get(symbol) {
-        Some(&(base, extra)) => VALUE | u64::from(base) << BASE_AT | u64::from(extra) << EXTRA_AT,
+        Some(&(base, extra)) => {
+            let mask = (1u64 << extra) - 1;
+            VALUE | u64::from(base) << BASE_AT | mask << MASK_AT | u64::from(extra)
+        }
         None => INVALID,
     }
+}
+
+/// The length that an entry gives with its extra bits, of the bits that began with it.
+#[inline(always)]
+pub(super) fn length_of(entry: u64, bits: u64) -> usize {
+    let extra = bits >> (entry >> CODE_AT & 63) & (entry >> MASK_AT & 0xff);
+    (entry >> BASE_AT) as usize + extra as usize
+}
+
+/// The same of a distance.
+#[inline(always)]
+pub(super) fn distance_of(entry: u64, bits: u64) -> usize {
+    let extra = bits >> (entry >> LITERAL_AT & 63) & (entry >> MASK_AT & 0xffff);
+    (entry >> BASE_AT) as usize + extra as usize
 }
 
 /// A table of codes: looked up by the first bits, and a rest for longer codes.
@@ -137,7 +165,7 @@ impl<const SIZE: usize> Table<SIZE> {
     pub(super) fn make(
         &mut self,
         lengths: &[u8],
-        entry_of: impl Fn(usize) -> u64,
+        entry_of: impl Fn(usize, u64) -> u64,
     ) -> Result<(), Fault> {
         let first_bits = SIZE.trailing_zeros();
         let mut counts = [0u32; 16];
@@ -171,7 +199,7 @@ impl<const SIZE: usize> Table<SIZE> {
             let code = next[usize::from(length & 15)];
             next[usize::from(length & 15)] += 1;
             let reversed = (code.reverse_bits() >> (32 - bits)) as usize;
-            let entry = entry_of(symbol) | u64::from(bits);
+            let entry = entry_of(symbol, u64::from(bits));
             if bits <= first_bits {
                 for at in (reversed..SIZE).step_by(1 << bits) {
                     self.first[at] = entry;
@@ -180,8 +208,9 @@ impl<const SIZE: usize> Table<SIZE> {
             }
             let first = &mut self.first[reversed & (SIZE - 1)];
             if *first & WHAT != LONG {
-                *first =
-                    LONG | u64::from(rest_bits) << EXTRA_AT | (self.rest.len() as u64) << BASE_AT;
+                *first = LONG
+                    | ((1u64 << rest_bits) - 1) << MASK_AT
+                    | (self.rest.len() as u64) << BASE_AT;
                 self.rest
                     .resize(self.rest.len() + (1 << rest_bits), INVALID);
             }
@@ -205,20 +234,21 @@ impl<const SIZE: usize> Table<SIZE> {
             for count in 1..=3 {
                 let bits = entry & BITS;
                 let next = self.first[at >> bits];
-                let both = bits + (next & BITS);
-                if both > first_bits {
+                let code = bits + (next >> CODE_AT & 63);
+                if code > first_bits {
                     break;
                 }
-                match (next & LITERALS != 0, next & WHAT) {
-                    (true, _) if count < 3 => {
-                        let literal = (next >> 8 & 0xff) << (8 + 8 * count);
-                        entry = (entry & !(LITERALS | BITS))
-                            | (count + 1) << LITERALS_AT
-                            | both
-                            | literal;
+                match next & LITERALS != 0 {
+                    true if count < 3 => {
+                        let literal =
+                            (next >> LITERAL_AT & 0xff) << (u64::from(LITERAL_AT) + 8 * count);
+                        entry &= !(LITERALS | BITS | CODE);
+                        entry |= literal | (count + 1) << LITERALS_AT | code << CODE_AT | code;
                     }
-                    (false, VALUE) => {
-                        entry = (entry & !BITS) | both | (next & !BITS);
+                    false if next & WHAT == VALUE => {
+                        entry &= !(BITS | CODE);
+                        entry |= next & !(BITS | CODE) | code << CODE_AT;
+                        entry += bits + (next & BITS);
                         break;
                     }
                     _ => break,
@@ -236,7 +266,7 @@ impl<const SIZE: usize> Table<SIZE> {
     /// Follows an entry of a longer code.
     #[inline(always)]
     pub(super) fn long(&self, entry: u64, bits: u64) -> u64 {
-        let mask = (1u64 << (entry >> EXTRA_AT & 15)) - 1;
+        let mask = entry >> MASK_AT & 0xff;
         let at = (entry >> BASE_AT) as usize + (bits >> SIZE.trailing_zeros() & mask) as usize;
         self.rest.get(at).copied().unwrap_or(INVALID)
     }
@@ -260,22 +290,26 @@ impl Bits {
         }
     }
 
+    /// Takes bytes of the next eight in until there are 56 bits at least; returns how many.
     #[inline(always)]
-    pub(super) fn drop(&mut self, count: u32) {
-        self.bits >>= count;
-        self.count = self.count.wrapping_sub(count);
+    pub(super) fn fill(&mut self, next: &[u8; 8]) -> usize {
+        self.bits |= u64::from_le_bytes(*next) << (self.count & 63);
+        let step = (63 - self.count) >> 3 & 7;
+        self.count |= 56;
+        step as usize
+    }
+
+    #[inline(always)]
+    pub(super) fn drop(&mut self, entry: u64) {
+        self.bits >>= entry & BITS;
+        self.count = self.count.wrapping_sub((entry & BITS) as u32);
     }
 
     #[inline(always)]
     pub(super) fn take(&mut self, count: u32) -> u32 {
         let value = (self.bits & ((1 << count) - 1)) as u32;
-        self.drop(count);
+        self.bits >>= count;
+        self.count = self.count.wrapping_sub(count);
         value
-    }
-
-    /// What an entry, whose code was dropped, and its extra bits say.
-    #[inline(always)]
-    pub(super) fn value(&mut self, entry: u64) -> usize {
-        (entry >> BASE_AT) as usize + self.take((entry >> EXTRA_AT & 15) as u32) as usize
     }
 }
