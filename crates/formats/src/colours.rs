@@ -1,6 +1,6 @@
 //! Colours, which go before anything is read.
 
-use crate::lanes::{WIDTH, marks_of_64};
+use crate::lanes::{Lane, Truths, WIDTH, is_any, marks_of_64};
 use memchr::{memchr2, memmem};
 
 /// The length of the colour sequence `(ESC|←|^[)[…m` at `at`, 0 if there is none. `ESC(B` is part of how
@@ -45,9 +45,16 @@ fn other_length(b: &[u8], at: usize) -> usize {
     }
 }
 
-/// A quick no for a whole block: whether it has a byte that colour sequences begin with.
+/// Whether each byte may begin a colour sequence; that of an arrow begins other signs as well.
+#[inline(always)]
+fn may_begin(lane: Lane) -> Truths {
+    lane.is(0x1b).or(lane.is(0xe2)).or(lane.is(b'^'))
+}
+
+/// A quick no for a whole block: whether it has what colour sequences begin with.
 pub(crate) fn may_have_colours(block: &[u8]) -> bool {
-    memchr2(0x1b, b'^', block).is_some() || memmem::find(block, "←".as_bytes()).is_some()
+    is_any(block, may_begin)
+        && (memchr2(0x1b, b'^', block).is_some() || memmem::find(block, "←".as_bytes()).is_some())
 }
 
 /// Copies the first bytes of a text, sixteen in a step: what stands between two colours is too short for a call. Up to
@@ -68,9 +75,7 @@ pub(crate) fn take_colours_off(b: &[u8], out: &mut Vec<u8>) -> bool {
     // What of the text is copied, and to where.
     let (mut from, mut to) = (0, start);
     for at in (0..b.len()).step_by(64) {
-        let [mut marks] = marks_of_64(b, at, |lane| {
-            [lane.is(0x1b).or(lane.is(0xe2)).or(lane.is(b'^'))]
-        });
+        let [mut marks] = marks_of_64(b, at, |lane| [may_begin(lane)]);
         while marks != 0 {
             let place = at + marks.trailing_zeros() as usize;
             marks &= marks - 1;

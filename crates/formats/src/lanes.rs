@@ -155,6 +155,18 @@ impl Class for KeyByteOrBlank {
     }
 }
 
+/// Bytes that may stand in a container's name: letters, digits, `_`, `.`, `-`.
+pub(crate) struct ContainerByte;
+
+impl Class for ContainerByte {
+    #[inline(always)]
+    fn truths(lane: Lane) -> Truths {
+        let letters = lane.lowered().within(b'a', b'z');
+        let marks = lane.within(b'-', b'.').or(lane.is(b'_'));
+        letters.or(lane.within(b'0', b'9')).or(marks)
+    }
+}
+
 /// The same as of a key and `@`.
 pub(crate) struct PairKey;
 
@@ -351,6 +363,16 @@ pub(crate) fn marks_of_64<const N: usize>(
     marks
 }
 
+/// Whether `wanted` is true of any byte of a text of some length.
+#[inline(always)]
+pub(crate) fn is_any(text: &[u8], wanted: impl Fn(Lane) -> Truths) -> bool {
+    let (stretches, rest) = text.as_chunks::<64>();
+    stretches.iter().any(|lanes| {
+        let lane = |at: usize| wanted(Lane::of(&lanes[at * WIDTH..]));
+        lane(0).or(lane(1)).or(lane(2).or(lane(3))).marks() != 0
+    }) || position(rest, wanted).is_some()
+}
+
 /// Which of 64 bytes are this one.
 #[inline(always)]
 pub(crate) fn among_64(byte: u8, text: &[u8; 4 * WIDTH]) -> u64 {
@@ -449,6 +471,7 @@ mod tests {
         check::<KeyByte>(crate::scan::is_key_byte);
         let lower = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
         check::<KeyByteOrBlank>(|c| crate::scan::is_key_byte(c) || c == b' ');
+        check::<ContainerByte>(|c| crate::scan::is_key_byte(c) && c != b'/');
         check::<PairKey>(|c| crate::scan::is_key_byte(c) || c == b'@');
         check::<LowerName>(|c| lower(c) || c == b'_');
         check::<LowerPath>(|c| lower(c) || c == b'_' || c == b':');
@@ -527,6 +550,7 @@ mod tests {
             for wanted in [b'=', b' ', 0] {
                 let expected = text.iter().position(|c| *c == wanted);
                 prop_assert_eq!(position(&text, |lane| lane.is(wanted)), expected);
+                prop_assert_eq!(is_any(&text, |lane| lane.is(wanted)), expected.is_some());
             }
             for at in [0, 3, 40, 64, 65] {
                 let rest = text.get(at..).unwrap_or_default();

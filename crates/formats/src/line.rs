@@ -262,8 +262,8 @@ impl Line {
         let is_ours = !object::may_wrap(self.text(block))
             && !self.is_machines(catalogue, block)
             && self.is_claimed(catalogue, block, way);
-        if !is_ours {
-            self.class = Some(self.unwrap(catalogue, block, way));
+        if !is_ours && let Some(class) = self.unwrap(catalogue, block, way) {
+            self.class = Some(class);
         }
     }
 
@@ -345,9 +345,9 @@ impl Line {
         true
     }
 
-    /// Takes layers off until somebody claims what is left, or nothing comes off.
-    fn unwrap(&mut self, catalogue: &Catalogue, block: &[u8], way: Way) -> Class {
-        let claimed = |line: &Line| line.class.expect("who claims it says so");
+    /// Takes layers off until somebody claims what is left, or nothing comes off. Returns what the line is, unless
+    /// who claims it has said so.
+    fn unwrap(&mut self, catalogue: &Catalogue, block: &[u8], way: Way) -> Option<Class> {
         // The texts outside each layer: weak layers go back if nobody claims what is in them.
         let mut outside = [Place::default(); MAX_LAYERS];
         loop {
@@ -359,13 +359,13 @@ impl Line {
             if !peel(&mut self.peeled, block, &mut self.decoded, way) {
                 // A program's own object, though it begins like a shipper's.
                 if object::may_wrap(self.text(block)) && self.is_claimed(catalogue, block, way) {
-                    return claimed(self);
+                    return None;
                 }
                 break;
             }
             outside[count] = before;
             if self.peeled.omitted {
-                return Class::Omitted;
+                return Some(Class::Omitted);
             }
             if self.peeled.text.decoded {
                 self.clean(block);
@@ -375,7 +375,7 @@ impl Line {
                 continue;
             }
             if self.is_claimed(catalogue, block, way) {
-                return claimed(self);
+                return None;
             }
         }
         let journal = self.journal(catalogue, block);
@@ -393,7 +393,7 @@ impl Line {
                     if self.ask_last(text, catalogue, block) {
                         self.peeled.take_back(depth, &outside);
                         self.of_machine = journal.is_some_and(|journal| journal <= depth);
-                        return claimed(self);
+                        return None;
                     }
                 }
             }
@@ -408,10 +408,10 @@ impl Line {
         {
             if self.says_something(block) {
                 if self.ask_any(catalogue, block, journal.is_some()) {
-                    return claimed(self);
+                    return None;
                 }
                 if let Some(depth) = journal.filter(|depth| *depth > count && weak.is_none()) {
-                    return self.take_journals(catalogue, depth, &outside);
+                    return Some(self.take_journals(catalogue, depth, &outside));
                 }
             }
             self.peeled.take_back(count, &outside);
@@ -419,18 +419,18 @@ impl Line {
         let journal = journal.filter(|depth| *depth <= self.peeled.layers.len());
         let text = self.text(block);
         if text.trim_ascii().is_empty() {
-            return Class::Blank;
+            return Some(Class::Blank);
         }
         if let Some(what) = wrapper::framing(text) {
-            return Class::Frame(what);
+            return Some(Class::Frame(what));
         }
         if self.ask_any(catalogue, block, journal.is_some()) {
-            return claimed(self);
+            return None;
         }
-        match journal {
+        Some(match journal {
             Some(depth) => self.take_journals(catalogue, depth, &outside),
             None => Class::Other,
-        }
+        })
     }
 
     /// Takes all that the journal at this depth kept as one program's words, wrapped or not.

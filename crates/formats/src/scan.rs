@@ -101,6 +101,12 @@ pub(crate) fn english_stamp(line: &[u8]) -> Option<(Stamp, usize)> {
 /// Reads `YYYY-MM-DD` followed by `separator` and a clock, then `Z` or an offset if one is there.
 #[inline]
 pub(crate) fn full_stamp(b: &[u8], at: usize) -> Option<(Stamp, usize)> {
+    full_stamp_here(b, at)
+}
+
+/// The same without a call.
+#[inline(always)]
+pub(crate) fn full_stamp_here(b: &[u8], at: usize) -> Option<(Stamp, usize)> {
     if b.len() < at + 19 {
         return None;
     }

@@ -287,12 +287,10 @@ pub(crate) fn framing(text: &[u8]) -> Option<&'static str> {
             .then_some("kubetail header"),
         b'a'..=b'z' | b'0'..=b'9' | b'_' => {
             // `web-1 exited with code 0`, which docker compose writes for itself.
-            if text.len() > 160 || !text.last()?.is_ascii_digit() {
-                return None;
-            }
             let name = orchestrator::name_end(text, 0);
             let said = text[name..].starts_with(b" exited with code ");
-            (said && name > 0).then_some("compose status line")
+            let whole = text.len() <= 160 && text.last()?.is_ascii_digit();
+            (said && whole && name > 0).then_some("compose status line")
         }
         _ => None,
     }
@@ -428,8 +426,8 @@ pub(crate) fn peel(peeled: &mut Peeled, block: &[u8], decoded: &mut Vec<u8>, mut
         return false;
     }
     way.outer = peeled.layers.last().map_or("", |layer| layer.kind);
-    let mut found = std::mem::take(&mut peeled.found);
-    let mut scratch = std::mem::take(&mut peeled.scratch);
+    // They stay where they are: moving them takes longer than most peelers do.
+    let Peeled { found, scratch, .. } = peeled;
     let start = decoded.len();
     let mut taken = false;
     for peeler in candidates {
@@ -437,9 +435,9 @@ pub(crate) fn peel(peeled: &mut Peeled, block: &[u8], decoded: &mut Vec<u8>, mut
         // The payload of a decoded layer lies in the buffer that decoding appends to.
         taken = if place.decoded {
             scratch.clear();
-            peeler(place.of(block, decoded), way, &mut found, &mut scratch)
+            peeler(place.of(block, decoded), way, found, scratch)
         } else {
-            let taken = peeler(place.of(block, &[]), way, &mut found, decoded);
+            let taken = peeler(place.of(block, &[]), way, found, decoded);
             if !taken {
                 decoded.truncate(start);
             }
@@ -453,7 +451,7 @@ pub(crate) fn peel(peeled: &mut Peeled, block: &[u8], decoded: &mut Vec<u8>, mut
         let mut shift = 0;
         if place.decoded {
             shift = start;
-            decoded.extend_from_slice(&scratch);
+            decoded.extend_from_slice(scratch);
         }
         let placed = |range: Range| {
             let base = if range.out {
@@ -488,8 +486,6 @@ pub(crate) fn peel(peeled: &mut Peeled, block: &[u8], decoded: &mut Vec<u8>, mut
         }
         peeled.omitted |= found.omitted;
     }
-    peeled.found = found;
-    peeled.scratch = scratch;
     taken
 }
 

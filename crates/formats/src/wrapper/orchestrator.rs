@@ -2,6 +2,7 @@
 //! Kurtosis.
 
 use super::{Found, Way};
+use crate::lanes::{ContainerByte, run_within};
 use crate::scan::{full_stamp, year_less_stamp};
 use memchr::{memchr, memmem};
 use model::StampZone;
@@ -202,19 +203,10 @@ pub(super) fn stern(text: &[u8], way: Way, found: &mut Found, _: &mut Vec<u8>) -
     found.rest("stern", stamp, text, at)
 }
 
-/// Whether a byte may stand in a container's name.
-fn is_container_byte(c: u8) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, b'_' | b'.' | b'-')
-}
-
 /// The end of the container name at `at`.
+#[inline]
 pub(super) fn name_end(text: &[u8], at: usize) -> usize {
-    let length = text[at..]
-        .iter()
-        .take(128)
-        .take_while(|c| is_container_byte(**c))
-        .count();
-    at + length
+    at + run_within::<ContainerByte>(text, at, 128)
 }
 
 /// `prysm_1  | …`: docker compose. Pastes lose the beginning of the first name.

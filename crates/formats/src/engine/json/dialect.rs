@@ -344,7 +344,7 @@ impl Dialect {
 
     /// Says whether a line whose members have these roles is of this dialect, by their values; `stamps` are those
     /// that its roles are of.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn fits(
         &self,
         roles: &Roles,
