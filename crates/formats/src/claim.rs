@@ -341,20 +341,17 @@ impl Catalogue {
             if offered == Some(format) {
                 continue;
             }
-            let Some(found) = dialect.fits(&fit.roles, stamps, line, scan) else {
+            let mut head = Head::bare(dialect.shape(fit.dialect), None);
+            let stamp = &mut head.stamp;
+            let Some(found) = dialect.fits(&fit.roles, stamps, line, scan, stamp) else {
                 continue;
             };
             let compiled = &self.compiled[usize::from(format)];
             let Some(right) = compiled.claims_object(&found, line, scan) else {
                 continue;
             };
-            let shape = match dialect.syntax {
-                Syntax::Json => Shape::Json(fit.dialect),
-                Syntax::Logfmt => Shape::Logfmt(fit.dialect),
-            };
             offered = Some(format);
             scan.found.set(Some((fit.dialect, found)));
-            let head = Head::bare(shape, found.stamp);
             offer(right, breadth(format), format, &head);
         }
         for (number, (format, _)) in self.regexes.iter().enumerate() {

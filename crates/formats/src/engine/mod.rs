@@ -331,7 +331,6 @@ pub(crate) struct Body<'a> {
     pub(crate) component: Option<&'a [u8]>,
     pub(crate) level_raw: &'a [u8],
     pub(crate) message: &'a [u8],
-    pub(crate) stamp: Option<Stamp>,
 }
 
 /// What an engine needs to know of the format.
@@ -374,7 +373,6 @@ pub(crate) fn text_body<'a>(
         component: (head.component.0 < head.component.1).then(|| range(head.component)),
         level_raw: range(head.level),
         message: b"",
-        stamp: head.stamp,
     };
     match head.shape {
         Shape::Terminal => {

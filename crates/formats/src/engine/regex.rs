@@ -123,7 +123,7 @@ impl RegexSpec {
         scan: &'a Scan,
         fields: &mut Vec<Field<'a>>,
     ) -> Body<'a> {
-        let Some((captures, stamp)) = self.captures(text) else {
+        let Some((captures, _)) = self.captures(text) else {
             return Body::default();
         };
         let group = |name: &str| captures.name(name);
@@ -175,7 +175,6 @@ impl RegexSpec {
             component: part("component").filter(|text| !text.is_empty()),
             level_raw: part("level").unwrap_or(b""),
             message: message.unwrap_or(b""),
-            stamp,
         }
     }
 }

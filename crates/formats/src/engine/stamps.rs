@@ -5,14 +5,25 @@ use crate::scan::{epoch_stamp, full_stamp, full_stamp_here, year_less_stamp};
 use model::{Stamp, StampZone};
 
 /// Reads a time that fills the whole text.
-#[inline(always)]
 pub(crate) fn whole(text: &[u8]) -> Option<Stamp> {
-    // As nearly all write it. It is read where it is wanted: a stamp that is handed on from one to the next is what
-    // processors wait for.
+    let mut stamp = None;
+    read_whole(text, &mut stamp);
+    stamp
+}
+
+/// The same into its place, which stays as it is if the text is no time: a stamp that is handed on from one to the next
+/// is what processors wait for.
+#[inline(always)]
+pub(crate) fn read_whole(text: &[u8], into: &mut Option<Stamp>) -> bool {
+    // As nearly all write it.
     match full_stamp_here(text, 0) {
-        Some((stamp, end)) if end == text.len() => Some(stamp),
-        _ => of_any_form(text),
+        Some((stamp, end)) if end == text.len() => *into = Some(stamp),
+        _ => match of_any_form(text) {
+            Some(stamp) => *into = Some(stamp),
+            None => return false,
+        },
     }
+    true
 }
 
 #[inline(never)]

@@ -35,6 +35,7 @@ impl Parser<'_> {
         };
         let mut format = format;
         let head = &self.here.head;
+        let stamp = head.stamp;
         if is_panic(head) {
             match self.catalogue.panic_owner(head, text) {
                 Some(owner) => format = owner,
@@ -119,7 +120,7 @@ impl Parser<'_> {
         }
         let mut observations = recycle(std::mem::take(&mut self.observations));
         self.clues.clear();
-        meaning.say(body.stamp, &mut observations, &mut self.clues);
+        meaning.say(stamp, &mut observations, &mut self.clues);
         if role.is_none() {
             role = compiled.role(body.component);
         }
@@ -150,7 +151,7 @@ impl Parser<'_> {
         };
         let record = Record {
             span,
-            stamp: body.stamp,
+            stamp,
             format: &compiled.definition.name,
             client: match compiled.definition.client.as_str() {
                 "" if self.here.of_machine => model::SYSTEM_CLIENT,

@@ -131,12 +131,13 @@ impl Range {
 
 impl Found {
     pub(crate) fn clear(&mut self) {
-        let mut facts = std::mem::take(&mut self.facts);
-        facts.clear();
-        *self = Found {
-            facts,
-            ..Found::default()
-        };
+        // In its place: most peelers say no, and what was written and moved is waited for.
+        self.facts.clear();
+        self.kind = "";
+        self.stamp = None;
+        (self.weak, self.partial, self.omitted) = (false, false, false);
+        self.indent = 0;
+        (self.text, self.priority) = (Range::default(), Range::default());
     }
 
     /// Keeps a stretch of the text as a fact, unless it is empty.

@@ -5,7 +5,7 @@ use super::keys::{Keys, NO_KEY};
 use super::outline::{Outline, Trait};
 use super::scan::{Kind, Member, Scan};
 use crate::definition::Definition;
-use crate::engine::stamps;
+use crate::engine::{Shape, stamps};
 use crate::scan::same_word;
 use model::{Level, Stamp};
 
@@ -127,7 +127,6 @@ pub(crate) struct Roles {
 /// Which members of a line of the dialect have which role.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Found {
-    pub(crate) stamp: Option<Stamp>,
     stamp_at: u32,
     level_at: u32,
     message_at: u32,
@@ -262,6 +261,15 @@ impl Dialect {
             .collect();
     }
 
+    /// The shape of its lines; `number` is its own.
+    #[inline]
+    pub(crate) fn shape(&self, number: u16) -> Shape {
+        match self.syntax {
+            Syntax::Json => Shape::Json(number),
+            Syntax::Logfmt => Shape::Logfmt(number),
+        }
+    }
+
     /// What a key in an object with the key `parent` is for.
     #[inline]
     fn uses(&self, id: u16, parent: u16) -> impl Iterator<Item = &Use> {
@@ -343,7 +351,7 @@ impl Dialect {
     }
 
     /// Says whether a line whose members have these roles is of this dialect, by their values; `stamps` are those
-    /// that its roles are of.
+    /// that its roles are of. The line's time is put into `stamp`.
     #[inline(always)]
     pub(crate) fn fits(
         &self,
@@ -351,9 +359,9 @@ impl Dialect {
         stamps: &[Stamped],
         line: &[u8],
         scan: &Scan,
+        stamp: &mut Option<Stamp>,
     ) -> Option<Found> {
         let mut found = Found {
-            stamp: None,
             stamp_at: NOWHERE,
             level_at: roles.level_at,
             message_at: roles.message_at,
@@ -377,10 +385,9 @@ impl Dialect {
         for one in &stamps[roles.stamps.0 as usize..roles.stamps.1 as usize] {
             if one.rank < best
                 && let Some(text) = Found::text(one.at, line, scan)
-                && let Some(stamp) = stamps::whole(text)
+                && stamps::read_whole(text, stamp)
             {
                 best = one.rank;
-                found.stamp = Some(stamp);
                 found.stamp_at = one.at;
                 // No key is better than the first one.
                 if best == 0 {
@@ -388,7 +395,7 @@ impl Dialect {
                 }
             }
         }
-        (found.stamp.is_some() || !self.stamp_needed).then_some(found)
+        (stamp.is_some() || !self.stamp_needed).then_some(found)
     }
 
     /// The severity of a printed level, where the dialect has its own.

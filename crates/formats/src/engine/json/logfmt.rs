@@ -27,13 +27,25 @@ pub(crate) fn begins(line: &[u8]) -> bool {
 }
 
 /// A key of a line.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 struct Name {
-    start: u32,
+    start: usize,
     /// Where the `=` behind it stands.
-    equals: u32,
+    equals: usize,
     /// Its number among those that dialects ask for.
     id: u16,
+}
+
+impl Name {
+    /// Reads the key at `at`.
+    fn at(line: &[u8], at: usize, keys: &Keys) -> Option<Name> {
+        let equals = key_end(line, at)?;
+        Some(Name {
+            start: at,
+            equals,
+            id: keys.id_within(line, at, equals),
+        })
+    }
 }
 
 /// How many words are kept.
@@ -81,46 +93,17 @@ impl Word {
     }
 }
 
-/// The keys of lines. A program writes the same ones again and again: whether a word is one, and which, is found out
+/// Words that are keys. A program writes the same ones again and again: whether a word is one, and which, is found out
 /// once.
 #[derive(Debug, Default)]
-pub(super) struct Names {
-    /// Those of the line that begin behind a blank; some may stand in quotes.
-    here: Vec<Name>,
-    words: Vec<Word>,
-}
+pub(super) struct Words(Vec<Word>);
 
-impl Names {
-    /// Finds the keys of a line that begin behind a blank: of a stretch of 64 bytes it is seen in one step where a key
-    /// may end, and behind which blank it would begin.
-    fn find(&mut self, line: &[u8], keys: &Keys) {
-        self.here.clear();
-        // Where the last word before the stretch begins; the line's first is none behind a blank.
-        let mut last = u32::MAX;
-        for at in (0..line.len()).step_by(64) {
-            let [mut signs, blanks] = marks_of_64(line, at, |lane| {
-                [lane.is(b'='), lane.is(b' ').or(lane.is(b'\n'))]
-            });
-            while signs != 0 {
-                let sign = signs & signs.wrapping_neg();
-                signs ^= sign;
-                let equals = at as u32 + sign.trailing_zeros();
-                let start = behind_last(blanks & (sign - 1), at, last);
-                if start < equals
-                    && let Some(id) = self.key(line, start as usize, equals as usize, keys)
-                {
-                    self.here.push(Name { start, equals, id });
-                }
-            }
-            last = behind_last(blanks, at, last);
-        }
-    }
-
+impl Words {
     /// The number of a word that is a key.
     #[inline(always)]
     fn key(&mut self, line: &[u8], start: usize, end: usize, keys: &Keys) -> Option<u16> {
         if let Some(word) = Word::of(line, start, end)
-            && let Some(known) = self.words.get(word.place())
+            && let Some(known) = self.0.get(word.place())
             && known.is(&word)
         {
             return Some(known.id);
@@ -136,8 +119,8 @@ impl Names {
             && run::<KeyByte>(text) == text.len();
         let id = is_key.then(|| keys.id(text))?;
         if let Some(word) = Word::of(line, start, end) {
-            self.words.resize(KEPT, Word::default());
-            self.words[word.place()] = Word { id, ..word };
+            self.0.resize(KEPT, Word::default());
+            self.0[word.place()] = Word { id, ..word };
         }
         Some(id)
     }
@@ -145,15 +128,15 @@ impl Names {
 
 /// The place behind the last of some marks of the stretch at `at`, or else the one before.
 #[inline(always)]
-fn behind_last(marks: u64, at: usize, before: u32) -> u32 {
+fn behind_last(marks: u64, at: usize, before: usize) -> usize {
     match marks.checked_ilog2() {
-        Some(mark) => at as u32 + mark + 1,
+        Some(mark) => at + mark as usize + 1,
         None => before,
     }
 }
 
 /// The end of the quoted value whose content begins at `from`, and whether that has escapes.
-#[inline(never)]
+#[inline]
 fn quoted(line: &[u8], from: usize, quotes_left: &mut bool) -> Option<(usize, bool)> {
     let mut end = from;
     let mut escaped = false;
@@ -185,60 +168,109 @@ impl Scan {
     pub(crate) fn read_logfmt(&mut self, line: &[u8], keys: &Keys) {
         self.restart();
         let line = trim_end(line);
-        let mut names = std::mem::take(&mut self.names);
-        names.find(line, keys);
-        let is_whole = self.read_pairs(line, &names.here, keys);
-        self.names = names;
+        let mut words = std::mem::take(&mut self.words);
+        let is_whole = line.is_empty() || self.read_pairs(line, &mut words, keys).is_some();
+        self.words = words;
         if is_whole {
             self.finish(State::Pairs);
         }
     }
 
-    /// Reads the pairs of a line; says whether it has nothing else. `names` are its keys behind blanks.
-    fn read_pairs(&mut self, line: &[u8], names: &[Name], keys: &Keys) -> bool {
-        let mut names = names.iter();
+    /// Reads the pairs of a line; `None` if it has something else. Of a stretch of 64 bytes it is seen in one step where
+    /// a key may end, and behind which blank it would begin.
+    fn read_pairs(&mut self, line: &[u8], words: &mut Words, keys: &Keys) -> Option<()> {
         let mut quotes_left = true;
-        let mut at = 0;
-        // A key that was seen behind the value before it.
-        let mut seen: Option<&Name> = None;
-        while at < line.len() {
-            let (equals, id) = match seen {
-                Some(name) => (name.equals as usize, name.id),
-                None => match key_end(line, at) {
-                    Some(equals) => (equals, keys.id_within(line, at, equals)),
-                    // A word of its own after a quoted value: no logfmt.
-                    None => return false,
-                },
-            };
-            let from = equals + 1;
-            let quote = quotes_left && line.get(from) == Some(&b'"');
-            if quote && let Some((to, escaped)) = quoted(line, from + 1, &mut quotes_left) {
-                if at == 0 && is_attributes(&line[from + 1..to]) {
-                    return false;
+        let first = Name::at(line, 0, keys)?;
+        // The key whose value goes on.
+        let mut open = match self.read_quoted(line, first, &mut quotes_left, keys)? {
+            Some(open) => open,
+            None => return Some(()),
+        };
+        // Where the last word before the stretch begins; the line's first is none behind a blank.
+        let mut word = usize::MAX;
+        for at in (0..line.len()).step_by(64) {
+            let [mut signs, blanks] = marks_of_64(line, at, |lane| {
+                [lane.is(b'='), lane.is(b' ').or(lane.is(b'\n'))]
+            });
+            while signs != 0 {
+                let sign = signs & signs.wrapping_neg();
+                signs ^= sign;
+                let equals = at + sign.trailing_zeros() as usize;
+                let start = behind_last(blanks & (sign - 1), at, word);
+                // What is before the value stood in quotes, or is its own key.
+                if start <= open.equals + 1 || start >= equals {
+                    continue;
                 }
-                self.pair(line, (at, equals), id, (from + 1, to), escaped);
-                seen = None;
-                at = to + 1;
-                while matches!(line.get(at), Some(b' ' | b'\t' | b',')) {
-                    at += 1;
+                let Some(id) = words.key(line, start, equals, keys) else {
+                    continue;
+                };
+                self.close(line, open, start - 1)?;
+                open = Name { start, equals, id };
+                if line.get(equals + 1) == Some(&b'"') {
+                    match self.read_quoted(line, open, &mut quotes_left, keys)? {
+                        Some(next) => open = next,
+                        None => return Some(()),
+                    }
                 }
-                continue;
             }
-            seen = names.find(|name| name.start as usize > from);
-            let next = seen.map_or(line.len(), |name| name.start as usize);
-            let to = if seen.is_some() { next - 1 } else { next };
-            // Before an empty value stands its key's `=`.
-            let to = match line[to - 1] {
-                b' ' | b'\t' => from + trim_end(&line[from..to]).len(),
-                _ => to,
-            };
-            if at == 0 && is_attributes(&line[from..to]) {
-                return false;
-            }
-            self.pair(line, (at, equals), id, (from, to), false);
-            at = next;
+            word = behind_last(blanks, at, word);
         }
-        true
+        self.close(line, open, line.len())
+    }
+
+    /// Takes in a pair whose value is bare and ends before `to`, or before the blanks there.
+    #[inline(always)]
+    fn close(&mut self, line: &[u8], name: Name, to: usize) -> Option<()> {
+        let from = name.equals + 1;
+        // Before an empty value stands its key's `=`.
+        let to = match line[to - 1] {
+            b' ' | b'\t' => from + trim_end(&line[from..to]).len(),
+            _ => to,
+        };
+        if name.start == 0 && is_attributes(&line[from..to]) {
+            return None;
+        }
+        self.pair(line, (name.start, name.equals), name.id, (from, to), false);
+        Some(())
+    }
+
+    /// Takes in pairs from `name` on as long as their values are quoted. Returns the key whose value is none, or nothing
+    /// if the line ends before; `None` if a word of its own stands behind a value.
+    #[inline(never)]
+    fn read_quoted(
+        &mut self,
+        line: &[u8],
+        mut name: Name,
+        quotes_left: &mut bool,
+        keys: &Keys,
+    ) -> Option<Option<Name>> {
+        loop {
+            let from = name.equals + 2;
+            if !*quotes_left || line.get(from - 1) != Some(&b'"') {
+                return Some(Some(name));
+            }
+            let Some((to, escaped)) = quoted(line, from, quotes_left) else {
+                return Some(Some(name));
+            };
+            if name.start == 0 && is_attributes(&line[from..to]) {
+                return None;
+            }
+            self.pair(
+                line,
+                (name.start, name.equals),
+                name.id,
+                (from, to),
+                escaped,
+            );
+            let mut at = to + 1;
+            while matches!(line.get(at), Some(b' ' | b'\t' | b',')) {
+                at += 1;
+            }
+            if at >= line.len() {
+                return Some(None);
+            }
+            name = Name::at(line, at, keys)?;
+        }
     }
 }
 

@@ -117,7 +117,6 @@ pub(crate) fn body<'a>(
         component: component.filter(|component| !component.is_empty()),
         level_raw: found.level(line, scan).unwrap_or(b""),
         message,
-        stamp: found.stamp,
     }
 }
 

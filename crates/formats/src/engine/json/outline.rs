@@ -41,7 +41,7 @@ impl Trait {
 }
 
 /// What a line shows of itself before anybody looks at its values.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Outline {
     syntax: Syntax,
     /// See [`Trait::packed`].
@@ -63,6 +63,14 @@ impl Outline {
         let packed = member.packed();
         self.hash = (self.hash.rotate_left(7) ^ packed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         self.traits.push(packed);
+    }
+
+    /// Whether it is the same as another: there are so few traits that a call to compare them takes longer.
+    #[inline(always)]
+    fn is(&self, other: &Outline) -> bool {
+        self.hash == other.hash
+            && self.syntax == other.syntax
+            && self.traits.iter().eq(&other.traits)
     }
 
     pub(super) fn traits(&self) -> impl Iterator<Item = Trait> {
@@ -114,7 +122,7 @@ impl Outlines {
             .get(first..first + WAYS)
             .unwrap_or_default()
             .iter();
-        match ways.position(|known| known.outline == *outline) {
+        match ways.position(|known| known.outline.is(outline)) {
             Some(way) => self.here = first + way,
             None => self.learn(outline, first, asked),
         }

@@ -10,7 +10,7 @@
 
 use super::dialect::{Dialect, Found, Stamped, Syntax};
 use super::keys::{Keys, NO_KEY};
-use super::logfmt::Names;
+use super::logfmt::Words;
 use super::outline::{Fit, Outline, Outlines, Trait};
 use super::tokens::{blanks, escape, number, plain_run, word};
 use crate::claim::Tier;
@@ -105,7 +105,7 @@ pub(crate) struct Scan {
     pub(crate) members: Vec<Member>,
     outline: Outline,
     outlines: Outlines,
-    pub(super) names: Names,
+    pub(super) words: Words,
     /// Which text this is of, in the reader's own words: the same text needs no second pass.
     pub(crate) of: Option<(u32, u32, bool)>,
     /// The number of the dialect that was found last, and what it found.
@@ -145,7 +145,7 @@ impl Scan {
                 .find_map(|tier| {
                     let (fits, stamps) = self.fits(tier);
                     let fit = fits.iter().find(|fit| fit.dialect == number)?;
-                    dialect.fits(&fit.roles, stamps, line, self)
+                    dialect.fits(&fit.roles, stamps, line, self, &mut None)
                 }),
         }
     }
