@@ -360,20 +360,19 @@ impl Rules<'_> {
     }
 }
 
-/// Splits a text record. JSON and logfmt go through [`json::body`], users' own through [`regex`].
+/// Splits a text record into the parts of `body`, which stay where they are: what is handed on as a whole right after it
+/// was written in pieces is what processors wait for. JSON and logfmt go through [`json::body`], users' own through [`regex`].
 #[inline]
 pub(crate) fn text_body<'a>(
     text: &'a [u8],
     head: &Head,
     rules: Rules<'_>,
     fields: &mut Vec<Field<'a>>,
-) -> Body<'a> {
+    body: &mut Body<'a>,
+) {
     let range = |(from, to): (u32, u32)| &text[from as usize..to as usize];
-    let mut body = Body {
-        component: (head.component.0 < head.component.1).then(|| range(head.component)),
-        level_raw: range(head.level),
-        message: b"",
-    };
+    body.component = (head.component.0 < head.component.1).then(|| range(head.component));
+    body.level_raw = range(head.level);
     match head.shape {
         Shape::Terminal => {
             body.message = logrus::terminal_body(text, head.body as usize, rules, fields);
@@ -426,7 +425,6 @@ pub(crate) fn text_body<'a>(
         shape if shape.is_panic() => body.message = crate::scan::trim_end(text),
         _ => {}
     }
-    body
 }
 
 /// Whether what stands in a record's first line is certainly not all of it: the lines after it belong to it

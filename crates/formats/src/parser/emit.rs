@@ -2,7 +2,7 @@
 
 use super::Parser;
 use crate::catalogue::is_panic;
-use crate::engine::{self, Rules, Shape, journal, json};
+use crate::engine::{self, Body, Rules, Shape, journal, json};
 use crate::meaning::value::{Told, look_at};
 use crate::meaning::{Meaning, MessageSpec};
 use crate::pattern::NO_CAPTURES;
@@ -49,10 +49,11 @@ impl Parser<'_> {
         };
         let mut fields: Vec<Field<'_>> = std::mem::take(&mut self.fields);
         let mut own_level = None;
-        let mut body = if let Shape::Regex(number) = head.shape {
+        let mut body = Body::default();
+        if let Shape::Regex(number) = head.shape {
             let regex = self.catalogue.regex(number);
             regex.read_fields(text, &mut self.scan, &self.catalogue.keys);
-            regex.body(text, &self.scan, &mut fields)
+            body = regex.body(text, &self.scan, &mut fields);
         } else if let Shape::Json(number) | Shape::Logfmt(number) = head.shape {
             let scan = if joined {
                 match head.shape {
@@ -69,12 +70,11 @@ impl Parser<'_> {
                 self.fields = recycle(fields);
                 return sink.rejected(span, Reject::BrokenJson);
             };
-            let body = json::body(text, scan, dialect, &found, rules, &mut fields);
+            json::body(text, scan, dialect, &found, rules, &mut fields, &mut body);
             own_level = dialect.level(body.level_raw);
-            body
         } else {
-            engine::text_body(text, head, rules, &mut fields)
-        };
+            engine::text_body(text, head, rules, &mut fields, &mut body);
+        }
         if self.here.of_machine && body.component.is_none() {
             body.component = self.here.writer(block);
         }

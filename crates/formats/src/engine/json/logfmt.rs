@@ -27,7 +27,7 @@ pub(crate) fn begins(line: &[u8]) -> bool {
 }
 
 /// A key of a line.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Name {
     start: usize,
     /// Where the `=` behind it stands.
@@ -37,14 +37,13 @@ struct Name {
 }
 
 impl Name {
-    /// Reads the key at `at`.
-    fn at(line: &[u8], at: usize, keys: &Keys) -> Option<Name> {
-        let equals = key_end(line, at)?;
-        Some(Name {
-            start: at,
-            equals,
-            id: keys.id_within(line, at, equals),
-        })
+    /// Reads the key at `at` in this one's place.
+    #[inline(always)]
+    fn go_to(&mut self, line: &[u8], at: usize, keys: &Keys) -> Option<()> {
+        self.start = at;
+        self.equals = key_end(line, at)?;
+        self.id = keys.id_within(line, at, self.equals);
+        Some(())
     }
 }
 
@@ -180,12 +179,12 @@ impl Scan {
     /// a key may end, and behind which blank it would begin.
     fn read_pairs(&mut self, line: &[u8], words: &mut Words, keys: &Keys) -> Option<()> {
         let mut quotes_left = true;
-        let first = Name::at(line, 0, keys)?;
         // The key whose value goes on.
-        let mut open = match self.read_quoted(line, first, &mut quotes_left, keys)? {
-            Some(open) => open,
-            None => return Some(()),
-        };
+        let mut open = Name::default();
+        open.go_to(line, 0, keys)?;
+        if self.read_quoted(line, &mut open, &mut quotes_left, keys)? {
+            return Some(());
+        }
         // Where the last word before the stretch begins; the line's first is none behind a blank.
         let mut word = usize::MAX;
         for at in (0..line.len()).step_by(64) {
@@ -206,11 +205,10 @@ impl Scan {
                 };
                 self.close(line, open, start - 1)?;
                 open = Name { start, equals, id };
-                if line.get(equals + 1) == Some(&b'"') {
-                    match self.read_quoted(line, open, &mut quotes_left, keys)? {
-                        Some(next) => open = next,
-                        None => return Some(()),
-                    }
+                if line.get(equals + 1) == Some(&b'"')
+                    && self.read_quoted(line, &mut open, &mut quotes_left, keys)?
+                {
+                    return Some(());
                 }
             }
             word = behind_last(blanks, at, word);
@@ -234,23 +232,23 @@ impl Scan {
         Some(())
     }
 
-    /// Takes in pairs from `name` on as long as their values are quoted. Returns the key whose value is none, or nothing
-    /// if the line ends before; `None` if a word of its own stands behind a value.
+    /// Takes in pairs from `name` on as long as their values are quoted; it becomes the key whose value is none. Says
+    /// whether the line ends before; `None` if a word of its own stands behind a value.
     #[inline(never)]
     fn read_quoted(
         &mut self,
         line: &[u8],
-        mut name: Name,
+        name: &mut Name,
         quotes_left: &mut bool,
         keys: &Keys,
-    ) -> Option<Option<Name>> {
+    ) -> Option<bool> {
         loop {
             let from = name.equals + 2;
             if !*quotes_left || line.get(from - 1) != Some(&b'"') {
-                return Some(Some(name));
+                return Some(false);
             }
             let Some((to, escaped)) = quoted(line, from, quotes_left) else {
-                return Some(Some(name));
+                return Some(false);
             };
             if name.start == 0 && is_attributes(&line[from..to]) {
                 return None;
@@ -267,9 +265,9 @@ impl Scan {
                 at += 1;
             }
             if at >= line.len() {
-                return Some(None);
+                return Some(true);
             }
-            name = Name::at(line, at, keys)?;
+            name.go_to(line, at, keys)?;
         }
     }
 }

@@ -93,7 +93,8 @@ pub(crate) fn body<'a>(
     found: &Found,
     rules: Rules<'_>,
     fields: &mut Vec<Field<'a>>,
-) -> Body<'a> {
+    body: &mut Body<'a>,
+) {
     if found.reshaped {
         reshaped(line, scan, dialect, found, fields);
     } else {
@@ -113,11 +114,9 @@ pub(crate) fn body<'a>(
         });
     }
     let component = found.component(line, scan);
-    Body {
-        component: component.filter(|component| !component.is_empty()),
-        level_raw: found.level(line, scan).unwrap_or(b""),
-        message,
-    }
+    body.component = component.filter(|component| !component.is_empty());
+    body.level_raw = found.level(line, scan).unwrap_or(b"");
+    body.message = message;
 }
 
 #[cfg(test)]

@@ -287,7 +287,7 @@ impl Scan {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, member: Member) {
         let at = self.members.len();
         if at < MEMBERS_MAX {
