@@ -286,6 +286,20 @@ impl Catalogue {
         });
     }
 
+    /// Whether anybody who is asked before the generic formats may know a line of pairs.
+    #[inline]
+    pub(crate) fn may_be_specific(&self, line: &[u8]) -> bool {
+        let mut recognised = false;
+        engine::recognise(line, |_| {
+            recognised = true;
+            true
+        });
+        recognised
+            || self.printed.may_be(line)
+            || !self.regexes.is_empty()
+            || self.asks_for_logfmt(Tier::Specific)
+    }
+
     #[inline]
     fn asks_for_logfmt(&self, tier: Tier) -> bool {
         !self.asked(Syntax::Logfmt, tier).is_empty()

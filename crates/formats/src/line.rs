@@ -5,7 +5,7 @@ use crate::claim::{Claim, Tier};
 use crate::colours::take_colours_off;
 use crate::document::{RowKind, Rows, Source};
 use crate::engine::journal::{Told, is_journal};
-use crate::engine::json::{self, Scan, State};
+use crate::engine::json::{self, Scan, State, logfmt};
 use crate::engine::{Head, Shape};
 use crate::words::far;
 use crate::wrapper::{self, Layer, MAX_LAYERS, Peeled, Place, Way, object, peel};
@@ -258,6 +258,14 @@ impl Line {
     /// Finds out what the line is: `class` says it then.
     #[inline(always)]
     fn classify(&mut self, catalogue: &Catalogue, block: &[u8], way: Way) {
+        // A program's lines are alike. Those that only the generic formats know are shown to all others by their first
+        // bytes, which say of pairs that nobody else has such.
+        if matches!(self.head.shape, Shape::Logfmt(_))
+            && self.is_plain_pairs(catalogue, block)
+            && self.ask_last(self.peeled.text, catalogue, block)
+        {
+            return;
+        }
         // An object may be a wrapper's, however much of a record its payload holds.
         let is_ours = !object::may_wrap(self.text(block))
             && !self.is_machines(catalogue, block)
@@ -265,6 +273,16 @@ impl Line {
         if !is_ours && let Some(class) = self.unwrap(catalogue, block, way) {
             self.class = Some(class);
         }
+    }
+
+    /// Whether the text is pairs with nothing around them, and nobody but the generic formats may claim it. What they
+    /// then say is what [`Line::unwrap`] would come to.
+    fn is_plain_pairs(&self, catalogue: &Catalogue, block: &[u8]) -> bool {
+        let text = self.text(block);
+        self.peeled.layers.is_empty()
+            && logfmt::begins(text)
+            && !wrapper::may_be_around_pairs(text)
+            && !catalogue.may_be_specific(text)
     }
 
     /// Says whose text it is: `class`, if anybody claims it. A line that begins with a stamp as runtimes and
@@ -308,7 +326,7 @@ impl Line {
     }
 
     /// Asks those who read lines of any program.
-    #[cold]
+    #[inline(never)]
     fn ask_last(&mut self, place: Place, catalogue: &Catalogue, block: &[u8]) -> bool {
         self.ask_of(place, catalogue, block, Tier::Generic)
     }

@@ -263,6 +263,12 @@ fn peelers(text: &[u8]) -> &'static [Peeler] {
     }
 }
 
+/// A quick no for texts that begin with `key=`: whether one of the few peelers of such may find its own.
+#[inline]
+pub(crate) fn may_be_around_pairs(text: &[u8]) -> bool {
+    text.ends_with(b"}]") || paste::may_have_lost_escapes(text) || runtime::may_be_details(text)
+}
+
 /// What a line is that frames evidence and says nothing itself: markers of the journal, headers and
 /// status lines of tools.
 pub(crate) fn framing(text: &[u8]) -> Option<&'static str> {
@@ -519,7 +525,8 @@ mod tests {
             for peeler in peelers(b"x") {
                 let taken = peeler(text, way, &mut Found::default(), &mut Vec::new());
                 let is_asked = asked.iter().any(|one| std::ptr::fn_addr_eq(*one, *peeler));
-                prop_assert!(is_asked || !taken, "{}", String::from_utf8_lossy(text));
+                let is_told = is_asked && may_be_around_pairs(text);
+                prop_assert!(is_told || !taken, "{}", String::from_utf8_lossy(text));
             }
         }
     }

@@ -4,6 +4,7 @@
 //! All but the quote mark are weak: they could be anything, and count only if a record is inside.
 
 use super::{Found, Range, Way};
+use crate::lanes::is_any;
 use crate::scan::full_stamp;
 use memchr::{memchr, memmem};
 
@@ -146,6 +147,12 @@ pub(super) fn backticks(text: &[u8], _: Way, found: &mut Found, _: &mut Vec<u8>)
 
 /// How far into a line its first lost colour stands.
 const COLOUR_WITHIN: usize = 96;
+
+/// A quick no for [`lost_escapes`].
+#[inline]
+pub(super) fn may_have_lost_escapes(text: &[u8]) -> bool {
+    is_any(&text[..text.len().min(COLOUR_WITHIN)], |lane| lane.is(b'['))
+}
 
 /// `[34m`, `\u001b[34m`, `\x1b[34m`: colours whose escape character was lost or spelled out.
 pub(super) fn lost_escapes(text: &[u8], _: Way, found: &mut Found, out: &mut Vec<u8>) -> bool {

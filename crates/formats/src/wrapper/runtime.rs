@@ -159,17 +159,30 @@ impl Class for Attributes {
     }
 }
 
-/// `k=v,k=v …`: `docker logs --details`. Keys and values are URL-escaped, so neither holds quotes.
-pub(super) fn details(text: &[u8], _: Way, found: &mut Found, _: &mut Vec<u8>) -> bool {
+/// The end of the first word, if it may be attributes.
+#[inline(always)]
+fn attributes_end(text: &[u8]) -> Option<usize> {
     // Nearly every other line has another byte in its first word.
     let end = run_within::<Attributes>(text, 0, 1024);
     if end == 1024 || text.get(end) != Some(&b' ') {
-        return false;
+        return None;
     }
     // One plain pair is logfmt's; attributes are several, or a label's dotted name.
-    if !text[..end].iter().any(|c| matches!(c, b',' | b'.')) {
+    let several = text[..end].iter().any(|c| matches!(c, b',' | b'.'));
+    several.then_some(end)
+}
+
+/// A quick no for [`details`].
+#[inline]
+pub(super) fn may_be_details(text: &[u8]) -> bool {
+    attributes_end(text).is_some()
+}
+
+/// `k=v,k=v …`: `docker logs --details`. Keys and values are URL-escaped, so neither holds quotes.
+pub(super) fn details(text: &[u8], _: Way, found: &mut Found, _: &mut Vec<u8>) -> bool {
+    let Some(end) = attributes_end(text) else {
         return false;
-    }
+    };
     let plain = |c: &u8| c.is_ascii_alphanumeric() || b"._-~%+*".contains(c);
     for pair in text[..end].split(|c| *c == b',') {
         let Some(equals) = memchr(b'=', pair) else {

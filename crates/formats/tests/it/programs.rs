@@ -38,6 +38,43 @@ fn clients_in_one_stream() {
     check(&text, &expected);
 }
 
+/// Between lines of pairs that only the generic format knows, others' lines are what they are alone.
+#[test]
+fn pairs_of_all_kinds_in_one_stream() {
+    let generic = "ts=2024-01-02T03:04:05.123Z level=info component=tsdb msg=\"ready\" took=1s\n";
+    let others = [
+        (
+            "time=\"2020-08-14 17:31:02\" level=info msg=\"Synced\" prefix=sync\n",
+            "prysm+1",
+        ),
+        (
+            "t=2023-08-14T17:31:02+0000 lvl=info msg=\"Looking for peers\" peercount=2\n",
+            "geth+1",
+        ),
+        (
+            "com.docker.compose.service=web,tag=x ts=2024-01-02T03:04:05Z level=info msg=in\n",
+            "logfmt+1",
+        ),
+        (
+            "ts=2024-01-02T03:04:05.123Z [34mlevel[0m=info msg=coloured\n",
+            "logfmt+1",
+        ),
+        ("key=words of nobody\n", "!no format recognises this line"),
+    ];
+    for (other, name) in others {
+        let text = [generic, generic, generic, other, other, generic].concat();
+        let logfmt = "logfmt+1";
+        check(&text, &[logfmt, logfmt, logfmt, name, name, logfmt]);
+    }
+    let attributes = [generic, generic, generic, others[2].0].concat();
+    let entries = parse(attributes.as_bytes());
+    let seen = format!("{:?}", entries.last());
+    assert!(
+        seen.contains("docker-timestamps[]attrs=com.docker"),
+        "{seen}"
+    );
+}
+
 #[test]
 fn a_bad_block_is_one_record() {
     let report = "ERROR[08-14|17:31:02.123] \n########## BAD BLOCK #########\nBlock: 7 (0x01)\nError: bad\n\n0: cumulative: 21000\n\tlogs: []\n##############################\n";
