@@ -335,8 +335,7 @@ impl RowBuilder {
                     if written.iter().any(|wanted| wanted == text) {
                         return Ok(true);
                     }
-                    let lower = |b: &u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
-                    if text.len() % 2 == 1 && text[3..].iter().all(lower) {
+                    if text.len() % 2 == 1 && are_lower_hex(&text[3..]) {
                         return Ok(false);
                     }
                 } else if memchr::memchr(b'\\', text).is_none() {
@@ -366,6 +365,16 @@ fn is_among(values: &[Vec<u8>], cell: &[u8], decoder: Decoder, encoding: TextEnc
     }
     let text = encoding.decode_lossy(cell);
     values.iter().any(|value| value == text.as_bytes())
+}
+
+/// Whether all are hex digits in lower case. Asks all, as many at a time as the machine can, rather than up to the first
+/// that is none.
+fn are_lower_hex(digits: &[u8]) -> bool {
+    let is_digit = |b: u8| b.wrapping_sub(b'0') < 10;
+    let is_letter = |b: u8| b.wrapping_sub(b'a') < 6;
+    digits
+        .iter()
+        .fold(true, |all, &b| all & (is_digit(b) | is_letter(b)))
 }
 
 /// How COPY writes a bytea value.
@@ -525,4 +534,18 @@ pub(crate) fn select(
         }
     }
     Batch { columns }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::are_lower_hex;
+
+    #[test]
+    fn only_lower_hex_digits_need_no_reading() {
+        for byte in 0..=u8::MAX {
+            let is_digit = "0123456789abcdef".bytes().any(|digit| digit == byte);
+            assert_eq!(are_lower_hex(&[b'7', byte, b'a']), is_digit, "{byte}");
+        }
+        assert!(are_lower_hex(b""));
+    }
 }
