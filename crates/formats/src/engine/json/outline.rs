@@ -12,6 +12,9 @@ use crate::claim::Tier;
 const KEPT: usize = 64;
 const WAYS: usize = 4;
 
+/// The hash of no outline: one without traits has another.
+const NOTHING: u64 = 0;
+
 /// A member whose key somebody asks for.
 pub(crate) struct Trait {
     /// Its place among the line's members.
@@ -54,7 +57,7 @@ impl Outline {
     #[inline]
     pub(super) fn clear(&mut self) {
         self.traits.clear();
-        self.hash = 0;
+        self.hash = !NOTHING;
     }
 
     /// Adds a member.
@@ -134,9 +137,11 @@ impl Outlines {
         D: Iterator<Item = (u16, &'d Dialect)>,
     {
         self.known.resize_with(KEPT, Known::default);
-        // One of them goes, by turns.
+        // A free place, else one goes, by turns.
+        let mut ways = self.known[first..first + WAYS].iter();
+        let free = ways.position(|known| known.outline.hash == NOTHING);
         self.turn = (self.turn + 1) % WAYS;
-        self.here = first + self.turn;
+        self.here = first + free.unwrap_or(self.turn);
         let known = &mut self.known[self.here];
         known.outline.clone_from(outline);
         known.stamps.clear();

@@ -14,6 +14,7 @@ use super::logfmt::Words;
 use super::outline::{Fit, Outline, Outlines, Trait};
 use super::tokens::{blanks, escape, number, plain_run, word};
 use crate::claim::Tier;
+use crate::lanes::{Lane, WIDTH};
 use crate::words::near2;
 use memchr::memchr;
 use std::cell::Cell;
@@ -434,7 +435,7 @@ impl Scan {
 
     /// Reads the string whose opening quote is at `at`; returns its content and the offset after it.
     /// What isn't `wanted` is checked only.
-    #[inline]
+    #[inline(always)]
     fn string(
         &mut self,
         line: &[u8],
@@ -443,6 +444,25 @@ impl Scan {
         wanted: bool,
     ) -> Option<(Part, usize)> {
         let from = at + 1;
+        // Most strings are short and have no escapes: they end in a lane, or right behind it.
+        let lane = Lane::of(&line[from..]);
+        let marks = lane.is(b'"').or(lane.is(b'\\')).marks() | 1 << WIDTH;
+        let end = from + marks.trailing_zeros() as usize;
+        if !strict && line.get(end) == Some(&b'"') {
+            return Some((Part::of_line(from, end), end + 1));
+        }
+        self.any_string(line, from, strict, wanted)
+    }
+
+    /// Reads any string whose content begins at `from`.
+    #[inline(never)]
+    fn any_string(
+        &mut self,
+        line: &[u8],
+        from: usize,
+        strict: bool,
+        wanted: bool,
+    ) -> Option<(Part, usize)> {
         let end = if strict {
             let run = plain_run(line, from)?;
             run.is_strict(line, from).then_some(run.end)?
