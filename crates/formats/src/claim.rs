@@ -271,7 +271,7 @@ impl Catalogue {
         scan.clear();
         if json::begins(line) {
             scan.read(line, &self.keys);
-        } else if self.asks_for_logfmt(tier) && logfmt::begins(line) {
+        } else if self.asks_for_logfmt(tier) && logfmt::may_begin(line) {
             scan.read_logfmt(line, &self.keys);
         }
         self.settle(scan);
@@ -289,12 +289,7 @@ impl Catalogue {
     /// Whether anybody who is asked before the generic formats may know a line of pairs.
     #[inline]
     pub(crate) fn may_be_specific(&self, line: &[u8]) -> bool {
-        let mut recognised = false;
-        engine::recognise(line, |_| {
-            recognised = true;
-            true
-        });
-        recognised
+        engine::knows_pairs(line)
             || self.printed.may_be(line)
             || !self.regexes.is_empty()
             || self.asks_for_logfmt(Tier::Specific)

@@ -96,6 +96,15 @@ fn without_stamp(line: &[u8]) -> &'static [Recogniser] {
     }
 }
 
+/// Whether a record of an engine starts with a line that begins with `key=`.
+#[inline]
+pub(crate) fn knows_pairs(line: &[u8]) -> bool {
+    let first = line.first().copied().unwrap_or_default();
+    of_pairs(first)
+        .iter()
+        .any(|recogniser| recogniser(line).is_some())
+}
+
 /// The engines whose recognisers know lines of pairs, see [`of_pairs`].
 pub(crate) const ENGINES_OF_PAIRS: [Engine; 2] = [Engine::LogrusText, Engine::GethText];
 
@@ -204,7 +213,8 @@ mod tests {
     use crate::catalogue::Catalogue;
     use proptest::prelude::*;
 
-    const ALL: [Recogniser; 19] = [
+    const ALL: [Recogniser; 20] = [
+        chronicles::recognise,
         geth::bracketed,
         geth::logfmt,
         geth::terminal,
@@ -264,6 +274,12 @@ mod tests {
                         prop_assert!(ENGINES_OF_PAIRS.contains(&head.shape.engine()));
                     }
                 }
+                let mut recognised = false;
+                recognise(line, |_| {
+                    recognised = true;
+                    true
+                });
+                prop_assert_eq!(knows_pairs(line), recognised);
             }
         }
     }

@@ -25,7 +25,7 @@ pub(crate) mod tracing;
 
 use crate::scan::same_word;
 use crate::words::end_bit;
-pub(crate) use beginning::{ENGINES_OF_PAIRS, recognise};
+pub(crate) use beginning::{ENGINES_OF_PAIRS, knows_pairs, recognise};
 use model::{Field, Stamp};
 
 /// Changes whenever an engine, the framing or the wrappers change what a record holds: part of the

@@ -18,12 +18,17 @@ fn key_end(line: &[u8], at: usize) -> Option<usize> {
     (length > 0 && line.get(at + length) == Some(&b'=')).then_some(at + length)
 }
 
+/// Whether a line may begin with a key, by its first byte alone.
+#[inline]
+pub(crate) fn may_begin(line: &[u8]) -> bool {
+    line.first()
+        .is_some_and(|c| c.is_ascii_alphabetic() || *c == b'@')
+}
+
 /// Whether a line may be logfmt: it begins with a key.
 #[inline]
 pub(crate) fn begins(line: &[u8]) -> bool {
-    line.first()
-        .is_some_and(|c| c.is_ascii_alphabetic() || *c == b'@')
-        && key_end(line, 0).is_some()
+    may_begin(line) && key_end(line, 0).is_some()
 }
 
 /// A key of a line.
