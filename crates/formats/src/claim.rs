@@ -155,15 +155,15 @@ impl<'h> Best<'h> {
     /// Where two have the same right by something of their own, the line shows both: then it is of a format
     /// that claims by shape alone, if there is one. Such a line is nobody's and goes with its process.
     #[inline]
-    pub(crate) fn claim(self) -> Claim {
+    pub(crate) fn claim(&mut self) -> Claim {
         let Some(mut best) = self.best else {
             return Claim::Nobody;
         };
         if best.several && best.right > Right::Shape {
             // So rare that it is done only then.
-            if let Some((plain, head)) = self.plain {
-                best = plain;
-                *self.head = head;
+            if let Some((plain, head)) = &self.plain {
+                best = *plain;
+                *self.head = *head;
             }
         }
         // Panics are claimed by their whole text, later.

@@ -137,18 +137,23 @@ impl Scan {
     }
 
     /// What the dialect with this number finds in the line; `None` if the line is not of it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn found_by(&self, number: u16, dialect: &Dialect, line: &[u8]) -> Option<Found> {
         match self.found.get() {
             Some((last, found)) if last == number => Some(found),
-            _ => [Tier::Specific, Tier::Generic]
-                .into_iter()
-                .find_map(|tier| {
-                    let (fits, stamps) = self.fits(tier);
-                    let fit = fits.iter().find(|fit| fit.dialect == number)?;
-                    dialect.fits(&fit.roles, stamps, line, self, &mut None)
-                }),
+            _ => self.find_by(number, dialect, line),
         }
+    }
+
+    #[inline(never)]
+    fn find_by(&self, number: u16, dialect: &Dialect, line: &[u8]) -> Option<Found> {
+        [Tier::Specific, Tier::Generic]
+            .into_iter()
+            .find_map(|tier| {
+                let (fits, stamps) = self.fits(tier);
+                let fit = fits.iter().find(|fit| fit.dialect == number)?;
+                dialect.fits(&fit.roles, stamps, line, self, &mut None)
+            })
     }
 
     #[inline]
