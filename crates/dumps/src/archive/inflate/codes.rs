@@ -108,12 +108,12 @@ pub(super) fn literal(symbol: usize, bits: u64) -> u64 {
         256 => END,
         _ => based(&LENGTHS, symbol - 257),
     };
-    entry + bits | bits << CODE_AT
+    (entry + bits) | (bits << CODE_AT)
 }
 
 /// The entry of a distance.
 pub(super) fn distance(symbol: usize, bits: u64) -> u64 {
-    based(&DISTANCES, symbol) + bits | bits << LITERAL_AT
+    (based(&DISTANCES, symbol) + bits) | (bits << LITERAL_AT)
 }
 
 /// The entry of a code's length.
