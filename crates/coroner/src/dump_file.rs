@@ -190,7 +190,7 @@ impl Hashed {
 /// process would give way.
 fn give_way() {
     #[cfg(target_os = "linux")]
-    let _ = rustix::process::setpriority_process(None, 5);
+    let _ = rustix::process::nice(5);
 }
 
 /// Hands on all bytes of a source.
