@@ -283,10 +283,8 @@ impl Bits {
     /// Takes bytes from `from` on until there are 56 bits at least.
     #[inline(always)]
     pub(super) fn refill(&mut self, packed: &[u8], from: &mut usize) {
-        if let Some(word) = packed.get(*from..).and_then(|rest| rest.first_chunk()) {
-            self.bits |= u64::from_le_bytes(*word) << self.count;
-            *from += ((63 - self.count) >> 3) as usize;
-            self.count |= 56;
+        if let Some(next) = packed.get(*from..).and_then(|rest| rest.first_chunk()) {
+            *from += self.fill(next);
         }
     }
 

@@ -329,6 +329,7 @@ mod tests {
             begins(b"@timestamp=x") && begins(b"a.b=") && !begins(b"=x") && !begins(b"word x=1")
         );
     }
+
     /// The pairs of a line without escapes, found byte by byte; `None` if it has something else.
     fn walked(line: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
         let is_letter = |at: usize| line[at].is_ascii_alphabetic();

@@ -164,3 +164,22 @@ impl Outlines {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Outline;
+
+    /// A line whose outline happens to have the hash of another is not taken for it.
+    #[test]
+    fn outlines_of_one_hash_are_told_apart_by_their_traits() {
+        let of = |traits: &[u64]| Outline {
+            traits: traits.to_vec(),
+            hash: 7,
+            ..Outline::default()
+        };
+        assert!(of(&[1, 2]).is(&of(&[1, 2])));
+        for other in [&[1, 3][..], &[1], &[1, 2, 3], &[]] {
+            assert!(!of(&[1, 2]).is(&of(other)), "{other:?}");
+        }
+    }
+}
