@@ -191,21 +191,27 @@ impl Assembler {
         let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
         // Neighbours mostly have the same writer: words are looked up when their codes change.
         let mut codes = None;
-        let (mut stream, mut client) = ("", "");
+        let (mut stream, mut program, mut client) = ("", "", "");
         let (mut role_known, mut client_known) = (false, false);
         // Wrappers of one block call a process the same, as far as its stream is the same.
         let mut named: BTreeSet<(u32, i32)> = BTreeSet::new();
         for row in 0..rows.records {
-            let here = Some((rows.host.code_at(row), rows.client.code_at(row)));
+            let here = Some((
+                rows.host.code_at(row),
+                rows.program.code_at(row),
+                rows.client.code_at(row),
+            ));
             if codes != here {
                 codes = here;
                 stream = text(rows.host.get(row).unwrap_or_default());
+                program = text(rows.program.get(row).unwrap_or_default());
                 client = text(rows.client.get(row).unwrap_or_default());
             }
             let start = starts.next_if(|start| **start as usize == row);
             let start = start.and_then(|_| rows.kind.get(row).map(text));
             let clue = solve::Clue {
                 stream,
+                program,
                 client,
                 start,
                 wrapper: rows.wrapper_stamps.get(row).and_then(Option::as_ref),

@@ -4,6 +4,7 @@ use crate::assemble::{Assembler, BlockBatches};
 use crate::counts::Counts;
 use crate::pipeline::{self, Parsed, StageTimes, Stop};
 use crate::setting::SourceSetting;
+use crate::solve::{MOST_LANES, OTHERS};
 use crate::text::{HEAD_BYTES, Text};
 use crate::{IngestError, Progress};
 use case::{
@@ -402,6 +403,13 @@ pub(crate) fn describe(run: &LogRun, shown: &str, parser: &str, before: Option<&
         if status == SourceStatus::Complete {
             status = SourceStatus::Skipped;
         }
+    }
+    if let Some(piece) = run.pieces.iter().find(|piece| piece.stream == OTHERS) {
+        let what = format!(
+            "more than {MOST_LANES} machines or programs are named: from line {} on, records of further ones are given to node {OTHERS}; ingest such a file in parts, one for each machine",
+            piece.first_line
+        );
+        problems.push(case::Problem { byte: 0, what });
     }
     Source {
         number: before.map_or(0, |source| source.number),

@@ -162,10 +162,13 @@ pub(crate) fn read_again(
     }
     if let Some(source) = manifest.source_mut(digest) {
         // What was compressed around it and how its reading ended is known from the original.
+        let mut problems = before.problems.clone();
+        let new = described.problems.iter();
+        problems.extend(new.filter(|new| !before.problems.contains(new)).cloned());
         *source = Source {
             container: before.container.clone(),
             status: before.status,
-            problems: before.problems.clone(),
+            problems,
             formats_digest: source.formats_digest.clone(),
             ..described
         };

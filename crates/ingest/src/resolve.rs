@@ -191,6 +191,14 @@ fn changes(manifest: &Manifest) -> BTreeMap<String, Change> {
             }
         })
         .collect();
+    let node_of: BTreeMap<(&str, u32), Option<&str>> = manifest
+        .processes
+        .iter()
+        .map(|process| {
+            let key = (process.source.as_str(), process.number);
+            (key, process.node.as_deref())
+        })
+        .collect();
     for (item, solution) in items.iter().zip(solve::solve(&inputs)) {
         let before = solution_in(item.piece);
         if !same_times(&before, &solution) {
@@ -200,10 +208,8 @@ fn changes(manifest: &Manifest) -> BTreeMap<String, Change> {
                 .solutions
                 .insert(item.piece.index, solution);
         }
-        let process = manifest.processes.iter().find(|process| {
-            process.source == item.source.digest && process.number == item.piece.process
-        });
-        if process.is_some_and(|process| process.node.as_deref() != Some(&item.node)) {
+        let node = node_of.get(&(item.source.digest.as_str(), item.piece.process));
+        if node.is_some_and(|node| *node != Some(&item.node)) {
             let change = changes.entry(item.source.digest.clone()).or_default();
             change.nodes.insert(item.piece.process, item.node.clone());
         }
@@ -436,6 +442,7 @@ pub(crate) fn piece_of(facts: &PieceFacts, solution: &Solution, anchors: &[Ancho
         index: facts.index,
         process: facts.process,
         stream: facts.stream.clone(),
+        program: facts.program.clone(),
         client: facts.client.clone(),
         given_zone_seconds: facts.zone_seconds,
         given_zones_by_year: facts.zones_by_year.clone(),
@@ -458,6 +465,7 @@ pub(crate) fn facts_of(piece: &case::Piece) -> PieceFacts {
         index: piece.index,
         process: piece.process,
         stream: piece.stream.clone(),
+        program: piece.program.clone(),
         client: piece.client.clone(),
         by_wrapper: piece.by_wrapper,
         begins: Begin::from_name(&piece.begins),

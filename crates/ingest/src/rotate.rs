@@ -15,7 +15,7 @@
 use crate::solve::{Begin, goes_on};
 use case::{Manifest, Piece, Source, SourceKind};
 use model::StampDate;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A process: its source's digest and its number there.
 pub(crate) type ProcessId = (String, u32);
@@ -72,7 +72,7 @@ impl Rotation {
             let last = before
                 .pieces
                 .iter()
-                .rfind(|piece| piece.stream == first.stream && piece.client == first.client);
+                .rfind(|piece| program(piece) == program(first));
             let (false, Some(last)) = (started, last) else {
                 continue;
             };
@@ -121,14 +121,16 @@ impl Rotation {
     }
 }
 
-/// The first piece of each stream and client.
+/// By what the pieces of one program are known: its stream, its own name, its client.
+fn program(piece: &Piece) -> [&str; 3] {
+    [&piece.stream, &piece.program, &piece.client]
+}
+
+/// The first piece of each program.
 fn firsts(source: &Source) -> impl Iterator<Item = &Piece> {
-    source.pieces.iter().enumerate().filter_map(|(at, piece)| {
-        let earlier = source.pieces[..at].iter();
-        let mut same =
-            earlier.filter(|other| other.stream == piece.stream && other.client == piece.client);
-        same.next().is_none().then_some(piece)
-    })
+    let mut seen = BTreeSet::new();
+    let pieces = source.pieces.iter();
+    pieces.filter(move |piece| seen.insert(program(piece)))
 }
 
 /// Returns when a source's first stamp is, if it writes a full date.

@@ -29,6 +29,8 @@ pub(crate) struct BlockRows {
     pub(crate) format: DictBuilder,
     pub(crate) role: DictBuilder,
     pub(crate) host: DictBuilder,
+    /// Which program of its machine wrote it; all null or empty where no wrapper says it.
+    pub(crate) program: DictBuilder,
     pub(crate) fields: Column,
     /// This and the four below are there after [`BlockRows::finish`], as are the observations.
     pub(crate) wrapper: Column,
@@ -169,6 +171,7 @@ impl BlockRows {
             format: DictBuilder::default(),
             role: DictBuilder::default(),
             host: DictBuilder::default(),
+            program: DictBuilder::default(),
             fields,
             wrapper: Column::new("wrapper", ColumnType::Json),
             slot: Column::new("slot", ColumnType::I64),
@@ -224,6 +227,7 @@ impl BlockRows {
     fn push_wrappers(&mut self, record: &Record<'_>) {
         if record.wrapper.is_empty() {
             self.host.push_null();
+            self.program.push_null();
             if !self.wrapper_stamps.is_empty() {
                 self.wrapper_stamps.push(None);
             }
@@ -238,6 +242,7 @@ impl BlockRows {
             }
         }
         self.host.push_opt(host_of(record));
+        self.program.push_opt(program_of(record));
         let stamp = record.wrapper.iter().rev().find_map(|layer| layer.stamp);
         if stamp.is_some() || !self.wrapper_stamps.is_empty() {
             self.wrapper_stamps.resize(self.records, None);
@@ -333,6 +338,42 @@ fn host_of<'a>(record: &Record<'a>) -> Option<&'a [u8]> {
     })
 }
 
+/// Returns the name by which wrappers tell the programs of one machine apart: a beacon node and its validator are
+/// one client and two processes. What the machine's own programs write is taken together.
+fn program_of<'a>(record: &Record<'a>) -> Option<&'a [u8]> {
+    if record.client == model::SYSTEM_CLIENT {
+        return None;
+    }
+    record.wrapper.iter().rev().find_map(|layer| {
+        ["container", "service", "unit", "identifier"]
+            .into_iter()
+            .find_map(|wanted| {
+                let mut facts = layer.facts.iter();
+                let (_, value) = facts.find(|(key, _)| *key == wanted)?;
+                (wanted != "unit" || !is_shared(value)).then_some(*value)
+            })
+    })
+}
+
+/// Whether a unit runs whatever it is told to: a user's session, a container engine.
+fn is_shared(unit: &[u8]) -> bool {
+    unit.ends_with(b".scope")
+        || unit.starts_with(b"user@")
+        || unit.starts_with(b"session-")
+        || [
+            &b"docker"[..],
+            b"containerd",
+            b"podman",
+            b"crio",
+            b"kubelet",
+        ]
+        .iter()
+        .any(|engine| {
+            unit.strip_prefix(*engine)
+                .is_some_and(|rest| rest == b".service")
+        })
+}
+
 /// Whether a record is one that programs write when they start.
 fn is_start(kind: Option<&str>) -> bool {
     kind.is_some_and(|kind| {
@@ -371,9 +412,13 @@ pub(crate) fn own_stamp(record: &Record<'_>) -> Option<Stamp> {
 
 /// Returns what a record tells about its process.
 pub(crate) fn clue_of<'a>(record: &Record<'a>) -> crate::solve::Clue<'a> {
-    let host = host_of(record).and_then(|host| std::str::from_utf8(host).ok());
+    let text = |bytes: Option<&'a [u8]>| {
+        let text = bytes.and_then(|bytes| std::str::from_utf8(bytes).ok());
+        text.unwrap_or_default()
+    };
     crate::solve::Clue {
-        stream: host.unwrap_or_default(),
+        stream: text(host_of(record)),
+        program: text(program_of(record)),
         client: record.client,
         start: record.kind.filter(|kind| is_start(Some(kind))),
         wrapper: None,

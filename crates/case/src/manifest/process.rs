@@ -18,6 +18,9 @@ pub struct Piece {
     /// Which of the source's interleaved streams (a pod, a host); "" if it has one.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub stream: String,
+    /// Which program of it, as its wrapper names it (container, unit, identifier); "" if it does not.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub program: String,
     /// The client.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub client: String,

@@ -28,9 +28,9 @@ use crate::words::end_bit;
 pub(crate) use beginning::{ENGINES_OF_PAIRS, knows_pairs, recognise};
 use model::{Field, Stamp};
 
-/// Changes whenever an engine, the framing or the wrappers change what a record holds: part of the
-/// parser version.
-pub(crate) const ENGINE_VERSION: u32 = 4;
+/// Changes whenever an engine, the framing or the wrappers change what a record holds, or ingest the process it is
+/// taken to be of: part of the parser version.
+pub(crate) const ENGINE_VERSION: u32 = 5;
 
 /// An engine that a definition can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -96,10 +96,20 @@ pub(crate) fn units(manifest: &Manifest) -> Vec<Unit> {
             }
         }
     }
+    let mut of_process: BTreeMap<(&str, u32), BTreeSet<&str>> = BTreeMap::new();
+    for source in &manifest.sources {
+        for piece in &source.pieces {
+            let process = of_process.entry((&source.digest, piece.process));
+            process.or_default().insert(&piece.stream);
+        }
+    }
     for process in &manifest.processes {
-        for unit in units.values_mut().filter(|unit| {
-            unit.source == process.source && unit.processes.contains(&process.number)
-        }) {
+        let streams = of_process.get(&(process.source.as_str(), process.number));
+        for stream in streams.into_iter().flatten() {
+            let key = (process.source.clone(), (*stream).to_owned());
+            let Some(unit) = units.get_mut(&key) else {
+                continue;
+            };
             for (fact, names) in &process.names {
                 unit.names
                     .entry(fact.clone())

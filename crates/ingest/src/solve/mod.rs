@@ -85,8 +85,8 @@ mod tests;
 mod zones;
 
 pub use anchors::AnchorSet;
-pub(crate) use pieces::goes_on;
 pub use pieces::{Begin, Clue, PieceFacts, Pieces};
+pub(crate) use pieces::{MOST_LANES, OTHERS, goes_on};
 pub use solver::solve;
 pub use zones::is_used_offset;
 

@@ -4,6 +4,7 @@ use super::zones;
 use chrono::{DateTime, LocalResult, Offset as _, TimeZone as _};
 use model::time::{MICROS_PER_DAY, MICROS_PER_SECOND};
 use model::{Stamp, StampDate, StampZone, time};
+use std::collections::HashMap;
 
 /// Why a piece begins where it does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,7 +56,9 @@ impl Begin {
 pub struct Clue<'a> {
     /// Who wrote it, where one source holds several programs: the wrapper's pod, container or unit name; "".
     pub stream: &'a str,
-    /// The client; "" for lines of no format's client, which belong to the process that spoke last.
+    /// Which program of the machine wrote it: the wrapper's container, unit or identifier; "".
+    pub program: &'a str,
+    /// The client; """" for lines of no format's client, which belong to the process that spoke last.
     pub client: &'a str,
     /// The kind of a line that programs write only when they start.
     pub start: Option<&'a str>,
@@ -72,6 +75,8 @@ pub struct PieceFacts {
     pub process: u32,
     /// The stream of its process.
     pub stream: String,
+    /// The program of its process, where a wrapper names it.
+    pub program: String,
     /// The client of its process.
     pub client: String,
     /// Why it begins.
@@ -99,16 +104,19 @@ pub struct PieceFacts {
 pub struct Pieces {
     facts: Vec<PieceFacts>,
     lanes: Vec<Lane>,
+    /// The lanes by stream and program.
+    named: HashMap<Box<str>, HashMap<Box<str>, Vec<usize>>>,
     current: usize,
     processes: u32,
     zone: Option<chrono_tz::Tz>,
     year: Option<i32>,
 }
 
-/// The running process of one client of one stream.
+/// The running process of one client and program of one stream.
 #[derive(Clone, Debug)]
 struct Lane {
     stream: String,
+    program: String,
     client: String,
     piece: usize,
     /// Start kinds seen in this process: the lines one start writes are of different kinds.
@@ -119,6 +127,12 @@ struct Lane {
     /// The year of year-less stamps, if the user named a zone and the year is known.
     year: Option<i32>,
 }
+
+/// So many programs of machines are told apart in one source: a process and a piece of the manifest each. No
+/// collector's export has nearly as many; what names another machine in every line is no log.
+pub(crate) const MOST_LANES: usize = 4096;
+/// The stream of those beyond.
+pub(crate) const OTHERS: &str = "(others)";
 
 /// Lines of one start lie this close together.
 const START_US: i64 = 120 * MICROS_PER_SECOND;
@@ -156,6 +170,7 @@ impl Pieces {
             });
             let lane = Lane {
                 stream: piece.stream.clone(),
+                program: piece.program.clone(),
                 client: piece.client.clone(),
                 piece: index,
                 starts: Vec::new(),
@@ -166,18 +181,18 @@ impl Pieces {
                 before: before.flatten(),
                 year: self.year.map(|year| {
                     let earlier = facts[..=index].iter().filter(|earlier| {
-                        earlier.begins == Begin::Year && earlier.stream == piece.stream
+                        earlier.begins == Begin::Year
+                            && earlier.stream == piece.stream
+                            && earlier.program == piece.program
                     });
                     year + earlier.count() as i32
                 }),
             };
-            match self
-                .lanes
-                .iter_mut()
-                .find(|known| known.stream == piece.stream && known.client == piece.client)
-            {
-                Some(known) => *known = lane,
-                None => self.lanes.push(lane),
+            match self.lane_of(&piece.stream, &piece.program, &piece.client) {
+                Some(known) => self.lanes[known] = lane,
+                None => {
+                    self.push_lane(lane);
+                }
             }
             self.processes = self.processes.max(piece.process + 1);
         }
@@ -186,11 +201,7 @@ impl Pieces {
             .filter(|piece| piece.client != model::SYSTEM_CLIENT);
         let last = spoke.max_by_key(|piece| piece.last_line);
         self.current = last
-            .and_then(|last| {
-                self.lanes
-                    .iter()
-                    .position(|lane| lane.stream == last.stream && lane.client == last.client)
-            })
+            .and_then(|last| self.lane_of(&last.stream, &last.program, &last.client))
             .unwrap_or(0);
         self.facts = facts;
         self
@@ -204,23 +215,28 @@ impl Pieces {
     /// year-less stamps pass New Year, date-less ones pass midnight, or the clock steps by an hour as
     /// at daylight saving. Any other step is no zone and cuts nothing.
     pub fn observe(&mut self, line: u64, stamp: Option<&Stamp>, clue: &Clue<'_>) -> u32 {
-        let lane = self.lane(clue).or_else(|| self.adopt(clue));
+        let mut clue = *clue;
+        let mut lane = self.lane(&clue).or_else(|| self.adopt(&clue));
+        if lane.is_none() && self.lanes.len() >= MOST_LANES {
+            (clue.stream, clue.program) = (OTHERS, "");
+            lane = self.lane(&clue);
+        }
         let restart = match (lane, clue.start) {
             (None, _) => true,
             (Some(lane), Some(kind)) => self.restarts(lane, kind, stamp),
             (Some(_), None) => false,
         };
         let lane = lane.unwrap_or_else(|| {
-            self.lanes.push(Lane {
+            self.push_lane(Lane {
                 stream: clue.stream.to_owned(),
+                program: clue.program.to_owned(),
                 client: clue.client.to_owned(),
                 piece: 0,
                 starts: Vec::new(),
                 started: None,
                 before: None,
                 year: self.year,
-            });
-            self.lanes.len() - 1
+            })
         });
         // Lines of no client go on with the client that spoke last, not with the machine.
         if clue.client != model::SYSTEM_CLIENT {
@@ -297,20 +313,36 @@ impl Pieces {
             "" => lane.stream.is_empty(),
             stream => lane.stream == stream,
         };
-        let fits = |lane: &Lane| {
-            same_stream(lane)
-                && match clue.client {
-                    "" => lane.client != model::SYSTEM_CLIENT,
-                    client => lane.client == client,
-                }
+        let fits = |lane: &Lane| match clue.client {
+            "" => lane.client != model::SYSTEM_CLIENT,
+            client => lane.client == client,
         };
-        if self.lanes.get(self.current).is_some_and(fits) {
+        let is_current =
+            |lane: &Lane| same_stream(lane) && lane.program == clue.program && fits(lane);
+        if self.lanes.get(self.current).is_some_and(is_current) {
             return Some(self.current);
         }
-        if let Some(lane) = self.lanes.iter().position(fits) {
-            return Some(lane);
-        }
-        None
+        self.lanes_of(clue.stream, clue.program)
+            .find(|at| fits(&self.lanes[*at]))
+    }
+
+    fn lane_of(&self, stream: &str, program: &str, client: &str) -> Option<usize> {
+        self.lanes_of(stream, program)
+            .find(|at| self.lanes[*at].client == client)
+    }
+
+    fn lanes_of(&self, stream: &str, program: &str) -> impl Iterator<Item = usize> {
+        let lanes = self.named.get(stream).and_then(|named| named.get(program));
+        lanes.into_iter().flatten().copied()
+    }
+
+    fn push_lane(&mut self, lane: Lane) -> usize {
+        let at = self.lanes.len();
+        let of_stream = self.named.entry(lane.stream.as_str().into()).or_default();
+        let of_program = of_stream.entry(lane.program.as_str().into());
+        of_program.or_default().push(at);
+        self.lanes.push(lane);
+        at
     }
 
     /// Lines of no client that came before the first of a client are of its process.
@@ -318,10 +350,7 @@ impl Pieces {
         if clue.client == model::SYSTEM_CLIENT {
             return None;
         }
-        let index = self
-            .lanes
-            .iter()
-            .position(|lane| lane.stream == clue.stream && lane.client.is_empty())?;
+        let index = self.lane_of(clue.stream, clue.program, "")?;
         let lane = &mut self.lanes[index];
         lane.client = clue.client.to_owned();
         self.facts[lane.piece].client = clue.client.to_owned();
@@ -374,6 +403,7 @@ impl Pieces {
             index,
             process,
             stream: self.lanes[lane].stream.clone(),
+            program: self.lanes[lane].program.clone(),
             client: self.lanes[lane].client.clone(),
             begins,
             first_line: line,

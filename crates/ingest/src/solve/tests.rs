@@ -69,10 +69,9 @@ impl Source {
         self.line += 1;
         let stamp = stamp(utc_us, self.zone, self.shape);
         let clue = Clue {
-            stream: "",
             client: self.client,
             start: start.then_some("start"),
-            wrapper: None,
+            ..Clue::default()
         };
         let piece = self.pieces.observe(self.line, Some(&stamp), &clue);
         for kind in kinds {
@@ -454,6 +453,55 @@ fn two_programs_in_one_stream_are_two_processes() {
     assert_eq!(pieces.observe(5, Some(&stamp), &start("node.version")), 0);
     assert_eq!(pieces.observe(6, Some(&stamp), &start("node.start")), 2);
     assert_eq!(pieces.facts()[2].process, 2);
+}
+
+#[test]
+fn one_client_run_twice_on_a_machine_is_two_processes() {
+    let mut pieces = Pieces::new();
+    let of = |program, start| Clue {
+        stream: "node-1",
+        program,
+        client: "prysm",
+        start,
+        wrapper: None,
+    };
+    assert_eq!(pieces.observe(1, None, &of("beacon", Some("start"))), 0);
+    assert_eq!(pieces.observe(2, None, &of("validator", Some("start"))), 1);
+    assert_eq!(pieces.observe(3, None, &of("beacon", None)), 0);
+    // A line that tells no client is of the program that its wrapper names.
+    let bare = Clue {
+        client: "",
+        ..of("validator", None)
+    };
+    assert_eq!(pieces.observe(4, None, &bare), 1);
+    assert_eq!(pieces.observe(5, None, &of("validator", Some("start"))), 2);
+    assert_eq!(pieces.observe(6, None, &of("beacon", None)), 0);
+    let again = Pieces::new().resume(pieces.facts().to_vec());
+    for (program, piece) in [("beacon", 0), ("validator", 2)] {
+        assert_eq!(again.clone().observe(7, None, &of(program, None)), piece);
+    }
+}
+
+#[test]
+fn what_names_another_machine_in_every_line_makes_no_more_processes_than_fit() {
+    let mut pieces = Pieces::new();
+    let names: Vec<String> = (0..MOST_LANES + 500).map(|n| format!("h{n}")).collect();
+    for round in 0..2 {
+        for (line, name) in (1..).zip(&names) {
+            let clue = Clue {
+                stream: name,
+                client: ["prysm", "geth"][line % 2],
+                ..Clue::default()
+            };
+            let piece = pieces.observe(line as u64, None, &clue);
+            let known = line <= MOST_LANES;
+            let facts = &pieces.facts()[piece as usize];
+            let said = if known { name } else { OTHERS };
+            assert_eq!(facts.stream, said, "{round}");
+            assert_eq!(facts.client, clue.client);
+        }
+    }
+    assert_eq!(pieces.facts().len(), MOST_LANES + 2);
 }
 
 #[test]

@@ -157,6 +157,99 @@ fn lines_of_no_client_go_with_the_client_not_with_the_machine() {
     assert_eq!(clients, ["system", "teku", "system", "teku"]);
 }
 
+/// What a beacon node and its validator, both Prysm's, write into one journal. The validator starts again.
+#[test]
+fn programs_of_one_client_in_one_journal_are_processes_of_their_own() {
+    let start = "time=\"2020-08-14 17:00:00\" level=info msg=\"Starting beacon node\" prefix=node version=\"Prysm/v1.0.0-alpha.22\"";
+    let peers =
+        "time=\"2020-08-14 17:00:07\" level=info msg=\"Peer summary\" activePeers=45 prefix=p2p";
+    let validator = "time=\"2020-08-14 17:00:05\" level=info msg=\"Starting validator node\" prefix=node version=\"Prysm/v1.0.0-alpha.23\"";
+    let attested = "time=\"2020-08-14 17:00:08\" level=info msg=\"Submitted new attestations\" prefix=validator";
+    let lines = |beacon: &str, runs: &str| {
+        let line = |second, who: &str, said| journal(second, "node-1", who, said);
+        [
+            line(0, beacon, start),
+            line(5, runs, validator),
+            line(7, beacon, peers),
+            line(8, runs, attested),
+            line(900, runs, validator),
+            line(901, beacon, peers),
+        ]
+        .concat()
+    };
+    let processes = |text: &str| -> Vec<String> {
+        let folder = Folder::new();
+        let case = folder.ingest(&[("journal.txt", text)]);
+        assert_eq!(nodes(&case), ["node-1"]);
+        let processes = case.manifest().processes.iter();
+        processes
+            .map(|process| {
+                let role = process.role.as_deref().unwrap_or("-");
+                let version = process.version.as_deref().unwrap_or("-");
+                format!(
+                    "{role} {version} {}-{}",
+                    process.first_line, process.last_line
+                )
+            })
+            .collect()
+    };
+    let apart = [
+        "beacon Prysm/v1.0.0-alpha.22 1-6",
+        "validator Prysm/v1.0.0-alpha.23 2-4",
+        "validator Prysm/v1.0.0-alpha.23 5-5",
+    ];
+    assert_eq!(processes(&lines("beacon-chain[7]", "validator[8]")), apart);
+    // The unit says it where one script runs both; in a session the unit is everybody's.
+    let by_unit = |ident: [&str; 2], unit: [&str; 2]| -> String {
+        let entry = |line: &str| {
+            let (stamp, said) = (&line[..15], line.split_once(": ").unwrap().1.trim_end());
+            let at = usize::from(line.contains("validator[8]"));
+            let second: i64 =
+                stamp[13..].parse::<i64>().unwrap() + 60 * stamp[10..12].parse::<i64>().unwrap();
+            let said = said.replace('"', "\\\"");
+            format!(
+                "{{\"__REALTIME_TIMESTAMP\":\"{}000000\",\"_HOSTNAME\":\"node-1\",\"SYSLOG_IDENTIFIER\":\"{}\",\"_SYSTEMD_UNIT\":\"{}\",\"MESSAGE\":\"{said}\"}}\n",
+                1_597_424_400 + second,
+                ident[at],
+                unit[at]
+            )
+        };
+        lines("beacon-chain[7]", "validator[8]")
+            .lines()
+            .map(entry)
+            .collect()
+    };
+    let units = ["beacon.service", "validator.service"];
+    assert_eq!(processes(&by_unit(["prysm.sh", "prysm.sh"], units)), apart);
+    let session = ["user@1000.service", "user@1000.service"];
+    assert_eq!(
+        processes(&by_unit(["beacon-chain", "validator"], session)),
+        apart
+    );
+}
+
+/// A file in which every line names another machine costs no more than any other, and what is not told apart is said.
+#[test]
+fn more_machines_than_can_be_are_said() {
+    let peers =
+        "time=\"2020-08-14 17:00:07\" level=info msg=\"Peer summary\" activePeers=45 prefix=p2p";
+    let text: String = (0..4200)
+        .map(|n| journal(n, &format!("node-{n}"), "beacon-chain[7]", peers))
+        .collect();
+    let folder = Folder::new();
+    let case = folder.ingest(&[("journal.txt", &text)]);
+    let source = &case.manifest().sources[0];
+    assert_eq!(source.records, 4200);
+    assert_eq!(case.manifest().processes.len(), 4097);
+    let told: Vec<&str> = source.problems.iter().map(|p| p.what.as_str()).collect();
+    assert_eq!(
+        told,
+        [
+            "more than 4096 machines or programs are named: from line 4097 on, records of further ones are given to node (others); ingest such a file in parts, one for each machine"
+        ]
+    );
+}
+
 #[test]
 fn a_journal_belongs_to_the_node_that_is_named_on_its_machine() {
     let shipped = |pod: &str, second: u32| {
