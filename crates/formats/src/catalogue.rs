@@ -5,7 +5,7 @@ use crate::definition::{self, Definition, DefinitionError, Sample};
 use crate::document::Document;
 use crate::engine::journal::Writers;
 use crate::engine::json::{Dialect, Keys, Scan, Syntax};
-use crate::engine::{ENGINE_VERSION, ENGINES_OF_PAIRS, Engine, Head, Rules, logrus};
+use crate::engine::{ENGINE_VERSION, ENGINES_OF_PAIRS, Engine, Head};
 use crate::meaning::MessageSpec;
 use crate::parser::Parser;
 use crate::pattern::{Captures, NO_CAPTURES};
@@ -52,8 +52,6 @@ pub(crate) struct Compiled {
     anywhere: Vec<u32>,
     /// Roles by the whole name of a component.
     roles: Table<u32>,
-    spaced_ends: u64,
-    component_ends: u64,
     /// Levels by the words they are printed as: the format's own, and what programs of all kinds print.
     levels: Table<Option<Level>>,
     /// Those of paths, in the definition's order, by what such paths begin with.
@@ -106,8 +104,6 @@ impl Compiled {
             targets: Targets::new(&definition.targets),
             threads: Names::new(&definition.threads),
             loggers: Names::new(&definition.loggers),
-            spaced_ends: logrus::ends(&definition.spaced_keys),
-            component_ends: logrus::ends(&definition.component_keys),
             levels: levels(&definition.levels),
             definition,
             exact,
@@ -166,18 +162,6 @@ impl Compiled {
         // The first in the definition's order.
         let index = whole.into_iter().chain(path).min()?;
         Some(roles[index as usize].1.as_str())
-    }
-
-    pub(crate) fn rules(&self) -> Rules<'_> {
-        Rules {
-            component_keys: &self.definition.component_keys,
-            component_ends: self.component_ends,
-            spaced_keys: &self.definition.spaced_keys,
-            spaced_ends: self.spaced_ends,
-            banners: &self.definition.banners,
-            segments: &self.definition.segments,
-            one_line: false,
-        }
     }
 }
 

@@ -385,6 +385,13 @@ impl Catalogue {
     ) -> bool {
         let breadth = |format: u16| self.breadth.get(usize::from(format)).copied().unwrap_or(0);
         let formats = &self.by_engine[head.shape.engine() as usize][tier as usize];
+        // Most engines have one format, and its lines are known by their shape.
+        if let [only] = formats[..]
+            && !head.shape.is_shared()
+        {
+            offer(Right::Shape, breadth(only), only, head);
+            return false;
+        }
         let mut owned = false;
         let mut settles = false;
         for &index in formats {

@@ -1,7 +1,7 @@
 //! Colours, which go before anything is read.
 
-use crate::lanes::{Lane, Truths, WIDTH, is_any, marks_of_64};
-use memchr::{memchr2, memmem};
+use crate::lanes::{Lane, Truths, WIDTH, marks_of_64};
+use memchr::{memchr2, memchr3, memmem};
 
 /// The length of the colour sequence `(ESC|←|^[)[…m` at `at`, 0 if there is none. `ESC(B` is part of how
 /// terminfo ends a colour (slog's terminal output).
@@ -53,7 +53,7 @@ fn may_begin(lane: Lane) -> Truths {
 
 /// A quick no for a whole block: whether it has what colour sequences begin with.
 pub(crate) fn may_have_colours(block: &[u8]) -> bool {
-    is_any(block, may_begin)
+    memchr3(0x1b, b'^', 0xe2, block).is_some()
         && (memchr2(0x1b, b'^', block).is_some() || memmem::find(block, "←".as_bytes()).is_some())
 }
 

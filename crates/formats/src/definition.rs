@@ -1,9 +1,9 @@
 //! Definition files: from TOML to a checked [`Definition`], or an error that names file and key.
 
 use crate::definition_keyed::{read_dialect, read_regex};
-use crate::engine::Engine;
 use crate::engine::json::{DialectSpec, Syntax};
 use crate::engine::regex::RegexSpec;
+use crate::engine::{Engine, Manner};
 use crate::meaning::value::{Holes, Name, ValueSpec};
 use crate::meaning::{ClueSpec, MessageSpec, Says, ValueAt, WhenSpec};
 use crate::pattern::Pattern;
@@ -47,10 +47,7 @@ pub(crate) struct Definition {
     pub(crate) engines: Vec<Engine>,
     /// Printed level to severity, beside the names everybody uses.
     pub(crate) levels: Vec<(String, Level)>,
-    /// Fields that hold the component, first found wins.
-    pub(crate) component_keys: Vec<String>,
-    /// Keys with blanks in them.
-    pub(crate) spaced_keys: Vec<String>,
+    pub(crate) manner: Manner,
     /// Whether the format reads lines of any program: it is asked when nobody else claims a line.
     pub(crate) generic: bool,
     /// How the format writes JSON and logfmt.
@@ -70,10 +67,6 @@ pub(crate) struct Definition {
     /// and units that are left to clients.
     pub(crate) programs: Vec<String>,
     pub(crate) left: Vec<String>,
-    /// Beginnings of messages (log4j) that are drawn over several lines.
-    pub(crate) banners: Vec<String>,
-    /// Beginnings of messages whose parts, ` - key: value`, are fields (Lodestar).
-    pub(crate) segments: Vec<String>,
     /// Text of which a panic must hold some to be claimed.
     pub(crate) panics: Vec<String>,
     /// Component to role.
@@ -180,16 +173,20 @@ pub(crate) fn read(name: &str, text: &str) -> Result<Definition, DefinitionError
         generic,
         dialects,
         regexes,
-        component_keys: at.texts(&table, "component_keys")?,
-        spaced_keys: at.texts(&table, "spaced_keys")?,
+        manner: Manner {
+            component_keys: at.texts(&table, "component_keys")?,
+            spaced_keys: at.texts(&table, "spaced_keys")?,
+            banners: at.texts(&table, "banners")?,
+            segments: at.texts(&table, "segments")?,
+            ..Manner::default()
+        }
+        .indexed(),
         targets: at.texts(&table, "targets")?,
         modules: at.texts(&table, "modules")?,
         threads: at.names(&table, "threads")?,
         loggers: at.names(&table, "loggers")?,
         programs: at.names(&table, "programs")?,
         left: at.names(&table, "left_to_clients")?,
-        banners: at.texts(&table, "banners")?,
-        segments: at.texts(&table, "segments")?,
         panics: at.texts(&table, "panics")?,
         roles: at.pairs(&table, "roles")?,
         messages: Vec::new(),

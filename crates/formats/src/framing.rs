@@ -1,7 +1,7 @@
 //! Which lines belong to the record before them. The rules are written down in the crate's docs.
 
 use crate::engine::logrus::{is_go_println, quote_still_open};
-use crate::engine::{Head, Rules, Shape, chronicles, lodestar, log4j, panics, postgres};
+use crate::engine::{Head, Manner, Shape, chronicles, lodestar, log4j, panics, postgres};
 use crate::scan::{is_key_byte, key_before, trim_end};
 use memchr::{memchr, memmem};
 
@@ -48,7 +48,7 @@ impl Run {
         shape: Shape,
         first: &[u8],
         open: bool,
-        rules: Rules<'_>,
+        manner: &Manner,
     ) -> usize {
         let end = self
             .lines
@@ -62,7 +62,7 @@ impl Run {
             | Shape::Roughtime
             | Shape::Journal => 0,
             Shape::Terminal | Shape::Quoted => {
-                let closed = if open { self.quote_end(end, rules) } else { 0 };
+                let closed = if open { self.quote_end(end, manner) } else { 0 };
                 self.walk(closed, end, 8, is_evident)
             }
             Shape::TracingText | Shape::Bracketed | Shape::Regex(_) | Shape::Printed => {
@@ -97,9 +97,9 @@ impl Run {
     }
 
     /// The number of lines through the one that closes the open quote; 0 if none does.
-    fn quote_end(&self, end: usize, rules: Rules<'_>) -> usize {
+    fn quote_end(&self, end: usize, manner: &Manner) -> usize {
         (0..end)
-            .find(|index| !quote_still_open(self.text(*index), rules))
+            .find(|index| !quote_still_open(self.text(*index), manner))
             .map_or(0, |index| index + 1)
     }
 

@@ -258,31 +258,39 @@ impl Line {
     /// Finds out what the line is: `class` says it then.
     #[inline(always)]
     fn classify(&mut self, catalogue: &Catalogue, block: &[u8], way: Way) {
-        // A program's lines are alike. Those that only the generic formats know are shown to all others by their first
-        // bytes, which say of pairs that nobody else has such.
-        if matches!(self.head.shape, Shape::Logfmt(_))
-            && self.is_plain_pairs(catalogue, block)
-            && self.ask_last(self.peeled.text, catalogue, block)
-        {
-            return;
-        }
+        let place = self.peeled.text;
+        let text = place.of(block, &self.decoded);
         // An object may be a wrapper's, however much of a record its payload holds.
-        let is_ours = !object::may_wrap(self.text(block))
-            && !self.is_machines(catalogue, block)
-            && self.is_claimed(catalogue, block, way);
-        if !is_ours && let Some(class) = self.unwrap(catalogue, block, way) {
+        if !object::may_wrap(text) {
+            // With nothing around them, as most lines are, they are asked about without a call.
+            if self.peeled.layers.is_empty() {
+                // A program's lines are alike. Those that only the generic formats know are shown to all others by their
+                // first bytes, which say of pairs that nobody else has such.
+                if matches!(self.head.shape, Shape::Logfmt(_))
+                    && is_plain_pairs(text, catalogue)
+                    && self.ask_last(place, catalogue, block)
+                {
+                    return;
+                }
+                let text = place.of(block, &self.decoded);
+                let (scan, head) = (&mut self.scan, &mut self.head);
+                let claim = claim_line(text, place, catalogue, scan, Tier::Specific, head);
+                if let Some(class) = claim.class() {
+                    let deeper = begins_like_a_collectors(text);
+                    self.class = Some(class);
+                    if deeper {
+                        self.look_deeper(catalogue, block, way);
+                    }
+                    return;
+                }
+            } else if !self.is_machines(catalogue, block) && self.is_claimed(catalogue, block, way)
+            {
+                return;
+            }
+        }
+        if let Some(class) = self.unwrap(catalogue, block, way) {
             self.class = Some(class);
         }
-    }
-
-    /// Whether the text is pairs with nothing around them, and nobody but the generic formats may claim it. What they
-    /// then say is what [`Line::unwrap`] would come to.
-    fn is_plain_pairs(&self, catalogue: &Catalogue, block: &[u8]) -> bool {
-        let text = self.text(block);
-        self.peeled.layers.is_empty()
-            && logfmt::begins(text)
-            && !wrapper::may_be_around_pairs(text)
-            && !catalogue.may_be_specific(text)
     }
 
     /// Says whose text it is: `class`, if anybody claims it. A line that begins with a stamp as runtimes and
@@ -347,20 +355,12 @@ impl Line {
             claim = claim_lines(text, catalogue, &mut self.scan, tier, &mut self.head);
         }
         if matches!(claim, Claim::Nobody) {
-            // Who is asked last finds what was found before.
-            let of = (place.from, place.from + first.len() as u32, place.decoded);
-            if self.scan.of != Some(of) || self.scan.state == State::NoObject {
-                catalogue.scan(first, &mut self.scan, tier);
-                self.scan.of = Some(of);
-            }
-            claim = catalogue.claim(first, &self.scan, tier, &mut self.head);
+            let (scan, head) = (&mut self.scan, &mut self.head);
+            claim = claim_line(first, place, catalogue, scan, tier, head);
         }
-        match claim {
-            Claim::One(format) => self.class = Some(Class::Start(format)),
-            Claim::Several => self.class = Some(Class::Ambiguous),
-            Claim::Nobody => return false,
-        }
-        true
+        let class = claim.class();
+        self.class = class.or(self.class);
+        class.is_some()
     }
 
     /// Takes layers off until somebody claims what is left, or nothing comes off. Returns what the line is, unless
@@ -507,6 +507,43 @@ impl Line {
             layer,
             block,
             decoded: &self.decoded,
+        }
+    }
+}
+
+/// Whether nobody but the generic formats may claim a text with nothing around it, since it is pairs. What they then say
+/// is what [`Line::unwrap`] would come to.
+fn is_plain_pairs(text: &[u8], catalogue: &Catalogue) -> bool {
+    logfmt::begins(text) && !wrapper::may_be_around_pairs(text) && !catalogue.may_be_specific(text)
+}
+
+/// Says whose a line is, the first one of what stands at `place`.
+#[inline(always)]
+fn claim_line(
+    line: &[u8],
+    place: Place,
+    catalogue: &Catalogue,
+    scan: &mut Scan,
+    tier: Tier,
+    head: &mut Head,
+) -> Claim {
+    // Who is asked last finds what was found before.
+    let of = (place.from, place.from + line.len() as u32, place.decoded);
+    if scan.of != Some(of) || scan.state == State::NoObject {
+        catalogue.scan(line, scan, tier);
+        scan.of = Some(of);
+    }
+    catalogue.claim(line, scan, tier, head)
+}
+
+impl Claim {
+    /// What a line is that is claimed so.
+    #[inline(always)]
+    fn class(self) -> Option<Class> {
+        match self {
+            Claim::One(format) => Some(Class::Start(format)),
+            Claim::Several => Some(Class::Ambiguous),
+            Claim::Nobody => None,
         }
     }
 }

@@ -242,6 +242,12 @@ impl<'a> Meaning<'a> {
         None
     }
 
+    /// Whether anything is said at all.
+    #[inline]
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.said[0].is_none()
+    }
+
     /// Appends what is said of the values: observations, and clues of a record with this stamp.
     pub(crate) fn say<'v>(
         &'v self,
@@ -249,7 +255,10 @@ impl<'a> Meaning<'a> {
         observations: &mut Vec<Observation<'v>>,
         clues: &mut Vec<Clue>,
     ) {
-        for (says, from) in self.said.iter().flatten() {
+        for said in &self.said {
+            let Some((says, from)) = said else {
+                break;
+            };
             let values = &self.values[*from..];
             for spec in &says.observe {
                 let slot = spec.slot.and_then(|slot| int(values, slot));

@@ -449,10 +449,11 @@ impl<'c> Parser<'c> {
         self.joined.clear();
         let first = self.here.peeled.text.of(block, &self.here.decoded);
         self.joined.extend_from_slice(first);
-        let compiled = &self.catalogue.compiled[usize::from(format)];
-        let rules = compiled.rules();
-        let open = engine::is_open(&self.joined, &head, rules);
-        let own = self.run.belonging(head.shape, &self.joined, open, rules);
+        let manner = &self.catalogue.compiled[usize::from(format)]
+            .definition
+            .manner;
+        let open = engine::is_open(&self.joined, &head, manner);
+        let own = self.run.belonging(head.shape, &self.joined, open, manner);
         for index in 0..own {
             self.joined.push(b'\n');
             self.joined.extend_from_slice(self.run.text(index));

@@ -114,14 +114,11 @@ pub(crate) fn full_stamp_here(b: &[u8], at: usize) -> Option<(Stamp, usize)> {
     let pairs = pairs_like(b"0000-00-", date)?;
     let day = pair(rest[0], rest[1]);
     let (year, month) = (i32::from(pairs[0]) * 100 + i32::from(pairs[2]), pairs[5]);
-    let fine = (month <= 12) & (day <= 31) & (day > 0) & matches!(rest[2], b' ' | b'T');
-    if !fine {
+    let fine = (day > 0) & matches!(rest[2], b' ' | b'T');
+    if !fine || day > u32::from(time::days_in_month(year, month)) {
         return None;
     }
     let day = day as u8;
-    if day > time::days_in_month(year, month) {
-        return None;
-    }
     let (nanos_of_day, fraction_digits, mut end) = clock(b, at + 11)?;
     let zone = match b.get(end) {
         Some(b'Z') => {

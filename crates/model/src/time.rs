@@ -10,16 +10,26 @@ pub const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
 
 /// Returns days since 1970-01-01 of a proleptic Gregorian date.
 ///
-/// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `days_from_civil`.
+/// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `days_from_civil`, with the month's first day as
+/// in Neri and Schneider, "Euclidean affine functions and their application to calendar algorithms".
 #[inline]
 pub fn days_from_civil(year: i32, month: u8, day: u8) -> i32 {
-    let y = if month <= 2 { year - 1 } else { year };
-    let era = y.div_euclid(400);
-    let yoe = y.rem_euclid(400);
-    let mp = (i32::from(month) + 9) % 12;
-    let doy = (153 * mp + 2) / 5 + i32::from(day) - 1;
-    let doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
-    era * 146_097 + doe - 719_468
+    // So many eras of 400 years later no year is negative, so that dividing is multiplying; what is beyond a `u32` comes
+    // back when they are taken off.
+    const ERAS: u32 = 14_700;
+    let (march_year, march_month) = if month <= 2 {
+        (year.wrapping_sub(1), u32::from(month) + 12)
+    } else {
+        (year, u32::from(month))
+    };
+    let y = (march_year as u32).wrapping_add(400 * ERAS);
+    let century = y / 100;
+    let leap_days = y / 4 - century + century / 4;
+    let first_day = (979 * march_month - 2919) >> 5;
+    let days = (y.wrapping_mul(365))
+        .wrapping_add(leap_days + first_day + u32::from(day))
+        .wrapping_sub(146_097u32.wrapping_mul(ERAS));
+    days as i32 - 719_469
 }
 
 /// Whether a time of a database is one at which something may have happened: its infinities are kept as the two ends of
@@ -45,12 +55,10 @@ pub fn civil_from_days(days: i32) -> (i32, u8, u8) {
 /// Returns the number of days in a month; 0 for a month that is none.
 #[inline]
 pub fn days_in_month(year: i32, month: u8) -> u8 {
-    match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        4 | 6 | 9 | 11 => 30,
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        _ => 0,
+    const DAYS: [u8; 16] = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 0, 0, 0];
+    match DAYS.get(usize::from(month)) {
+        Some(28) if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        days => days.copied().unwrap_or(0),
     }
 }
 
@@ -236,6 +244,26 @@ mod tests {
             let (y, m, d) = civil_from_days(days);
             assert_eq!(days_from_civil(y, m, d), days);
         }
+    }
+
+    #[test]
+    fn months_are_as_long_as_they_are() {
+        for year in (-5_000_000..5_000_000).step_by(9973).chain(-404..2404) {
+            for month in 1..=12 {
+                let next = match month {
+                    12 => days_from_civil(year + 1, 1, 1),
+                    _ => days_from_civil(year, month + 1, 1),
+                };
+                let length = next - days_from_civil(year, month, 1);
+                assert_eq!(
+                    length,
+                    i32::from(days_in_month(year, month)),
+                    "{year}-{month}"
+                );
+            }
+        }
+        let none = [0, 13, 15, 16, 200, 255].map(|month| days_in_month(2000, month));
+        assert_eq!(none, [0; 6]);
     }
 
     #[test]

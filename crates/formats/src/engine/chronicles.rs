@@ -4,7 +4,7 @@
 //! holds a blank, `=`, a quote or anything but printable ASCII, and backslashes escape inside; so a bare
 //! value ends at the next blank. Old builds print whole seconds and `NOT` for `NTC`.
 
-use super::{Head, Rules, Shape, logrus};
+use super::{Head, Manner, Shape, logrus};
 use crate::scan::{full_stamp, is_word, key_before, near, near2, trim_end};
 use model::{Field, FieldValue, StampZone};
 
@@ -72,7 +72,7 @@ fn fields_start(text: &[u8], from: usize) -> (usize, Option<usize>) {
 pub(crate) fn body<'a>(
     text: &'a [u8],
     from: usize,
-    rules: Rules<'_>,
+    manner: &Manner,
     fields: &mut Vec<Field<'a>>,
 ) -> (&'a [u8], Option<&'a [u8]>) {
     let text = trim_end(text);
@@ -83,7 +83,7 @@ pub(crate) fn body<'a>(
     while let Some(equals) = key_end {
         let key = &text[at..equals];
         let (value, next, known) = value(text, equals + 1);
-        if component.is_none() && rules.component_rank(key).is_some() {
+        if component.is_none() && manner.component_rank(key).is_some() {
             component = Some(value);
         } else {
             fields.push(Field {

@@ -233,7 +233,7 @@ pub(crate) fn body<'a>(
         });
     };
     let mut error: Option<&'a [u8]> = None;
-    let message = if is_segmented(line, rules.segments) {
+    let message = if is_segmented(line, &rules.manner.segments) {
         split_segments(line, &mut push)
     } else {
         let (line, repeated) = match said.and_then(|(_, said)| cut_error(line, said)) {
@@ -376,6 +376,7 @@ pub(crate) fn split_segments<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Manner;
     use crate::scan::full_stamp;
 
     #[track_caller]
@@ -387,14 +388,12 @@ mod tests {
         let dated = full_stamp(line, 0).and_then(|(stamp, end)| dated(line, &stamp, end));
         let head = dated.or_else(|| recognise(line)).expect("a record");
         let mut seen = Vec::new();
-        let segments = ["Synced".to_owned(), "Syncing".to_owned()];
+        let manner = Manner {
+            segments: vec!["Synced".to_owned(), "Syncing".to_owned()],
+            ..Manner::default()
+        };
         let rules = Rules {
-            component_keys: &[],
-            component_ends: 0,
-            spaced_keys: &[],
-            spaced_ends: 0,
-            banners: &[],
-            segments: &segments,
+            manner: &manner,
             one_line: false,
         };
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -8,7 +8,7 @@
 //! Messages are prose. An exception comes on the lines after it, or, where Teku keeps stack traces for its
 //! file, at the end of the line; it becomes the field `throwable`, as log4j's JSON layouts name it.
 
-use super::{Head, Rules, Shape};
+use super::{Head, Manner, Rules, Shape};
 use crate::lanes::{Blank, Capital, run_within};
 use crate::scan::{Places, clock, digits, is_word, near, trim_end};
 use memchr::{memchr, memchr_iter};
@@ -274,9 +274,9 @@ pub(crate) fn goes_on(line: &[u8]) -> bool {
 }
 
 /// Whether the message itself goes on over the next lines: the definition lists such messages.
-pub(crate) fn is_banner(text: &[u8], head: &Head, rules: Rules<'_>) -> bool {
+pub(crate) fn is_banner(text: &[u8], head: &Head, manner: &Manner) -> bool {
     let message = &text[(head.body as usize).min(text.len())..];
-    rules
+    manner
         .banners
         .iter()
         .any(|start| message.starts_with(start.as_bytes()))

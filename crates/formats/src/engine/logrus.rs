@@ -8,7 +8,7 @@
 //!
 //! Some keys hold blanks (`peer id`, `Server Name`); the definition lists them.
 
-use super::{Head, Rules, Shape};
+use super::{Head, Manner, Shape};
 use crate::lanes::{Blank, Capital, KeyByte, LowerSlug, run, run_within};
 use crate::scan::{KEY_MAX, Places, digits, full_stamp, is_word, key_before, near, trim_end};
 use crate::words::end_bit;
@@ -143,11 +143,11 @@ pub(crate) fn ends(keys: &[String]) -> u64 {
 
 /// Moves the start of a key back if it is the last word of a key with blanks.
 #[inline]
-fn spaced_start(text: &[u8], from: usize, start: usize, equals: usize, rules: Rules<'_>) -> usize {
-    if end_bit(&text[start..equals]) & rules.spaced_ends == 0 {
+fn spaced_start(text: &[u8], from: usize, start: usize, equals: usize, manner: &Manner) -> usize {
+    if end_bit(&text[start..equals]) & manner.spaced_ends == 0 {
         return start;
     }
-    for key in rules.spaced_keys {
+    for key in &manner.spaced_keys {
         let Some(long_start) = equals.checked_sub(key.len()) else {
             continue;
         };
@@ -167,7 +167,7 @@ fn spaced_start(text: &[u8], from: usize, start: usize, equals: usize, rules: Ru
 pub(crate) fn terminal_body<'a>(
     text: &'a [u8],
     from: usize,
-    rules: Rules<'_>,
+    manner: &Manner,
     fields: &mut Vec<Field<'a>>,
 ) -> &'a [u8] {
     let text = trim_end(text);
@@ -183,7 +183,7 @@ pub(crate) fn terminal_body<'a>(
         let Some(word) = key_before(text, start, equals) else {
             continue;
         };
-        let at = spaced_start(text, start, word, equals, rules);
+        let at = spaced_start(text, start, word, equals, manner);
         let candidate = &text[at..equals];
         // A message is not empty: `builder: expected=[202], got=500, …` is all message, and so are
         // its words that end with a comma.
@@ -284,7 +284,7 @@ struct Value<'a> {
 }
 
 #[inline]
-fn value<'a>(text: &'a [u8], at: usize, key: &[u8], rules: Rules<'_>) -> Value<'a> {
+fn value<'a>(text: &'a [u8], at: usize, key: &[u8], manner: &Manner) -> Value<'a> {
     if text.get(at) == Some(&b'"') {
         let from = at + 1;
         let mut search = from;
@@ -305,7 +305,7 @@ fn value<'a>(text: &'a [u8], at: usize, key: &[u8], rules: Rules<'_>) -> Value<'
                 if text[quote + 1] == b'\n' {
                     after = quote + 2;
                 }
-                if key_at(text, after, rules.spaced_keys).is_some() {
+                if key_at(text, after, &manner.spaced_keys).is_some() {
                     return Value {
                         text: &text[from..quote],
                         next: after,
@@ -326,7 +326,7 @@ fn value<'a>(text: &'a [u8], at: usize, key: &[u8], rules: Rules<'_>) -> Value<'
         let equals = search + offset;
         search = equals + 1;
         if let Some(word) = key_before(text, at, equals) {
-            let start = spaced_start(text, at, word, equals, rules);
+            let start = spaced_start(text, at, word, equals, manner);
             // Sorted keys again; at the value's very start there is no blank before a key.
             if start > at && !stands_before(&text[start..equals], key) {
                 return Value {
@@ -349,20 +349,20 @@ fn value<'a>(text: &'a [u8], at: usize, key: &[u8], rules: Rules<'_>) -> Value<'
 pub(crate) fn quoted_body<'a>(
     text: &'a [u8],
     from: usize,
-    rules: Rules<'_>,
+    manner: &Manner,
     fields: &mut Vec<Field<'a>>,
 ) -> (&'a [u8], Option<&'a [u8]>) {
     let text = trim_end(text);
-    let first = value(text, from.min(text.len()), b"", rules);
+    let first = value(text, from.min(text.len()), b"", manner);
     let mut component: Option<(usize, &'a [u8])> = None;
     let mut at = first.next;
     while at < text.len() {
-        let Some(end) = key_at(text, at, rules.spaced_keys) else {
+        let Some(end) = key_at(text, at, &manner.spaced_keys) else {
             break;
         };
         let key = &text[at..end];
-        let got = value(text, end + 1, key, rules);
-        match rules.component_rank(key) {
+        let got = value(text, end + 1, key, manner);
+        match manner.component_rank(key) {
             Some(rank) if component.is_none_or(|(other, _)| rank < other) => {
                 component = Some((rank, got.text));
             }
@@ -378,10 +378,10 @@ pub(crate) fn quoted_body<'a>(
 }
 
 /// Whether the quoted shape's last value has no closing quote: the record goes on.
-pub(crate) fn quote_is_open(text: &[u8], from: usize, rules: Rules<'_>) -> bool {
+pub(crate) fn quote_is_open(text: &[u8], from: usize, manner: &Manner) -> bool {
     let text = trim_end(text);
-    let first = value(text, from.min(text.len()), b"", rules);
-    first.open || fields_leave_open(text, first.next, rules)
+    let first = value(text, from.min(text.len()), b"", manner);
+    first.open || fields_leave_open(text, first.next, manner)
 }
 
 /// `2020/06/14 07:28:55 …`, as Go's `log.Println` writes: it bypasses the formatter, any Go program
@@ -396,7 +396,7 @@ pub(crate) fn is_go_println(line: &[u8]) -> bool {
 }
 
 /// Whether, inside an open quote, this further line leaves a quote open at its end.
-pub(crate) fn quote_still_open(line: &[u8], rules: Rules<'_>) -> bool {
+pub(crate) fn quote_still_open(line: &[u8], manner: &Manner) -> bool {
     let line = trim_end(line);
     let mut search = 0;
     while let Some(offset) = near(b'"', &line[search..]) {
@@ -408,20 +408,20 @@ pub(crate) fn quote_still_open(line: &[u8], rules: Rules<'_>) -> bool {
         while line.get(after) == Some(&b' ') && after - quote < 8 {
             after += 1;
         }
-        if after > quote + 1 && key_at(line, after, rules.spaced_keys).is_some() {
-            return fields_leave_open(line, after, rules);
+        if after > quote + 1 && key_at(line, after, &manner.spaced_keys).is_some() {
+            return fields_leave_open(line, after, manner);
         }
         search = quote + 1;
     }
     true
 }
 
-fn fields_leave_open(text: &[u8], mut at: usize, rules: Rules<'_>) -> bool {
+fn fields_leave_open(text: &[u8], mut at: usize, manner: &Manner) -> bool {
     while at < text.len() {
-        let Some(end) = key_at(text, at, rules.spaced_keys) else {
+        let Some(end) = key_at(text, at, &manner.spaced_keys) else {
             return false;
         };
-        let got = value(text, end + 1, &text[at..end], rules);
+        let got = value(text, end + 1, &text[at..end], manner);
         if got.open {
             return true;
         }

@@ -215,6 +215,21 @@ impl Shape {
         )
     }
 
+    /// Whether the shape alone does not tell whose line it is: formats that share it, or a program of no format,
+    /// differ in targets, modules, threads, loggers or messages.
+    #[inline]
+    pub(crate) fn is_shared(self) -> bool {
+        matches!(
+            self,
+            Shape::TracingText
+                | Shape::Slog
+                | Shape::SlogTracing
+                | Shape::Bracketed
+                | Shape::Log4jFile
+                | Shape::Log4jStatus
+        )
+    }
+
     /// Whether nothing ever goes on with a record of this shape.
     pub(crate) fn stands_alone(self) -> bool {
         matches!(
@@ -333,22 +348,42 @@ pub(crate) struct Body<'a> {
     pub(crate) message: &'a [u8],
 }
 
-/// What an engine needs to know of the format.
-#[derive(Clone, Copy)]
-pub(crate) struct Rules<'a> {
-    pub(crate) component_keys: &'a [String],
+/// How a format writes, as far as engines need to know it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Manner {
+    /// Fields that hold the component, first found wins.
+    pub(crate) component_keys: Vec<String>,
     /// A quick no, see [`logrus::ends`].
     pub(crate) component_ends: u64,
-    pub(crate) spaced_keys: &'a [String],
+    /// Keys with blanks in them.
+    pub(crate) spaced_keys: Vec<String>,
     /// The same.
     pub(crate) spaced_ends: u64,
-    pub(crate) banners: &'a [String],
-    pub(crate) segments: &'a [String],
+    /// Beginnings of messages (log4j) that are drawn over several lines.
+    pub(crate) banners: Vec<String>,
+    /// Beginnings of messages whose parts, ` - key: value`, are fields (Lodestar).
+    pub(crate) segments: Vec<String>,
+}
+
+/// What an engine needs to know of a record before it splits it.
+#[derive(Clone, Copy)]
+pub(crate) struct Rules<'a> {
+    /// Its format's. Engines hand it on: what they ask for stays where it is.
+    pub(crate) manner: &'a Manner,
     /// Whether the record's text is certainly one line.
     pub(crate) one_line: bool,
 }
 
-impl Rules<'_> {
+impl Manner {
+    /// Works out the quick answers.
+    pub(crate) fn indexed(self) -> Manner {
+        Manner {
+            component_ends: logrus::ends(&self.component_keys),
+            spaced_ends: logrus::ends(&self.spaced_keys),
+            ..self
+        }
+    }
+
     /// The place of a key among those whose value is the component: of several the first counts.
     #[inline]
     pub(crate) fn component_rank(&self, key: &[u8]) -> Option<usize> {
@@ -375,10 +410,11 @@ pub(crate) fn text_body<'a>(
     body.level_raw = range(head.level);
     match head.shape {
         Shape::Terminal => {
-            body.message = logrus::terminal_body(text, head.body as usize, rules, fields);
+            body.message = logrus::terminal_body(text, head.body as usize, rules.manner, fields);
         }
         Shape::Quoted => {
-            let (message, component) = logrus::quoted_body(text, head.body as usize, rules, fields);
+            let (message, component) =
+                logrus::quoted_body(text, head.body as usize, rules.manner, fields);
             body.message = message;
             body.component = component;
         }
@@ -396,7 +432,7 @@ pub(crate) fn text_body<'a>(
             body.message = geth::body(text, head, rules, fields);
         }
         Shape::Slog | Shape::SlogTracing => {
-            let (message, component) = slog::body(text, head, rules, fields);
+            let (message, component) = slog::body(text, head, rules.manner, fields);
             body.message = message;
             body.component = body.component.or(component);
         }
@@ -409,7 +445,8 @@ pub(crate) fn text_body<'a>(
             body.message = log4j::body(text, head, rules, fields);
         }
         Shape::Chronicles => {
-            let (message, component) = chronicles::body(text, head.body as usize, rules, fields);
+            let (message, component) =
+                chronicles::body(text, head.body as usize, rules.manner, fields);
             body.message = message;
             body.component = component;
         }
@@ -429,10 +466,10 @@ pub(crate) fn text_body<'a>(
 
 /// Whether what stands in a record's first line is certainly not all of it: the lines after it belong to it
 /// whatever they look like.
-pub(crate) fn is_open(text: &[u8], head: &Head, rules: Rules<'_>) -> bool {
+pub(crate) fn is_open(text: &[u8], head: &Head, manner: &Manner) -> bool {
     match head.shape {
-        Shape::Quoted => logrus::quote_is_open(text, head.body as usize, rules),
-        Shape::Log4jConsole | Shape::Log4jFile => log4j::is_banner(text, head, rules),
+        Shape::Quoted => logrus::quote_is_open(text, head.body as usize, manner),
+        Shape::Log4jConsole | Shape::Log4jFile => log4j::is_banner(text, head, manner),
         _ => false,
     }
 }

@@ -15,7 +15,7 @@
 //! The stamp has no year; with `--disable-log-timestamp` there is none, and a line then needs fields, or
 //! a level that only slog spells so, to be taken for one.
 
-use super::{Head, Rules, Shape};
+use super::{Head, Manner, Shape};
 use crate::lanes::{Blank, Lane, LowerName, WIDTH, position, run, run_within};
 use crate::scan::{KEY_MAX, digits, english_month, month_day_clock, near, near2, trim_end};
 use memchr::memmem;
@@ -308,12 +308,12 @@ fn key_after(text: &[u8], comma: usize, listed: &[String]) -> Option<Key> {
 pub(crate) fn body<'a>(
     text: &'a [u8],
     head: &Head,
-    rules: Rules<'_>,
+    manner: &Manner,
     fields: &mut Vec<Field<'a>>,
 ) -> (&'a [u8], Option<&'a [u8]>) {
     let text = trim_end(text);
     let from = (head.body as usize).min(text.len());
-    let listed = rules.spaced_keys;
+    let listed = &manner.spaced_keys;
     let Some((message_end, first)) = split_message(text, from, head.shape, listed) else {
         return (&text[from..], None);
     };
@@ -333,7 +333,7 @@ pub(crate) fn body<'a>(
         let start = (colon + 2).min(text.len());
         let (end, following) = nesting.value_end(text, start, listed);
         let value = unquoted(&text[start..end]);
-        if let Some(rank) = rules.component_rank(key)
+        if let Some(rank) = manner.component_rank(key)
             && component.is_none_or(|(other, _)| rank < other)
         {
             component = Some((rank, value));
@@ -500,18 +500,12 @@ mod tests {
     fn check(line: &str, expected: &str) {
         let line = format!("Aug 14 10:52:08.123 {line}");
         let head = recognise(line.as_bytes()).expect("a record starts there");
-        let listed = ["Total Difficulty".to_owned()];
-        let rules = Rules {
-            component_keys: &[],
-            component_ends: 0,
-            spaced_keys: &listed,
-            spaced_ends: 0,
-            banners: &[],
-            segments: &[],
-            one_line: false,
+        let manner = Manner {
+            spaced_keys: vec!["Total Difficulty".to_owned()],
+            ..Manner::default()
         };
         let mut fields = Vec::new();
-        let (message, _) = body(line.as_bytes(), &head, rules, &mut fields);
+        let (message, _) = body(line.as_bytes(), &head, &manner, &mut fields);
         let mut seen = String::from_utf8_lossy(message).into_owned();
         for field in &fields {
             let text = |bytes| String::from_utf8_lossy(bytes).into_owned();

@@ -44,8 +44,8 @@ impl Parser<'_> {
         }
         let compiled = &self.catalogue.compiled[usize::from(format)];
         let rules = Rules {
+            manner: &compiled.definition.manner,
             one_line: !joined && self.here.is_one_line(self.here.peeled.text),
-            ..compiled.rules()
         };
         let mut fields: Vec<Field<'_>> = std::mem::take(&mut self.fields);
         let mut own_level = None;
@@ -70,7 +70,15 @@ impl Parser<'_> {
                 self.fields = recycle(fields);
                 return sink.rejected(span, Reject::BrokenJson);
             };
-            json::body(text, scan, dialect, &found, rules, &mut fields, &mut body);
+            json::body(
+                text,
+                scan,
+                dialect,
+                &found,
+                rules.manner,
+                &mut fields,
+                &mut body,
+            );
             own_level = dialect.level(body.level_raw);
         } else {
             engine::text_body(text, head, rules, &mut fields, &mut body);
@@ -120,7 +128,9 @@ impl Parser<'_> {
         }
         let mut observations = recycle(std::mem::take(&mut self.observations));
         self.clues.clear();
-        meaning.say(stamp, &mut observations, &mut self.clues);
+        if !meaning.is_nothing() {
+            meaning.say(stamp, &mut observations, &mut self.clues);
+        }
         if role.is_none() {
             role = compiled.role(body.component);
         }

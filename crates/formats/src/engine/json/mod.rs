@@ -21,7 +21,7 @@ pub(crate) use keys::Keys;
 pub(crate) use scan::{Scan, State, token};
 pub(crate) use tokens::escape;
 
-use super::{Body, Rules, lodestar};
+use super::{Body, Manner, lodestar};
 use model::{Field, FieldValue};
 use scan::{Kind, Member, TOP};
 
@@ -91,7 +91,7 @@ pub(crate) fn body<'a>(
     scan: &'a Scan,
     dialect: &'a Dialect,
     found: &Found,
-    rules: Rules<'_>,
+    manner: &Manner,
     fields: &mut Vec<Field<'a>>,
     body: &mut Body<'a>,
 ) {
@@ -105,7 +105,7 @@ pub(crate) fn body<'a>(
         }
     }
     let mut message = found.message(line, scan).unwrap_or(b"");
-    if lodestar::is_segmented(message, rules.segments) {
+    if lodestar::is_segmented(message, &manner.segments) {
         message = lodestar::split_segments(message, &mut |key, value| {
             fields.push(Field {
                 key,
