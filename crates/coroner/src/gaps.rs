@@ -246,15 +246,17 @@ fn starts(manifest: &Manifest, life: &Life, seen: &Seen) -> Vec<Gap> {
             });
         }
     }
+    let processes: BTreeMap<(&str, u32), &case::Process> = manifest
+        .processes
+        .iter()
+        .map(|process| ((process.source.as_str(), process.number), process))
+        .collect();
     for ((source, line), (what, number, ts)) in life {
         if what != "stop" && what != "panic" {
             continue;
         }
         // What stops by the word of the kernel or of systemd is another program than the one that says so.
-        let process = manifest
-            .processes
-            .iter()
-            .find(|process| process.source == *source && process.number == *number);
+        let process = processes.get(&(source.as_str(), *number));
         if process.is_some_and(|process| process.client == model::SYSTEM_CLIENT) {
             continue;
         }

@@ -1,5 +1,6 @@
-//! Who spoke when: one pass over the records, one bit per node and minute.
+//! Who spoke when: one pass over the records, one bit per node (and program of it) and minute.
 
+use crate::programs::Programs;
 use case::{Case, CaseError, TableId};
 use model::{Batch, RowFilter};
 use std::collections::BTreeMap;
@@ -84,86 +85,148 @@ impl Place {
     }
 }
 
+/// What clients of a node, or one of them, wrote.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Spoken {
+    pub(crate) minutes: Minutes,
+    pub(crate) records: u64,
+    pub(crate) first: Option<Place>,
+    pub(crate) last: Option<Place>,
+}
+
+impl Spoken {
+    fn add(&mut self, said: &Said<'_>) {
+        self.records += 1;
+        self.minutes.insert(said.us);
+        if self.first.as_ref().is_none_or(|first| said.us < first.us) {
+            self.first = Some(said.place());
+        }
+        if self.last.as_ref().is_none_or(|last| said.us >= last.us) {
+            self.last = Some(said.place());
+        }
+    }
+}
+
 /// What one node did. A machine speaks on (cron, sshd) when its beacon node is dead: what its own programs wrote is
 /// evidence that somebody wrote, and none that the node lives.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Activity {
-    /// When its clients spoke.
-    pub(crate) minutes: Minutes,
-    /// Records of its clients, the first and the last of them.
-    pub(crate) records: u64,
-    pub(crate) first: Option<Place>,
-    pub(crate) last: Option<Place>,
+    /// All its clients.
+    pub(crate) clients: Spoken,
     /// When anybody spoke on it, and from when to when.
     pub(crate) any: Minutes,
     pub(crate) span_us: Option<(i64, i64)>,
 }
 
-/// Reads who spoke when.
-pub(crate) fn read(case: &Case) -> Result<BTreeMap<String, Activity>, CaseError> {
-    let mut nodes: BTreeMap<String, Activity> = BTreeMap::new();
-    each(case, &mut |node, client, us, source, line| {
-        let activity = match nodes.get_mut(node) {
-            Some(activity) => activity,
-            None => nodes.entry(node.to_owned()).or_default(),
-        };
-        activity.any.insert(us);
-        let span = activity.span_us.get_or_insert((us, us));
-        *span = (span.0.min(us), span.1.max(us));
-        if !client {
-            return;
-        }
-        activity.records += 1;
-        activity.minutes.insert(us);
-        if activity.first.as_ref().is_none_or(|first| us < first.us) {
-            activity.first = Some(place(us, source, line));
-        }
-        if activity.last.as_ref().is_none_or(|last| us >= last.us) {
-            activity.last = Some(place(us, source, line));
-        }
-    })?;
-    Ok(nodes)
+/// Who spoke when, by node, and by the number of the program.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Activities {
+    pub(crate) nodes: BTreeMap<String, Activity>,
+    pub(crate) programs: Vec<Spoken>,
 }
 
-fn place(us: i64, source: &str, line: i64) -> Place {
-    Place {
-        us,
-        source: source.to_owned(),
-        line,
+/// Reads who spoke when.
+pub(crate) fn read(case: &Case, programs: &Programs) -> Result<Activities, CaseError> {
+    let mut nodes: BTreeMap<String, Activity> = BTreeMap::new();
+    let mut spoken = vec![Spoken::default(); programs.all.len()];
+    each(case, programs, &mut |said| {
+        let activity = match nodes.get_mut(said.node) {
+            Some(activity) => activity,
+            None => nodes.entry(said.node.to_owned()).or_default(),
+        };
+        activity.any.insert(said.us);
+        let span = activity.span_us.get_or_insert((said.us, said.us));
+        *span = (span.0.min(said.us), span.1.max(said.us));
+        if said.by_client {
+            activity.clients.add(said);
+        }
+        if let Some(program) = said.program {
+            spoken[program].add(said);
+        }
+    })?;
+    Ok(Activities {
+        nodes,
+        programs: spoken,
+    })
+}
+
+/// A record, as far as it tells who spoke.
+struct Said<'r> {
+    node: &'r str,
+    by_client: bool,
+    program: Option<usize>,
+    us: i64,
+    source: &'r str,
+    line: i64,
+}
+
+impl Said<'_> {
+    fn place(&self) -> Place {
+        Place {
+            us: self.us,
+            source: self.source.to_owned(),
+            line: self.line,
+        }
+    }
+}
+
+/// Whose silence is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// Everybody's.
+    All,
+    /// That of a node's clients.
+    Node(String),
+    /// That of one program.
+    Program(usize),
+}
+
+impl Who {
+    fn said(&self, said: &Said<'_>) -> bool {
+        match self {
+            Who::All => true,
+            Who::Node(node) => said.by_client && said.node == node,
+            Who::Program(program) => said.program == Some(*program),
+        }
     }
 }
 
 /// The last record before a silence and the first after it.
 pub(crate) type Edge = (Option<Place>, Option<Place>);
 
-/// Finds the last record before and the first after each silence `(node, last minute, next minute)`: of the node's
-/// clients; of everybody for the node "".
-pub(crate) fn edges(case: &Case, silences: &[(String, i64, i64)]) -> Result<Vec<Edge>, CaseError> {
+/// Finds the last record before and the first after each silence `(whose, last minute, next minute)`.
+pub(crate) fn edges(
+    case: &Case,
+    programs: &Programs,
+    silences: &[(Who, i64, i64)],
+) -> Result<Vec<Edge>, CaseError> {
     let mut edges: Vec<Edge> = vec![(None, None); silences.len()];
     if silences.is_empty() {
         return Ok(edges);
     }
-    each(case, &mut |node, client, us, source, line| {
-        let minute = us.div_euclid(MINUTE);
-        for ((name, before, after), edge) in silences.iter().zip(&mut edges) {
-            if !name.is_empty() && (name != node || !client) {
+    each(case, programs, &mut |said| {
+        let minute = said.us.div_euclid(MINUTE);
+        for ((who, before, after), edge) in silences.iter().zip(&mut edges) {
+            if (minute != *before && minute != *after) || !who.said(said) {
                 continue;
             }
-            let here = || place(us, source, line);
-            if minute == *before && edge.0.as_ref().is_none_or(|last| *last < here()) {
-                edge.0 = Some(here());
+            let here = said.place();
+            if minute == *after && edge.1.as_ref().is_none_or(|first| here < *first) {
+                edge.1 = Some(here.clone());
             }
-            if minute == *after && edge.1.as_ref().is_none_or(|first| here() < *first) {
-                edge.1 = Some(here());
+            if minute == *before && edge.0.as_ref().is_none_or(|last| *last < here) {
+                edge.0 = Some(here);
             }
         }
     })?;
     Ok(edges)
 }
 
-/// Calls `f` with every dated record: its node, whether a client wrote it, its time, source and line.
-fn each(case: &Case, f: &mut dyn FnMut(&str, bool, i64, &str, i64)) -> Result<(), CaseError> {
-    let columns = ["ts_order_us", "node", "source", "line", "client"];
+/// Calls `f` with every dated record.
+fn each(case: &Case, programs: &Programs, f: &mut dyn FnMut(&Said<'_>)) -> Result<(), CaseError> {
+    let columns = ["ts_order_us", "node", "source", "line", "client", "process"];
+    // Neighbours are mostly of one process.
+    let (mut of, mut program) = ((String::new(), -1), None);
     case.read(
         &TableId::Records,
         Some(&columns),
@@ -177,17 +240,25 @@ fn each(case: &Case, f: &mut dyn FnMut(&str, bool, i64, &str, i64)) -> Result<()
             ) else {
                 return Ok(());
             };
-            let clients = batch.column(columns[4]);
+            let (clients, processes) = (batch.column(columns[4]), batch.column(columns[5]));
             for row in 0..batch.rows() {
                 // Records of a process without any date say nothing about when.
                 let Some(us) = times.i64(row) else { continue };
-                f(
-                    nodes.text(row).unwrap_or(""),
-                    clients.and_then(|client| client.text(row)) != Some(model::SYSTEM_CLIENT),
+                let source = sources.text(row).unwrap_or("");
+                let number = processes.and_then(|process| process.i64(row)).unwrap_or(-1);
+                if of.1 != number || of.0 != source {
+                    of = (source.to_owned(), number);
+                    program = programs.at(source, number);
+                }
+                f(&Said {
+                    node: nodes.text(row).unwrap_or(""),
+                    by_client: clients.and_then(|client| client.text(row))
+                        != Some(model::SYSTEM_CLIENT),
+                    program,
                     us,
-                    sources.text(row).unwrap_or(""),
-                    lines.i64(row).unwrap_or(0),
-                );
+                    source,
+                    line: lines.i64(row).unwrap_or(0),
+                });
             }
             Ok(())
         },

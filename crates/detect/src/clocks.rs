@@ -59,7 +59,10 @@ fn fell_quiet(
                 return false;
             };
             let quiet = (5 * between / MINUTE).max(5) as usize;
-            node.minutes.between(to.div_euclid(MINUTE), i64::MAX) >= quiet
+            node.clients
+                .minutes
+                .between(to.div_euclid(MINUTE), i64::MAX)
+                >= quiet
         })
 }
 

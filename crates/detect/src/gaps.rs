@@ -1,9 +1,10 @@
 //! Where the evidence itself has holes: time that no source covers, sources that are cut or damaged,
 //! lines that could not be read, dated or placed.
 
-use crate::activity::{Activity, MINUTE, Minutes, Place, edges};
+use crate::activity::{Activity, MINUTE, Minutes, Place, Who, edges};
 use crate::finding::{Affected, Finding, NotRun, Witnesses};
 use crate::overview::Overview;
+use crate::programs::Programs;
 use crate::text::duration;
 use case::{Case, CaseError, Source, SourceKind, SourceStatus};
 use serde_json::Map;
@@ -53,16 +54,17 @@ fn uncovered(
     lengths.sort_unstable();
     let at = (lengths.len() * 95 / 100).min(lengths.len().saturating_sub(2));
     let habit = lengths.get(at).copied().unwrap_or(1);
-    let holes: Vec<(String, i64, i64)> = gaps
+    let holes: Vec<(Who, i64, i64)> = gaps
         .into_iter()
         .filter(|(before, after)| {
             let length = after - before - 1;
             // A hole needs two sides: of two minutes in all, none is the rule and none the exception.
             lengths.len() >= 2 && length >= LEAST_MINUTES && length >= TIMES_HABIT * habit
         })
-        .map(|(before, after)| (String::new(), before, after))
+        .map(|(before, after)| (Who::All, before, after))
         .collect();
-    let mut places = edges(case, &holes)?;
+    // Nobody's silence asks whose it is.
+    let mut places = edges(case, &Programs::default(), &holes)?;
     let sources = &case.manifest().sources;
     let mut findings: Vec<Finding> = holes
         .iter()

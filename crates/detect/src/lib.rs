@@ -6,10 +6,12 @@
 
 mod activity;
 mod clocks;
+mod crashes;
 mod endings;
 mod finding;
 mod gaps;
 mod overview;
+mod programs;
 mod silent;
 mod skew;
 mod text;

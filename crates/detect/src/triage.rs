@@ -1,10 +1,12 @@
 //! The first screen: runs every detector, ranks what they found by harm, and says what it cannot.
 
 use crate::activity::Activity;
+use crate::endings::Endings;
 use crate::finding::{CannotSay, EvidenceSummary, Finding, SnapshotSummary, Triage, rank};
 use crate::overview::Overview;
+use crate::programs::Programs;
 use crate::skew::SkewInput;
-use crate::{activity, gaps, silent, skew};
+use crate::{activity, crashes, gaps, silent, skew};
 use case::{Case, CaseError, SourceKind, TableId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,13 +44,16 @@ pub enum TriageError {
 /// If the case cannot be read. A case in which nothing is wrong has no findings.
 pub fn triage(case: &Case, options: &TriageOptions) -> Result<Triage, TriageError> {
     let overview = Overview::of(case);
-    let nodes = activity::read(case)?;
+    let programs = Programs::of(case.manifest());
+    let activities = activity::read(case, &programs)?;
+    let nodes = &activities.nodes;
+    let endings = Endings::read(case, &programs)?;
     let clocks = match &options.clocks {
         Some(clocks) => clocks.clone(),
-        None => crate::clocks::measure(case, &nodes)?,
+        None => crate::clocks::measure(case, nodes)?,
     };
     let mut answer = Triage {
-        evidence: evidence(case, &overview, &nodes, options),
+        evidence: evidence(case, &overview, nodes, options),
         ..Triage::default()
     };
     let (found, not_run) = skew::detect(&overview, &clocks);
@@ -59,10 +64,17 @@ pub fn triage(case: &Case, options: &TriageOptions) -> Result<Triage, TriageErro
         .sources
         .iter()
         .any(|source| source.kind == SourceKind::Log);
-    let (found, not_run) = silent::detect(case, &overview, &nodes)?;
+    let (found, not_run) = silent::detect(case, &overview, &activities, &programs, &endings)?;
     answer.findings.extend(found);
     answer.not_run.extend(not_run);
-    let (found, not_run) = gaps::detect(case, &overview, &nodes)?;
+    let causes = answer.findings.iter().flat_map(|found| &found.causes);
+    let told = causes
+        .flat_map(|cause| cause.refs.iter().cloned())
+        .collect();
+    let (found, not_run) = crashes::detect(&overview, &activities, &programs, &endings, &told);
+    answer.findings.extend(found);
+    answer.not_run.extend(not_run.filter(|_| has_logs));
+    let (found, not_run) = gaps::detect(case, &overview, nodes)?;
     answer.findings.extend(found);
     answer.not_run.extend(not_run.filter(|_| has_logs));
     answer.findings.sort_by(|a, b| harm(a).cmp(&harm(b)));

@@ -4,7 +4,7 @@ use super::{
     Clock, ClockInput, ClockReport, NodeFacts, Program, Reply, Sample, Zone, ZoneAlternative,
     estimate,
 };
-use case::{Case, CaseError, TableId};
+use case::{Case, CaseError, Piece, Process, TableId};
 use chain::Network;
 use model::time::format_offset;
 use model::{Batch, RowFilter};
@@ -312,6 +312,18 @@ fn read(
 /// that of the most lines, the others as alternatives.
 fn nodes(case: &Case) -> Vec<NodeFacts> {
     let manifest = case.manifest();
+    let processes: BTreeMap<(&str, u32), &Process> = manifest
+        .processes
+        .iter()
+        .map(|process| ((process.source.as_str(), process.number), process))
+        .collect();
+    let mut pieces: BTreeMap<(&str, u32), Vec<&Piece>> = BTreeMap::new();
+    for source in &manifest.sources {
+        for piece in &source.pieces {
+            let of = pieces.entry((&source.digest, piece.process)).or_default();
+            of.push(piece);
+        }
+    }
     manifest
         .nodes
         .iter()
@@ -320,13 +332,11 @@ fn nodes(case: &Case) -> Vec<NodeFacts> {
             let mut alternatives: Vec<ZoneAlternative> = Vec::new();
             let mut programs: BTreeMap<String, Program> = BTreeMap::new();
             let mut clients: BTreeMap<String, u64> = BTreeMap::new();
-            let process_of = |digest: &str, number: u32| {
-                let mut all = manifest.processes.iter();
-                all.find(|process| process.source == digest && process.number == number)
+            let process_of = |(digest, number): &(String, u32)| {
+                processes.get(&(digest.as_str(), *number)).copied()
             };
-            let is_machines = |(digest, number): &(String, u32)| {
-                process_of(digest, *number)
-                    .is_some_and(|process| process.client == model::SYSTEM_CLIENT)
+            let is_machines = |of: &(String, u32)| {
+                process_of(of).is_some_and(|process| process.client == model::SYSTEM_CLIENT)
             };
             let has_clients = !node.processes.iter().all(is_machines);
             for of in &node.processes {
@@ -335,7 +345,7 @@ fn nodes(case: &Case) -> Vec<NodeFacts> {
                     continue;
                 };
                 let machines = is_machines(of);
-                let process = process_of(digest, *number);
+                let process = process_of(of);
                 let role = process.and_then(|process| process.role.clone());
                 let named = if machines {
                     Some(model::SYSTEM_CLIENT)
@@ -357,11 +367,8 @@ fn nodes(case: &Case) -> Vec<NodeFacts> {
                     let lines = process.last_line.saturating_sub(process.first_line) + 1;
                     *clients.entry(process.client.clone()).or_default() += lines;
                 }
-                for piece in source
-                    .pieces
-                    .iter()
-                    .filter(|piece| piece.process == *number)
-                {
+                let pieces = pieces.get(&(digest.as_str(), *number));
+                for piece in pieces.into_iter().flatten() {
                     let lines = piece.last_line.saturating_sub(piece.first_line) + 1;
                     let entry = zones
                         .entry((piece.zone_seconds, piece.basis.clone()))

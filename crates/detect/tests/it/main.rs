@@ -114,6 +114,213 @@ fn tables_alone_lead_to_a_trace() {
     );
 }
 
+/// Five hours of one machine's journal from 10:00 UTC, second by second: `says` gives the lines of a second, as
+/// `(who, text)`.
+fn journal(says: impl Fn(u32, &str) -> Vec<(&'static str, String)>) -> Triage {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = String::new();
+    for second in (0..5 * 3600).step_by(2) {
+        let time = format!(
+            "{:02}:{:02}:{:02}",
+            10 + second / 3600,
+            second / 60 % 60,
+            second % 60
+        );
+        for (who, said) in says(second, &time) {
+            text += &format!("2020-08-14T{time}+00:00 node-1 {who}: {said}\n");
+        }
+    }
+    std::fs::write(folder.path().join("journal.log"), text).unwrap();
+    read(&[folder.path().to_owned()]).1
+}
+
+/// What Prysm's beacon node and validator write, each every so often.
+fn prysm(second: u32, time: &str) -> Vec<(&'static str, String)> {
+    let line = |said: &str| format!("time=\"2020-08-14 {time}\" level=info {said}");
+    let mut lines = Vec::new();
+    if second.is_multiple_of(12) {
+        lines.push((
+            "prysm-beacon[7]",
+            line("msg=\"Peer summary\" activePeers=45 prefix=p2p"),
+        ));
+    }
+    if second.is_multiple_of(384) {
+        lines.push((
+            "prysm-validator[8]",
+            line("msg=\"Submitted new attestations\" prefix=validator"),
+        ));
+    }
+    lines
+}
+
+fn told(findings: &[&Finding]) -> Vec<String> {
+    let said = |finding: &&Finding| {
+        let (from, to) = (finding.from.as_deref(), finding.to.as_deref());
+        let time = |time: Option<&str>| time.map_or("-", |time| &time[11..19]).to_owned();
+        format!(
+            "{} {} {}-{}: {}",
+            finding.severity,
+            finding.status,
+            time(from),
+            time(to),
+            finding.title
+        )
+    };
+    findings.iter().map(said).collect()
+}
+
+#[test]
+fn a_beacon_node_that_dies_beside_its_validator_is_silent_though_its_machine_speaks() {
+    let dies = 2 * 3600;
+    let answer = journal(|second, time| {
+        let mut lines = prysm(second, time);
+        if second >= dies {
+            lines.retain(|(who, _)| *who != "prysm-beacon[7]");
+        }
+        if second == dies {
+            let killed = "Out of memory: Killed process 7 (beacon-chain) total-vm:1kB";
+            lines.push(("kernel", killed.to_owned()));
+        }
+        lines
+    });
+    let silent = of_kind(&answer, "silent_program");
+    assert_eq!(
+        told(&silent),
+        [
+            "high unknown 11:59:48--: prysm beacon of node-1 wrote nothing more for 2h 54m while prysm validator went on"
+        ]
+    );
+    assert_eq!(silent[0].nodes, ["node-1"]);
+    assert_eq!(
+        (silent[0].witnesses.sources, silent[0].witnesses.independent),
+        (1, 1)
+    );
+    let causes: Vec<&str> = silent[0].causes.iter().map(|c| c.text.as_str()).collect();
+    assert_eq!(
+        causes,
+        ["its machine reports: Out of memory: Killed process 7 (beacon-chain) total-vm:1kB"]
+    );
+    // It is told once.
+    assert_eq!(of_kind(&answer, "crash"), Vec::<&Finding>::new());
+    assert!(
+        answer
+            .not_run
+            .iter()
+            .all(|lacks| lacks.detector != "silent_node")
+    );
+    // The other way round: a validator speaks every epoch, and is missed after some of them.
+    let answer = journal(|second, time| {
+        let mut lines = prysm(second, time);
+        lines.retain(|(who, _)| {
+            *who != "prysm-validator[8]" || !(dies..dies + 6000).contains(&second)
+        });
+        lines
+    });
+    assert_eq!(
+        told(&of_kind(&answer, "silent_program")),
+        [
+            "medium ended 11:55:12-13:44:00: prysm validator of node-1 wrote nothing for 108m 48s while prysm beacon did"
+        ]
+    );
+}
+
+#[test]
+fn nobody_is_silent_who_is_replaced_or_speaks_as_usual() {
+    // The unit is renamed, the client is changed.
+    let answer = journal(|second, time| {
+        let mut lines = prysm(second, time);
+        if second > 9000 {
+            for (who, said) in &mut lines {
+                if *who == "prysm-beacon[7]" {
+                    *who = "lighthouse[9]";
+                    *said = format!(
+                        "Aug 14 {time}.000 INFO Synced                                  slot: {}, epoch: 7, peers: 50, service: slot_notifier",
+                        73_000 + second / 12
+                    );
+                } else {
+                    *who = "validator[11]";
+                }
+            }
+        }
+        lines
+    });
+    assert_eq!(
+        told(&of_kind(&answer, "silent_program")),
+        Vec::<String>::new()
+    );
+    assert_eq!(told(&of_kind(&answer, "crash")), Vec::<String>::new());
+}
+
+#[test]
+fn a_node_that_is_started_again_each_time_has_crashed_all_the_same() {
+    let answer = journal(|second, time| {
+        let mut lines = prysm(second, time);
+        let exited = |how: &str| format!("prysm-beacon.service: Main process exited, code={how}");
+        match second {
+            // One crash: the kernel, then systemd twice.
+            3600 | 9000 => lines.push((
+                "kernel",
+                "Out of memory: Killed process 7 (beacon-chain) total-vm:1kB".to_owned(),
+            )),
+            3602 | 9002 => {
+                let oom = "prysm-beacon.service: A process of this unit has been killed by the OOM killer.";
+                lines.push(("systemd[1]", oom.to_owned()));
+                lines.push(("systemd[1]", exited("killed, status=9/KILL")));
+            }
+            // A stop is none, and another program's crash is not this one's.
+            5000 => lines.push(("systemd[1]", exited("killed, status=15/TERM"))),
+            5010 => lines.push((
+                "systemd[1]",
+                "snapd.service: Main process exited, code=exited, status=1/FAILURE".to_owned(),
+            )),
+            9300 | 9310 => lines.push(("systemd[1]", exited("exited, status=2/INVALIDARGUMENT"))),
+            _ => {}
+        }
+        lines
+    });
+    let crashes = of_kind(&answer, "crash");
+    assert_eq!(
+        told(&crashes),
+        [
+            "high ended 11:00:00-12:35:10: prysm beacon of node-1 crashed 4 times: 2 out of memory, 2 failures"
+        ]
+    );
+    assert_eq!(crashes[0].refs.len(), 4);
+    assert_eq!(crashes[0].magnitude["crashes"], 4);
+    assert!(
+        answer
+            .findings
+            .iter()
+            .all(|found| !found.kind.starts_with("silent"))
+    );
+    let text = answer.to_text();
+    assert!(text.contains("crashed 4 times"), "{text}");
+}
+
+#[test]
+fn a_panic_is_told_with_its_words() {
+    let answer = journal(|second, time| {
+        let mut lines = prysm(second, time);
+        if second == 3600 {
+            let stack = [
+                "panic: runtime error: index out of range [3] with length 3",
+                "",
+                "goroutine 1 [running]:",
+                "main.main()",
+                "\t/go/src/github.com/prysmaticlabs/prysm/beacon-chain/main.go:77 +0x1",
+            ];
+            lines.extend(stack.map(|line| ("prysm-beacon[7]", line.to_owned())));
+        }
+        lines
+    });
+    assert_eq!(
+        told(&of_kind(&answer, "crash")),
+        [
+            "medium ended 11:00:00-11:00:00: prysm beacon of node-1 panicked: runtime error: index out of range [3] with length 3"
+        ]
+    );
+}
+
 #[test]
 fn a_cut_source_and_an_hour_without_lines() {
     let folder = tempfile::tempdir().unwrap();
