@@ -157,7 +157,7 @@ impl Compiled {
         let path = self
             .role_paths
             .of(component)
-            .find(|(path, _)| matches!(&component[path.len()..], [] | [b':', b':', ..]))
+            .find(|(path, _)| matches!(&component[*path..], [] | [b':', b':', ..]))
             .map(|(_, index)| *index);
         // The first in the definition's order.
         let index = whole.into_iter().chain(path).min()?;

@@ -26,6 +26,11 @@ impl Truths {
     }
 
     #[inline(always)]
+    pub(crate) fn and(self, other: Truths) -> Truths {
+        Truths(self.0 & other.0)
+    }
+
+    #[inline(always)]
     pub(crate) fn marks(self) -> Marks {
         self.0.to_bitmask()
     }

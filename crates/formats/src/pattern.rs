@@ -6,7 +6,8 @@
 //! `}}` are braces.
 
 use crate::lanes::{Digit, run};
-use crate::scan::{begins_with, find, near, same_word};
+use crate::scan::{begins_with, find, near};
+use crate::words::Literal;
 
 /// What a hole accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub(crate) const NO_CAPTURES: Captures = [(0, 0); MAX_HOLES];
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
     head: Vec<u8>,
-    holes: Vec<(Hole, Vec<u8>)>,
+    holes: Vec<(Hole, Literal)>,
     /// The last eight bytes of the text that a match begins with: 0 without so many.
     head_last: u64,
     names: Vec<String>,
@@ -85,7 +86,10 @@ impl Pattern {
                 .last_chunk()
                 .map_or(0, |last| u64::from_le_bytes(*last)),
             head,
-            holes,
+            holes: holes
+                .into_iter()
+                .map(|(hole, behind)| (hole, Literal::new(behind)))
+                .collect(),
             names,
         })
     }
@@ -135,27 +139,27 @@ impl Pattern {
                     let sign = usize::from(matches!(rest.first(), Some(b'-' | b'+')));
                     let digits = run::<Digit>(&rest[sign..]);
                     let end = sign + digits;
-                    (digits > 0 && begins_with(&rest[end..], behind)).then_some(end)
+                    (digits > 0 && behind.begins(&rest[end..])).then_some(end)
                 }
                 Hole::Word if behind.is_empty() => {
                     Some(rest.iter().take_while(|c| !c.is_ascii_whitespace()).count())
                 }
                 // A word ends at the first blank: what begins with one stands there.
-                Hole::Word if behind[0] == b' ' => {
+                Hole::Word if behind.first() == Some(b' ') => {
                     let blank = near(b' ', rest);
-                    blank.filter(|blank| begins_with(&rest[*blank..], behind))
+                    blank.filter(|blank| behind.begins(&rest[*blank..]))
                 }
                 Hole::Any if behind.is_empty() => Some(rest.len()),
                 _ if whole && last == 0 => rest
                     .len()
                     .checked_sub(behind.len())
-                    .filter(|end| same_word(&rest[*end..], behind)),
-                _ => find(rest, behind),
+                    .filter(|end| behind.begins(&rest[*end..])),
+                _ => behind.find(rest),
             };
             let Some(taken) = taken else {
                 return false;
             };
-            let may_have_blanks = *hole == Hole::Word && behind.first() != Some(&b' ');
+            let may_have_blanks = *hole == Hole::Word && behind.first() != Some(b' ');
             if may_have_blanks && near(b' ', &rest[..taken]).is_some() {
                 return false;
             }

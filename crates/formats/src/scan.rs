@@ -1,7 +1,7 @@
 //! Byte scanners shared by the engines: stamps, digits, keys, colours. No allocation.
 
 use crate::lanes::{KeyByte, Padding, leading_digits, pairs_like, run_at_end, run_before};
-pub(crate) use crate::words::{Places, begins_with, find, is_word, near, near2, same_word};
+pub(crate) use crate::words::{Places, Signs, begins_with, find, is_word, near, near2, same_word};
 use model::{Stamp, StampDate, StampZone, time};
 
 /// Reads `n` digits at `at`.

@@ -1,47 +1,50 @@
 //! Beginnings of paths that programs have for their own: which of dozens a text begins with, most often none.
 
-use crate::lanes::up_to_eight;
-use crate::scan::begins_with;
-
-/// One of [`Beginnings`].
-#[derive(Clone, Debug)]
-struct Beginning<V> {
-    /// The first eight bytes, and which of them there are.
-    first: u64,
-    mask: u64,
-    text: Vec<u8>,
-    value: V,
-}
+use crate::words::Literal;
 
 /// Texts that others may begin with, in the order they were added.
 #[derive(Clone, Debug)]
-pub(crate) struct Beginnings<V>(Vec<Beginning<V>>);
+pub(crate) struct Beginnings<V> {
+    all: Vec<(Literal, V)>,
+    /// A quick no: the [`start_bit`]s of all.
+    starts: u64,
+}
 
 impl<V> Default for Beginnings<V> {
     fn default() -> Self {
-        Beginnings(Vec::new())
+        Beginnings {
+            all: Vec::new(),
+            starts: 0,
+        }
     }
+}
+
+/// One bit of a text's first two bytes.
+#[inline]
+fn start_bit(first: u8, second: u8) -> u64 {
+    1 << ((u32::from(first) + 13 * u32::from(second)) % 64)
 }
 
 impl<V> Beginnings<V> {
     pub(crate) fn add(&mut self, text: &[u8], value: V) {
-        let unused = 8 * 8usize.saturating_sub(text.len()) as u32;
-        self.0.push(Beginning {
-            first: up_to_eight(text),
-            mask: u64::MAX.checked_shr(unused).unwrap_or(0),
-            text: text.to_vec(),
-            value,
-        });
+        self.starts |= match *text {
+            [first, second, ..] => start_bit(first, second),
+            _ => u64::MAX,
+        };
+        self.all.push((Literal::new(text.to_vec()), value));
     }
 
-    /// Those that `text` begins with, and what they stand for.
+    /// Those that `text` begins with, by their length, and what they stand for.
     #[inline]
-    pub(crate) fn of<'b>(&'b self, text: &'b [u8]) -> impl Iterator<Item = (&'b [u8], &'b V)> {
-        let first = up_to_eight(text);
-        self.0
-            .iter()
-            .filter(move |one| first & one.mask == one.first && begins_with(text, &one.text))
-            .map(|one| (one.text.as_slice(), &one.value))
+    pub(crate) fn of<'b>(&'b self, text: &'b [u8]) -> impl Iterator<Item = (usize, &'b V)> {
+        let may_be = match *text {
+            [first, second, ..] => self.starts & start_bit(first, second) != 0,
+            _ => true,
+        };
+        let all = if may_be { &self.all[..] } else { &[] };
+        all.iter()
+            .filter(|(own, _)| own.begins(text))
+            .map(|(own, value)| (own.len(), value))
     }
 }
 
@@ -73,7 +76,7 @@ impl Targets {
         }
         self.own
             .of(target)
-            .any(|(own, ())| matches!(target.get(own.len()), None | Some(b':' | b'_')))
+            .any(|(own, ())| matches!(target.get(own), None | Some(b':' | b'_')))
     }
 }
 

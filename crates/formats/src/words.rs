@@ -1,7 +1,7 @@
 //! Short words and near bytes, compared and found in place: a call for each of the dozens of comparisons and
 //! searches that a record needs costs more than the work itself.
 
-use crate::lanes::{Lane, WIDTH, among_64, up_to_eight};
+use crate::lanes::{Lane, Truths, WIDTH, among_64, eight, marks_of_64, up_to_eight};
 use memchr::{memchr, memchr2};
 
 /// Whether two short words (keys) are the same. They are compared in place: a call for each of the
@@ -191,6 +191,66 @@ fn marks_of(byte: u8, text: &[u8]) -> u64 {
     marks
 }
 
+/// Where bytes of `N` kinds stand in a text: a stretch of 64 bytes is looked at once, for all kinds, and each answer is a
+/// count of zeros then. What is looked for from the last answer on does not wait for bytes to be read.
+pub(crate) struct Signs<'t, F, const N: usize> {
+    text: &'t [u8],
+    /// What of a lane is of each kind.
+    kinds: F,
+    /// Where the stretch begins that `marks` are of.
+    at: usize,
+    marks: [u64; N],
+}
+
+impl<'t, F: Fn(Lane) -> [Truths; N], const N: usize> Signs<'t, F, N> {
+    /// Begins at `from`, which lies in the text or at its end.
+    #[inline(always)]
+    pub(crate) fn new(text: &'t [u8], from: usize, kinds: F) -> Signs<'t, F, N> {
+        let mut signs = Signs {
+            text,
+            kinds,
+            at: from,
+            marks: [0; N],
+        };
+        signs.look(from);
+        signs
+    }
+
+    #[inline(never)]
+    fn look(&mut self, at: usize) {
+        self.at = at;
+        self.marks = marks_of_64(self.text, at, &self.kinds);
+        // Zeros behind the end may be of a kind.
+        let left = self.text.len() - at;
+        if left < 64 {
+            for marks in &mut self.marks {
+                *marks &= (1 << left) - 1;
+            }
+        }
+    }
+
+    /// The first byte of a kind that stands before `to` from `from` on; `to` if there is none. It lies in the text or at
+    /// its end.
+    #[inline(always)]
+    pub(crate) fn next(&mut self, kind: usize, mut from: usize, to: usize) -> usize {
+        loop {
+            let mut passed = from.wrapping_sub(self.at);
+            if passed >= 64 {
+                if from >= to {
+                    return to;
+                }
+                self.look(from);
+                passed = 0;
+            }
+            let marks = self.marks[kind] >> passed;
+            if marks != 0 {
+                return to.min(from + marks.trailing_zeros() as usize);
+            }
+            from = self.at + 64;
+        }
+    }
+}
+
 /// The same for either of two.
 #[inline]
 pub(crate) fn near2(one: u8, other: u8, text: &[u8]) -> Option<usize> {
@@ -215,26 +275,100 @@ pub(crate) fn near2(one: u8, other: u8, text: &[u8]) -> Option<usize> {
 /// Building a searcher for each look-up costs more than it saves here.
 #[inline]
 pub(crate) fn find(text: &[u8], literal: &[u8]) -> Option<usize> {
-    let [first, second, ..] = *literal else {
-        return near(*literal.first()?, text);
-    };
+    match *literal {
+        [first, second, ..] => find_two(text, first, second, |rest| begins_with(rest, literal)),
+        [one] => near(one, text),
+        [] => None,
+    }
+}
+
+/// Finds two bytes where what begins with them is wanted.
+#[inline(always)]
+fn find_two(text: &[u8], first: u8, second: u8, wanted: impl Fn(&[u8]) -> bool) -> Option<usize> {
     let mut at = 0;
     while at + 1 < text.len() {
-        let firsts = Lane::of(&text[at..]).is(first).marks();
-        let mut found = firsts & Lane::of(&text[at + 1..]).is(second).marks();
+        let rest = &text[at..];
+        let (firsts, seconds) = match rest.first_chunk::<{ WIDTH + 1 }>() {
+            Some(both) => (Lane::of(&both[..WIDTH]), Lane::of(&both[1..])),
+            None => (Lane::of(rest), Lane::of(&rest[1..])),
+        };
+        let mut found = firsts.is(first).and(seconds.is(second)).marks();
         while found != 0 {
-            let place = at + found.trailing_zeros() as usize;
-            if text
-                .get(place..)
-                .is_some_and(|rest| begins_with(rest, literal))
-            {
-                return Some(place);
+            let place = found.trailing_zeros() as usize;
+            if rest.get(place..).is_some_and(&wanted) {
+                return Some(at + place);
             }
             found &= found - 1;
         }
         at += WIDTH;
     }
     None
+}
+
+/// A short text that is looked for in many others: one or two numbers tell whether it stands somewhere.
+#[derive(Clone, Debug)]
+pub(crate) struct Literal {
+    text: Vec<u8>,
+    /// Its first eight bytes, and which of them there are.
+    first: u64,
+    mask: u64,
+    /// Its last eight, if it has more.
+    last: u64,
+}
+
+impl Literal {
+    pub(crate) fn new(text: Vec<u8>) -> Literal {
+        let unused = 8 * 8usize.saturating_sub(text.len()) as u32;
+        Literal {
+            first: up_to_eight(&text),
+            mask: u64::MAX.checked_shr(unused).unwrap_or(0),
+            last: text
+                .last_chunk()
+                .map_or(0, |last| u64::from_le_bytes(*last)),
+            text,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    #[inline]
+    pub(crate) fn first(&self) -> Option<u8> {
+        self.text.first().copied()
+    }
+
+    /// Whether another text begins with it.
+    #[inline(always)]
+    pub(crate) fn begins(&self, text: &[u8]) -> bool {
+        let length = self.text.len();
+        let first = match text.first_chunk() {
+            Some(eight) => u64::from_le_bytes(*eight),
+            None => up_to_eight(text),
+        };
+        if first & self.mask != self.first || text.len() < length {
+            return false;
+        }
+        match length {
+            0..=8 => true,
+            9..=16 => eight(text, length - 8) == self.last,
+            _ => same_word(&text[8..length], &self.text[8..]),
+        }
+    }
+
+    /// Where it first stands in a text.
+    #[inline]
+    pub(crate) fn find(&self, text: &[u8]) -> Option<usize> {
+        match *self.text {
+            [first, second, ..] => find_two(text, first, second, |rest| self.begins(rest)),
+            [one] => near(one, text),
+            [] => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -325,6 +459,7 @@ mod tests {
                 0..150,
             ),
             from in 0usize..150,
+            step in 1usize..90,
         ) {
             let text = &text[from.min(text.len())..];
             let place = |wanted: &[u8]| text.iter().position(|c| wanted.contains(c));
@@ -333,9 +468,27 @@ mod tests {
             proptest::prop_assert_eq!(near2(b'=', b' ', text), place(b"= "));
             let all = (from..text.len()).filter(|at| text[*at] == b'=');
             proptest::prop_assert!(Places::new(b'=', text, from).eq(all));
+            let mut signs = Signs::new(text, 0, |lane| [lane.is(b'='), lane.within(0, b' ')]);
+            for at in (0..text.len()).step_by(step) {
+                for to in [at, text.len().min(at + step), text.len()] {
+                    let next = |of: fn(u8) -> bool| {
+                        let found = text[at..to].iter().position(|c| of(*c));
+                        found.map_or(to, |found| at + found)
+                    };
+                    proptest::prop_assert_eq!(signs.next(0, at, to), next(|c| c == b'='));
+                    proptest::prop_assert_eq!(signs.next(1, at, to), next(|c| c <= b' '));
+                }
+            }
             for literal in [&b"= a"[..], b"= ", b"=", b" =\0", b"\0\0"] {
                 let naive = text.windows(literal.len()).position(|window| window == literal);
                 proptest::prop_assert_eq!(find(text, literal), naive);
+                proptest::prop_assert_eq!(Literal::new(literal.to_vec()).find(text), naive);
+                for at in 0..text.len() {
+                    let begins = Literal::new(text[at..].to_vec());
+                    for other in [&text[at..], &text[..at], text, &text[at..(at + step).min(text.len())]] {
+                        proptest::prop_assert_eq!(begins.begins(other), other.starts_with(&text[at..]));
+                    }
+                }
             }
         }
     }

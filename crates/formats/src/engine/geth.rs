@@ -12,9 +12,10 @@
 //! A message may hold line feeds: the report of a bad block is a block of its own between rows of `#`.
 
 use super::{Head, Rules, Shape};
-use crate::lanes::{Blank, KeyByteOrBlank, run, run_before};
+use crate::lanes::{KeyByteOrBlank, run_before};
 use crate::scan::{
-    KEY_MAX, digits, full_stamp, is_key_byte, is_word, month_day_clock, near, near2, trim_end,
+    KEY_MAX, Signs, digits, full_stamp, is_key_byte, is_word, month_day_clock, near, near2,
+    trim_end,
 };
 use memchr::{memchr, memrchr};
 use model::{Field, FieldValue, Stamp};
@@ -249,28 +250,40 @@ fn read_fields<'a>(
     equals: usize,
     fields: &mut Vec<Field<'a>>,
 ) {
+    const BLANK: usize = 0;
+    const NO_KEY: usize = 1;
+    let mut signs = Signs::new(line, equals + 1, |lane| {
+        let no_key = lane.is(b'=').or(lane.is(b'"')).or(lane.within(0, b' ' - 1));
+        [lane.is(b' '), no_key]
+    });
     let (mut key, mut equals) = (start, equals);
     loop {
-        let (mut shown, end) = value(line, equals + 1);
-        let next = end + run::<Blank>(&line[end..]);
-        let room = &line[next..line.len().min(next + KEY_MAX)];
-        // Keys are a few words, always the same: walking them is faster than counting, which waits for its answer.
-        let found = room
-            .iter()
-            .position(|c| matches!(c, b'=' | b'"' | 0..b' '))
-            .filter(|length| room[*length] == b'=');
-        if found.is_none() && end < whole.len() {
+        let from = equals + 1;
+        let (mut shown, end) = if line.get(from) == Some(&b'"') {
+            value(line, from)
+        } else {
+            let end = signs.next(BLANK, from, line.len());
+            (&line[from..end], end)
+        };
+        let mut next = end;
+        while line.get(next) == Some(&b' ') {
+            next += 1;
+        }
+        let room = line.len().min(next + KEY_MAX);
+        let stop = signs.next(NO_KEY, next, room);
+        let is_key = stop < room && line[stop] == b'=';
+        if !is_key && end < whole.len() {
             // Words without a `=`, and lines after the first, go on with the last value.
-            shown = &whole[equals + 1..];
+            shown = &whole[from..];
         }
         fields.push(Field {
             key: trim_end(&line[key..equals]),
             value: FieldValue::Text(shown),
         });
-        match found {
-            Some(length) => (key, equals) = (next, next + length),
-            None => return,
+        if !is_key {
+            return;
         }
+        (key, equals) = (next, stop);
     }
 }
 

@@ -5,9 +5,8 @@
 //! programs (reth by default) print no target: then the message begins at once.
 
 use super::{Head, Shape};
-use crate::lanes::{Blank, Capital, Lane, LowerPath, run, run_within};
-use crate::scan::{is_word, key_before, near, near2, trim_end, year_less_stamp};
-use memchr::memchr3;
+use crate::lanes::{Blank, Capital, KeyByte, Lane, LowerPath, Truths, run, run_within};
+use crate::scan::{KEY_MAX, Signs, is_word, key_before, near, near2, trim_end, year_less_stamp};
 use model::{Field, FieldValue, Stamp, StampZone};
 
 /// Whether a word is a level as tracing prints it.
@@ -136,6 +135,7 @@ pub(crate) fn body<'a>(text: &'a [u8], from: usize, fields: &mut Vec<Field<'a>>)
     let from = from.min(text.len());
     let mut search = from;
     let before = fields.len();
+    let mut stops = None;
     for _ in 0..8 {
         let Some(offset) = near(b'=', &text[search..]) else {
             break;
@@ -145,7 +145,15 @@ pub(crate) fn body<'a>(text: &'a [u8], from: usize, fields: &mut Vec<Field<'a>>)
         let Some(start) = key_before(text, from, equals) else {
             continue;
         };
-        if read_fields(text, start, fields).is_some() {
+        // Where a value may end, or a bracket in it opens.
+        let stops = stops.get_or_insert_with(|| {
+            Signs::new(text, equals + 1, |lane| {
+                // Square brackets become curly ones.
+                let opening = lane.is(b'(').or(lane.lowered().is(b'{'));
+                [lane.is(b' ').or(lane.is(b'\n')).or(opening)]
+            })
+        });
+        if read_fields(text, (start, equals), stops, fields).is_some() {
             return trim_end(&text[from..start]);
         }
         fields.truncate(before);
@@ -170,15 +178,22 @@ pub(crate) fn likely_message(text: &[u8], from: usize) -> &[u8] {
     trim_end(&text[from..])
 }
 
-fn read_fields<'a>(text: &'a [u8], mut at: usize, fields: &mut Vec<Field<'a>>) -> Option<()> {
-    while at < text.len() {
-        let equals = at + near(b'=', text[at..].get(..64.min(text.len() - at))?)?;
-        let start = key_before(text, at, equals)?;
-        if start != at {
-            return None;
-        }
+/// Reads fields to the very end of the text; the first key is `key.0..key.1`.
+fn read_fields<'a>(
+    text: &'a [u8],
+    key: (usize, usize),
+    stops: &mut Signs<'_, impl Fn(Lane) -> [Truths; 1], 1>,
+    fields: &mut Vec<Field<'a>>,
+) -> Option<()> {
+    let key_end = |at: usize| at + run_within::<KeyByte>(text, at, KEY_MAX - 1);
+    let (mut at, mut equals) = key;
+    if equals - at == KEY_MAX {
+        return None;
+    }
+    loop {
         let key = &text[at..equals];
         let value = equals + 1;
+        let mut known = None;
         let (end, shown) = if text.get(value) == Some(&b'"') {
             let mut end = value + 1;
             loop {
@@ -190,9 +205,24 @@ fn read_fields<'a>(text: &'a [u8], mut at: usize, fields: &mut Vec<Field<'a>>) -
             }
             (end + 1, &text[value + 1..end])
         } else {
-            let mut end = bare_end(text, value);
-            if text[value..end].first().is_some_and(u8::is_ascii_digit) {
-                end += unit_length(&text[end..]);
+            let first = text.get(value).copied().unwrap_or_default();
+            let mut end = stops.next(0, value, text.len());
+            match text.get(end) {
+                Some(b' ' | b'\n') | None => {
+                    // `ForkId { hash: … }` is one value.
+                    if first.is_ascii_uppercase() && text[end..].starts_with(b" {") {
+                        end = nested_end(text, value, end);
+                    }
+                }
+                Some(_) => end = bracketed_end(text, value, first),
+            }
+            if first.is_ascii_digit() && end < text.len() {
+                // What a `=` stands behind is the next key, and no unit.
+                let next = key_end(end + 1);
+                known = Some(next).filter(|next| text.get(*next) == Some(&b'='));
+                if known.is_none() {
+                    end += unit_length(&text[end..]);
+                }
             }
             (end, &text[value..end])
         };
@@ -200,29 +230,37 @@ fn read_fields<'a>(text: &'a [u8], mut at: usize, fields: &mut Vec<Field<'a>>) -
             key,
             value: FieldValue::Text(shown),
         });
-        if end < text.len() && text[end] != b' ' {
+        match text.get(end) {
+            Some(b' ') => at = end + 1,
+            Some(_) => return None,
+            None => return Some(()),
+        }
+        if at == text.len() {
+            return Some(());
+        }
+        equals = known.unwrap_or_else(|| key_end(at));
+        let is_key = text[at].is_ascii_alphabetic() && text.get(equals) == Some(&b'=');
+        if !is_key {
             return None;
         }
-        at = end + 1;
     }
-    Some(())
 }
 
-/// The end of a bare value.
-fn bare_end(text: &[u8], from: usize) -> usize {
+/// The end of a bare value that has a bracket before its first blank.
+fn bracketed_end(text: &[u8], from: usize, first: u8) -> usize {
     let rest = &text[from..];
     let word = near2(b' ', b'\n', rest).unwrap_or(rest.len());
-    // `ForkId { hash: … }` is one value.
-    let names_struct =
-        rest[word..].starts_with(b" {") && rest.first().is_some_and(u8::is_ascii_uppercase);
-    if memchr3(b'(', b'[', b'{', &rest[..word]).is_none() && !names_struct {
-        return from + word;
-    }
+    let names_struct = first.is_ascii_uppercase() && rest[word..].starts_with(b" {");
     let named = if names_struct {
         from + word
     } else {
         usize::MAX
     };
+    nested_end(text, from, named)
+}
+
+/// The end of a bare value with brackets: the first blank outside of them but for the one at `named`, behind a name.
+fn nested_end(text: &[u8], from: usize, named: usize) -> usize {
     let mut end = from;
     let mut depth = 0i32;
     while let Some(c) = text.get(end) {
@@ -260,6 +298,85 @@ fn unit_length(rest: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[track_caller]
+    fn check(text: &str, message: &str, expected: &[(&str, &str)]) {
+        let mut fields = Vec::new();
+        let own = body(text.as_bytes(), 0, &mut fields);
+        let words = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let fields: Vec<_> = fields
+            .iter()
+            .map(|field| (words(field.key), words(field.value.bytes())))
+            .collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(key, value)| (key.to_string(), value.to_string()))
+            .collect();
+        assert_eq!((words(own).as_str(), fields), (message, expected), "{text}");
+    }
+
+    #[test]
+    fn fields_are_read_to_the_end_or_not_at_all() {
+        check("a b=1 c=", "a", &[("b", "1"), ("c", "")]);
+        check("a b=x c", "a b=x c", &[]);
+        check("a=b c d=e", "a=b c", &[("d", "e")]);
+        check(
+            "x gas=25.94 Mgas y=2",
+            "x",
+            &[("gas", "25.94 Mgas"), ("y", "2")],
+        );
+        check("x n=25 Ggas/second", "x", &[("n", "25 Ggas/second")]);
+        check("x n=25 Ggas/second>", "x", &[("n", "25 Ggas/second>")]);
+        check("x n=25 Mgas2 y=2", "x n=25 Mgas2", &[("y", "2")]);
+        check("x n=a Mgas", "x n=a Mgas", &[]);
+        check("x n=7(a b) Mgas", "x", &[("n", "7(a b) Mgas")]);
+        check(
+            "x f=Some(a b) g=[1, 2] h={i: 3}",
+            "x",
+            &[("f", "Some(a b)"), ("g", "[1, 2]"), ("h", "{i: 3}")],
+        );
+        check(
+            "x f=ForkId { a: [1] } g=1",
+            "x",
+            &[("f", "ForkId { a: [1] }"), ("g", "1")],
+        );
+        check(
+            "x f=Fork(1) { a: [1] } g=1",
+            "x",
+            &[("f", "Fork(1) { a: [1] }"), ("g", "1")],
+        );
+        check(
+            "x f=fork { a: [1] } g=1",
+            "x f=fork { a: [1] }",
+            &[("g", "1")],
+        );
+        check(
+            "x f=\"a \\\" b=1\" c=2",
+            "x",
+            &[("f", "a \\\" b=1"), ("c", "2")],
+        );
+        check("x f=a\ng=1", "x f=a\n", &[("g", "1")]);
+        for (length, is_key) in [(62, true), (63, true), (64, false), (65, false)] {
+            let key = "k".repeat(length);
+            for text in [format!("x {key}=1"), format!("x a=2 {key}=1")] {
+                let mut fields = Vec::new();
+                let message = body(text.as_bytes(), 0, &mut fields);
+                assert_eq!(message == b"x", is_key, "{text}");
+            }
+        }
+        // Far behind each other, as long texts have them.
+        let long = "v".repeat(200);
+        let text = format!("x a={long} b=({long} {long}) c={long}");
+        check(
+            &text,
+            "x",
+            &[
+                ("a", &long),
+                ("b", &format!("({long} {long})")),
+                ("c", &long),
+            ],
+        );
+    }
 
     #[test]
     fn a_first_word_without_colon_and_bracket_is_no_scope() {
