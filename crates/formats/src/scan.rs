@@ -1,8 +1,9 @@
 //! Byte scanners shared by the engines: stamps, digits, keys, colours. No allocation.
 
-use crate::lanes::{KeyByte, Padding, leading_digits, pairs_like, run_at_end, run_before};
+use crate::lanes::{KeyByte, Padding, eight, leading_digits, pairs_like, run_at_end, run_before};
 pub(crate) use crate::words::{Places, Signs, begins_with, find, is_word, near, near2, same_word};
 use model::{Stamp, StampDate, StampZone, time};
+use std::cell::Cell;
 
 /// Reads `n` digits at `at`.
 #[inline]
@@ -34,37 +35,44 @@ pub(crate) fn clock(b: &[u8], at: usize) -> Option<(u64, u8, usize)> {
     if !((hour <= 23) & (minute <= 59) & (second <= 60)) {
         return None;
     }
-    let mut end = at + 8;
-    let mut nanos = u64::from((hour * 60 + minute) * 60 + second) * 1_000_000_000;
-    let mut written = 0;
-    if b.get(end) == Some(&b'.') {
-        const SCALES: [u64; 10] = {
-            let mut scales = [1_000_000_000; 10];
-            let mut digits = 1;
-            while digits < 10 {
-                scales[digits] = scales[digits - 1] / 10;
-                digits += 1;
-            }
-            scales
-        };
-        let (mut fraction, count) = leading_digits(&b[end + 1..]);
-        if count == 0 {
-            return Some((nanos, 0, end));
+    let nanos = u64::from((hour * 60 + minute) * 60 + second) * NANOS_PER_SECOND;
+    let (fraction, written, end) = fraction(b, at + 8);
+    Some((nanos + fraction, written, end))
+}
+
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
+
+/// Reads the fraction of a second at `end`, if there is one: nanoseconds, its digits, offset after it.
+#[inline(always)]
+fn fraction(b: &[u8], mut end: usize) -> (u64, u8, usize) {
+    const SCALES: [u64; 10] = {
+        let mut scales = [NANOS_PER_SECOND; 10];
+        let mut digits = 1;
+        while digits < 10 {
+            scales[digits] = scales[digits - 1] / 10;
+            digits += 1;
         }
-        written = count;
-        end += 1 + count;
-        if count == 8 {
-            while let Some(d) = b.get(end).map(|c| c.wrapping_sub(b'0')).filter(|d| *d <= 9) {
-                if written < 9 {
-                    fraction = fraction * 10 + u64::from(d);
-                    written += 1;
-                }
-                end += 1;
-            }
-        }
-        nanos += fraction * SCALES[written];
+        scales
+    };
+    if b.get(end) != Some(&b'.') {
+        return (0, 0, end);
     }
-    Some((nanos, written as u8, end))
+    let (mut fraction, count) = leading_digits(&b[end + 1..]);
+    if count == 0 {
+        return (0, 0, end);
+    }
+    let mut written = count;
+    end += 1 + count;
+    if count == 8 {
+        while let Some(d) = b.get(end).map(|c| c.wrapping_sub(b'0')).filter(|d| *d <= 9) {
+            if written < 9 {
+                fraction = fraction * 10 + u64::from(d);
+                written += 1;
+            }
+            end += 1;
+        }
+    }
+    (fraction * SCALES[written], written as u8, end)
 }
 
 /// A stamp without year or zone: month, day, and the clock at `at`; the offset after it.
@@ -104,22 +112,75 @@ pub(crate) fn full_stamp(b: &[u8], at: usize) -> Option<(Stamp, usize)> {
     full_stamp_here(b, at)
 }
 
+/// A minute as it is written, `YYYY-MM-DD HH:MM`, in days since 1970 and nanoseconds of the day.
+#[derive(Clone, Copy)]
+struct Minute {
+    text: [u64; 2],
+    days: i32,
+    nanos: u64,
+}
+
+thread_local! {
+    /// The minute that was read last. Most lines of a log have the one of the line before, and then it is compared and
+    /// not read again: a stamp is what it says, whatever was read before.
+    static LAST: Cell<Minute> = const {
+        Cell::new(Minute {
+            text: [
+                u64::from_le_bytes(*b"1970-01-"),
+                u64::from_le_bytes(*b"01T00:00"),
+            ],
+            days: 0,
+            nanos: 0,
+        })
+    };
+}
+
+impl Minute {
+    #[inline(always)]
+    fn of(text: &[u8; 19]) -> Option<Minute> {
+        let words = [eight(text, 0), eight(text, 8)];
+        let last = LAST.get();
+        if last.text == words {
+            return Some(last);
+        }
+        let read = Minute::read(text, words)?;
+        LAST.set(read);
+        Some(read)
+    }
+
+    #[inline(never)]
+    fn read(text: &[u8; 19], words: [u64; 2]) -> Option<Minute> {
+        let pairs = pairs_like(b"0000-00-", text.first_chunk()?)?;
+        let (year, month) = (i32::from(pairs[0]) * 100 + i32::from(pairs[2]), pairs[5]);
+        let day = pair(text[8], text[9]);
+        let (hour, minute) = (pair(text[11], text[12]), pair(text[14], text[15]));
+        let fine = (day > 0)
+            & matches!(text[10], b' ' | b'T')
+            & (hour <= 23)
+            & (text[13] == b':')
+            & (minute <= 59);
+        if !fine || day > u32::from(time::days_in_month(year, month)) {
+            return None;
+        }
+        Some(Minute {
+            text: words,
+            days: time::days_from_civil(year, month, day as u8),
+            nanos: u64::from(hour * 60 + minute) * 60 * NANOS_PER_SECOND,
+        })
+    }
+}
+
 /// The same without a call.
 #[inline(always)]
 pub(crate) fn full_stamp_here(b: &[u8], at: usize) -> Option<(Stamp, usize)> {
-    if b.len() < at + 19 {
+    let start = b.get(at..)?.first_chunk()?;
+    let minute = Minute::of(start)?;
+    let second = pair(start[17], start[18]);
+    if start[16] != b':' || second > 60 {
         return None;
     }
-    let (date, rest) = b[at..].split_first_chunk()?;
-    let pairs = pairs_like(b"0000-00-", date)?;
-    let day = pair(rest[0], rest[1]);
-    let (year, month) = (i32::from(pairs[0]) * 100 + i32::from(pairs[2]), pairs[5]);
-    let fine = (day > 0) & matches!(rest[2], b' ' | b'T');
-    if !fine || day > u32::from(time::days_in_month(year, month)) {
-        return None;
-    }
-    let day = day as u8;
-    let (nanos_of_day, fraction_digits, mut end) = clock(b, at + 11)?;
+    let (fraction, fraction_digits, mut end) = fraction(b, at + 19);
+    let nanos_of_day = minute.nanos + u64::from(second) * NANOS_PER_SECOND + fraction;
     let zone = match b.get(end) {
         Some(b'Z') => {
             end += 1;
@@ -141,7 +202,7 @@ pub(crate) fn full_stamp_here(b: &[u8], at: usize) -> Option<(Stamp, usize)> {
     };
     Some((
         Stamp {
-            date: StampDate::Full(time::days_from_civil(year, month, day)),
+            date: StampDate::Full(minute.days),
             nanos_of_day,
             fraction_digits,
             zone,
@@ -368,9 +429,11 @@ pub(crate) fn key_before(b: &[u8], from: usize, equals: usize) -> Option<usize> 
 #[inline]
 pub(crate) fn trim_end(b: &[u8]) -> &[u8] {
     match b {
-        // Messages are padded to columns.
-        [.., b' ' | b'\t', b' ' | b'\t'] => &b[..b.len() - run_at_end::<Padding>(b)],
-        [before @ .., b' ' | b'\t'] => before,
+        [before @ .., b' ' | b'\t'] => match before {
+            // Messages are padded to columns.
+            [.., b' ' | b'\t'] => &before[..before.len() - run_at_end::<Padding>(before)],
+            _ => before,
+        },
         _ => b,
     }
 }
@@ -399,6 +462,7 @@ mod tests {
         assert_eq!(stamp.to_string(), "2022-08-30T10:37:17+02:00");
         assert!(full_stamp(b"2021-02-29 00:00:00", 0).is_none());
         assert!(full_stamp(b"2021-02-28 24:00:00", 0).is_none());
+        assert!(full_stamp(&[0; 19], 0).is_none() && full_stamp(&[0xff; 19], 0).is_none());
         for (text, written) in [
             ("Aug 14 10:52:08 host", "--08-14T10:52:08"),
             ("ago 14 10:52:08 host", "--08-14T10:52:08"),
@@ -425,5 +489,32 @@ mod tests {
         let kibana = kibana_stamp(b"Jan 2, 2024 @ 03:04:05.123").unwrap();
         assert_eq!(kibana.to_string(), "2024-01-02T03:04:05.123");
         assert!(kibana_stamp(b"Jan 32, 2024 @ 03:04:05.123").is_none());
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig {
+            failure_persistence: None,
+            ..Default::default()
+        })]
+
+        /// A stamp is the same whatever was read before, also one that differs from it in a byte.
+        #[test]
+        fn a_stamp_is_its_own(
+            changes in proptest::collection::vec(
+                (0usize..27, proptest::sample::select(b"0123456789 T:-.,Z+/;\0\xff".to_vec())),
+                0..40,
+            ),
+        ) {
+            let mut text = b"2023-05-12T17:31:02.123456Z".to_vec();
+            for (at, byte) in changes {
+                let kept = std::mem::replace(&mut text[at], byte);
+                let stamp = full_stamp(&text, 0);
+                let alone = std::thread::scope(|scope| scope.spawn(|| full_stamp(&text, 0)).join());
+                proptest::prop_assert_eq!(stamp, alone.unwrap(), "{}", text.escape_ascii());
+                if stamp.is_none() {
+                    text[at] = kept;
+                }
+            }
+        }
     }
 }

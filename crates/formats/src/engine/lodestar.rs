@@ -13,10 +13,10 @@
 //!   also in JSON; the definition says what such messages begin with (`segments`).
 
 use super::{Head, Rules, Shape};
-use crate::lanes::{Blank, KeyByte, Lane, run_within};
+use crate::lanes::{Blank, KeyByte, Lane, Truths, run_within};
 use crate::scan::{
-    Places, begins_with, digits, english_month, find, is_word, key_before, month_day_clock, near,
-    trim_end,
+    KEY_MAX, Signs, begins_with, digits, english_month, find, is_word, key_before, month_day_clock,
+    near, trim_end,
 };
 use memchr::memchr;
 use model::{Field, FieldValue, Stamp, StampDate, StampZone};
@@ -174,17 +174,61 @@ fn stack(text: &[u8], from: usize) -> Option<(usize, &[u8])> {
     }
 }
 
-/// Where a key begins, and its `=`.
-#[inline]
-fn next_key(text: &[u8], from: usize, signs: &mut Places<'_>) -> Option<(usize, usize)> {
-    for equals in signs {
+/// Where blanks and line feeds stand, and where `=`.
+const BLANK: usize = 0;
+const EQUALS: usize = 1;
+
+fn kinds(lane: Lane) -> [Truths; 2] {
+    [lane.is(b' ').or(lane.is(b'\n')), lane.is(b'=')]
+}
+
+/// Where the first key behind `from` begins, and its `=`, which does not stand before `search`.
+fn next_key(
+    text: &[u8],
+    from: usize,
+    mut search: usize,
+    signs: &mut Signs<'_, impl Fn(Lane) -> [Truths; 2], 2>,
+) -> Option<(usize, usize)> {
+    loop {
+        let equals = signs.next(EQUALS, search, text.len());
+        if equals == text.len() {
+            return None;
+        }
         if let Some(start) = key_before(text, from, equals)
             && start > from
         {
             return Some((start, equals));
         }
+        search = equals + 1;
     }
-    None
+}
+
+/// Where the key that follows the value at `from` begins, and its `=`: behind a comma and a blank, or behind the value's
+/// only blank.
+#[inline(always)]
+fn key_behind(
+    text: &[u8],
+    from: usize,
+    signs: &mut Signs<'_, impl Fn(Lane) -> [Truths; 2], 2>,
+) -> Option<(usize, usize)> {
+    let blank = signs.next(BLANK, from, text.len());
+    let start = blank + 1;
+    // Nearly all values are one word.
+    if text.get(start)?.is_ascii_alphabetic() && text[blank] == b' ' {
+        let equals = start + run_within::<KeyByte>(text, start, KEY_MAX);
+        if text.get(equals) == Some(&b'=') {
+            return Some((start, equals));
+        }
+    }
+    let blank = near(b' ', &text[from..]).map(|blank| from + blank + 1);
+    let mut search = from;
+    loop {
+        let (start, equals) = next_key(text, from, search, signs)?;
+        if (start - 1 > from && text[start - 2] == b',') || blank == Some(start) {
+            return Some((start, equals));
+        }
+        search = equals + 1;
+    }
 }
 
 /// Cuts the text of the error off, where the stack tells what it is.
@@ -270,8 +314,8 @@ fn split_context<'a>(
     push: &mut impl FnMut(&'a [u8], &'a [u8]),
 ) -> &'a [u8] {
     let dash = |text: &[u8]| find(text, b" - ");
-    let mut signs = Places::new(b'=', line, 0);
-    let first = next_key(line, 0, &mut signs);
+    let mut signs = Signs::new(line, 0, kinds);
+    let first = next_key(line, 0, 0, &mut signs);
     let message_end = first.map_or(line.len(), |(start, _)| start - 1);
     if may_tell
         && grave
@@ -287,34 +331,19 @@ fn split_context<'a>(
     let mut key = &line[start..equals];
     loop {
         let value = equals + 1;
-        // Where the value's first blank is, once that matters.
-        let mut blank = None;
-        let mut next = None;
         let mut told = None;
-        while let Some((start, equals)) = next_key(line, value, &mut signs) {
-            let before = line[..start - 1].last() == Some(&b',') && start - 1 > value;
-            // A blank alone parts them if there is no other blank in the value.
-            let mut blank = || *blank.get_or_insert_with(|| near(b' ', &line[value..]));
-            if before || blank() == Some(start - 1 - value) {
-                let end = start - 1 - usize::from(before);
-                let text = &line[value..end.max(value)];
-                if before
-                    && may_tell
-                    && grave
-                    && let Some(at) = dash(text)
-                {
-                    told = Some(value + at);
-                    break;
-                }
-                next = Some((text, start, equals));
-                break;
+        if let Some((start, next_equals)) = key_behind(line, value, &mut signs) {
+            let comma = start - 1 > value && line[start - 2] == b',';
+            let text = &line[value..start - 1 - usize::from(comma)];
+            if comma && may_tell && grave {
+                told = dash(text).map(|at| value + at);
             }
-        }
-        if let Some((text, start, next_equals)) = next {
-            push(key, text);
-            key = &line[start..next_equals];
-            equals = next_equals;
-            continue;
+            if told.is_none() {
+                push(key, text);
+                key = &line[start..next_equals];
+                equals = next_equals;
+                continue;
+            }
         }
         let last = &line[value..];
         let at = told.or_else(|| {

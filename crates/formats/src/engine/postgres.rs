@@ -9,7 +9,7 @@
 //! * csvlog: the fixed columns of the documentation, quotes doubled, line feeds inside quotes.
 
 use super::{Head, Rules, Shape};
-use crate::scan::{is_word, near, near2, trim_end};
+use crate::scan::{Signs, is_word, near, near2, trim_end};
 use memchr::{memchr, memchr2};
 use model::{Field, FieldValue, Stamp, StampZone};
 
@@ -97,6 +97,11 @@ fn zoned(line: &[u8], mut stamp: Stamp, end: usize) -> Option<(Stamp, usize)> {
     // A blank and a zone follow seconds or milliseconds: most others' lines are out here.
     if !matches!(end, 19 | 23) || stamp.zone != StampZone::None {
         return None;
+    }
+    // As nearly all servers have it.
+    if let Some([b' ', b'U', b'T', b'C', b' ' | b':' | b',']) = line.get(end..end + 5) {
+        stamp.zone = StampZone::Utc;
+        return Some((stamp, end + 4));
     }
     let zone = line.get(end + 1..end + 4)?;
     let may_be_zone = match zone[0] {
@@ -228,8 +233,11 @@ fn push<'a>(fields: &mut Vec<Field<'a>>, key: &'static [u8], value: &'a [u8]) {
     }
 }
 
-/// Reads what the prefix says of the session.
-fn session<'a>(prefix: &'a [u8], fields: &mut Vec<Field<'a>>) {
+/// Reads what the prefix, which lies from `from` to `to` in the record, says of the session.
+fn session<'a>(text: &'a [u8], (from, to): (usize, usize), fields: &mut Vec<Field<'a>>) {
+    const END: usize = 0;
+    const TELLING: usize = 1;
+    let prefix = &text[from..to];
     let zone_end = near2(b' ', b':', prefix).unwrap_or(prefix.len());
     if !matches!(
         prefix[..zone_end],
@@ -240,37 +248,57 @@ fn session<'a>(prefix: &'a [u8], fields: &mut Vec<Field<'a>>) {
     if let Some(pid) = pid_of(prefix) {
         push(fields, b"pid", pid);
     }
-    let mut rest = &prefix[zone_end..];
-    while !rest.is_empty() {
-        let end = near2(b' ', b',', rest).unwrap_or(rest.len());
-        let word = &rest[..end];
-        rest = rest.get(end + 1..).unwrap_or_default();
-        if word.is_empty() {
-            continue;
+    let mut at = from + zone_end;
+    let mut signs = Signs::new(text, at, |lane| {
+        let telling = lane.is(b'=').or(lane.is(b':')).or(lane.is(b'@'));
+        [lane.is(b' ').or(lane.is(b',')), telling]
+    });
+    while at < to {
+        let end = signs.next(END, at, to);
+        let sign = signs.next(TELLING, at, end);
+        let word = &text[at..end];
+        if sign == end {
+            // `[1234]`, `host(5432)`.
+            part(word, None, fields);
+        } else if text[sign] == b'@' && signs.next(TELLING, sign + 1, end) == end {
+            part(word, Some(sign - at), fields);
+        } else {
+            telling(word, fields);
         }
-        let word = word.strip_suffix(b":").unwrap_or(word);
-        if let Some(equals) = near(b'=', word) {
-            let key: &'static [u8] = match &word[..equals] {
-                b"user" => b"user",
-                b"db" | b"database" => b"database",
-                b"app" | b"application" => b"application",
-                b"client" | b"host" => b"client",
-                _ => continue,
-            };
-            push(fields, key, &word[equals + 1..]);
-            continue;
-        }
-        // `10.0.0.7(5432):user@db:[1234]`, `user@db`.
-        for part in word.split(|c| *c == b':') {
-            if part.ends_with(b")") && near(b'(', part).is_some_and(|open| open > 0) {
-                push(fields, b"client", part);
-            } else if let Some(at) = near(b'@', part)
-                && !part.starts_with(b"[")
-            {
-                push(fields, b"user", &part[..at]);
-                push(fields, b"database", &part[at + 1..]);
-            }
-        }
+        at = end + 1;
+    }
+}
+
+/// Reads a word of the prefix that is a pair, or several parts with colons between them.
+fn telling<'a>(word: &'a [u8], fields: &mut Vec<Field<'a>>) {
+    let word = word.strip_suffix(b":").unwrap_or(word);
+    if let Some(equals) = near(b'=', word) {
+        let key: &'static [u8] = match &word[..equals] {
+            b"user" => b"user",
+            b"db" | b"database" => b"database",
+            b"app" | b"application" => b"application",
+            b"client" | b"host" => b"client",
+            _ => return,
+        };
+        push(fields, key, &word[equals + 1..]);
+        return;
+    }
+    // `10.0.0.7(5432):user@db:[1234]`, `user@db`.
+    for one in word.split(|c| *c == b':') {
+        part(one, near(b'@', one), fields);
+    }
+}
+
+/// Reads a client with its port, or `user@database` with its `@` at `at`.
+#[inline]
+fn part<'a>(part: &'a [u8], at: Option<usize>, fields: &mut Vec<Field<'a>>) {
+    if part.ends_with(b")") && near(b'(', part).is_some_and(|open| open > 0) {
+        push(fields, b"client", part);
+    } else if let Some(at) = at
+        && !part.starts_with(b"[")
+    {
+        push(fields, b"user", &part[..at]);
+        push(fields, b"database", &part[at + 1..]);
     }
 }
 
@@ -282,7 +310,8 @@ pub(crate) fn body<'a>(
     fields: &mut Vec<Field<'a>>,
 ) -> &'a [u8] {
     if head.spans.0 < head.spans.1 {
-        session(&text[head.spans.0 as usize..head.spans.1 as usize], fields);
+        let prefix = (head.spans.0 as usize, head.spans.1 as usize);
+        session(text, prefix, fields);
     }
     let text = trim_end(text);
     let mut from = (head.body as usize).min(text.len());
