@@ -2,7 +2,7 @@
 //! within seconds is never silent, and may have crashed all night.
 
 use crate::activity::{Activities, Place};
-use crate::endings::{Ending, Endings, How};
+use crate::endings::{Ending, Endings, How, UNDATED};
 use crate::finding::{Affected, Finding, NotRun, Witnesses};
 use crate::overview::Overview;
 use crate::programs::Programs;
@@ -45,7 +45,7 @@ impl Crash<'_> {
 
     /// Whether another line, later than all of these, is of the same crash.
     fn goes_on(&self, ending: &Ending) -> bool {
-        let since = |before: &&Ending| ending.place.us - before.place.us;
+        let since = |before: &&Ending| ending.place.us.saturating_sub(before.place.us);
         let same = self
             .endings
             .iter()
@@ -147,14 +147,16 @@ fn finding(
             )
         }
     };
-    let times: Vec<i64> = crashes.iter().map(|crash| crash.first().us).collect();
+    let times = crashes.iter().map(|crash| crash.first().us);
+    let times: Vec<i64> = times.filter(|us| *us != UNDATED).collect();
     let is_loop = times
         .windows(LOOP)
         .any(|some| some[LOOP - 1] - some[0] <= HOUR_US);
-    let (from, to) = (times[0], times[times.len() - 1]);
+    let (from, to) = (times.first().copied(), times.last().copied());
     let up_again = of.iter().any(|at| {
         let last = activities.programs[*at].last.as_ref();
-        last.is_some_and(|last| last.us - to >= UP_AGAIN_US)
+        let written_since = last.zip(to).map(|(last, to)| last.us - to);
+        written_since.is_some_and(|us| us >= UP_AGAIN_US)
     });
     let mut magnitude = Map::new();
     for (name, n) in [
@@ -208,7 +210,7 @@ fn finding(
         nodes: vec![node.clone()],
         ..Finding::default()
     }
-    .identified(Some(from), Some(to))
+    .identified(from, to)
 }
 
 /// Says of one crash what happened.

@@ -14,6 +14,9 @@ const LAST_LINES: i64 = 200;
 const BEFORE_US: i64 = 60_000_000;
 const AFTER_US: i64 = 120_000_000;
 
+/// The time of a line in a process without any.
+pub(crate) const UNDATED: i64 = i64::MIN;
+
 /// How a program ended, or said that it would.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum How {
@@ -91,7 +94,7 @@ impl Endings {
                     how,
                     detail: detail.to_owned(),
                     place: Place {
-                        us: us.unwrap_or(i64::MIN),
+                        us: us.unwrap_or(UNDATED),
                         source: source.to_owned(),
                         line,
                     },
@@ -127,13 +130,10 @@ impl Endings {
         Ok(Endings { own, by_machine })
     }
 
-    /// Returns all dated endings.
+    /// Returns all endings.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Ending> {
-        let own = self
-            .own
-            .values()
-            .filter(|ending| ending.place.us > i64::MIN);
-        own.chain(self.by_machine.values().flatten())
+        let by_machine = self.by_machine.values().flatten();
+        self.own.values().chain(by_machine)
     }
 
     /// What explains that nothing follows a record of a node, or of one of its programs, at `place`.

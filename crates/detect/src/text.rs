@@ -1,11 +1,13 @@
 //! The first screen as people read it: at most 24 lines of at most 100 columns.
 
-use crate::finding::{Finding, Triage};
+use crate::finding::{Cause, Finding, Triage};
 use model::escape_control;
 
 const LINES: usize = 24;
 const COLUMNS: usize = 100;
 const SHOWN_FINDINGS: usize = 5;
+/// So many findings leave room for their causes.
+const CAUSES_FOR_FINDINGS: usize = 3;
 
 /// `14400.03` as `4h 00m`.
 pub(crate) fn duration(seconds: f64) -> String {
@@ -97,6 +99,9 @@ impl Triage {
         }
         for finding in self.findings.iter().take(SHOWN_FINDINGS) {
             lines.extend(finding_lines(finding));
+            if self.findings.len() <= CAUSES_FOR_FINDINGS {
+                lines.extend(cause_line(finding));
+            }
         }
         if self.findings.len() > SHOWN_FINDINGS {
             lines.push(format!(
@@ -200,6 +205,23 @@ fn finding_lines(finding: &Finding) -> [String; 2] {
     ]
 }
 
+/// The cause that something shows, if one does; what is merely possible is left to the report.
+fn cause_line(finding: &Finding) -> Option<String> {
+    let shows = |cause: &&Cause| matches!(cause.confidence.as_str(), "shown" | "likely");
+    let cause = finding.causes.iter().find(shows)?;
+    let place = match cause.refs.first() {
+        Some(place) => format!(", {place}"),
+        None => String::new(),
+    };
+    // The place is read whole, whatever has to be cut.
+    let lead = format!("           {} cause: ", cause.confidence);
+    let room = COLUMNS - lead.len() - place.len().min(COLUMNS / 2);
+    Some(fit(
+        &format!("{lead}{}{place}", fit(&cause.text, room)),
+        COLUMNS,
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,6 +240,12 @@ mod tests {
             },
             basis: "observed".into(),
             refs: vec!["0123456789ab:17".into()],
+            causes: vec![Cause {
+                text: "z".repeat(500),
+                confidence: "likely".into(),
+                refs: vec!["0123456789ab:16".into()],
+                ..Cause::default()
+            }],
             ..Finding::default()
         }
         .identified(Some(1_597_426_262_000_000), Some(1_597_430_650_000_000));
@@ -249,6 +277,23 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("NEXT\n  coroner clock x"), "{text}");
+        // Few findings leave room for what caused them; the place is read whole.
+        let few = Triage {
+            findings: triage.findings[..3].to_vec(),
+            ..triage
+        };
+        let text = few.to_text();
+        let causes = || {
+            text.lines()
+                .filter(|line| line.contains("likely cause: zzz"))
+        };
+        assert_eq!(causes().count(), 3, "{text}");
+        assert!(
+            causes().all(|line| line.ends_with("z…, 0123456789ab:16")),
+            "{text}"
+        );
+        assert!(text.lines().count() <= LINES);
+        assert!(text.lines().all(|line| line.chars().count() <= COLUMNS));
     }
 
     #[test]

@@ -20,6 +20,9 @@ const TRACE_TABLES: [&str; 6] = [
     "eth_txs_history",
 ];
 
+/// Commands under NEXT are for so many snapshots, those with most to trace first: nobody reads a hundred.
+const MOST_SNAPSHOTS: usize = 4;
+
 /// What the caller knows.
 #[derive(Clone, Debug, Default)]
 pub struct TriageOptions {
@@ -236,7 +239,9 @@ fn next(case: &Case, answer: &Triage) -> Vec<String> {
         next.push(format!("coroner show {name} {reference}"));
     }
     let several = answer.evidence.snapshots.len() > 1;
-    for snapshot in &answer.evidence.snapshots {
+    let mut snapshots: Vec<&SnapshotSummary> = answer.evidence.snapshots.iter().collect();
+    snapshots.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.trace_tables.len()));
+    for snapshot in snapshots.into_iter().take(MOST_SNAPSHOTS) {
         let choice = if several {
             format!(" --snapshot {}", quoted(&snapshot.name))
         } else {
