@@ -4,7 +4,7 @@
 //! Runs of a program are one program, however often it started. What cannot be told apart for sure is taken together:
 //! then less is found, and nothing that is not so.
 
-use case::{Manifest, Piece};
+use case::{Manifest, Process};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// One program of one node, over all its runs.
@@ -32,45 +32,33 @@ pub(crate) struct Programs {
 
 impl Programs {
     pub(crate) fn of(manifest: &Manifest) -> Programs {
-        let mut own_names: HashMap<(&str, u32), &str> = HashMap::new();
-        for source in &manifest.sources {
-            let named = |piece: &&Piece| !piece.program.is_empty();
-            let pieces = source.pieces.iter().filter(named);
-            own_names.extend(
-                pieces.map(|piece| ((source.digest.as_str(), piece.process), &*piece.program)),
-            );
-        }
-        let own_name = |process: &case::Process| {
-            let key = (process.source.as_str(), process.number);
-            own_names.get(&key).copied().unwrap_or_default()
-        };
-        // A role is worth telling apart by if every run of the client on that node has one.
+        let naming = Naming::of(manifest);
         let mut roles: BTreeMap<(&str, &str), BTreeSet<Option<&str>>> = BTreeMap::new();
-        let of_clients = || {
-            let processes = manifest.processes.iter();
-            processes.filter(|process| process.client != model::SYSTEM_CLIENT)
-        };
-        for process in of_clients() {
-            let node = process.node.as_deref().unwrap_or_default();
-            let roles = roles.entry((node, &process.client)).or_default();
-            roles.insert(process.role.as_deref());
+        for process in of_clients(manifest) {
+            let roles = roles.entry(client_of(process)).or_default();
+            match naming.whose(process) {
+                Whose::Role(role) => roles.insert(Some(role)),
+                Whose::Unknown => roles.insert(None),
+                Whose::Another(_) => false,
+            };
         }
         let mut programs = Programs::default();
         let mut known: HashMap<(&str, &str, Option<&str>, &str), usize> = HashMap::new();
-        for process in of_clients() {
-            let node = process.node.as_deref().unwrap_or_default();
-            let client = process.client.as_str();
+        for process in of_clients(manifest) {
+            let (node, client) = client_of(process);
             let roles = &roles[&(node, client)];
-            let mut said = roles.iter().copied().flatten();
-            let role = match roles.contains(&None) {
-                true if roles.len() > 2 => None,
-                true => said.next(),
-                false => process.role.as_deref(),
+            // A role is worth telling apart by if every run has one; with one role, runs that show none have it.
+            let whole = !roles.contains(&None);
+            let (role, name) = match naming.whose(process) {
+                Whose::Another(name) => (None, name),
+                Whose::Role(role) if whole => (Some(role), ""),
+                _ if roles.len() <= 2 => (roles.iter().copied().flatten().next(), ""),
+                _ => (None, ""),
             };
             // A program of no known client has only the name that its wrapper gives it.
             let name = match client {
-                "" => own_name(process),
-                _ => "",
+                "" => naming.own(process),
+                _ => name,
             };
             let at = *known.entry((node, client, role, name)).or_insert_with(|| {
                 let words = [client, role.unwrap_or_default(), name].into_iter();
@@ -95,7 +83,7 @@ impl Programs {
             let called = ["identifier", "unit", "service", "container"];
             let called = called.iter().filter_map(|kind| process.names.get(*kind));
             let called = called.flatten().map(String::as_str);
-            for name in called.chain([own_name(process), client, role.unwrap_or_default()]) {
+            for name in called.chain([naming.own(process), client, role.unwrap_or_default()]) {
                 program.words.extend(words(name));
             }
             let of_source = programs.of.entry(process.source.clone()).or_default();
@@ -124,6 +112,79 @@ impl Programs {
     }
 }
 
+/// What tells the runs of one client on one node apart.
+enum Whose<'m> {
+    /// It shows its role, or is called as one that does.
+    Role(&'m str),
+    /// It shows none, and is called otherwise than those that do: mev-boost writes as Prysm does.
+    Another(&'m str),
+    Unknown,
+}
+
+/// What machines call their programs.
+struct Naming<'m> {
+    own: HashMap<(&'m str, u32), &'m str>,
+    /// The roles that runs of a client show on a node, by what they are called; "" where nobody calls them anything.
+    roles: BTreeMap<(&'m str, &'m str), BTreeMap<&'m str, BTreeSet<&'m str>>>,
+}
+
+impl<'m> Naming<'m> {
+    fn of(manifest: &'m Manifest) -> Naming<'m> {
+        let mut naming = Naming {
+            own: HashMap::new(),
+            roles: BTreeMap::new(),
+        };
+        for source in &manifest.sources {
+            let named = source
+                .pieces
+                .iter()
+                .filter(|piece| !piece.program.is_empty());
+            let named = named.map(|piece| ((&*source.digest, piece.process), &*piece.program));
+            naming.own.extend(named);
+        }
+        for process in of_clients(manifest) {
+            if let Some(role) = process.role.as_deref() {
+                let own = naming.own(process);
+                let called = naming.roles.entry(client_of(process)).or_default();
+                called.entry(own).or_default().insert(role);
+            }
+        }
+        naming
+    }
+
+    fn own(&self, process: &'m Process) -> &'m str {
+        let key = (process.source.as_str(), process.number);
+        self.own.get(&key).copied().unwrap_or_default()
+    }
+
+    fn whose(&self, process: &'m Process) -> Whose<'m> {
+        if let Some(role) = &process.role {
+            return Whose::Role(role);
+        }
+        let own = self.own(process);
+        let Some(called) = self.roles.get(&client_of(process)) else {
+            return Whose::Unknown;
+        };
+        match called.get(own) {
+            Some(roles) if roles.len() == 1 && !own.is_empty() => roles
+                .first()
+                .map_or(Whose::Unknown, |role| Whose::Role(role)),
+            None if !own.is_empty() && !called.contains_key("") => Whose::Another(own),
+            _ => Whose::Unknown,
+        }
+    }
+}
+
+fn of_clients(manifest: &Manifest) -> impl Iterator<Item = &Process> {
+    let processes = manifest.processes.iter();
+    processes.filter(|process| process.client != model::SYSTEM_CLIENT)
+}
+
+/// The node and the client of a process.
+fn client_of(process: &Process) -> (&str, &str) {
+    (process.node.as_deref().unwrap_or_default(), &process.client)
+}
+
 /// The words of a name that say something.
 fn words(name: &str) -> impl Iterator<Item = String> {
     let words = name.split(|c: char| !c.is_ascii_alphanumeric());
@@ -135,7 +196,7 @@ fn words(name: &str) -> impl Iterator<Item = String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use case::{Process, Source};
+    use case::{Piece, Source};
 
     /// `(client, role, wrapper's name)` of processes of one node in one source.
     fn programs(told: &[(&str, Option<&str>, &str)]) -> Programs {
@@ -200,6 +261,15 @@ mod tests {
             ("prysm", None, ""),
         ];
         assert_eq!(labels(&two), ["prysm", "prysm", "prysm"]);
+        // Unless their machine calls them otherwise.
+        let other = [
+            ("prysm", beacon, "a"),
+            ("prysm", validator, "b"),
+            ("prysm", None, "mev-boost"),
+            ("prysm", None, "a"),
+        ];
+        let told = ["prysm beacon", "prysm validator", "prysm mev-boost"];
+        assert_eq!(labels(&other[..3]), told);
     }
 
     #[test]
