@@ -16,8 +16,8 @@
 //! a level that only slog spells so, to be taken for one.
 
 use super::{Head, Manner, Shape};
-use crate::lanes::{Blank, Lane, LowerName, WIDTH, position, run, run_within};
-use crate::scan::{KEY_MAX, digits, english_month, month_day_clock, near, near2, trim_end};
+use crate::lanes::{Blank, Lane, LowerName, Truths, WIDTH, position, run, run_within};
+use crate::scan::{KEY_MAX, Signs, digits, english_month, month_day_clock, near, near2, trim_end};
 use memchr::memmem;
 use model::{Field, FieldValue, Stamp};
 
@@ -229,15 +229,13 @@ fn split_message(
     {
         return Some((column, (column, colon)));
     }
-    let padding = padding(text, from, listed);
     if tracing {
-        return padding;
+        return padding(text, from, text.len(), listed);
     }
-    let first = match (padding, comma(text, from, listed)) {
-        (Some(padding), Some(comma)) if comma.0 < padding.0 => Some(comma),
-        (None, comma) => comma,
-        (padding, _) => padding,
-    };
+    // What is padded behind the first comma that a key follows is no message.
+    let comma = comma(text, from, listed);
+    let before = comma.map_or(text.len(), |(end, _)| end);
+    let first = padding(text, from, before, listed).or(comma);
     if first.is_some_and(|(end, _)| end < column - 1) {
         return first;
     }
@@ -250,10 +248,10 @@ fn split_message(
     filled.or(first)
 }
 
-/// The first run of blanks that a key follows.
-fn padding(text: &[u8], from: usize, listed: &[String]) -> Option<(usize, Key)> {
+/// The first run of blanks before `to` that a key follows.
+fn padding(text: &[u8], from: usize, to: usize, listed: &[String]) -> Option<(usize, Key)> {
     let mut at = from;
-    while let Some(start) = two_blanks(text, at) {
+    while let Some(start) = two_blanks(&text[..to], at) {
         at = start + run::<Blank>(&text[start..]);
         if let Some(colon) = key_end(text, at, listed) {
             return Some((start, (at, colon)));
@@ -320,18 +318,31 @@ pub(crate) fn body<'a>(
     // Spans without fields leave a comma behind.
     let text = text.strip_suffix(b",").map_or(text, trim_end);
     let mut component: Option<(usize, &'a [u8])> = None;
-    let mut nesting = Nesting {
-        // Most records have none, and then nobody asks again.
-        brackets_stay_open: !has_brackets(&text[message_end.min(text.len())..]),
-        ..Nesting::default()
-    };
+    let mut nesting = Nesting::default();
+    // Where a value may end, or a bracket in it opens.
+    let mut stops = Signs::new(text, first.1.min(text.len()), |lane| {
+        [lane.is(b',').or(opening(lane))]
+    });
     let mut next = Some(first);
     while let Some((at, colon)) = next
         && colon < text.len()
     {
         let key = &text[at..colon];
         let start = (colon + 2).min(text.len());
-        let (end, following) = nesting.value_end(text, start, listed);
+        let mut known = None;
+        if text.get(start) != Some(&b'"') {
+            let mut stop = stops.next(0, start, text.len());
+            // Most values have no bracket before their end, and then nobody asks what is nested.
+            while known.is_none() && matches!(text.get(stop), Some(b',') | None) {
+                let key = key_after(text, stop, listed);
+                if key.is_some() || stop == text.len() {
+                    known = Some((stop, key));
+                } else {
+                    stop = stops.next(0, stop + 1, text.len());
+                }
+            }
+        }
+        let (end, following) = known.unwrap_or_else(|| nesting.value_end(text, start, listed));
         let value = unquoted(&text[start..end]);
         if let Some(rank) = manner.component_rank(key)
             && component.is_none_or(|(other, _)| rank < other)
@@ -365,7 +376,7 @@ struct Nesting {
 
 impl Nesting {
     /// Where the value that begins at `start` ends, and where the next key begins.
-    #[inline]
+    #[inline(never)]
     fn value_end(&mut self, text: &[u8], start: usize, listed: &[String]) -> (usize, Option<Key>) {
         if text.get(start) == Some(&b'"') && !self.quotes_stay_open {
             if let Some(end) = closing_quote(text, start + 1, listed) {
@@ -429,8 +440,13 @@ fn is_even_run(text: &[u8], from: usize, quote: usize) -> bool {
 /// Whether a bracket opens.
 #[inline]
 fn has_brackets(text: &[u8]) -> bool {
-    let opens = |lane: Lane| lane.is(b'(').or(lane.is(b'[')).or(lane.is(b'{'));
-    position(text, opens).is_some()
+    position(text, opening).is_some()
+}
+
+/// Which bytes are opening brackets: square ones and braces differ in the bit that makes letters lower.
+#[inline(always)]
+fn opening(lane: Lane) -> Truths {
+    lane.is(b'(').or(lane.lowered().is(b'{'))
 }
 
 /// Depth of Rust's Debug text.
@@ -470,7 +486,6 @@ impl Brackets {
                 self.quoted = self.escaped;
                 continue;
             }
-            // Square brackets and braces differ in the bit that makes letters lower.
             let marked = |lane: Lane| {
                 let low = lane.lowered();
                 let round = lane.within(b'(', b')').or(lane.is(b'"'));
