@@ -341,6 +341,10 @@ impl Catalogue {
                 }
             }
         }
+        // Most lines are text, and users' own expressions are few.
+        if scan.syntax().is_none() && self.regexes.is_empty() {
+            return;
+        }
         // Of a format's dialects the first that fits is taken.
         let mut offered = None;
         let (fits, stamps) = scan.fits(tier);

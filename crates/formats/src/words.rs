@@ -191,6 +191,9 @@ fn marks_of(byte: u8, text: &[u8]) -> u64 {
     marks
 }
 
+/// No place of a text, nor one near any.
+const NOWHERE: usize = usize::MAX / 2;
+
 /// Where bytes of `N` kinds stand in a text: a stretch of 64 bytes is looked at once, for all kinds, and each answer is a
 /// count of zeros then. What is looked for from the last answer on does not wait for bytes to be read.
 pub(crate) struct Signs<'t, F, const N: usize> {
@@ -203,17 +206,16 @@ pub(crate) struct Signs<'t, F, const N: usize> {
 }
 
 impl<'t, F: Fn(Lane) -> [Truths; N], const N: usize> Signs<'t, F, N> {
-    /// Begins at `from`, which lies in the text or at its end.
+    /// Nothing is looked at yet: a stretch is read into its place, since marks that are handed on right after they
+    /// were written are what processors wait for.
     #[inline(always)]
-    pub(crate) fn new(text: &'t [u8], from: usize, kinds: F) -> Signs<'t, F, N> {
-        let mut signs = Signs {
+    pub(crate) fn new(text: &'t [u8], kinds: F) -> Signs<'t, F, N> {
+        Signs {
             text,
             kinds,
-            at: from,
+            at: NOWHERE,
             marks: [0; N],
-        };
-        signs.look(from);
-        signs
+        }
     }
 
     #[inline(never)]
@@ -305,6 +307,12 @@ fn find_two(text: &[u8], first: u8, second: u8, wanted: impl Fn(&[u8]) -> bool) 
     None
 }
 
+/// Kept out of those who look for literals: nearly all texts go on behind them.
+#[inline(never)]
+fn fewer_than_eight(text: &[u8]) -> u64 {
+    up_to_eight(text)
+}
+
 /// A short text that is looked for in many others: one or two numbers tell whether it stands somewhere.
 #[derive(Clone, Debug)]
 pub(crate) struct Literal {
@@ -348,7 +356,7 @@ impl Literal {
         let length = self.text.len();
         let first = match text.first_chunk() {
             Some(eight) => u64::from_le_bytes(*eight),
-            None => up_to_eight(text),
+            None => fewer_than_eight(text),
         };
         if first & self.mask != self.first || text.len() < length {
             return false;
@@ -468,7 +476,7 @@ mod tests {
             proptest::prop_assert_eq!(near2(b'=', b' ', text), place(b"= "));
             let all = (from..text.len()).filter(|at| text[*at] == b'=');
             proptest::prop_assert!(Places::new(b'=', text, from).eq(all));
-            let mut signs = Signs::new(text, 0, |lane| [lane.is(b'='), lane.within(0, b' ')]);
+            let mut signs = Signs::new(text, |lane| [lane.is(b'='), lane.within(0, b' ')]);
             for at in (0..text.len()).step_by(step) {
                 for to in [at, text.len().min(at + step), text.len()] {
                     let next = |of: fn(u8) -> bool| {

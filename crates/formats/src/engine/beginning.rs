@@ -28,22 +28,42 @@ pub(crate) fn recognise(line: &[u8], mut found: impl FnMut(&Head) -> bool) {
         [b'A'..=b'Z', ..] if is_english(line) => english_stamp(line),
         _ => None,
     };
-    match &stamp {
-        Some((stamp, end)) => {
-            for recogniser in behind_stamp(line, *end) {
-                if let Some(head) = &recogniser(line, stamp, *end)
-                    && found(head)
-                {
-                    return;
-                }
-            }
+    let asked = match &stamp {
+        Some((stamp, end)) => Asked::Stamped(behind_stamp(line, *end), stamp, *end),
+        None => Asked::Bare(without_stamp(line)),
+    };
+    // One loop for both: what is found is looked at in one place, without a call.
+    for number in 0..asked.count() {
+        if let Some(head) = &asked.ask(number, line)
+            && found(head)
+            && stamp.is_some()
+        {
+            return;
         }
-        None => {
-            for recogniser in without_stamp(line) {
-                if let Some(head) = &recogniser(line) {
-                    found(head);
-                }
-            }
+    }
+}
+
+/// Who is asked about a line.
+enum Asked<'s> {
+    Bare(&'static [Recogniser]),
+    /// The line's stamp and where it ends.
+    Stamped(&'static [StampedRecogniser], &'s Stamp, usize),
+}
+
+impl Asked<'_> {
+    #[inline(always)]
+    fn count(&self) -> usize {
+        match self {
+            Asked::Bare(recognisers) => recognisers.len(),
+            Asked::Stamped(recognisers, ..) => recognisers.len(),
+        }
+    }
+
+    #[inline(always)]
+    fn ask(&self, number: usize, line: &[u8]) -> Option<Head> {
+        match self {
+            Asked::Bare(recognisers) => recognisers[number](line),
+            Asked::Stamped(recognisers, stamp, end) => recognisers[number](line, stamp, *end),
         }
     }
 }

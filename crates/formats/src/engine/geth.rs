@@ -252,7 +252,7 @@ fn read_fields<'a>(
 ) {
     const BLANK: usize = 0;
     const NO_KEY: usize = 1;
-    let mut signs = Signs::new(line, equals + 1, |lane| {
+    let mut signs = Signs::new(line, |lane| {
         let no_key = lane.is(b'=').or(lane.is(b'"')).or(lane.within(0, b' ' - 1));
         [lane.is(b' '), no_key]
     });

@@ -314,7 +314,7 @@ fn split_context<'a>(
     push: &mut impl FnMut(&'a [u8], &'a [u8]),
 ) -> &'a [u8] {
     let dash = |text: &[u8]| find(text, b" - ");
-    let mut signs = Signs::new(line, 0, kinds);
+    let mut signs = Signs::new(line, kinds);
     let first = next_key(line, 0, 0, &mut signs);
     let message_end = first.map_or(line.len(), |(start, _)| start - 1);
     if may_tell

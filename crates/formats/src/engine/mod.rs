@@ -397,7 +397,7 @@ impl Manner {
 
 /// Splits a text record into the parts of `body`, which stay where they are: what is handed on as a whole right after it
 /// was written in pieces is what processors wait for. JSON and logfmt go through [`json::body`], users' own through [`regex`].
-#[inline]
+#[inline(always)]
 pub(crate) fn text_body<'a>(
     text: &'a [u8],
     head: &Head,

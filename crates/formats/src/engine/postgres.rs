@@ -249,7 +249,7 @@ fn session<'a>(text: &'a [u8], (from, to): (usize, usize), fields: &mut Vec<Fiel
         push(fields, b"pid", pid);
     }
     let mut at = from + zone_end;
-    let mut signs = Signs::new(text, at, |lane| {
+    let mut signs = Signs::new(text, |lane| {
         let telling = lane.is(b'=').or(lane.is(b':')).or(lane.is(b'@'));
         [lane.is(b' ').or(lane.is(b',')), telling]
     });

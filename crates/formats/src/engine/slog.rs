@@ -249,6 +249,7 @@ fn split_message(
 }
 
 /// The first run of blanks before `to` that a key follows.
+#[inline(always)]
 fn padding(text: &[u8], from: usize, to: usize, listed: &[String]) -> Option<(usize, Key)> {
     let mut at = from;
     while let Some(start) = two_blanks(&text[..to], at) {
@@ -276,6 +277,7 @@ fn two_blanks(text: &[u8], mut at: usize) -> Option<usize> {
 }
 
 /// The first comma that a key follows.
+#[inline(always)]
 fn comma(text: &[u8], from: usize, listed: &[String]) -> Option<(usize, Key)> {
     let mut at = from;
     while let Some(offset) = near(b',', &text[at..]) {
@@ -320,9 +322,7 @@ pub(crate) fn body<'a>(
     let mut component: Option<(usize, &'a [u8])> = None;
     let mut nesting = Nesting::default();
     // Where a value may end, or a bracket in it opens.
-    let mut stops = Signs::new(text, first.1.min(text.len()), |lane| {
-        [lane.is(b',').or(opening(lane))]
-    });
+    let mut stops = Signs::new(text, |lane| [lane.is(b',').or(opening(lane))]);
     let mut next = Some(first);
     while let Some((at, colon)) = next
         && colon < text.len()

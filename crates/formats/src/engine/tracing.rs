@@ -147,7 +147,7 @@ pub(crate) fn body<'a>(text: &'a [u8], from: usize, fields: &mut Vec<Field<'a>>)
         };
         // Where a value may end, or a bracket in it opens.
         let stops = stops.get_or_insert_with(|| {
-            Signs::new(text, equals + 1, |lane| {
+            Signs::new(text, |lane| {
                 // Square brackets become curly ones.
                 let opening = lane.is(b'(').or(lane.lowered().is(b'{'));
                 [lane.is(b' ').or(lane.is(b'\n')).or(opening)]

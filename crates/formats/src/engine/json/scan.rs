@@ -156,8 +156,9 @@ impl Scan {
             })
     }
 
+    /// What the line is read as, if it is an object or pairs.
     #[inline]
-    fn syntax(&self) -> Option<Syntax> {
+    pub(crate) fn syntax(&self) -> Option<Syntax> {
         match self.state {
             State::Object(_) => Some(Syntax::Json),
             State::Pairs => Some(Syntax::Logfmt),
