@@ -93,7 +93,7 @@ pub(crate) fn join(
             at = other.next;
             continue;
         }
-        ahead.read(catalogue, source, at, Way::default());
+        ahead.read(catalogue, source, at, &Way::default());
         if !line.peeled.same_kinds(depth, &ahead.peeled) {
             break;
         }
@@ -158,7 +158,7 @@ pub(crate) fn pending(
             catalogue,
             Source::lines(block, Position::START),
             at,
-            Way::default(),
+            &Way::default(),
         );
         let peeled = &line.peeled;
         if peeled.layers.is_empty() {

@@ -133,7 +133,7 @@ impl Line {
         catalogue: &Catalogue,
         source: Source<'_>,
         start: usize,
-        way: Way,
+        way: &Way,
     ) {
         self.start = start;
         self.scan.clear();
@@ -188,7 +188,7 @@ impl Line {
         block: &[u8],
         rows: &Rows,
         index: usize,
-        way: Way,
+        way: &Way,
     ) {
         let row = &rows.rows[index];
         self.scan.clear();
@@ -252,12 +252,12 @@ impl Line {
             to: self.decoded.len() as u32,
             decoded: true,
         };
-        self.classify(catalogue, block, Way::default());
+        self.classify(catalogue, block, &Way::default());
     }
 
     /// Finds out what the line is: `class` says it then.
     #[inline(always)]
-    fn classify(&mut self, catalogue: &Catalogue, block: &[u8], way: Way) {
+    fn classify(&mut self, catalogue: &Catalogue, block: &[u8], way: &Way) {
         let place = self.peeled.text;
         let text = place.of(block, &self.decoded);
         // An object may be a wrapper's, however much of a record its payload holds.
@@ -297,7 +297,7 @@ impl Line {
     /// collectors write them may be taken for one of a program that writes such stamps: if the rest has a stamp
     /// of its own, it is not.
     #[inline(never)]
-    fn is_claimed(&mut self, catalogue: &Catalogue, block: &[u8], way: Way) -> bool {
+    fn is_claimed(&mut self, catalogue: &Catalogue, block: &[u8], way: &Way) -> bool {
         let claimed = self.ask_of(self.peeled.text, catalogue, block, Tier::Specific);
         if claimed && begins_like_a_collectors(self.text(block)) {
             self.look_deeper(catalogue, block, way);
@@ -311,7 +311,7 @@ impl Line {
     }
 
     #[cold]
-    fn look_deeper(&mut self, catalogue: &Catalogue, block: &[u8], way: Way) {
+    fn look_deeper(&mut self, catalogue: &Catalogue, block: &[u8], way: &Way) {
         if !self.is_stamped() {
             return;
         }
@@ -319,7 +319,7 @@ impl Line {
         let outside = self.peeled.text;
         let count = self.peeled.layers.len();
         let scan = std::mem::take(&mut self.scan);
-        if peel(&mut self.peeled, block, &mut self.decoded, way) {
+        if peel(&mut self.peeled, block, &mut self.decoded, *way) {
             if self.peeled.text.decoded {
                 self.clean(block);
             }
@@ -365,7 +365,7 @@ impl Line {
 
     /// Takes layers off until somebody claims what is left, or nothing comes off. Returns what the line is, unless
     /// who claims it has said so.
-    fn unwrap(&mut self, catalogue: &Catalogue, block: &[u8], way: Way) -> Option<Class> {
+    fn unwrap(&mut self, catalogue: &Catalogue, block: &[u8], way: &Way) -> Option<Class> {
         // The texts outside each layer: weak layers go back if nobody claims what is in them.
         let mut outside = [Place::default(); MAX_LAYERS];
         loop {
@@ -374,7 +374,7 @@ impl Line {
             if self.is_machines(catalogue, block) {
                 break;
             }
-            if !peel(&mut self.peeled, block, &mut self.decoded, way) {
+            if !peel(&mut self.peeled, block, &mut self.decoded, *way) {
                 // A program's own object, though it begins like a shipper's.
                 if object::may_wrap(self.text(block)) && self.is_claimed(catalogue, block, way) {
                     return None;

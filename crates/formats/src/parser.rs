@@ -71,7 +71,7 @@ impl<'c> Parser<'c> {
         let mut end = memrchr(b'\n', block)? + 1;
         let mut start = memrchr(b'\n', &block[..end - 1])? + 1;
         self.here
-            .read(self.catalogue, source, start, Way::default());
+            .read(self.catalogue, source, start, &Way::default());
         loop {
             let whole = self.here.next == end;
             if whole
@@ -84,7 +84,7 @@ impl<'c> Parser<'c> {
             let of_journal = whole && matches!(self.here.class, Some(Class::Journal(_)));
             let looked_at = before.or(of_journal.then_some(0))?;
             self.ahead
-                .read(self.catalogue, source, looked_at, Way::default());
+                .read(self.catalogue, source, looked_at, &Way::default());
             // Records go on with lines that came the same way only.
             if of_journal
                 && self.ahead.next == start
@@ -97,7 +97,7 @@ impl<'c> Parser<'c> {
             start = before?;
             if self.ahead.start != start {
                 self.ahead
-                    .read(self.catalogue, source, start, Way::default());
+                    .read(self.catalogue, source, start, &Way::default());
             }
             std::mem::swap(&mut self.here, &mut self.ahead);
         }
@@ -166,7 +166,7 @@ impl<'c> Parser<'c> {
                 .map_or(block.len(), |after| borders[after].0);
             cursor.unfold(&block[*at..end], 0, false, &mut rows);
             let source = Source::rows(&rows, Position::START);
-            self.here.read(self.catalogue, source, 0, Way::default());
+            self.here.read(self.catalogue, source, 0, &Way::default());
             let mut starts = self.here.starts_anyway();
             if matches!(self.here.class, Some(Class::Journal(_)))
                 && let Some((earlier, cursor)) = borders.get(index + 1)
@@ -174,7 +174,7 @@ impl<'c> Parser<'c> {
                 cursor.unfold(&block[*earlier..*at], 0, false, &mut before);
                 let last = Source::rows(&before, Position::START);
                 self.ahead
-                    .read(self.catalogue, last, last.end() - 1, Way::default());
+                    .read(self.catalogue, last, last.end() - 1, &Way::default());
                 let (own, others) = (source.block, last.block);
                 starts = self.here.comes_another_way(own, &self.ahead, others);
             }
@@ -225,7 +225,7 @@ impl<'c> Parser<'c> {
             }
             if fresh {
                 self.here
-                    .read(self.catalogue, source, position, Way::default());
+                    .read(self.catalogue, source, position, &Way::default());
             }
             fresh = true;
             if self.here.peeled.partial > 0 {
@@ -313,7 +313,7 @@ impl<'c> Parser<'c> {
         }
         if next < source.end() {
             let way = self.here.peeled.way();
-            self.read_ahead(source, next, way);
+            self.read_ahead(source, next, &way);
         }
         let goes_on =
             next < source.end() && (!self.ahead.is_boundary() || self.goes_on(source.block));
@@ -381,7 +381,7 @@ impl<'c> Parser<'c> {
             after: Some(outer as u8),
             ..self.here.peeled.way()
         };
-        self.ahead.read(self.catalogue, source, at, way);
+        self.ahead.read(self.catalogue, source, at, &way);
         matches!(self.ahead.class, Some(Class::Other | Class::Blank))
             && self.ahead.peeled.layers.len() == outer
             && self.here.peeled.same_outer(
@@ -396,10 +396,10 @@ impl<'c> Parser<'c> {
     /// Reads the line at `at`, which follows one that came that way. What starts a record by itself does so there
     /// as well: weak wrappings of the line before must not hide it.
     #[inline]
-    fn read_ahead(&mut self, source: Source<'_>, at: usize, way: Way) {
+    fn read_ahead(&mut self, source: Source<'_>, at: usize, way: &Way) {
         self.ahead.read(self.catalogue, source, at, way);
         if way.follows && !self.ahead.is_boundary() {
-            self.ahead.read(self.catalogue, source, at, Way::default());
+            self.ahead.read(self.catalogue, source, at, &Way::default());
             if !self.ahead.starts_anyway() {
                 self.ahead.read(self.catalogue, source, at, way);
             }
@@ -505,7 +505,7 @@ impl<'c> Parser<'c> {
             if self.chunks.at(at).is_some() {
                 return false;
             }
-            self.read_ahead(source, at, way);
+            self.read_ahead(source, at, &way);
             let own = self.goes_on(block);
             // A cut line is looked at when it is whole.
             if (!own && self.ahead.is_boundary()) || self.ahead.peeled.partial > 0 {
