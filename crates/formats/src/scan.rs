@@ -257,26 +257,28 @@ pub(crate) fn english_month(word: &[u8]) -> Option<u8> {
     const fn number(month: &[u8; 3]) -> u32 {
         u32::from_be_bytes([0, month[0], month[1], month[2]])
     }
-    const NAMES: [u32; 12] = [
-        number(b"Jan"),
-        number(b"Feb"),
-        number(b"Mar"),
-        number(b"Apr"),
-        number(b"May"),
-        number(b"Jun"),
-        number(b"Jul"),
-        number(b"Aug"),
-        number(b"Sep"),
-        number(b"Oct"),
-        number(b"Nov"),
-        number(b"Dec"),
-    ];
+    // A place of its own for each.
+    const fn place(month: u32) -> usize {
+        (month.wrapping_mul(222) >> 8) as usize % 16
+    }
+    const MONTHS: [(u32, u8); 16] = {
+        let names = [
+            b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov",
+            b"Dec",
+        ];
+        let mut months = [(0, 0); 16];
+        let mut month = 0;
+        while month < 12 {
+            let name = number(names[month]);
+            assert!(months[place(name)].1 == 0, "two months share a place");
+            months[place(name)] = (name, month as u8 + 1);
+            month += 1;
+        }
+        months
+    };
     let word = number(word.try_into().ok()?);
-    // Compared with all of them at once; a month that is none counts up to 0.
-    let month = NAMES.iter().zip(1u8..).fold(0, |month, (name, number)| {
-        month | if *name == word { number } else { 0 }
-    });
-    (month > 0).then_some(month)
+    let (name, month) = MONTHS[place(word)];
+    (name == word && month > 0).then_some(month)
 }
 
 /// Reads a month name: 1 to 12. ASCII letters may be upper case; a closing dot is allowed.
@@ -477,6 +479,19 @@ mod tests {
             );
         }
         assert!(year_less_stamp(b"Foo 14 10:52:08 x").is_none());
+        let months = MONTHS.map(|names| {
+            let name = names[0].as_bytes();
+            [name[0].to_ascii_uppercase(), name[1], name[2]]
+        });
+        for (name, month) in months.iter().zip(1..) {
+            assert_eq!(english_month(name), Some(month), "{}", name.escape_ascii());
+            for at in 0..3 {
+                let mut other = *name;
+                other[at] ^= 0x20;
+                assert_eq!(english_month(&other), None, "{}", other.escape_ascii());
+            }
+        }
+        assert!(english_month(b"\0\0\0").is_none() && english_month(b"").is_none());
         for (text, written) in [
             ("1704164645", "2024-01-02T03:04:05Z"),
             ("1704164645.123456", "2024-01-02T03:04:05.123456Z"),
