@@ -186,6 +186,11 @@ pub(crate) fn full_stamp_here(b: &[u8], at: usize) -> Option<(Stamp, usize)> {
             end += 1;
             StampZone::Utc
         }
+        // As nearly all machines have it.
+        Some(b'+') if b[end..].starts_with(b"+00:00") => {
+            end += 6;
+            StampZone::Offset(0)
+        }
         Some(sign @ (b'+' | b'-')) => {
             let colon = usize::from(b.get(end + 3) == Some(&b':'));
             match (digits(b, end + 1, 2), digits(b, end + 3 + colon, 2)) {

@@ -121,15 +121,17 @@ fn file(line: &[u8], bar: usize, stamp: &Stamp) -> Option<Head> {
     let mut bars = Places::new(b'|', &line[..line.len().min(bar + 512)], bar + 1);
     let mut from = bar + 1;
     let mut cell = |end: usize| {
-        let mut cell = (from, end);
-        while cell.0 < cell.1 && line[cell.0] == b' ' {
-            cell.0 += 1;
+        let mut text = &line[from..end];
+        let mut start = from;
+        while let [b' ', rest @ ..] = text {
+            text = rest;
+            start += 1;
         }
-        while cell.0 < cell.1 && line[cell.1 - 1] == b' ' {
-            cell.1 -= 1;
+        while let [rest @ .., b' '] = text {
+            text = rest;
         }
         from = end + 1;
-        cell
+        (start, start + text.len())
     };
     let thread = cell(bars.next()?);
     let level = cell(bars.next()?);
