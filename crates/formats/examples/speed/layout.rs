@@ -178,7 +178,7 @@ pub(crate) fn slog(line: &Line, at: &Clock, out: &mut String) {
     };
     put!(out, "{} {} {} {level} ", at.month(), at.day(), at.clock(3));
     if line.message.len() < 40 {
-        put!(out, "{:<40} ", line.message);
+        put!(out, "{:<40}", line.message);
     } else {
         put!(out, "{}, ", line.message);
     }
