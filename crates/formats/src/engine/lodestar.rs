@@ -347,8 +347,9 @@ fn split_context<'a>(
         }
         let last = &line[value..];
         let at = told.or_else(|| {
-            let at = dash(last).filter(|_| may_tell)?;
-            Some(value + at)
+            // One word has no blanks around anything.
+            let may_have = may_tell && signs.next(BLANK, value, line.len()) < line.len();
+            may_have.then(|| dash(last)).flatten().map(|at| value + at)
         });
         match at {
             Some(at) => {
@@ -374,20 +375,30 @@ pub(crate) fn split_segments<'a>(
     line: &'a [u8],
     push: &mut impl FnMut(&'a [u8], &'a [u8]),
 ) -> &'a [u8] {
-    let next = |from: usize| find(&line[from..], b" - ").map(|at| from + at + 3);
-    let mut parts = std::iter::successors(next(0), |from| next(*from))
-        .filter(|at| {
-            // `head: (slot - 484)` is one part.
-            !line[..at - 3].ends_with(b"(slot")
-        })
-        .peekable();
-    let message = match parts.peek() {
-        Some(first) => &line[..first - 3],
-        None => line,
+    let mut dashes = Signs::new(line, |lane| [lane.is(b'-')]);
+    // Where the next part begins.
+    let mut next = |mut from: usize| {
+        let mut search = from;
+        loop {
+            let dash = dashes.next(0, search, line.len());
+            if dash == line.len() {
+                return None;
+            }
+            search = dash + 1;
+            if dash > from && line[dash - 1] == b' ' && line.get(dash + 1) == Some(&b' ') {
+                // `head: (slot - 484)` is one part.
+                if !line[..dash - 1].ends_with(b"(slot") {
+                    return Some(dash + 2);
+                }
+                from = dash + 2;
+            }
+        }
     };
-    while let Some(from) = parts.next() {
-        let to = parts.peek().map_or(line.len(), |next| next - 3);
-        let part = &line[from..to];
+    let mut following = next(0);
+    let message = following.map_or(line, |first| &line[..first - 3]);
+    while let Some(from) = following {
+        following = next(from);
+        let part = &line[from..following.map_or(line.len(), |next| next - 3)];
         let name = run_within::<KeyByte>(part, 0, 32);
         if name > 0 && part[name..].starts_with(b": ") {
             push(&part[..name], trim_end(&part[name + 2..]));
