@@ -244,7 +244,8 @@ impl Assembler {
             {
                 continue;
             }
-            let number = self.process_of(piece);
+            let facts = &self.pieces.facts()[piece as usize];
+            let number = facts.process;
             let process = self
                 .processes
                 .entry(number)
@@ -252,7 +253,7 @@ impl Assembler {
                     client: clue.client.to_owned(),
                     first_line: line,
                     started: clue.start.is_some(),
-                    node: node_of(clue.stream, &self.setting),
+                    node: node_of(&facts.stream, &self.setting),
                     ..ProcessFacts::default()
                 });
             if !is_named && let Some(wrapper) = rows.wrapper.text(row) {

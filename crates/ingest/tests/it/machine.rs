@@ -241,6 +241,9 @@ fn more_machines_than_can_be_are_said() {
     let source = &case.manifest().sources[0];
     assert_eq!(source.records, 4200);
     assert_eq!(case.manifest().processes.len(), 4097);
+    let nodes = nodes(&case);
+    assert!(nodes.contains(&"node-4095") && !nodes.contains(&"node-4096"));
+    assert!(nodes.contains(&"(others)"));
     let told: Vec<&str> = source.problems.iter().map(|p| p.what.as_str()).collect();
     assert_eq!(
         told,
