@@ -4,7 +4,7 @@ use crate::Evidence;
 use case::{Manifest, Source};
 use model::time::format_utc;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A name of a node.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -86,14 +86,29 @@ impl Evidence {
         let manifest = self.manifest();
         let mut names: BTreeSet<&str> = manifest.nodes.iter().map(|n| n.name.as_str()).collect();
         names.extend(manifest.sources.iter().filter_map(|s| s.node.as_deref()));
+        let starts = starts(manifest);
         names
             .into_iter()
-            .map(|name| node_info(manifest, name))
+            .map(|name| node_info(manifest, &starts, name))
             .collect()
     }
 }
 
-fn node_info(manifest: &Manifest, name: &str) -> NodeInfo {
+/// The first piece of each process.
+type Starts<'m> = HashMap<(&'m str, u32), &'m case::Piece>;
+
+fn starts(manifest: &Manifest) -> Starts<'_> {
+    let mut starts = Starts::new();
+    for source in &manifest.sources {
+        for piece in &source.pieces {
+            let process = (source.digest.as_str(), piece.process);
+            starts.entry(process).or_insert(piece);
+        }
+    }
+    starts
+}
+
+fn node_info(manifest: &Manifest, starts: &Starts<'_>, name: &str) -> NodeInfo {
     let known = manifest.nodes.iter().find(|node| node.name == name);
     let sources: Vec<&Source> = manifest
         .sources
@@ -138,7 +153,7 @@ fn node_info(manifest: &Manifest, name: &str) -> NodeInfo {
         links: relations(manifest, name),
         clients: clients_of(set(&mut processes.iter().map(|p| Some(p.client.as_str())))),
         roles: set(&mut processes.iter().map(|p| p.role.as_deref())),
-        versions: versions(manifest, &processes),
+        versions: versions(starts, &processes),
         networks: set(&mut processes.iter().map(|p| p.network.as_deref())),
         processes: processes.len(),
         sources: sources.iter().map(|s| format!("S{}", s.number)).collect(),
@@ -185,14 +200,13 @@ fn relations(manifest: &Manifest, name: &str) -> Vec<NodeRelation> {
 }
 
 /// Versions of processes in time order; one that goes on in the next process is said once.
-fn versions(manifest: &Manifest, processes: &[&case::Process]) -> Vec<NodeVersion> {
+fn versions(starts: &Starts<'_>, processes: &[&case::Process]) -> Vec<NodeVersion> {
     let mut all: Vec<NodeVersion> = processes
         .iter()
         .filter_map(|process| {
-            let source = manifest.source(&process.source)?;
-            let mut pieces = source.pieces.iter();
-            let piece = pieces.find(|piece| piece.process == process.number);
-            let from = piece.and_then(ingest::piece_start_us).map(format_utc);
+            let start = starts.get(&(process.source.as_str(), process.number));
+            let start_us = start.and_then(|piece| ingest::piece_start_us(piece));
+            let from = start_us.map(format_utc);
             Some(NodeVersion {
                 from,
                 client: process.client.clone(),

@@ -4,7 +4,7 @@
 //! which sources hold records of one process.
 
 use crate::nodes::{NodeHints, node_names, stable_pod_name};
-use case::{Manifest, Node, NodeLink, Process, Source, SourceKind};
+use case::{Manifest, Node, NodeLink, Source, SourceKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A stream of a source: its digest and the stream's name.
@@ -232,6 +232,7 @@ fn said<'m>(
 pub(crate) fn describe(manifest: &mut Manifest) {
     let names = names(manifest);
     let streams = streams(manifest);
+    let extents = extents(manifest);
     let mut nodes: BTreeMap<String, Node> = BTreeMap::new();
     let mut pods: BTreeMap<String, BTreeMap<String, (i64, i64)>> = BTreeMap::new();
     for process in &manifest.processes {
@@ -266,7 +267,7 @@ pub(crate) fn describe(manifest: &mut Manifest) {
         }
         // A Deployment's pods share a name without being one machine.
         if let Some(stream) = stream.filter(|stream| stable_pod_name(stream) != *stream)
-            && let Some((from, to)) = extent(manifest, process)
+            && let Some(&(from, to)) = extents.get(&(process.source.as_str(), process.number))
         {
             let seen = pods.entry(name.clone()).or_default();
             let range = seen.entry(stream.to_owned()).or_insert((from, to));
@@ -317,18 +318,20 @@ pub(crate) fn describe(manifest: &mut Manifest) {
     }
 }
 
-/// From when to when a process spoke, as far as its stamps can be compared.
-fn extent(manifest: &Manifest, process: &Process) -> Option<(i64, i64)> {
-    let source = manifest.source(&process.source)?;
-    let of = source
-        .pieces
-        .iter()
-        .filter(|piece| piece.process == process.number);
-    let stamps = of.flat_map(|piece| [piece.first, piece.last]).flatten();
-    let times: Vec<i64> = stamps
-        .filter_map(|stamp| crate::copies::comparable(&stamp))
-        .collect();
-    Some((*times.iter().min()?, *times.iter().max()?))
+/// From when to when each process spoke, as far as its stamps can be compared.
+fn extents(manifest: &Manifest) -> BTreeMap<(&str, u32), (i64, i64)> {
+    let mut extents: BTreeMap<(&str, u32), (i64, i64)> = BTreeMap::new();
+    for source in &manifest.sources {
+        for piece in &source.pieces {
+            let stamps = [piece.first, piece.last].into_iter().flatten();
+            for us in stamps.filter_map(|stamp| crate::copies::comparable(&stamp)) {
+                let extent = extents.entry((&source.digest, piece.process));
+                let extent = extent.or_insert((us, us));
+                *extent = (extent.0.min(us), extent.1.max(us));
+            }
+        }
+    }
+    extents
 }
 
 /// How many of the stretches overlap at the same moment, at most.
