@@ -1,7 +1,7 @@
 //! Colours, which go before anything is read.
 
 use crate::lanes::{Lane, Truths, WIDTH, marks_of_64};
-use memchr::{memchr2, memchr3, memmem};
+use memchr::memchr3_iter;
 
 /// The length of the colour sequence `(ESC|←|^[)[…m` at `at`, 0 if there is none. `ESC(B` is part of how
 /// terminfo ends a colour (slog's terminal output).
@@ -51,10 +51,12 @@ fn may_begin(lane: Lane) -> Truths {
     lane.is(0x1b).or(lane.is(0xe2)).or(lane.is(b'^'))
 }
 
-/// A quick no for a whole block: whether it has what colour sequences begin with.
+/// A quick no for a whole block: whether it has what colour sequences begin with. An arrow is looked for by its second
+/// byte: other signs that programs print, as dashes, begin with the same.
 pub(crate) fn may_have_colours(block: &[u8]) -> bool {
-    memchr3(0x1b, b'^', 0xe2, block).is_some()
-        && (memchr2(0x1b, b'^', block).is_some() || memmem::find(block, "←".as_bytes()).is_some())
+    const ARROW: &[u8] = "←".as_bytes();
+    memchr3_iter(0x1b, b'^', ARROW[1], block)
+        .any(|at| block[at] != ARROW[1] || (at > 0 && block[at - 1..].starts_with(ARROW)))
 }
 
 /// Copies the first bytes of a text, sixteen in a step: what stands between two colours is too short for a call. Up to
@@ -121,6 +123,23 @@ mod tests {
         assert_eq!(out, "[t] DEBUG a→b \u{1b}x".as_bytes());
         out.clear();
         assert!(!take_colours_off("↑ plain — text".as_bytes(), &mut out) && out.is_empty());
+    }
+
+    #[test]
+    fn what_colours_begin_with_is_seen_in_a_block() {
+        for (text, may) in [
+            ("", false),
+            ("plain", false),
+            ("0x12…ab — ↑ → ц", false),
+            ("\u{2190}", true),
+            ("… ↑ ←[34m", true),
+            ("x\u{1b}", true),
+            ("… ^", true),
+        ] {
+            assert_eq!(may_have_colours(text.as_bytes()), may, "{text}");
+        }
+        // What is cut is no arrow.
+        assert!(!may_have_colours(&"←".as_bytes()[1..]) && !may_have_colours(b"\xe2\x86"));
     }
 
     proptest! {

@@ -3,7 +3,7 @@
 use crate::definition_keyed::{read_dialect, read_regex};
 use crate::engine::json::{DialectSpec, Syntax};
 use crate::engine::regex::RegexSpec;
-use crate::engine::{Engine, Manner};
+use crate::engine::{Engine, Manner, lodestar};
 use crate::meaning::value::{Holes, Name, ValueSpec};
 use crate::meaning::{ClueSpec, MessageSpec, Says, ValueAt, WhenSpec};
 use crate::pattern::Pattern;
@@ -177,7 +177,7 @@ pub(crate) fn read(name: &str, text: &str) -> Result<Definition, DefinitionError
             component_keys: at.texts(&table, "component_keys")?,
             spaced_keys: at.texts(&table, "spaced_keys")?,
             banners: at.texts(&table, "banners")?,
-            segments: at.texts(&table, "segments")?,
+            segments: lodestar::beginnings(&at.texts(&table, "segments")?),
             ..Manner::default()
         }
         .indexed(),

@@ -99,6 +99,7 @@ mod framing;
 mod lanes;
 mod line;
 mod meaning;
+mod minute;
 mod network;
 mod parser;
 mod pattern;

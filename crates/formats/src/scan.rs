@@ -1,9 +1,9 @@
 //! Byte scanners shared by the engines: stamps, digits, keys, colours. No allocation.
 
-use crate::lanes::{KeyByte, Padding, eight, leading_digits, pairs_like, run_at_end, run_before};
+use crate::lanes::{KeyByte, Padding, leading_digits, pairs_like, run_at_end, run_before};
+use crate::minute::Minute;
 pub(crate) use crate::words::{Places, Signs, begins_with, find, is_word, near, near2, same_word};
 use model::{Stamp, StampDate, StampZone, time};
-use std::cell::Cell;
 
 /// Reads `n` digits at `at`.
 #[inline]
@@ -21,7 +21,7 @@ pub(crate) fn digits(b: &[u8], at: usize, n: usize) -> Option<u32> {
 
 /// Two digits of a stamp; 100 and more if one of them is none, so that a stamp is checked once and not digit by digit.
 #[inline]
-fn pair(tens: u8, ones: u8) -> u32 {
+pub(crate) fn pair(tens: u8, ones: u8) -> u32 {
     let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
     let fine = (tens <= 9) & (ones <= 9);
     u32::from(tens) * 10 + u32::from(ones) + u32::from(!fine) * 100
@@ -40,7 +40,7 @@ pub(crate) fn clock(b: &[u8], at: usize) -> Option<(u64, u8, usize)> {
     Some((nanos + fraction, written, end))
 }
 
-const NANOS_PER_SECOND: u64 = 1_000_000_000;
+pub(crate) const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
 /// Reads the fraction of a second at `end`, if there is one: nanoseconds, its digits, offset after it.
 #[inline(always)]
@@ -96,78 +96,30 @@ pub(crate) fn month_day_clock(month: u8, day: u32, b: &[u8], at: usize) -> Optio
     Some((stamp, end))
 }
 
-/// Reads `Aug 14 17:31:02` with an English month and two digits at the start, as nearly all programs write
-/// it: what [`year_less_stamp`] makes of it.
+/// Reads `Aug 14 17:31:02` or `Aug-14 17:31:02` with an English month and two digits at the start, as nearly all
+/// programs write it: what [`year_less_stamp`] makes of it.
 #[inline]
 pub(crate) fn english_stamp(line: &[u8]) -> Option<(Stamp, usize)> {
-    let [a, b, c, b' ', _, _, b' '] = *line.first_chunk()? else {
+    let start = line.first_chunk()?;
+    let minute = Minute::english(start)?;
+    let second = pair(start[13], start[14]);
+    if start[12] != b':' || second > 60 {
         return None;
+    }
+    let (fraction, fraction_digits, end) = fraction(line, 15);
+    let stamp = Stamp {
+        date: minute.date,
+        nanos_of_day: minute.nanos + u64::from(second) * NANOS_PER_SECOND + fraction,
+        fraction_digits,
+        zone: StampZone::None,
     };
-    month_day_clock(english_month(&[a, b, c])?, digits(line, 4, 2)?, line, 7)
+    Some((stamp, end))
 }
 
 /// Reads `YYYY-MM-DD` followed by `separator` and a clock, then `Z` or an offset if one is there.
 #[inline]
 pub(crate) fn full_stamp(b: &[u8], at: usize) -> Option<(Stamp, usize)> {
     full_stamp_here(b, at)
-}
-
-/// A minute as it is written, `YYYY-MM-DD HH:MM`, in days since 1970 and nanoseconds of the day.
-#[derive(Clone, Copy)]
-struct Minute {
-    text: [u64; 2],
-    days: i32,
-    nanos: u64,
-}
-
-thread_local! {
-    /// The minute that was read last. Most lines of a log have the one of the line before, and then it is compared and
-    /// not read again: a stamp is what it says, whatever was read before.
-    static LAST: Cell<Minute> = const {
-        Cell::new(Minute {
-            text: [
-                u64::from_le_bytes(*b"1970-01-"),
-                u64::from_le_bytes(*b"01T00:00"),
-            ],
-            days: 0,
-            nanos: 0,
-        })
-    };
-}
-
-impl Minute {
-    #[inline(always)]
-    fn of(text: &[u8; 19]) -> Option<Minute> {
-        let words = [eight(text, 0), eight(text, 8)];
-        let last = LAST.get();
-        if last.text == words {
-            return Some(last);
-        }
-        let read = Minute::read(text, words)?;
-        LAST.set(read);
-        Some(read)
-    }
-
-    #[inline(never)]
-    fn read(text: &[u8; 19], words: [u64; 2]) -> Option<Minute> {
-        let pairs = pairs_like(b"0000-00-", text.first_chunk()?)?;
-        let (year, month) = (i32::from(pairs[0]) * 100 + i32::from(pairs[2]), pairs[5]);
-        let day = pair(text[8], text[9]);
-        let (hour, minute) = (pair(text[11], text[12]), pair(text[14], text[15]));
-        let fine = (day > 0)
-            & matches!(text[10], b' ' | b'T')
-            & (hour <= 23)
-            & (text[13] == b':')
-            & (minute <= 59);
-        if !fine || day > u32::from(time::days_in_month(year, month)) {
-            return None;
-        }
-        Some(Minute {
-            text: words,
-            days: time::days_from_civil(year, month, day as u8),
-            nanos: u64::from(hour * 60 + minute) * 60 * NANOS_PER_SECOND,
-        })
-    }
 }
 
 /// The same without a call.
@@ -207,7 +159,7 @@ pub(crate) fn full_stamp_here(b: &[u8], at: usize) -> Option<(Stamp, usize)> {
     };
     Some((
         Stamp {
-            date: StampDate::Full(minute.days),
+            date: minute.date,
             nanos_of_day,
             fraction_digits,
             zone,
@@ -531,6 +483,28 @@ mod tests {
                 let stamp = full_stamp(&text, 0);
                 let alone = std::thread::scope(|scope| scope.spawn(|| full_stamp(&text, 0)).join());
                 proptest::prop_assert_eq!(stamp, alone.unwrap(), "{}", text.escape_ascii());
+                if stamp.is_none() {
+                    text[at] = kept;
+                }
+            }
+        }
+
+        /// The same of one with an English month, which is read as any other without a year.
+        #[test]
+        fn so_is_an_english_one(
+            changes in proptest::collection::vec(
+                (0usize..19, proptest::sample::select(b"0123456789 :-.JanFebDc/;\0\xff".to_vec())),
+                0..40,
+            ),
+        ) {
+            let mut text = b"Feb 12 17:31:02.123 x".to_vec();
+            for (at, byte) in changes {
+                let kept = std::mem::replace(&mut text[at], byte);
+                let stamp = english_stamp(&text);
+                let mut plain = text.clone();
+                plain[3] = if text[3] == b'-' { b' ' } else { text[3] };
+                let alone = year_less_stamp(&plain).filter(|_| text[4..6].iter().all(u8::is_ascii_digit));
+                proptest::prop_assert_eq!(stamp, alone, "{}", text.escape_ascii());
                 if stamp.is_none() {
                     text[at] = kept;
                 }

@@ -25,7 +25,9 @@ pub(crate) fn recognise(line: &[u8], mut found: impl FnMut(&Head) -> bool) {
     let stamp = match line {
         [b'[', ..] => full_stamp(line, 1),
         [b'0'..=b'9', ..] if is_dated(line) => full_stamp(line, 0),
-        [b'A'..=b'Z', ..] if is_english(line) => english_stamp(line),
+        [b'A'..=b'Z', ..] if is_english(line, b' ') || is_english(line, b'-') => {
+            english_stamp(line)
+        }
         _ => None,
     };
     let asked = match &stamp {
@@ -74,10 +76,10 @@ fn is_dated(line: &[u8]) -> bool {
     line.get(4) == Some(&b'-') && matches!(line.get(10), Some(b'T' | b' '))
 }
 
-/// Whether a line that begins with a capital begins with `Aug 14 `, most likely.
+/// Whether a line that begins with a capital begins with `Aug 14 `, most likely, or with `Aug-14 `.
 #[inline]
-fn is_english(line: &[u8]) -> bool {
-    matches!(line, [_, _, _, b' ', b'0'..=b'3', b'0'..=b'9', b' ', ..])
+fn is_english(line: &[u8], separator: u8) -> bool {
+    matches!(line, [_, _, _, between, b'0'..=b'3', b'0'..=b'9', b' ', ..] if *between == separator)
 }
 
 /// The recognisers of lines whose stamp is read: what stands behind it, and in a full one between date and clock,
@@ -87,6 +89,7 @@ fn behind_stamp(line: &[u8], end: usize) -> &'static [StampedRecogniser] {
     match (line.first(), line.get(end), line.get(10)) {
         (Some(b'['), Some(b']'), _) => &[bracketed::recognise, logrus::bracketed],
         (Some(b'['), _, _) => &[],
+        (Some(b'A'..=b'Z'), _, _) if line[3] == b'-' => &[lodestar::dated],
         (Some(b'A'..=b'Z'), _, _) => &[slog::dated, tracing::year_less],
         (_, Some(b']'), _) => &[bracket_lost],
         (_, Some(b'|'), _) => &[nethermind::dated],
@@ -160,9 +163,8 @@ fn after_blank(rest: &[u8]) -> &'static [StampedRecogniser] {
 #[inline]
 fn after_capital(line: &[u8]) -> &'static [Recogniser] {
     match line {
-        _ if is_english(line) => &[tracing::foreign],
-        // `Jun-19 09:14:30.001[module] …`
-        [_, _, _, b'-', b'0'..=b'3', b'0'..=b'9', b' ', ..] => &[lodestar::recognise],
+        _ if is_english(line, b' ') => &[tracing::foreign],
+        _ if is_english(line, b'-') => &[],
         // `INF 2023-09-15 …`
         [_, _, _, b' ', b'0'..=b'9', _, _, _, b'-', ..] => &[chronicles::recognise],
         // `INFO [08-14|…`, `ERROR[08-14|…`, `INFO[08-14|…`
@@ -182,7 +184,7 @@ fn after_word(first: u8) -> &'static [Recogniser] {
             logrus::stampless,
             geth::terminal,
             postgres::bare,
-            lodestar::recognise,
+            lodestar::of_slot,
             panics::java,
             panics::dotnet,
             panics::node,
@@ -253,7 +255,7 @@ mod tests {
         slog::recognise,
         tracing::foreign,
         postgres::bare,
-        lodestar::recognise,
+        lodestar::of_slot,
     ];
 
     /// What lines of all formats begin with, and what makes pairs of it.

@@ -14,26 +14,13 @@
 
 use super::{Head, Rules, Shape};
 use crate::lanes::{Blank, KeyByte, Lane, Truths, run_within};
-use crate::scan::{
-    KEY_MAX, Signs, begins_with, digits, english_month, find, is_word, key_before, month_day_clock,
-    near, trim_end,
-};
+use crate::scan::{KEY_MAX, Signs, digits, find, is_word, key_before, near, trim_end};
+use crate::words::Literal;
 use memchr::memchr;
 use model::{Field, FieldValue, Stamp, StampDate, StampZone};
 
 /// The most bytes between the brackets.
 const MODULE_MAX: usize = 64;
-
-/// `Jun-19 09:14:30.001` at the start; returns the offset after it.
-#[inline(always)]
-fn month_stamp(line: &[u8]) -> Option<(Stamp, usize)> {
-    if line.len() < 19 || line[3] != b'-' || line[6] != b' ' {
-        return None;
-    }
-    let month = english_month(&line[..3])?;
-    month_day_clock(month, digits(line, 4, 2)?, line, 7)
-        .filter(|(stamp, _)| stamp.fraction_digits > 0)
-}
 
 /// Reads up to nine digits; returns number and length.
 fn number(text: &[u8]) -> Option<(u32, usize)> {
@@ -79,25 +66,31 @@ fn slot_stamp(line: &[u8]) -> Option<(Stamp, usize)> {
     Some((stamp, at))
 }
 
-/// Says whether a record starts with this line.
-pub(crate) fn recognise(line: &[u8]) -> Option<Head> {
-    let (stamp, end) = match line.first()? {
-        b'E' => slot_stamp(line)?,
-        _ => month_stamp(line)?,
-    };
+/// Says whether a record starts with this line, which begins with a time within a slot.
+pub(crate) fn of_slot(line: &[u8]) -> Option<Head> {
+    let (stamp, end) = slot_stamp(line)?;
     after_stamp(line, &stamp, end)
 }
 
-/// The same of a line with a full date: whole seconds, then the module.
+/// The same of a line with a date: whole seconds where it has a year, and a fraction where it has none.
 pub(crate) fn dated(line: &[u8], stamp: &Stamp, end: usize) -> Option<Head> {
-    (end == 19).then(|| after_stamp(line, stamp, end)).flatten()
+    let fine = match stamp.date {
+        StampDate::NoYear { .. } => stamp.fraction_digits > 0,
+        _ => end == 19,
+    };
+    if !fine {
+        return None;
+    }
+    after_stamp(line, stamp, end)
 }
 
-#[inline]
+#[inline(always)]
 fn after_stamp(line: &[u8], stamp: &Stamp, mut at: usize) -> Option<Head> {
-    at += run_within::<Blank>(line, at, 3);
     if line.get(at) != Some(&b'[') {
-        return None;
+        at += run_within::<Blank>(line, at, 3);
+        if line.get(at) != Some(&b'[') {
+            return None;
+        }
     }
     let module = at + 1;
     let room = &line[module..line.len().min(module + MODULE_MAX)];
@@ -362,12 +355,16 @@ fn split_context<'a>(
     }
 }
 
+/// What messages that consist of parts begin with, by their first words.
+pub(crate) fn beginnings(words: &[String]) -> Vec<Literal> {
+    let up_to_part = |words: &String| Literal::new(format!("{words} - ").into_bytes());
+    words.iter().map(up_to_part).collect()
+}
+
 /// Whether a message consists of parts with ` - ` between them.
 #[inline]
-pub(crate) fn is_segmented(message: &[u8], beginnings: &[String]) -> bool {
-    beginnings.iter().any(|beginning| {
-        begins_with(message, beginning.as_bytes()) && message[beginning.len()..].starts_with(b" - ")
-    })
+pub(crate) fn is_segmented(message: &[u8], beginnings: &[Literal]) -> bool {
+    beginnings.iter().any(|beginning| beginning.begins(message))
 }
 
 /// Splits `Syncing - 9 seconds left - 5.00 slots/s - slot: 7 - peers: 8`; returns the first part.
@@ -417,7 +414,12 @@ pub(crate) fn split_segments<'a>(
 mod tests {
     use super::*;
     use crate::engine::Manner;
-    use crate::scan::full_stamp;
+    use crate::scan::{english_stamp, full_stamp};
+
+    fn recognise(line: &[u8]) -> Option<Head> {
+        let stamp = full_stamp(line, 0).or_else(|| english_stamp(line));
+        stamp.map_or_else(|| of_slot(line), |(stamp, end)| dated(line, &stamp, end))
+    }
 
     #[track_caller]
     fn check(line: &str, stamp: &str, component: &str, message: &str, fields: &[(&str, &str)]) {
@@ -425,11 +427,10 @@ mod tests {
         let mut plain = Vec::new();
         crate::colours::strip_colours(line.as_bytes(), &mut plain);
         let line = plain.as_slice();
-        let dated = full_stamp(line, 0).and_then(|(stamp, end)| dated(line, &stamp, end));
-        let head = dated.or_else(|| recognise(line)).expect("a record");
+        let head = recognise(line).expect("a record");
         let mut seen = Vec::new();
         let manner = Manner {
-            segments: vec!["Synced".to_owned(), "Syncing".to_owned()],
+            segments: beginnings(&["Synced".to_owned(), "Syncing".to_owned()]),
             ..Manner::default()
         };
         let rules = Rules {
@@ -561,9 +562,7 @@ mod tests {
             "2021-05-17 13:59:26 [x] INFO x",
         ] {
             let line = line.as_bytes();
-            let dated = full_stamp(line, 0).and_then(|(stamp, end)| dated(line, &stamp, end));
-            let found = dated.or_else(|| recognise(line));
-            assert!(found.is_none(), "{}", line.escape_ascii());
+            assert!(recognise(line).is_none(), "{}", line.escape_ascii());
         }
     }
 }

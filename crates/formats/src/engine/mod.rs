@@ -24,7 +24,7 @@ pub(crate) mod strptime;
 pub(crate) mod tracing;
 
 use crate::scan::same_word;
-use crate::words::end_bit;
+use crate::words::{Literal, end_bit};
 pub(crate) use beginning::{ENGINES_OF_PAIRS, knows_pairs, recognise};
 use model::{Field, Stamp};
 
@@ -361,8 +361,8 @@ pub(crate) struct Manner {
     pub(crate) spaced_ends: u64,
     /// Beginnings of messages (log4j) that are drawn over several lines.
     pub(crate) banners: Vec<String>,
-    /// Beginnings of messages whose parts, ` - key: value`, are fields (Lodestar).
-    pub(crate) segments: Vec<String>,
+    /// Beginnings of messages whose parts, ` - key: value`, are fields (Lodestar), up to the first part.
+    pub(crate) segments: Vec<Literal>,
 }
 
 /// What an engine needs to know of a record before it splits it.
