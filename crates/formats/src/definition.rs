@@ -5,7 +5,7 @@ use crate::engine::json::{DialectSpec, Syntax};
 use crate::engine::regex::RegexSpec;
 use crate::engine::{Engine, Manner, lodestar};
 use crate::meaning::value::{Holes, Name, ValueSpec};
-use crate::meaning::{ClueSpec, MessageSpec, Says, ValueAt, WhenSpec};
+use crate::meaning::{Cases, ClueSpec, MessageSpec, Says, ValueAt, WhenSpec};
 use crate::pattern::Pattern;
 use model::{ColumnType, Level};
 use toml::{Table, Value};
@@ -74,7 +74,7 @@ pub(crate) struct Definition {
     pub(crate) messages: Vec<MessageSpec>,
     /// What a field means whatever the message: asked where the catalogue does not know the message, or
     /// does not look at its fields.
-    pub(crate) otherwise: Vec<WhenSpec>,
+    pub(crate) otherwise: Cases,
     pub(crate) samples: Vec<Sample>,
 }
 
@@ -277,8 +277,8 @@ fn read_when(
     table: &Table,
     key: &str,
     message: Option<&Pattern>,
-) -> Result<Vec<WhenSpec>, DefinitionError> {
-    let mut when = Vec::new();
+) -> Result<Cases, DefinitionError> {
+    let mut when = Cases::default();
     for (index, case) in at.tables(table, key)?.into_iter().enumerate() {
         let at = at.key(&format!("{key}[{index}]"));
         at.only(
@@ -297,8 +297,8 @@ fn read_when(
             own: pattern.as_ref(),
             message,
         };
-        when.push(WhenSpec {
-            field: Name::new(&at.text(case, "field")?),
+        let field = Name::new(&at.text(case, "field")?);
+        let case = WhenSpec {
             kind: case
                 .get("kind")
                 .map(|_| at.text(case, "kind"))
@@ -310,7 +310,8 @@ fn read_when(
             },
             says: read_says(&at, case, holes)?,
             pattern,
-        });
+        };
+        when.add(field, case);
     }
     Ok(when)
 }

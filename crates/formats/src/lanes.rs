@@ -340,7 +340,7 @@ pub(crate) fn position(text: &[u8], wanted: impl Fn(Lane) -> Truths) -> Option<u
 }
 
 /// Marks of up to 64 bytes from `at` on, as many kinds of them as `of` tells of each lane; of what is behind the end
-/// there are none, if zeros are of no kind.
+/// there are none.
 #[inline(always)]
 pub(crate) fn marks_of_64<const N: usize>(
     text: &[u8],
@@ -349,23 +349,37 @@ pub(crate) fn marks_of_64<const N: usize>(
 ) -> [u64; N] {
     // Of a long text's last stretch what is before it is looked at as well, so that all lanes are whole.
     let from = at.min(text.len().saturating_sub(64));
-    if let Some(lanes) = text.get(from..).and_then(<[u8]>::first_chunk::<64>) {
-        let [a, b, c, d] = [0, 1, 2, 3].map(|lane| of(Lane::of(&lanes[lane * WIDTH..])));
-        let passed = (at - from) as u32;
-        return std::array::from_fn(|kind| {
-            let low = a[kind].marks() | b[kind].marks() << WIDTH;
-            let high = c[kind].marks() | d[kind].marks() << WIDTH;
-            let marks = u64::from(high) << 32 | u64::from(low);
-            marks.checked_shr(passed).unwrap_or(0)
-        });
-    }
+    let Some(lanes) = text.get(from..).and_then(<[u8]>::first_chunk::<64>) else {
+        return marks_of_few(text, at, of);
+    };
+    let [a, b, c, d] = [0, 1, 2, 3].map(|lane| of(Lane::of(&lanes[lane * WIDTH..])));
+    let passed = (at - from) as u32;
+    std::array::from_fn(|kind| {
+        let low = a[kind].marks() | b[kind].marks() << WIDTH;
+        let high = c[kind].marks() | d[kind].marks() << WIDTH;
+        let marks = u64::from(high) << 32 | u64::from(low);
+        marks.checked_shr(passed).unwrap_or(0)
+    })
+}
+
+/// The same of a text of fewer. It is kept out of the way of the others.
+#[inline(never)]
+fn marks_of_few<const N: usize>(
+    text: &[u8],
+    at: usize,
+    of: impl Fn(Lane) -> [Truths; N],
+) -> [u64; N] {
     let mut marks = [0; N];
     for place in (at..text.len()).step_by(WIDTH) {
         for (marks, truths) in marks.iter_mut().zip(of(Lane::of(&text[place..]))) {
             *marks |= u64::from(truths.marks()) << (place - at);
         }
     }
-    marks
+    // Zeros behind the end may be of a kind.
+    let there = !u64::MAX
+        .checked_shl(text.len().saturating_sub(at) as u32)
+        .unwrap_or(0);
+    marks.map(|marks| marks & there)
 }
 
 /// Whether `wanted` is true of any byte of a text of some length.

@@ -5,7 +5,7 @@ pub(crate) mod value;
 use crate::network::{begun_at, fork_digest, named, with_digest};
 use crate::pattern::{NO_CAPTURES, Pattern};
 use model::{Clue, ObsValue, ObsValues, Observation, Stamp, StampDate, time};
-use value::{Name, Told, ValueSpec};
+use value::{Looks, Name, Told, ValueSpec};
 
 /// Prysm removed Roughtime from its clock on 22 September 2020 (PRs 7299, 7301): from then on its
 /// slot clock is its system clock. Days since 1970.
@@ -99,13 +99,38 @@ impl Says {
 /// What a message means instead when one of its fields says more.
 #[derive(Clone, Debug)]
 pub(crate) struct WhenSpec {
-    pub(crate) field: Name,
     /// What the field must hold; any field will do without it.
     pub(crate) pattern: Option<Pattern>,
     /// Whether it counts beside what the message means, not instead.
     pub(crate) also: bool,
     pub(crate) kind: Option<String>,
     pub(crate) says: Says,
+}
+
+/// Cases that are tried in order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cases {
+    /// Those that follow each other and ask for the same field, with its name.
+    by_field: Vec<(Name, Vec<WhenSpec>)>,
+    looks: Looks,
+}
+
+impl Cases {
+    pub(crate) fn add(&mut self, field: Name, case: WhenSpec) {
+        self.looks.add(&field);
+        match self.by_field.last_mut() {
+            Some((last, cases)) if *last == field => cases.push(case),
+            _ => self.by_field.push((field, vec![case])),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_field.is_empty()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &WhenSpec> {
+        self.by_field.iter().flat_map(|(_, cases)| cases)
+    }
 }
 
 /// One entry of a message catalogue.
@@ -121,7 +146,7 @@ pub(crate) struct MessageSpec {
     pub(crate) printed: bool,
     pub(crate) says: Says,
     /// Tried in order; what the first whose field matches says counts instead of the above.
-    pub(crate) when: Vec<WhenSpec>,
+    pub(crate) when: Cases,
 }
 
 impl MessageSpec {
@@ -209,26 +234,32 @@ impl<'a> Meaning<'a> {
     }
 
     /// Reads what the first case says whose field matches.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn first_that_fits(
         &mut self,
-        cases: &'a [WhenSpec],
+        cases: &'a Cases,
         told: &Told<'_, 'a>,
     ) -> Option<&'a WhenSpec> {
-        if cases.is_empty() {
+        // Most records have none of the fields.
+        if cases.is_empty() || !told.may_have(&cases.looks) {
             return None;
         }
+        self.first_of_those(cases, told)
+    }
+
+    #[inline(never)]
+    fn first_of_those(&mut self, cases: &'a Cases, told: &Told<'_, 'a>) -> Option<&'a WhenSpec> {
         let mut captures = NO_CAPTURES;
-        for case in cases {
-            let Some(field) = told.field(&case.field) else {
+        for (name, cases) in &cases.by_field {
+            let Some(field) = told.field(name) else {
                 continue;
             };
             let text = field.value.bytes();
-            let fits = match &case.pattern {
+            let fits = |case: &&WhenSpec| match &case.pattern {
                 Some(pattern) => pattern.find(text, &mut captures),
                 None => true,
             };
-            if fits {
+            if let Some(case) = cases.iter().find(fits) {
                 let inner = Told {
                     captures: &captures,
                     captured: text,
@@ -343,6 +374,68 @@ fn may_be_bent(stamp: Option<Stamp>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::value::look_at;
+    use super::*;
+    use model::{Field, FieldValue};
+
+    fn case(kind: &str, pattern: Option<&str>) -> WhenSpec {
+        WhenSpec {
+            pattern: pattern.map(|text| Pattern::new(text).unwrap()),
+            also: false,
+            kind: Some(kind.to_owned()),
+            says: Says::default(),
+        }
+    }
+
+    #[test]
+    fn cases_are_tried_in_order() {
+        let mut cases = Cases::default();
+        for (field, kind, pattern) in [
+            ("code", "one", Some("ONE_{}")),
+            ("code", "two", Some("TWO_{}")),
+            ("error", "any error", None),
+            ("code", "any code", None),
+        ] {
+            cases.add(Name::new(field), case(kind, pattern));
+        }
+        assert_eq!(cases.iter().count(), 4);
+        let many = [("other", "x"); 20];
+        for (fields, kind) in [
+            (vec![], None),
+            (vec![("other", "ONE_1")], None),
+            // It looks alike.
+            (vec![("cxxe", "ONE_1")], None),
+            (vec![("code", "TWO_1")], Some("two")),
+            (vec![("error", ""), ("code", "ONE_1")], Some("one")),
+            (vec![("code", "x"), ("error", "")], Some("any error")),
+            (vec![("code", "x")], Some("any code")),
+            // The first field of a name counts.
+            (vec![("code", "x"), ("code", "ONE_1")], Some("any code")),
+            ([&many[..], &[("code", "ONE_1")]].concat(), Some("one")),
+            (many.to_vec(), None),
+        ] {
+            let fields: Vec<Field<'_>> = fields
+                .iter()
+                .map(|(key, value)| Field {
+                    key: key.as_bytes(),
+                    value: FieldValue::Text(value.as_bytes()),
+                })
+                .collect();
+            let told = Told {
+                message: b"",
+                fields: &fields,
+                looks: look_at(&fields),
+                captures: &NO_CAPTURES,
+                captured: b"",
+                outer: &NO_CAPTURES,
+            };
+            let mut meaning = Meaning::new(Vec::new());
+            let found = meaning.first_that_fits(&cases, &told);
+            let found = found.and_then(|case| case.kind.as_deref());
+            assert_eq!(found, kind, "{fields:?}");
+        }
+    }
+
     #[test]
     fn the_day_roughtime_went() {
         assert_eq!(

@@ -10,7 +10,6 @@ use crate::engine::{
     json::{Scan, State},
 };
 use crate::framing::{Run, RunLine, goes_on};
-use crate::lanes::Lane;
 use crate::line::{Class, Line};
 use crate::wrapper::Way;
 use memchr::{memchr, memrchr};
@@ -34,7 +33,6 @@ pub struct Parser<'c> {
     /// Of a joined record.
     scan: Scan,
     fields: Vec<Field<'static>>,
-    looks: Vec<Lane>,
     values: Vec<Option<ObsValue<'static>>>,
     observations: Vec<Observation<'static>>,
     clues: Vec<Clue>,
@@ -54,7 +52,6 @@ impl<'c> Parser<'c> {
             joined: Vec::new(),
             scan: Scan::default(),
             fields: Vec::new(),
-            looks: Vec::new(),
             values: Vec::new(),
             observations: Vec::new(),
             clues: Vec::new(),

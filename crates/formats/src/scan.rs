@@ -98,7 +98,7 @@ pub(crate) fn month_day_clock(month: u8, day: u32, b: &[u8], at: usize) -> Optio
 
 /// Reads `Aug 14 17:31:02` or `Aug-14 17:31:02` with an English month and two digits at the start, as nearly all
 /// programs write it: what [`year_less_stamp`] makes of it.
-#[inline]
+#[inline(always)]
 pub(crate) fn english_stamp(line: &[u8]) -> Option<(Stamp, usize)> {
     let start = line.first_chunk()?;
     let minute = Minute::english(start)?;
@@ -107,8 +107,9 @@ pub(crate) fn english_stamp(line: &[u8]) -> Option<(Stamp, usize)> {
         return None;
     }
     let (fraction, fraction_digits, end) = fraction(line, 15);
+    let (month, day) = minute.day;
     let stamp = Stamp {
-        date: minute.date,
+        date: StampDate::NoYear { month, day },
         nanos_of_day: minute.nanos + u64::from(second) * NANOS_PER_SECOND + fraction,
         fraction_digits,
         zone: StampZone::None,
@@ -159,7 +160,7 @@ pub(crate) fn full_stamp_here(b: &[u8], at: usize) -> Option<(Stamp, usize)> {
     };
     Some((
         Stamp {
-            date: minute.date,
+            date: StampDate::Full(minute.day),
             nanos_of_day,
             fraction_digits,
             zone,

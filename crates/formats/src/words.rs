@@ -222,13 +222,6 @@ impl<'t, F: Fn(Lane) -> [Truths; N], const N: usize> Signs<'t, F, N> {
     fn look(&mut self, at: usize) {
         self.at = at;
         self.marks = marks_of_64(self.text, at, &self.kinds);
-        // Zeros behind the end may be of a kind.
-        let left = self.text.len() - at;
-        if left < 64 {
-            for marks in &mut self.marks {
-                *marks &= (1 << left) - 1;
-            }
-        }
     }
 
     /// The first byte of a kind that stands before `to` from `from` on; `to` if there is none. It lies in the text or at
@@ -314,7 +307,7 @@ fn fewer_than_eight(text: &[u8]) -> u64 {
 }
 
 /// A short text that is looked for in many others: one or two numbers tell whether it stands somewhere.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Literal {
     text: Vec<u8>,
     /// Its first eight bytes, and which of them there are.
@@ -368,6 +361,18 @@ impl Literal {
         }
     }
 
+    /// Whether another text is the same.
+    #[inline(always)]
+    pub(crate) fn is(&self, text: &[u8]) -> bool {
+        let length = self.text.len();
+        text.len() == length
+            && match length {
+                0..8 => up_to_eight(text) == self.first,
+                8..=16 => eight(text, 0) == self.first && eight(text, length - 8) == self.last,
+                _ => same_word(text, &self.text),
+            }
+    }
+
     /// Where it first stands in a text.
     #[inline]
     pub(crate) fn find(&self, text: &[u8]) -> Option<usize> {
@@ -401,6 +406,8 @@ mod tests {
         for a in words {
             for b in words {
                 assert_eq!(same_word(a.as_bytes(), b.as_bytes()), a == b, "{a} {b}");
+                let literal = Literal::new(a.as_bytes().to_vec());
+                assert_eq!(literal.is(b.as_bytes()), a == b, "{a} {b}");
             }
         }
     }

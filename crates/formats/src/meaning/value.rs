@@ -1,9 +1,9 @@
 //! A value that a message yields: where it comes from, what is made of it.
 
 use crate::convert::{self, Convert};
-use crate::lanes::{Lane, WIDTH};
+use crate::lanes::{Lane, Marks, WIDTH};
 use crate::pattern::{Captures, Pattern};
-use crate::scan::same_word;
+use crate::words::Literal;
 use model::{ColumnType, Field, ObsValue};
 use toml::Value;
 
@@ -12,8 +12,8 @@ use toml::Value;
 pub(crate) struct Told<'t, 'a> {
     pub(crate) message: &'a [u8],
     pub(crate) fields: &'t [Field<'a>],
-    /// The [`look`] of each field's key, in lanes.
-    pub(crate) looks: &'t [Lane],
+    /// The [`look`] of each of the first fields' keys.
+    pub(crate) looks: Lane,
     pub(crate) captures: &'t Captures,
     /// The text that `captures` are ranges of.
     pub(crate) captured: &'a [u8],
@@ -24,19 +24,25 @@ pub(crate) struct Told<'t, 'a> {
 impl<'a> Told<'_, 'a> {
     #[inline(always)]
     pub(super) fn field(&self, name: &Name) -> Option<&Field<'a>> {
-        let mut from = 0;
-        for lane in self.looks {
-            let mut alike = lane.same(name.look).marks();
-            while alike != 0 {
-                let field = self.fields.get(from + alike.trailing_zeros() as usize)?;
-                if same_word(field.key, &name.text) {
-                    return Some(field);
-                }
-                alike &= alike - 1;
+        let mut alike = self.looks.same(name.look).marks();
+        while alike != 0 {
+            let field = self.fields.get(alike.trailing_zeros() as usize)?;
+            if name.text.is(field.key) {
+                return Some(field);
             }
-            from += WIDTH;
+            alike &= alike - 1;
         }
-        None
+        match self.fields.get(WIDTH..) {
+            None | Some([]) => None,
+            Some(behind) => later(behind, name),
+        }
+    }
+
+    /// Whether a field is there that looks like one of some names.
+    #[inline(always)]
+    pub(super) fn may_have(&self, names: &Looks) -> bool {
+        let alike = |name: &Lane| self.looks.same(*name).marks() != 0;
+        names.0.iter().any(alike) || self.fields.len() > WIDTH
     }
 
     /// The value of the first of some fields that is there.
@@ -59,30 +65,44 @@ fn look(key: &[u8]) -> u8 {
     ends ^ (key.len() as u8) << 4 | 0x80
 }
 
-/// Appends what the keys of a record look like in lanes, with zeros behind the last.
+/// What the first keys of a record look like.
 #[inline]
-pub(crate) fn look_at(fields: &[Field<'_>], looks: &mut Vec<Lane>) {
-    let mut rest = fields;
-    while !rest.is_empty() {
-        let (lane, others) = rest.split_at(rest.len().min(WIDTH));
-        looks.push(Lane::collect(lane, |field| look(field.key)));
-        rest = others;
-    }
+pub(crate) fn look_at(fields: &[Field<'_>]) -> Lane {
+    Lane::collect(fields, |field| look(field.key))
+}
+
+/// The first field of a name behind those that a lane has room for: real records have fewer.
+#[cold]
+fn later<'f, 'a>(fields: &'f [Field<'a>], name: &Name) -> Option<&'f Field<'a>> {
+    fields.iter().find(|field| name.text.is(field.key))
 }
 
 /// The name of a field.
 #[derive(Clone, Debug)]
 pub(crate) struct Name {
-    text: Vec<u8>,
+    text: Literal,
     /// Its [`look`] in every place of a lane.
     look: Lane,
 }
 
 impl Name {
     pub(crate) fn new(text: &str) -> Name {
-        let text = text.as_bytes().to_vec();
-        let look = Lane::collect(&[(); WIDTH], |()| look(&text));
+        let look = Lane::collect(&[(); WIDTH], |()| look(text.as_bytes()));
+        let text = Literal::new(text.as_bytes().to_vec());
         Name { text, look }
+    }
+}
+
+/// What some names look like, each look once and in every place of a lane.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Looks(Vec<Lane>);
+
+impl Looks {
+    pub(super) fn add(&mut self, name: &Name) {
+        let is_there = |known: &Lane| known.same(name.look).marks() == Marks::from(u16::MAX);
+        if !self.0.iter().any(is_there) {
+            self.0.push(name.look);
+        }
     }
 }
 
@@ -92,14 +112,14 @@ impl PartialEq for Name {
     }
 }
 
-/// Where a value comes from.
+/// Where a value comes from. What is rare lies elsewhere if it is large.
 #[derive(Clone, Debug, PartialEq)]
 enum Source {
     /// The first of these fields that is there.
     Field(Vec<Name>),
     /// What follows a label inside a field's text, up to a comma or closing bracket: for values that
     /// are Rust's Debug text.
-    Inside(Name, Vec<u8>),
+    Inside(Box<(Name, Vec<u8>)>),
     /// A hole of the pattern that matched: a field's, or the message's.
     Capture(usize),
     /// A hole of the message's pattern, where a field's matched.
@@ -118,7 +138,7 @@ enum Source {
     /// `a - b` of two times in microseconds, in seconds.
     Seconds(Box<ValueSpec>, Box<ValueSpec>),
     /// One text if `a > b`, else another.
-    IfGreater(Box<ValueSpec>, Box<ValueSpec>, String, String),
+    IfGreater(Box<[ValueSpec; 2]>, Box<[String; 2]>),
 }
 
 /// Whose holes a value may be taken from.
@@ -199,7 +219,7 @@ impl ValueSpec {
             .strip_prefix("inside:")
             .and_then(|inside| inside.split_once('.'))
         {
-            Source::Inside(Name::new(key), label.as_bytes().to_vec())
+            Source::Inside(Box::new((Name::new(key), label.as_bytes().to_vec())))
         } else if let Some(keys) = from.strip_prefix("field:") {
             Source::Field(keys.split(',').map(Name::new).collect())
         } else if let Some(name) = from.strip_prefix("capture:") {
@@ -263,7 +283,8 @@ impl ValueSpec {
             && let Some(Value::String(yes)) = table.get("then")
             && let Some(Value::String(no)) = table.get("else")
         {
-            let source = Source::IfGreater(number(a)?, number(b)?, yes.clone(), no.clone());
+            let numbers = [*number(a)?, *number(b)?];
+            let source = Source::IfGreater(Box::new(numbers), Box::new([yes.clone(), no.clone()]));
             return Ok(spec(source));
         }
         Err(
@@ -318,7 +339,8 @@ impl ValueSpec {
         };
         match &self.source {
             Source::Field(_) | Source::Capture(_) | Source::Text(_) => self.get(told),
-            Source::Inside(key, label) => {
+            Source::Inside(inside) => {
+                let (key, label) = &**inside;
                 let field = told.field(key)?;
                 let text = field.value.bytes();
                 let rest = &text[memchr::memmem::find(text, label)? + label.len()..];
@@ -352,7 +374,8 @@ impl ValueSpec {
                 let micros = number(a)?.checked_sub(number(b)?)?;
                 Some(ObsValue::F64(micros as f64 / 1e6))
             }
-            Source::IfGreater(a, b, yes, no) => {
+            Source::IfGreater(numbers, texts) => {
+                let ([a, b], [yes, no]) = (&**numbers, &**texts);
                 let text = if number(a)? > number(b)? { yes } else { no };
                 Some(ObsValue::Text(text.as_bytes()))
             }
@@ -377,12 +400,10 @@ mod tests {
                 value: FieldValue::Text(b""),
             })
             .collect();
-        let mut looks = Vec::new();
-        look_at(&fields, &mut looks);
         let told = Told {
             message: b"",
             fields: &fields,
-            looks: &looks,
+            looks: look_at(&fields),
             captures: &NO_CAPTURES,
             captured: b"",
             outer: &NO_CAPTURES,

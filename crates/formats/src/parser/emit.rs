@@ -104,25 +104,25 @@ impl Parser<'_> {
         let mut captures = NO_CAPTURES;
         let known = compiled.message(body.message, &mut captures);
         let known = known.filter(|spec| spec.is_by(body.component));
-        if known.is_some() || !(fields.is_empty() || compiled.definition.otherwise.is_empty()) {
-            self.looks.clear();
-            if known.is_none_or(MessageSpec::asks) || !compiled.definition.otherwise.is_empty() {
-                look_at(&fields, &mut self.looks);
-            }
+        if let Some(spec) = known {
+            kind = Some(spec.kind.as_str());
+            role = spec.role.as_deref();
+        }
+        let otherwise = &compiled.definition.otherwise;
+        if known.is_some_and(MessageSpec::asks) || !(fields.is_empty() || otherwise.is_empty()) {
             let told = Told {
                 message: body.message,
                 fields: &fields,
-                looks: &self.looks,
+                looks: look_at(&fields),
                 captures: &captures,
                 captured: body.message,
                 outer: &NO_CAPTURES,
             };
             if let Some(spec) = known {
                 kind = Some(meaning.read(spec, &told));
-                role = spec.role.as_deref();
             }
             if known.is_none_or(|spec| spec.when.is_empty()) {
-                let said = meaning.first_that_fits(&compiled.definition.otherwise, &told);
+                let said = meaning.first_that_fits(otherwise, &told);
                 kind = kind.or(said.and_then(|case| case.kind.as_deref()));
             }
         }
