@@ -119,7 +119,7 @@ impl Compiled {
     }
 
     /// Finds what the catalogue says about a message; `captures` become what a pattern's holes took.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn message(&self, message: &[u8], captures: &mut Captures) -> Option<&MessageSpec> {
         if self.definition.messages.is_empty() {
             return None;
@@ -127,6 +127,11 @@ impl Compiled {
         if let Some(index) = self.exact.get(message) {
             return Some(&self.definition.messages[index as usize]);
         }
+        self.message_with_holes(message, captures)
+    }
+
+    #[inline(never)]
+    fn message_with_holes(&self, message: &[u8], captures: &mut Captures) -> Option<&MessageSpec> {
         let list = self.by_word.get(first_word(message));
         let list = list.map_or(&[][..], |list| &self.lists[list as usize]);
         for index in list.iter().chain(&self.anywhere) {
@@ -140,7 +145,7 @@ impl Compiled {
     }
 
     /// Severity of a printed level.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn level(&self, raw: &[u8]) -> Option<Level> {
         match self.levels.get(raw) {
             Some(known) => known,

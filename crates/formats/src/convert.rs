@@ -119,6 +119,10 @@ impl Convert {
     /// whole right after its parts were written, which processors wait for.
     #[inline(always)]
     pub(crate) fn put<'a>(self, text: &'a [u8], value: &mut Option<ObsValue<'a>>) {
+        if let (Convert::Int, Some(number)) = (self, short_number(text)) {
+            *value = Some(ObsValue::I64(number as i64));
+            return;
+        }
         // Most often there is nothing to trim, which two bytes tell.
         let is_blank = |c: Option<&u8>| c.is_none_or(|c| *c <= b' ');
         let trimmed = match is_blank(text.first()) || is_blank(text.last()) {
@@ -126,11 +130,6 @@ impl Convert {
             true => text.trim_ascii(),
         };
         match self {
-            Convert::Int => {
-                if let Some(number) = int(trimmed) {
-                    *value = Some(ObsValue::I64(number));
-                }
-            }
             Convert::Text => {
                 if !trimmed.is_empty() {
                     *value = Some(ObsValue::Text(trimmed));
@@ -149,7 +148,8 @@ impl Convert {
     #[inline(always)]
     fn other(self, trimmed: &[u8]) -> Option<ObsValue<'_>> {
         match self {
-            Convert::Int | Convert::Text => None,
+            Convert::Text => None,
+            Convert::Int => int(trimmed).map(ObsValue::I64),
             Convert::Grouped => grouped(trimmed).map(ObsValue::I64),
             Convert::Float => float(trimmed).map(ObsValue::F64),
             Convert::FloatTurned => float(trimmed).map(|number| ObsValue::F64(0.0 - number)),

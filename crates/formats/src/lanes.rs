@@ -295,8 +295,12 @@ pub(crate) fn run_within<C: Class>(text: &[u8], at: usize, most: usize) -> usize
 /// How many bytes of a class stand before `end`, at most `most`.
 #[inline(always)]
 pub(crate) fn run_before<C: Class>(text: &[u8], end: usize, most: usize) -> usize {
-    if let Some(start) = end.checked_sub(WIDTH) {
-        let other = !(C::truths(Lane::of(&text[start..end])).marks() << WIDTH);
+    // Near the beginning of the text the lane goes on behind the end: what stands there is shifted out.
+    let start = end.saturating_sub(WIDTH);
+    if let Some(lane) = text.get(start..start + WIDTH) {
+        let behind = Marks::BITS - (end - start) as u32;
+        let marks = C::truths(Lane::of(lane)).marks();
+        let other = !marks.checked_shl(behind).unwrap_or(0);
         let last = other.leading_zeros() as usize;
         if last < WIDTH {
             return last.min(most);

@@ -224,6 +224,7 @@ impl<'a> Meaning<'a> {
     }
 
     /// Reads what `spec` says the record means; returns the kind where a field makes it another.
+    #[inline(always)]
     pub(crate) fn read(&mut self, spec: &'a MessageSpec, told: &Told<'_, 'a>) -> &'a str {
         let case = self.first_that_fits(&spec.when, told);
         if case.is_none_or(|case| case.also) && !spec.says.is_nothing() {
@@ -280,6 +281,7 @@ impl<'a> Meaning<'a> {
     }
 
     /// Appends what is said of the values: observations, and clues of a record with this stamp.
+    #[inline(always)]
     pub(crate) fn say<'v>(
         &'v self,
         stamp: Option<Stamp>,

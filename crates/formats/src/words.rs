@@ -282,6 +282,8 @@ pub(crate) fn find(text: &[u8], literal: &[u8]) -> Option<usize> {
 fn find_two(text: &[u8], first: u8, second: u8, wanted: impl Fn(&[u8]) -> bool) -> Option<usize> {
     let mut at = 0;
     while at + 1 < text.len() {
+        // A last stretch that is shorter than a lane is looked at with what is before it: nothing wanted is there.
+        at = at.min(text.len().saturating_sub(WIDTH + 1));
         let rest = &text[at..];
         let (firsts, seconds) = match rest.first_chunk::<{ WIDTH + 1 }>() {
             Some(both) => (Lane::of(&both[..WIDTH]), Lane::of(&both[1..])),

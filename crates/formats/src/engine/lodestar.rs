@@ -213,6 +213,16 @@ fn key_behind(
             return Some((start, equals));
         }
     }
+    key_further(text, from, signs)
+}
+
+/// The same where the value is not one word: kept out of the way of all others.
+#[inline(never)]
+fn key_further(
+    text: &[u8],
+    from: usize,
+    signs: &mut Signs<'_, impl Fn(Lane) -> [Truths; 2], 2>,
+) -> Option<(usize, usize)> {
     let blank = near(b' ', &text[from..]).map(|blank| from + blank + 1);
     let mut search = from;
     loop {
@@ -262,7 +272,10 @@ pub(crate) fn body<'a>(
         Some((at, said)) => (at - 1, Some((at, said))),
         None => (text.len(), None),
     };
-    let line = trim_end(&text[from..end]);
+    let line = match stack {
+        Some(_) => trim_end(&text[from..end]),
+        None => &text[from..],
+    };
     let mut push = |key: &'a [u8], value: &'a [u8]| {
         fields.push(Field {
             key,

@@ -121,17 +121,15 @@ fn file(line: &[u8], bar: usize, stamp: &Stamp) -> Option<Head> {
     let mut bars = Places::new(b'|', &line[..line.len().min(bar + 512)], bar + 1);
     let mut from = bar + 1;
     let mut cell = |end: usize| {
-        let mut text = &line[from..end];
-        let mut start = from;
-        while let [b' ', rest @ ..] = text {
-            text = rest;
+        let (mut start, mut stop) = (from, end);
+        while start < stop && line[start] == b' ' {
             start += 1;
         }
-        while let [rest @ .., b' '] = text {
-            text = rest;
+        while start < stop && line[stop - 1] == b' ' {
+            stop -= 1;
         }
         from = end + 1;
-        (start, start + text.len())
+        (start, stop)
     };
     let thread = cell(bars.next()?);
     let level = cell(bars.next()?);

@@ -48,12 +48,19 @@ impl<'a> Told<'_, 'a> {
     /// The value of the first of some fields that is there.
     #[inline(always)]
     fn first_of(&self, names: &[Name]) -> Option<&'a [u8]> {
-        for name in names {
-            if let Some(field) = self.field(name) {
-                return Some(field.value.bytes());
-            }
+        // Most often there is one name, or programs write the first.
+        let (first, others) = names.split_first()?;
+        match self.field(first) {
+            Some(field) => Some(field.value.bytes()),
+            None if others.is_empty() => None,
+            None => self.first_of_others(others),
         }
-        None
+    }
+
+    #[inline(never)]
+    fn first_of_others(&self, names: &[Name]) -> Option<&'a [u8]> {
+        let field = names.iter().find_map(|name| self.field(name))?;
+        Some(field.value.bytes())
     }
 }
 
