@@ -297,8 +297,7 @@ fn read_when(
             own: pattern.as_ref(),
             message,
         };
-        let field = Name::new(&at.text(case, "field")?);
-        let case = WhenSpec {
+        let spec = WhenSpec {
             kind: case
                 .get("kind")
                 .map(|_| at.text(case, "kind"))
@@ -311,7 +310,7 @@ fn read_when(
             says: read_says(&at, case, holes)?,
             pattern,
         };
-        when.add(field, case);
+        when.add(Name::new(&at.text(case, "field")?), spec);
     }
     Ok(when)
 }

@@ -263,17 +263,13 @@ pub(crate) fn body<'a>(
     let text = trim_end(text);
     let from = (head.body as usize).min(text.len());
     let level = &text[head.level.0 as usize..head.level.1 as usize];
-    let stack = if rules.one_line {
+    let said = if rules.one_line {
         None
     } else {
         stack(text, from)
     };
-    let (end, said) = match stack {
-        Some((at, said)) => (at - 1, Some((at, said))),
-        None => (text.len(), None),
-    };
-    let line = match stack {
-        Some(_) => trim_end(&text[from..end]),
+    let line = match said {
+        Some((at, _)) => trim_end(&text[from..at - 1]),
         None => &text[from..],
     };
     let mut push = |key: &'a [u8], value: &'a [u8]| {
