@@ -199,12 +199,11 @@ fn starts(manifest: &Manifest, life: &Life, seen: &Seen) -> Vec<Gap> {
         let at = seen.sources.iter().position(|source| source == digest);
         at.map(|at| at as u32)
     };
+    let pieces = crate::nodes::starts(manifest);
     let mut earliest: BTreeMap<(&str, &str, Option<&str>), (i64, &case::Process)> = BTreeMap::new();
     for process in &manifest.processes {
-        let Some(source) = manifest.source(&process.source) else {
-            continue;
-        };
-        let Some(first) = first_us(source, process.number) else {
+        let piece = pieces.get(&(process.source.as_str(), process.number));
+        let Some(first) = piece.and_then(|piece| ingest::piece_start_us(piece)) else {
             continue;
         };
         let key = (
@@ -284,12 +283,6 @@ fn starts(manifest: &Manifest, life: &Life, seen: &Seen) -> Vec<Gap> {
         }
     }
     gaps
-}
-
-/// The first time of a process, as its piece was solved.
-fn first_us(source: &Source, process: u32) -> Option<i64> {
-    let mut pieces = source.pieces.iter();
-    ingest::piece_start_us(pieces.find(|piece| piece.process == process)?)
 }
 
 /// Exports whose size says that they were cut.

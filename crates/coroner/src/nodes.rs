@@ -94,10 +94,10 @@ impl Evidence {
     }
 }
 
-/// The first piece of each process.
-type Starts<'m> = HashMap<(&'m str, u32), &'m case::Piece>;
+/// The first piece of each process, by source and number.
+pub(crate) type Starts<'m> = HashMap<(&'m str, u32), &'m case::Piece>;
 
-fn starts(manifest: &Manifest) -> Starts<'_> {
+pub(crate) fn starts(manifest: &Manifest) -> Starts<'_> {
     let mut starts = Starts::new();
     for source in &manifest.sources {
         for piece in &source.pieces {
