@@ -63,18 +63,29 @@ pub(crate) fn detect(
     endings: &Endings,
     told_already: &BTreeSet<String>,
 ) -> (Vec<Finding>, Option<NotRun>) {
-    if activities.nodes.is_empty() {
+    if programs.all.is_empty() {
         let not_run = NotRun {
             detector: "crash".to_owned(),
-            missing: "dated records of clients".to_owned(),
+            missing: "logs of clients".to_owned(),
         };
         return (Vec::new(), Some(not_run));
     }
     let mut of: BTreeMap<&[usize], Vec<&Ending>> = BTreeMap::new();
-    for ending in endings.all().filter(|ending| ending.how != How::Stop) {
-        if !ending.programs.is_empty() {
-            of.entry(&ending.programs).or_default().push(ending);
-        }
+    let mut crashes = endings
+        .all()
+        .filter(|ending| ending.how != How::Stop && !ending.programs.is_empty())
+        .collect::<Vec<_>>();
+    // Those of one program first: words that fit several mean one of them that crashed at that time.
+    crashes.sort_by_key(|ending| ending.programs.len());
+    for ending in crashes {
+        let is_near = |known: &&Ending| {
+            known.place.us.abs_diff(ending.place.us) <= ONE_CRASH_US.unsigned_abs()
+        };
+        let mut single = ending.programs.chunks(1);
+        let whose = single.find(|one| of.get(one).is_some_and(|known| known.iter().any(is_near)));
+        of.entry(whose.unwrap_or(&ending.programs))
+            .or_default()
+            .push(ending);
     }
     let mut findings = Vec::new();
     for (of_programs, mut endings) in of {

@@ -321,6 +321,49 @@ fn a_panic_is_told_with_its_words() {
     );
 }
 
+/// systemd's unit is called like both programs, the kernel's process like one: that is one crash.
+#[test]
+fn words_that_fit_several_programs_mean_the_one_that_crashed_then() {
+    let answer = journal(|second, time| {
+        let mut lines = prysm(second, time);
+        if second == 3600 {
+            let killed = "Out of memory: Killed process 7 (beacon-chain) total-vm:1kB";
+            lines.push(("kernel", killed.to_owned()));
+        }
+        if matches!(second, 3602 | 9000) {
+            let exited = "prysm.service: Main process exited, code=exited, status=1/FAILURE";
+            lines.push(("systemd[1]", exited.to_owned()));
+        }
+        lines
+    });
+    assert_eq!(
+        told(&of_kind(&answer, "crash")),
+        [
+            "medium ended 11:00:00-11:00:00: prysm beacon of node-1 was killed for lack of memory",
+            "medium ended 12:30:00-12:30:00: prysm beacon or prysm validator of node-1 ended with status 1/FAILURE",
+        ]
+    );
+}
+
+#[test]
+fn a_panic_in_a_log_without_any_date_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "panic: runtime error: index out of range [3] with length 3\n\ngoroutine 1 [running]:\nmain.main()\n\t/go/src/github.com/prysmaticlabs/prysm/beacon-chain/main.go:77 +0x1\n";
+    std::fs::write(folder.path().join("stderr.log"), text).unwrap();
+    let (_case, answer) = read(&[folder.path().to_owned()]);
+    let crashes = of_kind(&answer, "crash");
+    assert_eq!(crashes.len(), 1, "{answer:#?}");
+    assert!(
+        crashes[0].title.contains("panicked: runtime error"),
+        "{:?}",
+        crashes[0].title
+    );
+    assert_eq!(
+        (crashes[0].from.as_deref(), crashes[0].status.as_str()),
+        (None, "unknown")
+    );
+}
+
 #[test]
 fn a_cut_source_and_an_hour_without_lines() {
     let folder = tempfile::tempdir().unwrap();
