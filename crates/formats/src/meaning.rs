@@ -376,7 +376,6 @@ fn may_be_bent(stamp: Option<Stamp>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::value::look_at;
     use super::*;
     use model::{Field, FieldValue};
 
@@ -423,14 +422,7 @@ mod tests {
                     value: FieldValue::Text(value.as_bytes()),
                 })
                 .collect();
-            let told = Told {
-                message: b"",
-                fields: &fields,
-                looks: look_at(&fields),
-                captures: &NO_CAPTURES,
-                captured: b"",
-                outer: &NO_CAPTURES,
-            };
+            let told = Told::of_fields(&fields);
             let mut meaning = Meaning::new(Vec::new());
             let found = meaning.first_that_fits(&cases, &told);
             let found = found.and_then(|case| case.kind.as_deref());

@@ -127,7 +127,7 @@ fn facts(manifest: &Manifest) -> BTreeMap<Unit<'_>, BTreeMap<&str, BTreeSet<&str
 }
 
 /// The stream of every process.
-fn streams(manifest: &Manifest) -> BTreeMap<(&str, u32), &str> {
+pub(crate) fn streams(manifest: &Manifest) -> BTreeMap<(&str, u32), &str> {
     manifest
         .sources
         .iter()

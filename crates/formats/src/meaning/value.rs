@@ -21,6 +21,22 @@ pub(crate) struct Told<'t, 'a> {
     pub(crate) outer: &'t Captures,
 }
 
+#[cfg(test)]
+impl<'t, 'a> Told<'t, 'a> {
+    /// A record that has nothing but fields.
+    pub(super) fn of_fields(fields: &'t [Field<'a>]) -> Told<'t, 'a> {
+        const NOTHING: &Captures = &crate::pattern::NO_CAPTURES;
+        Told {
+            message: b"",
+            fields,
+            looks: look_at(fields),
+            captures: NOTHING,
+            captured: b"",
+            outer: NOTHING,
+        }
+    }
+}
+
 impl<'a> Told<'_, 'a> {
     #[inline(always)]
     pub(super) fn field(&self, name: &Name) -> Option<&Field<'a>> {
@@ -393,7 +409,6 @@ impl ValueSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pattern::NO_CAPTURES;
     use model::FieldValue;
 
     #[test]
@@ -407,14 +422,7 @@ mod tests {
                 value: FieldValue::Text(b""),
             })
             .collect();
-        let told = Told {
-            message: b"",
-            fields: &fields,
-            looks: look_at(&fields),
-            captures: &NO_CAPTURES,
-            captured: b"",
-            outer: &NO_CAPTURES,
-        };
+        let told = Told::of_fields(&fields);
         for (place, key) in keys.iter().enumerate().take(35) {
             let found = told.field(&Name::new(key)).unwrap();
             assert!(std::ptr::eq(found, &fields[place]), "{key}");

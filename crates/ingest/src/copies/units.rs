@@ -96,20 +96,11 @@ pub(crate) fn units(manifest: &Manifest) -> Vec<Unit> {
             }
         }
     }
-    let mut of_process: BTreeMap<(&str, u32), BTreeSet<&str>> = BTreeMap::new();
-    for source in &manifest.sources {
-        for piece in &source.pieces {
-            let process = of_process.entry((&source.digest, piece.process));
-            process.or_default().insert(&piece.stream);
-        }
-    }
+    let streams = crate::who::streams(manifest);
     for process in &manifest.processes {
-        let streams = of_process.get(&(process.source.as_str(), process.number));
-        for stream in streams.into_iter().flatten() {
-            let key = (process.source.clone(), (*stream).to_owned());
-            let Some(unit) = units.get_mut(&key) else {
-                continue;
-            };
+        let stream = streams.get(&(process.source.as_str(), process.number));
+        let key = stream.map(|stream| (process.source.clone(), (*stream).to_owned()));
+        if let Some(unit) = key.and_then(|key| units.get_mut(&key)) {
             for (fact, names) in &process.names {
                 unit.names
                     .entry(fact.clone())
